@@ -1,0 +1,1 @@
+//! the development SQL Server: TDS 7.4 for demo and tests

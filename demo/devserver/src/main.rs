@@ -1,0 +1,2 @@
+//! `icehost-devserver`, the development SQL Server as a program.
+fn main() {}

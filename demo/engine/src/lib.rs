@@ -1,0 +1,5 @@
+//! the development SQL Server's engine: a T-SQL subset on typed in-memory tables
+#![allow(missing_docs)] // field names are SQL Server's own terms; each type says what it is
+
+pub mod session;
+pub mod types;

@@ -1,0 +1,2 @@
+//! `icehost`, the command line.
+fn main() {}

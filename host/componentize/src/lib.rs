@@ -1,0 +1,1 @@
+//! builds strategy crates into WebAssembly components

@@ -1,0 +1,1 @@
+//! SQL Server: connect, introspect, lower plans to T-SQL, extract to Arrow, stage and merge

@@ -1,0 +1,1 @@
+//! the WebAssembly host: a component in, a validated plan out

@@ -1,0 +1,1 @@
+//! the sync pipeline: detect, extract, commit, read changes, merge

@@ -1,0 +1,1 @@
+//! the append-only strategy

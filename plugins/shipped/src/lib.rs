@@ -1,0 +1,1 @@
+//! the strategies that icehost ships, as components

@@ -1,0 +1,1 @@
+//! write icehost strategies in Rust

@@ -1,0 +1,1 @@
+//! the test kit shared by the end-to-end cases
