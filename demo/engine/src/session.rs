@@ -75,3 +75,26 @@ pub struct Parameter {
 
 /// Set by an attention; the engine looks at it between rows and ends the batch.
 pub type Cancel = Arc<AtomicBool>;
+
+/// An isolation level, as `SET TRANSACTION ISOLATION LEVEL` and a TDS transaction request name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsolationLevel {
+    ReadUncommitted,
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+    Snapshot,
+}
+
+/// A TDS transaction manager request (MS-TDS 2.2.6.9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransactionRequest {
+    /// `TM_BEGIN_XACT`; `None` keeps the session's isolation level.
+    Begin { isolation: Option<IsolationLevel>, name: String },
+    /// `TM_COMMIT_XACT`, with a new transaction begun right after where the flag says so.
+    Commit { begin_again: Option<Option<IsolationLevel>> },
+    /// `TM_ROLLBACK_XACT`, to a savepoint where a name is given.
+    Rollback { name: String, begin_again: Option<Option<IsolationLevel>> },
+    /// `TM_SAVE_XACT`.
+    Save { name: String },
+}
