@@ -8,8 +8,8 @@ cache="${ICEHOST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/icehost}"
 venv="$cache/venv-$(sha256sum "$requirements" | cut -c1-16)"
 
 if [[ ! -e "$venv/complete" ]]; then
-    if ! python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
-        echo "error: no python3 of version 3.10 or later with its venv module" >&2
+    if ! python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        echo "error: no python3 of version 3.11 or later with its venv module" >&2
         echo "hint: on Debian, apt-get install python3-venv" >&2
         exit 1
     fi
