@@ -1,1 +1,36 @@
-//! the vocabulary that strategies, SQL Server and the lake share: tables, values, expressions, plans, watermarks
+//! The vocabulary that strategies, SQL Server and the lake share: tables, typed values, expressions, plans
+//! and watermarks, with the checks that stand between a strategy and everything it may cause.
+//!
+//! No I/O happens here. A plan that comes out of a WebAssembly component is a [`ExtractionPlan`] or a
+//! [`MergePlan`]; only the checked forms, [`ValidExtractionPlan`] and [`ValidMergePlan`], are lowered to SQL
+//! or applied to the lake.
+
+mod collation;
+mod error;
+pub mod expression;
+pub mod extraction;
+mod lake_type;
+mod logical;
+pub mod merge;
+mod sql_type;
+mod table;
+pub mod value;
+mod watermark;
+
+pub use collation::Collation;
+pub use error::PlanError;
+pub use expression::{Comparison, Expression, Node, Side};
+pub use extraction::{
+    Aggregate, AggregateFunction, ChangeSource, Coverage, Direction, ExtractionPlan, Outcome,
+    Probe, SortKey, ValidExtractionPlan, Window, validate_probes,
+};
+pub use lake_type::LakeType;
+pub use logical::LogicalType;
+pub use merge::{
+    Action, Assignment, Clause, Contents, Delta, KeyPair, MergePlan, Occasion, Operation,
+    ValidMergePlan, WriteMode,
+};
+pub use sql_type::{Length, SqlType};
+pub use table::{Column, ColumnType, Features, Table};
+pub use value::Value;
+pub use watermark::{MAX_MARKS, MAX_WATERMARK_BYTES, Watermark};
