@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The whole test suite. Arguments go to `cargo test`.
+#
+# ICEHOST_TEST_SQLSERVER=mssql://… runs the SQL Server cases on that server too.
+# ICEHOST_CACHE is where the Python and Node packages that tests use are kept.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+plugins/toolchain.sh
+
+# Assigned first: `export X=$(…)` would hide a failure.
+python=$(tests/readers/venv.sh)
+node_modules=$(tests/clients/node_modules.sh)
+export ICEHOST_TEST_PYTHON=$python
+export ICEHOST_TEST_NODE_MODULES=$node_modules
+
+if ! command -v tsql >/dev/null; then
+    echo "error: no tsql on the PATH" >&2
+    echo "hint: on Debian, apt-get install freetds-bin; on macOS, brew install freetds" >&2
+    exit 1
+fi
+
+# Warm runs print nothing above; what follows is cargo's own output, summary lines and all.
+exec cargo test --workspace "$@"
