@@ -17,7 +17,8 @@ has_target() {
 # Debian ships no standard library for this target, but its compiler (which accepts
 # RUSTC_BOOTSTRAP) can build one from the packaged source with -Zbuild-std.
 has_debian_toolchain() {
-    [[ -x /usr/bin/rustc && -d /usr/lib/rustlib/src/rust/library/std ]] && command -v wasm-ld-19 >/dev/null
+    [[ -x /usr/bin/rustc && -d /usr/lib/rustlib/src/rust/library/std ]] &&
+        compgen -c wasm-ld | grep -E '^wasm-ld(-[0-9]+)?$' >/dev/null
 }
 
 command -v rustc >/dev/null || fail "no rustc on the PATH" "install Rust from https://rustup.rs"
