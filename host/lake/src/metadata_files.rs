@@ -1,0 +1,234 @@
+//! The versions of a table's metadata on bare files: the Hadoop table layout.
+//!
+//! `metadata/v{N}.metadata.json` holds version N (Iceberg table spec, "File System Tables"). A version is
+//! published by moving a complete, synced file to a name that must not exist yet; so of two writers of one
+//! version exactly one succeeds. `version-hint.text` only saves readers a directory listing: it may be
+//! missing or behind, and is then repaired by looking for higher versions.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use iceberg::io::FileIO;
+use iceberg::spec::TableMetadata;
+
+use crate::error::{LakeError, LakeErrorKind, Result};
+use crate::failpoint::failpoint;
+
+const HINT: &str = "version-hint.text";
+
+/// A metadata file that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MetadataFile {
+    /// The version; `None` for a file that another catalog named, which only that catalog may follow.
+    pub(crate) version: Option<u64>,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+}
+
+/// What became of an attempt to publish a version.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Publication {
+    /// It is the table's state now.
+    Done(PathBuf),
+    /// Somebody else published that version first.
+    Conflict,
+}
+
+/// The newest metadata file of the table in this directory; `None` where there is no table.
+pub(crate) fn find_current(table_dir: &Path) -> Result<Option<MetadataFile>> {
+    let dir = metadata_dir(table_dir);
+    let hinted = read_hint(&dir).filter(|&version| version_path(&dir, version).is_some());
+    let start = match hinted {
+        Some(version) => version,
+        None => match highest_listed(&dir)? {
+            Some(version) => version,
+            None => return foreign(&dir),
+        },
+    };
+    let newest = newest_from(&dir, start);
+    Ok(version_path(&dir, newest).map(|path| MetadataFile {
+        version: Some(newest),
+        path,
+    }))
+}
+
+/// Reads a metadata file, gzipped or not.
+///
+/// Must run on a thread that may block, inside a Tokio runtime.
+pub(crate) fn read(path: &Path) -> Result<TableMetadata> {
+    let location = path_text(path)?;
+    let io = FileIO::new_with_fs();
+    tokio::runtime::Handle::current()
+        .block_on(TableMetadata::read_from(&io, location))
+        .map_err(|e| {
+            LakeError::corrupt("table metadata", path, e).with_hint(
+                "restore the file from a backup; the versions before it are in the same directory",
+            )
+        })
+}
+
+/// Publishes a version, unless it exists.
+pub(crate) fn publish(
+    table_dir: &Path,
+    version: u64,
+    metadata: &TableMetadata,
+) -> Result<Publication> {
+    let dir = metadata_dir(table_dir);
+    create_dir_all(&dir)?;
+    let content = serde_json::to_vec(metadata)
+        .map_err(|e| LakeError::internal("cannot serialise table metadata").with_source(e))?;
+    let target = dir.join(format!("v{version}.metadata.json"));
+    // A version may stand there compressed, under another name.
+    if version_path(&dir, version).is_some() {
+        return Ok(Publication::Conflict);
+    }
+    let staged = synced_temporary(&dir, &content)?;
+    failpoint("lake::before-metadata-link")?;
+    // A rename that never replaces, or a hard link where the file system has no such rename.
+    if let Err(failed) = staged.persist_noclobber(&target) {
+        if failed.error.kind() != std::io::ErrorKind::AlreadyExists {
+            return Err(LakeError::io("publish", &target, failed.error).with_hint(
+                "the warehouse's file system must support hard links or a rename that does not replace",
+            ));
+        }
+        // A network file system may have done it and lost the answer; snapshot ids make content unique.
+        if fs::read(&target).ok().as_deref() != Some(content.as_slice()) {
+            return Ok(Publication::Conflict);
+        }
+    }
+    Ok(Publication::Done(target))
+}
+
+/// Makes a published version durable and points the hint at the newest version.
+pub(crate) fn settle(table_dir: &Path, version: u64) -> Result<()> {
+    let dir = metadata_dir(table_dir);
+    sync_dir(&dir)?;
+    failpoint("lake::after-metadata-link")?;
+    // Two writers may rename their hints in the wrong order; whoever comes last looks again.
+    let mut newest = newest_from(&dir, version);
+    loop {
+        let hint = dir.join(HINT);
+        synced_temporary(&dir, newest.to_string().as_bytes())?
+            .persist(&hint)
+            .map_err(|failed| LakeError::io("replace", &hint, failed.error))?;
+        let now = newest_from(&dir, newest);
+        if now == newest {
+            break;
+        }
+        newest = now;
+    }
+    sync_dir(&dir)?;
+    failpoint("lake::after-hint")
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir)
+        .and_then(|handle| handle.sync_all())
+        .map_err(|e| LakeError::io("sync directory", dir, e))
+}
+
+/// Creates a directory with its parents, and syncs what holds it.
+pub(crate) fn create_dir_all(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(dir).map_err(|e| LakeError::io("create directory", dir, e))?;
+    match dir.parent() {
+        Some(parent) => sync_dir(parent),
+        None => Ok(()),
+    }
+}
+
+/// The path as text, which Iceberg's metadata needs.
+pub(crate) fn path_text(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| {
+        LakeError::new(
+            LakeErrorKind::InvalidName,
+            format!("the path {} is not valid Unicode", path.display()),
+        )
+        .with_hint("Iceberg records paths as text; choose another directory")
+    })
+}
+
+pub(crate) fn metadata_dir(table_dir: &Path) -> PathBuf {
+    table_dir.join("metadata")
+}
+
+fn read_hint(dir: &Path) -> Option<u64> {
+    fs::read_to_string(dir.join(HINT)).ok()?.trim().parse().ok()
+}
+
+fn version_path(dir: &Path, version: u64) -> Option<PathBuf> {
+    // Compressed metadata bears one of two names (Iceberg table spec, "Naming for GZIP compressed
+    // Metadata JSON files").
+    ["metadata.json", "gz.metadata.json", "metadata.json.gz"]
+        .iter()
+        .map(|suffix| dir.join(format!("v{version}.{suffix}")))
+        .find(|path| path.is_file())
+}
+
+fn newest_from(dir: &Path, version: u64) -> u64 {
+    let mut newest = version;
+    while version_path(dir, newest + 1).is_some() {
+        newest += 1;
+    }
+    newest
+}
+
+fn file_names(dir: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotADirectory => return Ok(Vec::new()),
+        Err(e) => return Err(LakeError::io("list", dir, e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| LakeError::io("list", dir, e))?;
+        if let Ok(name) = entry.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn highest_listed(dir: &Path) -> Result<Option<u64>> {
+    Ok(file_names(dir)?
+        .iter()
+        .filter_map(|name| name.strip_prefix('v')?.split_once('.')?.0.parse().ok())
+        .filter(|&version| version_path(dir, version).is_some())
+        .max())
+}
+
+/// The newest of the files that other catalogs name `{N}-{uuid}.metadata.json`.
+fn foreign(dir: &Path) -> Result<Option<MetadataFile>> {
+    let numbered = file_names(dir)?.into_iter().filter_map(|name| {
+        let number: u64 = name.split_once('-')?.0.parse().ok()?;
+        let known = name.ends_with(".metadata.json") || name.ends_with(".metadata.json.gz");
+        known.then_some((number, name))
+    });
+    Ok(numbered.max().map(|(_, name)| MetadataFile {
+        version: None,
+        path: dir.join(name),
+    }))
+}
+
+fn synced_temporary(dir: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".icehost-").suffix(".tmp");
+    // Temporary files are private by default; table files are everybody's, less the umask.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder
+        .tempfile_in(dir)
+        .map_err(|e| LakeError::io("create a temporary file in", dir, e))?;
+    file.write_all(content)
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(|e| LakeError::io("write", file.path(), e))?;
+    Ok(file)
+}

@@ -1,0 +1,147 @@
+//! Names of tables in a warehouse.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::{LakeError, LakeErrorKind};
+
+/// Longest part of a name: what common file systems allow for a directory.
+const MAX_PART_BYTES: usize = 255;
+
+/// A table's namespace and name, `demo.customers`; each part is a directory of the warehouse.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LakeTableName {
+    namespace: Vec<String>,
+    name: String,
+}
+
+impl LakeTableName {
+    /// A name from its parts, the last of which is the table's own.
+    pub fn new(parts: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, LakeError> {
+        let mut parts: Vec<String> = parts.into_iter().map(Into::into).collect();
+        for part in &parts {
+            check_part(part).map_err(|why| {
+                LakeError::new(
+                    LakeErrorKind::InvalidName,
+                    format!(
+                        "'{}' cannot be a lake table's name: {why}",
+                        parts.join(".").escape_debug()
+                    ),
+                )
+                .with_hint("each part becomes a directory; write a name such as demo.customers")
+            })?;
+        }
+        match parts.pop() {
+            Some(name) if !parts.is_empty() => Ok(LakeTableName {
+                namespace: parts,
+                name,
+            }),
+            other => Err(LakeError::new(
+                LakeErrorKind::InvalidName,
+                format!(
+                    "'{}' cannot be a lake table's name: the namespace is missing",
+                    other.unwrap_or_default()
+                ),
+            )
+            .with_hint("write namespace and name, such as demo.customers")),
+        }
+    }
+
+    /// The namespace; never empty.
+    pub fn namespace(&self) -> &[String] {
+        &self.namespace
+    }
+
+    /// The table's own name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The table's directory, relative to the warehouse.
+    pub(crate) fn directory(&self) -> PathBuf {
+        let mut path: PathBuf = self.namespace.iter().collect();
+        path.push(&self.name);
+        path
+    }
+
+    /// The name of the table in this directory, relative to the warehouse.
+    pub(crate) fn of_directory(path: &Path) -> Option<Self> {
+        let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
+        LakeTableName::new(parts?).ok()
+    }
+}
+
+fn check_part(part: &str) -> Result<(), &'static str> {
+    if part.is_empty() {
+        return Err("a part is empty");
+    }
+    if part.len() > MAX_PART_BYTES {
+        return Err("a part is longer than 255 bytes");
+    }
+    if part.starts_with('.') {
+        return Err("a part starts with a dot");
+    }
+    if part.chars().any(|c| matches!(c, '/' | '\\' | ':' | '.')) {
+        return Err("a part contains a separator");
+    }
+    if part.chars().any(char::is_control) {
+        return Err("a part contains a control character");
+    }
+    Ok(())
+}
+
+impl FromStr for LakeTableName {
+    type Err = LakeError;
+
+    fn from_str(text: &str) -> Result<Self, LakeError> {
+        LakeTableName::new(text.split('.'))
+    }
+}
+
+impl fmt::Display for LakeTableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.namespace {
+            write!(f, "{part}.")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_path_inside_the_warehouse() {
+        let name: LakeTableName = "sales.eu.customers".parse().unwrap();
+        assert_eq!(name.namespace(), ["sales", "eu"]);
+        assert_eq!(name.directory(), Path::new("sales/eu/customers"));
+        assert_eq!(name.to_string(), "sales.eu.customers");
+        assert_eq!(LakeTableName::of_directory(&name.directory()), Some(name));
+    }
+
+    #[test]
+    fn a_name_that_could_leave_the_warehouse_is_refused() {
+        for text in [
+            "",
+            "customers",
+            "demo.",
+            ".customers",
+            "demo..customers",
+            "../x.y",
+            "a/b.c",
+            "a.b\\c",
+            "a.b\n",
+            "C:.x",
+            "a.\u{7f}",
+        ] {
+            let error = text.parse::<LakeTableName>().unwrap_err();
+            assert_eq!(error.kind(), LakeErrorKind::InvalidName, "{text:?}");
+            assert!(error.hint().is_some(), "{text:?}");
+        }
+        let parts = LakeTableName::new(["demo", ".."]).unwrap_err();
+        assert_eq!(parts.kind(), LakeErrorKind::InvalidName);
+    }
+}

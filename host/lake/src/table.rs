@@ -1,0 +1,220 @@
+//! A lake table at one version of its metadata.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use iceberg::spec::{FormatVersion, TableMetadata};
+use icehost_plan::{Column, ColumnType, Features, Table};
+use uuid::Uuid;
+
+use crate::error::{LakeError, LakeErrorKind, Result, blocking};
+use crate::metadata_files::{self, MetadataFile};
+use crate::schema::{self, LakeColumn};
+use crate::snapshot::{self, SnapshotInfo};
+
+/// A table as its metadata described it when it was loaded; [`LakeTable::refresh`] looks again.
+///
+/// Cheap to clone. Nothing here changes under the caller's hands: a table's versions are immutable files.
+#[derive(Debug, Clone)]
+pub struct LakeTable {
+    pub(crate) display: Arc<str>,
+    pub(crate) dir: Arc<Path>,
+    /// `None` for a table that is prepared and not yet created.
+    pub(crate) file: Option<MetadataFile>,
+    pub(crate) metadata: Arc<TableMetadata>,
+}
+
+impl LakeTable {
+    /// Reads the newest metadata of the table in `dir`.
+    pub(crate) async fn open(display: String, dir: PathBuf) -> Result<Option<LakeTable>> {
+        blocking(move || LakeTable::open_blocking(display.into(), dir.into())).await
+    }
+
+    pub(crate) fn open_blocking(display: Arc<str>, dir: Arc<Path>) -> Result<Option<LakeTable>> {
+        let Some(file) = metadata_files::find_current(&dir)? else {
+            return Ok(None);
+        };
+        let metadata = Arc::new(metadata_files::read(&file.path)?);
+        Ok(Some(LakeTable {
+            display,
+            dir,
+            file: Some(file),
+            metadata,
+        }))
+    }
+
+    /// What people call the table: `demo.customers`, or its directory.
+    pub fn name(&self) -> &str {
+        &self.display
+    }
+
+    /// The table's identity; a table dropped and created again has another one.
+    pub fn uuid(&self) -> Uuid {
+        self.metadata.uuid()
+    }
+
+    /// The table's directory, here.
+    pub fn location(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The version of the metadata, counted from 1; 0 for a table that is prepared and not yet created,
+    /// and `None` for one that another catalog keeps.
+    pub fn version(&self) -> Option<u64> {
+        match &self.file {
+            Some(file) => file.version,
+            None => Some(0),
+        }
+    }
+
+    /// Whether the table is in the warehouse yet; false for one that is only prepared.
+    pub fn exists(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// The columns of the current schema.
+    pub fn columns(&self) -> Result<Vec<LakeColumn>> {
+        schema::columns(&self.display, self.metadata.current_schema())
+    }
+
+    /// The table as plans see it. `row_estimate` is the current snapshot's record count less its position
+    /// deletes, as its summary has them.
+    pub fn describe(&self) -> Result<Table> {
+        let columns = self
+            .columns()?
+            .into_iter()
+            .map(|column| {
+                let kind = ColumnType::Lake(column.lake_type);
+                Column {
+                    key_position: column.key_position,
+                    ..Column::new(column.name, kind, !column.required)
+                }
+            })
+            .collect();
+        let row_estimate = match self.current_snapshot() {
+            None => Some(0),
+            Some(current) => current.summary_number("total-records").map(|records| {
+                let deleted = current.summary_number("total-position-deletes");
+                records.saturating_sub(deleted.unwrap_or(0))
+            }),
+        };
+        Ok(Table {
+            name: self.display.to_string(),
+            columns,
+            features: Features {
+                snapshots: true,
+                ..Features::default()
+            },
+            row_estimate,
+        })
+    }
+
+    /// The current snapshot; `None` for a table without rows so far.
+    pub fn current_snapshot(&self) -> Option<SnapshotInfo> {
+        self.metadata
+            .current_snapshot()
+            .map(|snapshot| SnapshotInfo::new(snapshot))
+    }
+
+    /// All snapshots in the order of their commits.
+    pub fn snapshots(&self) -> Vec<SnapshotInfo> {
+        snapshot::in_commit_order(&self.metadata)
+    }
+
+    /// The snapshot with this id.
+    pub fn snapshot(&self, id: i64) -> Result<SnapshotInfo> {
+        match self.metadata.snapshot_by_id(id) {
+            Some(snapshot) => Ok(SnapshotInfo::new(snapshot)),
+            None => Err(self.no_such_snapshot(id)),
+        }
+    }
+
+    /// The snapshot and its ancestors, youngest first, as far as they have not expired.
+    pub fn ancestors(&self, from: i64) -> Vec<SnapshotInfo> {
+        snapshot::ancestors(&self.metadata, from)
+    }
+
+    /// The table's properties.
+    pub fn properties(&self) -> BTreeMap<String, String> {
+        self.metadata
+            .properties()
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    /// Reads the newest metadata.
+    pub async fn refresh(&mut self) -> Result<()> {
+        let (display, dir) = (Arc::clone(&self.display), Arc::clone(&self.dir));
+        match blocking(move || LakeTable::open_blocking(display, dir)).await? {
+            Some(newest) => {
+                *self = newest;
+                Ok(())
+            }
+            None if self.file.is_none() => Ok(()),
+            None => Err(not_found(&self.display, &self.dir)),
+        }
+    }
+
+    pub(crate) fn no_such_snapshot(&self, id: i64) -> LakeError {
+        LakeError::new(
+            LakeErrorKind::SnapshotNotFound,
+            format!("lake table {} has no snapshot {id}", self.display),
+        )
+        .with_hint("list its snapshots; old ones may have expired")
+    }
+
+    /// Refuses what icehost cannot write to without doing harm.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        let refuse = |why: &str, hint: &str| {
+            Err(LakeError::unsupported(format!(
+                "cannot write to lake table {}: {why}",
+                self.display
+            ))
+            .with_hint(hint))
+        };
+        if matches!(&self.file, Some(file) if file.version.is_none()) {
+            return refuse(
+                "another catalog keeps it",
+                "icehost reads such a table, and writes to tables in a warehouse of its own",
+            );
+        }
+        if self.metadata.format_version() != FormatVersion::V2 {
+            let found = format!("it is of format {}", self.metadata.format_version());
+            return refuse(&found, "icehost writes format v2");
+        }
+        if !self.metadata.default_partition_spec().is_unpartitioned() {
+            return refuse("it is partitioned", "icehost writes unpartitioned tables");
+        }
+        if !self.is_at_home() {
+            let home = format!(
+                "its metadata says that it is at {}",
+                self.metadata.location()
+            );
+            return refuse(
+                &home,
+                "move it back; a moved table can be read but not written",
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the table is where its metadata says it is.
+    pub(crate) fn is_at_home(&self) -> bool {
+        let Some(recorded) = crate::location::local_path(self.metadata.location()) else {
+            return false;
+        };
+        let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        recorded == *self.dir || same(&recorded, &self.dir)
+    }
+}
+
+/// The error for a table that must be there.
+pub(crate) fn not_found(name: &str, dir: &Path) -> LakeError {
+    LakeError::new(
+        LakeErrorKind::TableNotFound,
+        format!("there is no lake table {name} in {}", dir.display()),
+    )
+    .with_hint("check the warehouse directory and the table's name; the first sync creates a table")
+}

@@ -1,0 +1,203 @@
+//! A directory of tables: the filesystem catalog.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use iceberg::spec::{FormatVersion, PartitionSpec, SortOrder, TableMetadataBuilder};
+
+use crate::error::{LakeError, LakeErrorKind, Result, blocking};
+use crate::metadata_files::{self, MetadataFile, Publication};
+use crate::name::LakeTableName;
+use crate::schema::{self, NewColumn};
+use crate::table::{LakeTable, not_found};
+
+/// Deepest nesting of namespaces that [`Warehouse::list_tables`] looks into.
+const MAX_DEPTH: usize = 8;
+
+/// Properties that a new table gets unless the caller says otherwise (Iceberg documentation,
+/// "Configuration", "Write properties").
+const DEFAULT_PROPERTIES: [(&str, &str); 4] = [
+    ("write.format.default", "parquet"),
+    ("write.parquet.compression-codec", "zstd"),
+    ("write.delete.mode", "merge-on-read"),
+    ("write.update.mode", "merge-on-read"),
+];
+
+/// A table to be created.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTable {
+    /// The columns, in order.
+    pub columns: Vec<NewColumn>,
+    /// Ordinals of the columns that identify a row: required and not floating-point. May be empty.
+    pub identifier: Vec<u32>,
+    /// Table properties, on top of the defaults.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// A directory that holds tables as `NAMESPACE/TABLE/{data,metadata}`.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    root: PathBuf,
+}
+
+impl Warehouse {
+    /// The warehouse in this directory, which need not exist until a table is created.
+    pub fn open(dir: impl Into<PathBuf>) -> Result<Warehouse> {
+        let dir = dir.into();
+        if dir.exists() && !dir.is_dir() {
+            return Err(LakeError::new(
+                LakeErrorKind::InvalidName,
+                format!("the warehouse {} is not a directory", dir.display()),
+            ));
+        }
+        // Metadata holds absolute paths, which must not depend on the working directory or on links.
+        let root = match dir.canonicalize() {
+            Ok(root) => root,
+            Err(_) => std::path::absolute(&dir).map_err(|e| LakeError::io("resolve", &dir, e))?,
+        };
+        metadata_files::path_text(&root)?;
+        Ok(Warehouse { root })
+    }
+
+    /// The directory, absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The table in any directory in the Hadoop table layout, whoever wrote it.
+    ///
+    /// A table that another catalog keeps (`00001-….metadata.json`) can be read too, at its highest version.
+    pub async fn open_location(dir: impl Into<PathBuf>) -> Result<LakeTable> {
+        let dir = dir.into();
+        let dir = dir.canonicalize().map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => not_found("", &dir),
+            _ => LakeError::io("open", &dir, e),
+        })?;
+        let display = metadata_files::path_text(&dir)?.to_owned();
+        let found = LakeTable::open(display, dir.clone()).await?;
+        found.ok_or_else(|| not_found("", &dir))
+    }
+
+    /// Whether the table is there.
+    pub async fn exists(&self, name: &LakeTableName) -> Result<bool> {
+        let dir = self.table_dir(name);
+        blocking(move || Ok(metadata_files::find_current(&dir)?.is_some())).await
+    }
+
+    /// The table, at its newest version.
+    pub async fn load(&self, name: &LakeTableName) -> Result<LakeTable> {
+        let found = self.find(name).await?;
+        found.ok_or_else(|| not_found(&name.to_string(), &self.root))
+    }
+
+    /// The table, if it is there.
+    pub async fn find(&self, name: &LakeTableName) -> Result<Option<LakeTable>> {
+        LakeTable::open(name.to_string(), self.table_dir(name)).await
+    }
+
+    /// A table that comes into being with its first commit; until then only its staged files exist.
+    pub async fn prepare_create(&self, name: &LakeTableName, new: &NewTable) -> Result<LakeTable> {
+        if self.exists(name).await? {
+            return Err(already_exists(&name.to_string()));
+        }
+        let dir = self.table_dir(name);
+        let schema = schema::new_schema(&name.to_string(), &new.columns, &new.identifier)?;
+        let mut properties: HashMap<String, String> = DEFAULT_PROPERTIES
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        properties.extend(new.properties.clone());
+        let metadata = TableMetadataBuilder::new(
+            schema,
+            PartitionSpec::unpartition_spec(),
+            SortOrder::unsorted_order(),
+            metadata_files::path_text(&dir)?.to_owned(),
+            FormatVersion::V2,
+            properties,
+        )
+        .and_then(TableMetadataBuilder::build)
+        .map_err(|e| {
+            LakeError::new(
+                LakeErrorKind::InvalidData,
+                format!("cannot create lake table {name}"),
+            )
+            .with_source(e)
+        })?
+        .metadata;
+        Ok(LakeTable {
+            display: name.to_string().into(),
+            dir: dir.into(),
+            file: None,
+            metadata: Arc::new(metadata),
+        })
+    }
+
+    /// Creates a table without a snapshot.
+    pub async fn create_table(&self, name: &LakeTableName, new: &NewTable) -> Result<LakeTable> {
+        let mut table = self.prepare_create(name, new).await?;
+        blocking(move || {
+            let path = match metadata_files::publish(&table.dir, 1, &table.metadata)? {
+                Publication::Done(path) => path,
+                Publication::Conflict => return Err(already_exists(&table.display)),
+            };
+            metadata_files::settle(&table.dir, 1)?;
+            table.file = Some(MetadataFile {
+                version: Some(1),
+                path,
+            });
+            Ok(table)
+        })
+        .await
+    }
+
+    /// The tables of the warehouse, by name.
+    pub async fn list_tables(&self) -> Result<Vec<LakeTableName>> {
+        let root = self.root.clone();
+        blocking(move || {
+            let mut names = Vec::new();
+            if root.is_dir() {
+                collect_tables(&root, &root, 0, &mut names)?;
+            }
+            names.sort();
+            Ok(names)
+        })
+        .await
+    }
+
+    fn table_dir(&self, name: &LakeTableName) -> PathBuf {
+        self.root.join(name.directory())
+    }
+}
+
+pub(crate) fn already_exists(name: &str) -> LakeError {
+    LakeError::new(
+        LakeErrorKind::TableExists,
+        format!("the lake table {name} exists already"),
+    )
+    .with_hint("load it instead of creating it")
+}
+
+fn collect_tables(
+    root: &Path,
+    dir: &Path,
+    depth: usize,
+    names: &mut Vec<LakeTableName>,
+) -> Result<()> {
+    let entries = std::fs::read_dir(dir).map_err(|e| LakeError::io("list", dir, e))?;
+    for entry in entries {
+        let entry = entry.map_err(|e| LakeError::io("list", dir, e))?;
+        let path = entry.path();
+        // Links are not followed: they could lead in circles.
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let inside = path.strip_prefix(root).unwrap_or(&path);
+        if metadata_files::find_current(&path)?.is_some() {
+            names.extend(LakeTableName::of_directory(inside));
+        } else if depth < MAX_DEPTH {
+            collect_tables(root, &path, depth + 1, names)?;
+        }
+    }
+    Ok(())
+}
