@@ -1,1 +1,91 @@
-//! write icehost strategies in Rust
+//! Write icehost strategies in Rust.
+//!
+//! A strategy decides *which rows changed* (a [`ChangeDetector`]) or *how a delta lands* (a [`Merger`]). It
+//! is shown a table and answers with a plan; the host checks the plan, writes the SQL and moves the rows. A
+//! strategy has no files, no network, no clock and no state of its own: what it must remember travels in
+//! the [`Watermark`], which the host commits together with the rows.
+//!
+//! ```
+//! use icehost_sdk::prelude::*;
+//!
+//! /// Reads rows whose `version` grew since the last run.
+//! pub struct ByVersion;
+//!
+//! impl ChangeDetector for ByVersion {
+//!     const NAME: &'static str = "by-version";
+//!     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+//!     const SUMMARY: &'static str = "rows whose integer column 'version' grew";
+//!     type Options = NoOptions;
+//!
+//!     fn probes(context: &Context<NoOptions>) -> Result<Vec<Probe>, Error> {
+//!         Ok(vec![Probe::max(context.table.require("version")?)])
+//!     }
+//!
+//!     fn plan(context: &Context<NoOptions>, readings: &[Value]) -> Result<ExtractionPlan, Error> {
+//!         let version = context.table.require("version")?;
+//!         let mut wanted = col(version).le(lit(readings[0].clone()));
+//!         if let Some(seen) = context.mark("version") {
+//!             wanted = col(version).gt(lit(seen.clone())).and(wanted);
+//!         }
+//!         Ok(ExtractionPlan::rows(&context.table).filter(wanted).order_by(version))
+//!     }
+//!
+//!     fn advance(_: &Context<NoOptions>, outcome: &Outcome) -> Result<Watermark, Error> {
+//!         Ok(Watermark::new(1).with("version", outcome.readings[0].clone()))
+//!     }
+//! }
+//!
+//! icehost_sdk::export_change_detector!(ByVersion);
+//! ```
+//!
+//! Build it with `crate-type = ["cdylib"]` and `icehost plugin build PATH`. Everything but the `export`
+//! line is ordinary Rust that native unit tests can call.
+
+#![deny(missing_docs)]
+
+mod adapter;
+mod bindings;
+mod detection;
+mod error;
+mod expression;
+pub mod log;
+mod merge;
+pub mod options;
+mod table;
+mod value;
+mod watermark;
+
+pub use bindings::detection::exports::icehost::strategy::change_detection::{
+    ChangeSource, Coverage, ExtractionPlan, Outcome, Probe, Watermark, Window,
+};
+pub use bindings::detection::icehost::strategy::types::{
+    Aggregate, AggregateFunction, Column, ColumnId, Comparison, Decimal, Direction, Expression,
+    Failure, Features, LogicalType, Node, Side, SortKey, Table, Value, Zoned,
+};
+pub use bindings::merge::exports::icehost::strategy::merge::{
+    Action, Assignment, Clause, Contents, Delta, KeyPair, MergePlan, Occasion, WriteMode,
+};
+pub use detection::{ChangeDetector, Context};
+pub use error::Error;
+pub use expression::{Predicate, Scalar, coalesce, col, lit, target_col};
+pub use merge::{MergeContext, Merger};
+pub use options::{NoOptions, Options};
+
+/// Everything that a strategy usually needs.
+pub mod prelude {
+    pub use crate::{
+        Action, Assignment, ChangeDetector, ChangeSource, Clause, Column, ColumnId, Contents,
+        Context, Coverage, Decimal, Delta, Direction, Error, ExtractionPlan, Failure, KeyPair,
+        LogicalType, MergeContext, MergePlan, Merger, NoOptions, Occasion, Options, Outcome,
+        Predicate, Probe, Scalar, SortKey, Table, Value, Watermark, WriteMode, Zoned, coalesce,
+        col, lit, target_col,
+    };
+}
+
+/// What the macros expand to; not for direct use.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::adapter::{DetectorAdapter, MergerAdapter};
+    pub use crate::bindings::{base, detection, merge};
+    pub use serde_json::{Map, Value as Json, json};
+}

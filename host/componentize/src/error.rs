@@ -1,0 +1,104 @@
+//! Why a crate did not become a component.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A crate or module that could not be made into a component.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The path is neither a crate's directory nor its manifest.
+    #[error("there is no crate at {path}: found no Cargo.toml")]
+    NoCrate {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// The manifest is that of a workspace.
+    #[error("{path} is a workspace, not a crate")]
+    Workspace {
+        /// The manifest.
+        path: PathBuf,
+        /// Names of the packages in it.
+        members: Vec<String>,
+    },
+    /// The crate is not built as a dynamic library.
+    #[error("package '{package}' has no library of type cdylib")]
+    NoCdylib {
+        /// The package's name.
+        package: String,
+    },
+    /// Nothing here compiles to WebAssembly.
+    #[error("no Rust toolchain here compiles for {}", crate::TARGET)]
+    NoToolchain,
+    /// A program did not start, or a file could not be read.
+    #[error("cannot {what}: {source}")]
+    Io {
+        /// What was tried, on what.
+        what: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Cargo said no.
+    #[error("cargo could not build {manifest} for {}{}", crate::TARGET, behind(.output))]
+    Cargo {
+        /// The crate's manifest.
+        manifest: PathBuf,
+        /// What cargo wrote, unless it went to the terminal.
+        output: String,
+    },
+    /// Cargo wrote something that it does not usually write.
+    #[error("cannot make sense of what cargo says about {manifest}: {reason}")]
+    UnexpectedOutput {
+        /// The crate's manifest.
+        manifest: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The bytes are not a core module.
+    #[error("this is not a WebAssembly core module")]
+    NotAModule,
+    /// The module does not say what component it wants to be.
+    #[error("the WebAssembly module has no embedded component type")]
+    NoComponentType,
+    /// The module does not fit the component type that it carries.
+    #[error("cannot make a component of the WebAssembly module: {reason}")]
+    Encode {
+        /// What the encoder says.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Error::NoCrate { .. } => "give the directory that holds the crate's Cargo.toml".to_owned(),
+            Error::Workspace { members, .. } => {
+                format!("give the directory of one of its crates: {}", members.join(", "))
+            }
+            Error::NoCdylib { .. } => {
+                "add to its Cargo.toml: [lib] crate-type = [\"cdylib\", \"rlib\"]".to_owned()
+            }
+            Error::NoToolchain => format!("rustup target add {}", crate::TARGET),
+            Error::NoComponentType => {
+                "export a strategy with icehost_sdk::export_change_detector! or export_merger!"
+                    .to_owned()
+            }
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn io(what: impl Into<String>, source: io::Error) -> Self {
+        Error::Io {
+            what: what.into(),
+            source,
+        }
+    }
+}
+
+fn behind(output: &str) -> String {
+    match output.trim_end() {
+        "" => String::new(),
+        output => format!(":\n{output}"),
+    }
+}
