@@ -1,0 +1,46 @@
+//! The byte that opens a TYPE_INFO (MS-TDS 2.2.5.4).
+
+pub(crate) const NULL: u8 = 0x1F;
+pub(crate) const INT1: u8 = 0x30;
+pub(crate) const BIT: u8 = 0x32;
+pub(crate) const INT2: u8 = 0x34;
+pub(crate) const INT4: u8 = 0x38;
+pub(crate) const DATETIME4: u8 = 0x3A;
+pub(crate) const FLT4: u8 = 0x3B;
+pub(crate) const MONEY: u8 = 0x3C;
+pub(crate) const DATETIME: u8 = 0x3D;
+pub(crate) const FLT8: u8 = 0x3E;
+pub(crate) const MONEY4: u8 = 0x7A;
+pub(crate) const INT8: u8 = 0x7F;
+
+pub(crate) const IMAGE: u8 = 0x22;
+pub(crate) const TEXT: u8 = 0x23;
+pub(crate) const GUID: u8 = 0x24;
+pub(crate) const LEGACY_VARBINARY: u8 = 0x25;
+pub(crate) const INTN: u8 = 0x26;
+pub(crate) const LEGACY_VARCHAR: u8 = 0x27;
+pub(crate) const DATEN: u8 = 0x28;
+pub(crate) const TIMEN: u8 = 0x29;
+pub(crate) const DATETIME2N: u8 = 0x2A;
+pub(crate) const DATETIMEOFFSETN: u8 = 0x2B;
+pub(crate) const LEGACY_BINARY: u8 = 0x2D;
+pub(crate) const LEGACY_CHAR: u8 = 0x2F;
+pub(crate) const LEGACY_DECIMAL: u8 = 0x37;
+pub(crate) const LEGACY_NUMERIC: u8 = 0x3F;
+pub(crate) const SSVARIANT: u8 = 0x62;
+pub(crate) const NTEXT: u8 = 0x63;
+pub(crate) const BITN: u8 = 0x68;
+pub(crate) const DECIMALN: u8 = 0x6A;
+pub(crate) const NUMERICN: u8 = 0x6C;
+pub(crate) const FLTN: u8 = 0x6D;
+pub(crate) const MONEYN: u8 = 0x6E;
+pub(crate) const DATETIMN: u8 = 0x6F;
+pub(crate) const BIGVARBINARY: u8 = 0xA5;
+pub(crate) const BIGVARCHAR: u8 = 0xA7;
+pub(crate) const BIGBINARY: u8 = 0xAD;
+pub(crate) const BIGCHAR: u8 = 0xAF;
+pub(crate) const NVARCHAR: u8 = 0xE7;
+pub(crate) const NCHAR: u8 = 0xEF;
+pub(crate) const UDT: u8 = 0xF0;
+pub(crate) const XML: u8 = 0xF1;
+pub(crate) const TVP: u8 = 0xF3;
