@@ -27,10 +27,7 @@ pub trait ChangeDetector {
     }
 
     /// Which rows to read. `readings` has one value per probe, in order.
-    fn plan(
-        context: &Context<Self::Options>,
-        readings: &[Value],
-    ) -> Result<ExtractionPlan, Error>;
+    fn plan(context: &Context<Self::Options>, readings: &[Value]) -> Result<ExtractionPlan, Error>;
 
     /// The next watermark. It is called once the rows are staged, and the host commits the result
     /// atomically with them; if anything fails, the old watermark stays.

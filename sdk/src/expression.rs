@@ -216,6 +216,8 @@ mod tests {
             .reduce(Predicate::and)
             .map_or_else(|| lit(0).into(), Into::into);
         assert_eq!(expression.nodes.len(), 101);
-        assert!(matches!(expression.nodes.last(), Some(Node::AllOf(operands)) if operands.len() == 50));
+        assert!(
+            matches!(expression.nodes.last(), Some(Node::AllOf(operands)) if operands.len() == 50)
+        );
     }
 }

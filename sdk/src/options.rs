@@ -88,7 +88,10 @@ pub fn parse<O: Options>(text: &str) -> Result<O, Error> {
 }
 
 fn malformed(reason: &str) -> Error {
-    Error::invalid_options("malformed-options", format!("cannot read the options: {reason}"))
+    Error::invalid_options(
+        "malformed-options",
+        format!("cannot read the options: {reason}"),
+    )
 }
 
 /// Takes one option out of the map; what [`options!`](crate::options!) expands to.
@@ -100,7 +103,10 @@ pub fn take<T: OptionType>(
 ) -> Result<T, Error> {
     match options.remove(name) {
         Some(json) => T::from_json(json).map_err(|expected| {
-            Error::invalid_options("malformed-options", format!("option '{name}' must be {expected}"))
+            Error::invalid_options(
+                "malformed-options",
+                format!("option '{name}' must be {expected}"),
+            )
         }),
         None => default.or_else(T::absent).ok_or_else(|| {
             Error::invalid_options("missing-option", format!("option '{name}' is missing"))

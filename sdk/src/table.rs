@@ -152,7 +152,11 @@ mod tests {
 
     #[test]
     fn a_composite_key_comes_in_key_order() {
-        let table = table(vec![column("b", Some(1)), column("x", None), column("a", Some(0))]);
+        let table = table(vec![
+            column("b", Some(1)),
+            column("x", None),
+            column("a", Some(0)),
+        ]);
         assert_eq!(table.key(), [2, 0]);
         assert_eq!(table.names(&table.key()), "'a', 'b'");
     }

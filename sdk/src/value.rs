@@ -147,7 +147,10 @@ mod tests {
         assert_eq!(decimal(-15, 1).compare(&decimal(-1, 0)), Ordering::Less);
         assert_eq!(decimal(-15, 1).compare(&decimal(-150, 2)), Ordering::Equal);
         let widest = 10i128.pow(38) - 1;
-        assert_eq!(decimal(widest, 0).compare(&decimal(widest, 38)), Ordering::Greater);
+        assert_eq!(
+            decimal(widest, 0).compare(&decimal(widest, 38)),
+            Ordering::Greater
+        );
         assert_eq!(decimal(widest, 38).compare(&decimal(1, 0)), Ordering::Less);
     }
 
@@ -160,7 +163,12 @@ mod tests {
 
     #[test]
     fn zoned_values_compare_as_moments() {
-        let zoned = |ticks, offset_minutes| Value::TimestampTz(Zoned { ticks, offset_minutes });
+        let zoned = |ticks, offset_minutes| {
+            Value::TimestampTz(Zoned {
+                ticks,
+                offset_minutes,
+            })
+        };
         assert_eq!(zoned(5, 60).compare(&zoned(5, -60)), Some(Ordering::Equal));
     }
 }

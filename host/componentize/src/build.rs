@@ -74,9 +74,9 @@ pub fn build(path: &Path, options: &BuildOptions) -> Result<Built, Error> {
         cargo.arg("--target-dir").arg(directory);
     }
     let messages = run(cargo, options.output, &manifest)?;
-    let core_module = package.artefact(&messages).ok_or_else(|| {
-        unexpected(&manifest, "it built no .wasm file for the library")
-    })?;
+    let core_module = package
+        .artefact(&messages)
+        .ok_or_else(|| unexpected(&manifest, "it built no .wasm file for the library"))?;
     let bytes = std::fs::read(&core_module)
         .map_err(|e| Error::io(format!("read {}", core_module.display()), e))?;
     Ok(Built {
@@ -119,10 +119,14 @@ impl Package {
         let output = run(cargo, CargoOutput::Captured, manifest)?;
         let metadata: Json =
             serde_json::from_str(&output).map_err(|e| unexpected(manifest, e.to_string()))?;
-        let packages = metadata["packages"].as_array().map_or(&[][..], Vec::as_slice);
+        let packages = metadata["packages"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
         let here = |package: &&Json| {
             let path = package["manifest_path"].as_str().unwrap_or_default();
-            Path::new(path).canonicalize().is_ok_and(|path| path == manifest)
+            Path::new(path)
+                .canonicalize()
+                .is_ok_and(|path| path == manifest)
         };
         let text = |json: &Json| json.as_str().unwrap_or_default().to_owned();
         let Some(package) = packages.iter().find(here) else {
@@ -133,7 +137,9 @@ impl Package {
         };
         let targets = package["targets"].as_array().map_or(&[][..], Vec::as_slice);
         let cdylib = |target: &Json| {
-            let kinds = target["crate_types"].as_array().map_or(&[][..], Vec::as_slice);
+            let kinds = target["crate_types"]
+                .as_array()
+                .map_or(&[][..], Vec::as_slice);
             kinds.iter().any(|kind| kind == "cdylib")
         };
         let name = text(&package["name"]);
@@ -194,9 +200,7 @@ fn run(mut cargo: Command, output: CargoOutput, manifest: &Path) -> Result<Strin
         CargoOutput::Captured => Stdio::piped(),
         CargoOutput::Inherited => Stdio::inherit(),
     });
-    let mut child = cargo
-        .spawn()
-        .map_err(|e| Error::io("run cargo", e))?;
+    let mut child = cargo.spawn().map_err(|e| Error::io("run cargo", e))?;
     let mut errors = child.stderr.take();
     // Both pipes are read at once: a full one would stop cargo.
     let reader = std::thread::spawn(move || {

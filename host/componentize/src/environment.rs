@@ -73,7 +73,13 @@ mod tests {
         ] {
             assert!(leaks(OsStr::new(name)), "{name}");
         }
-        for name in ["PATH", "CARGO_HOME", "CARGO_NET_OFFLINE", "RUSTUP_TOOLCHAIN", "CARGO"] {
+        for name in [
+            "PATH",
+            "CARGO_HOME",
+            "CARGO_NET_OFFLINE",
+            "RUSTUP_TOOLCHAIN",
+            "CARGO",
+        ] {
             assert!(!leaks(OsStr::new(name)), "{name}");
         }
     }

@@ -72,9 +72,14 @@ impl Error {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Error::NoCrate { .. } => "give the directory that holds the crate's Cargo.toml".to_owned(),
+            Error::NoCrate { .. } => {
+                "give the directory that holds the crate's Cargo.toml".to_owned()
+            }
             Error::Workspace { members, .. } => {
-                format!("give the directory of one of its crates: {}", members.join(", "))
+                format!(
+                    "give the directory of one of its crates: {}",
+                    members.join(", ")
+                )
             }
             Error::NoCdylib { .. } => {
                 "add to its Cargo.toml: [lib] crate-type = [\"cdylib\", \"rlib\"]".to_owned()

@@ -1,1 +1,39 @@
-//! the WebAssembly host: a component in, a validated plan out
+//! The WebAssembly host: a component in, a validated plan out.
+//!
+//! [`Runtime`] loads strategies and bounds what they may use. A [`Strategy`] is either a
+//! [`ChangeDetector`] or a [`Merger`]; every call runs in a fresh sandbox and comes back as one of the
+//! checked forms of [`icehost_plan`]. A component is never trusted: it imports nothing but the log, and
+//! whatever it does wrong ends as a [`StrategyError`] that says what it was.
+//!
+//! This crate knows nothing of SQL Server or Iceberg.
+
+mod bindings;
+mod cache;
+mod call;
+mod contract;
+mod convert;
+mod description;
+mod detector;
+mod error;
+mod guest_log;
+mod guest_text;
+mod limits;
+mod load;
+mod load_error;
+mod merger;
+mod options;
+mod options_schema;
+mod runtime;
+mod strategy;
+
+pub use contract::{CONTRACT_VERSION, Kind};
+pub use description::Description;
+pub use detector::{ChangeDetector, Context};
+pub use error::{FailureKind, Operation, StrategyError, TrapReason};
+pub use limits::Limits;
+pub use load_error::LoadError;
+pub use merger::Merger;
+pub use options::Options;
+pub use options_schema::{OptionDescription, OptionsSchema};
+pub use runtime::{Runtime, RuntimeOptions};
+pub use strategy::Strategy;

@@ -1,0 +1,126 @@
+//! One call of a component: a fresh sandbox, under limits.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use crate::error::{Operation, StrategyError, TrapReason};
+use crate::guest_log::GuestLog;
+use crate::guest_text::shown;
+use crate::limits::{Exceeded, Meter};
+use crate::runtime::Shared;
+
+/// Most handles that a component holds at once; a strategy has no use for any.
+const MAX_HANDLES: usize = 64;
+/// Added to the deadline for the outer timeout, which only ends what the epoch cannot: a call that waits.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What a running component has on the host's side.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    pub(crate) log: GuestLog,
+    meter: Meter,
+}
+
+impl crate::bindings::types::Host for Guest {}
+
+/// Where a strategy's calls run.
+#[derive(Debug, Clone)]
+pub(crate) struct Sandbox {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) strategy: Arc<str>,
+}
+
+pub(crate) type Running<'a, R> = Pin<Box<dyn Future<Output = wasmtime::Result<R>> + Send + 'a>>;
+
+impl Sandbox {
+    pub(crate) fn new(shared: Arc<Shared>, strategy: &str) -> Self {
+        Sandbox {
+            shared,
+            strategy: strategy.into(),
+        }
+    }
+
+    /// Runs `guest` in a fresh store and turns whatever ends it into an error with a reason.
+    pub(crate) async fn call<R, F>(
+        &self,
+        operation: Operation,
+        guest: F,
+    ) -> Result<R, StrategyError>
+    where
+        F: for<'s> FnOnce(&'s mut Store<Guest>) -> Running<'s, R>,
+    {
+        let started = Instant::now();
+        let deadline = self.shared.limits.deadline;
+        let mut store = self.store(started);
+        let result = match tokio::time::timeout(deadline + GRACE, guest(&mut store)).await {
+            Ok(result) => result,
+            Err(_) => Err(wasmtime::Error::new(Exceeded::Deadline)),
+        };
+        let last_error = store.data_mut().log.last_error();
+        drop(store);
+        self.shared.spent(started.elapsed());
+        result.map_err(|error| StrategyError::Trap {
+            strategy: self.strategy.to_string(),
+            operation,
+            reason: self.trap_reason(&error, last_error),
+        })
+    }
+
+    fn store(&self, started: Instant) -> Store<Guest> {
+        let limits = &self.shared.limits;
+        let mut store = Store::new(
+            &self.shared.engine,
+            Guest {
+                log: GuestLog::new(Arc::clone(&self.strategy), limits),
+                meter: Meter::new(limits),
+            },
+        );
+        store.limiter(|guest| &mut guest.meter);
+        store.set_hostcall_fuel(limits.result_bytes);
+        store.set_max_component_handles(MAX_HANDLES);
+        let deadline = limits.deadline;
+        store.set_epoch_deadline(1);
+        // Each tick yields, so that a busy component never holds up the other tasks of its thread.
+        store.epoch_deadline_callback(move |_| {
+            if started.elapsed() < deadline {
+                Ok(UpdateDeadline::Yield(1))
+            } else {
+                Err(wasmtime::Error::new(Exceeded::Deadline))
+            }
+        });
+        store
+    }
+
+    fn trap_reason(&self, error: &wasmtime::Error, last_error: Option<String>) -> TrapReason {
+        let limits = &self.shared.limits;
+        if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
+            return match exceeded {
+                Exceeded::Deadline => TrapReason::Deadline(limits.deadline),
+                Exceeded::Memory { limit } => TrapReason::Memory(*limit),
+                Exceeded::Tables { limit } => TrapReason::Tables(*limit),
+            };
+        }
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::StackOverflow) => return TrapReason::Stack,
+            Some(Trap::UnreachableCodeReached) => return TrapReason::Aborted(last_error),
+            // Rust puts its own stack at the bottom of linear memory: overflowing it runs below address 0.
+            Some(Trap::MemoryOutOfBounds) => {
+                return TrapReason::Fault(
+                    "it accessed memory out of bounds (a stack overflow?)".to_owned(),
+                );
+            }
+            Some(trap) => return TrapReason::Fault(format!("it trapped: {trap}")),
+            None => {}
+        }
+        let text = format!("{error:#}");
+        // The engine has no public type for this error, only its text.
+        if text.contains("fuel allocated for hostcalls has been exhausted") {
+            return TrapReason::ResultTooLarge(limits.result_bytes);
+        }
+        TrapReason::Fault(format!("it broke the component model: {}", shown(&text)))
+    }
+}

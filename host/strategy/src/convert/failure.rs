@@ -1,0 +1,36 @@
+//! Errors that a component returned.
+
+use icehost_plan::PlanError;
+
+use crate::bindings::types as wit;
+use crate::guest_text::{shown, shown_up_to};
+use crate::{FailureKind, Operation, Strategy, StrategyError};
+
+pub(crate) fn failure(
+    strategy: &Strategy,
+    operation: Operation,
+    error: wit::Error,
+    column_name: impl Fn(u32) -> Option<String>,
+) -> StrategyError {
+    let kind = match error.kind {
+        wit::Failure::InvalidOptions => FailureKind::InvalidOptions,
+        wit::Failure::UnsupportedTable => FailureKind::UnsupportedTable,
+        wit::Failure::StaleWatermark => FailureKind::StaleWatermark,
+        wit::Failure::BadData => FailureKind::BadData,
+        wit::Failure::Internal => FailureKind::Internal,
+    };
+    StrategyError::Failure {
+        strategy: strategy.name().to_owned(),
+        operation,
+        kind,
+        code: shown_up_to(&error.code, 64),
+        message: shown(&error.message),
+        column: error.column.and_then(column_name),
+        available: strategy.options_schema().options().to_vec(),
+    }
+}
+
+/// The same error, without whatever a component's own text in it could do to a terminal.
+pub(crate) fn shown_plan_error(error: PlanError) -> PlanError {
+    PlanError::new(shown(&error.to_string()))
+}

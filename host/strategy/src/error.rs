@@ -1,0 +1,215 @@
+//! What can go wrong with a strategy that is loaded.
+
+use std::fmt;
+use std::time::Duration;
+
+use icehost_plan::PlanError;
+
+use crate::options_schema::OptionDescription;
+use crate::{Kind, LoadError};
+
+/// A function of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `metadata.describe`
+    Describe,
+    /// `change-detection.probes`
+    Probes,
+    /// `change-detection.plan` or `merge.plan`
+    Plan,
+    /// `change-detection.advance`
+    Advance,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Operation::Describe => "describing itself",
+            Operation::Probes => "choosing probes",
+            Operation::Plan => "planning",
+            Operation::Advance => "advancing the watermark",
+        })
+    }
+}
+
+/// Why a component was stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrapReason {
+    /// It ran past [`Limits::deadline`](crate::Limits::deadline).
+    Deadline(Duration),
+    /// It wanted more than [`Limits::memory_bytes`](crate::Limits::memory_bytes).
+    Memory(usize),
+    /// It wanted more than [`Limits::table_elements`](crate::Limits::table_elements).
+    Tables(usize),
+    /// Its calls nest too deep.
+    Stack,
+    /// It returned or logged more than [`Limits::result_bytes`](crate::Limits::result_bytes) at once.
+    ResultTooLarge(usize),
+    /// It panicked, or ended itself in another way. With the last error that it logged.
+    Aborted(Option<String>),
+    /// It broke a rule of WebAssembly or of the component model.
+    Fault(String),
+}
+
+impl fmt::Display for TrapReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TrapReason::Deadline(limit) => {
+                write!(f, "it ran longer than {limit:?} (an endless loop?)")
+            }
+            TrapReason::Memory(limit) => write!(f, "it wanted more than {limit} bytes of memory"),
+            TrapReason::Tables(limit) => write!(f, "it wanted more than {limit} table elements"),
+            TrapReason::Stack => f.write_str("its call stack overflowed (endless recursion?)"),
+            TrapReason::ResultTooLarge(limit) => {
+                write!(f, "it handed over more than {limit} bytes at once")
+            }
+            TrapReason::Aborted(None) => f.write_str("it aborted without a message"),
+            TrapReason::Aborted(Some(message)) => write!(f, "it aborted: {message}"),
+            TrapReason::Fault(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// The kinds of errors that a strategy may return; `failure` in the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The options contradict each other or the table.
+    InvalidOptions,
+    /// The strategy cannot serve the table.
+    UnsupportedTable,
+    /// The watermark no longer covers the source; only reading everything again helps.
+    StaleWatermark,
+    /// The rows are not what the strategy can work with.
+    BadData,
+    /// The strategy says that it, or the host, broke the contract.
+    Internal,
+}
+
+/// A strategy that could not be loaded or did not give a usable answer.
+///
+/// `Display` is what happened, [`StrategyError::hint`] what to do next. Text that the component wrote is cut
+/// and cleaned of control characters before it is shown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StrategyError {
+    /// The WebAssembly engine did not start.
+    #[error("cannot set up the WebAssembly engine: {reason}")]
+    Engine {
+        /// Why not.
+        reason: String,
+    },
+    /// The file is not a strategy that this host runs.
+    #[error("cannot load strategy '{strategy}': {error}")]
+    Load {
+        /// What the user called it.
+        strategy: String,
+        /// What is wrong.
+        error: LoadError,
+    },
+    /// It is a strategy of the other kind.
+    #[error("'{strategy}' is a {is}, and a {wanted} is wanted here")]
+    WrongKind {
+        /// The strategy.
+        strategy: String,
+        /// What it is.
+        is: Kind,
+        /// What was wanted.
+        wanted: Kind,
+    },
+    /// The options do not fit the schema.
+    #[error("strategy '{strategy}' does not take these options: {}", .problems.join("; "))]
+    Options {
+        /// The strategy.
+        strategy: String,
+        /// What is wrong with each.
+        problems: Vec<String>,
+        /// What it does take.
+        available: Vec<OptionDescription>,
+    },
+    /// It broke a bound or trapped.
+    #[error("strategy '{strategy}' was stopped while {operation}: {reason}")]
+    Trap {
+        /// The strategy.
+        strategy: String,
+        /// What it was doing.
+        operation: Operation,
+        /// Why it was stopped.
+        reason: TrapReason,
+    },
+    /// It returned an error.
+    #[error("strategy '{strategy}' says: {message}{} [{code}]", about(.column))]
+    Failure {
+        /// The strategy.
+        strategy: String,
+        /// What it was doing.
+        operation: Operation,
+        /// What kind of error.
+        kind: FailureKind,
+        /// Stable and chosen by the strategy.
+        code: String,
+        /// For people.
+        message: String,
+        /// Name of the column that it is about.
+        column: Option<String>,
+        /// What options it takes, for errors about those.
+        available: Vec<OptionDescription>,
+    },
+    /// It returned something that the host will not act on.
+    #[error("strategy '{strategy}' returned an invalid answer while {operation}: {error}")]
+    InvalidPlan {
+        /// The strategy.
+        strategy: String,
+        /// What it was doing.
+        operation: Operation,
+        /// What is wrong with the answer.
+        error: PlanError,
+    },
+}
+
+impl StrategyError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            StrategyError::Load { error, .. } => error.hint(),
+            StrategyError::WrongKind { is, .. } => Some(match is {
+                Kind::ChangeDetector => "give it with --strategy".to_owned(),
+                Kind::Merger => "give it with --merge or --lake-merge".to_owned(),
+            }),
+            StrategyError::Options { available, .. } => Some(listed(available)),
+            StrategyError::Failure {
+                kind, available, ..
+            } => match kind {
+                FailureKind::InvalidOptions => Some(listed(available)),
+                FailureKind::StaleWatermark => {
+                    Some("clear the watermark to read the whole table again".to_owned())
+                }
+                FailureKind::UnsupportedTable | FailureKind::BadData | FailureKind::Internal => {
+                    None
+                }
+            },
+            StrategyError::Trap { .. } | StrategyError::InvalidPlan { .. } => Some(
+                "nothing was changed; report it to the author of the strategy, or use another one"
+                    .to_owned(),
+            ),
+            StrategyError::Engine { .. } => None,
+        }
+    }
+}
+
+fn about(column: &Option<String>) -> String {
+    match column {
+        Some(column) => format!(" (column '{column}')"),
+        None => String::new(),
+    }
+}
+
+/// The options of a strategy, one per line.
+fn listed(options: &[OptionDescription]) -> String {
+    if options.is_empty() {
+        return "it takes no options".to_owned();
+    }
+    options.iter().fold("it takes".to_owned(), |text, option| {
+        format!("{text}\n  {option}")
+    })
+}

@@ -1,0 +1,101 @@
+//! What components log, forwarded to `tracing`.
+
+use std::sync::Arc;
+
+use crate::bindings::logging::{Host, Level};
+use crate::guest_text::shown_up_to;
+use crate::limits::Limits;
+
+/// Most bytes of one message.
+const MAX_MESSAGE: usize = 2048;
+/// Most fields that are shown with a message, and most bytes of each.
+const MAX_FIELDS: usize = 16;
+const MAX_FIELD: usize = 256;
+
+/// The log of one call.
+#[derive(Debug)]
+pub(crate) struct GuestLog {
+    plugin: Arc<str>,
+    lines: usize,
+    bytes: usize,
+    dropped: u64,
+    last_error: Option<String>,
+}
+
+impl GuestLog {
+    pub(crate) fn new(plugin: Arc<str>, limits: &Limits) -> Self {
+        GuestLog {
+            plugin,
+            lines: limits.log_lines,
+            bytes: limits.log_bytes,
+            dropped: 0,
+            last_error: None,
+        }
+    }
+
+    /// The last message of level error: where a component trapped, usually why.
+    pub(crate) fn last_error(&mut self) -> Option<String> {
+        self.last_error.take()
+    }
+
+    fn write(&mut self, level: Level, message: &str, fields: &[(String, String)]) {
+        let mut text = shown_up_to(message, MAX_MESSAGE);
+        for (name, value) in fields.iter().take(MAX_FIELDS) {
+            let (name, value) = (shown_up_to(name, MAX_FIELD), shown_up_to(value, MAX_FIELD));
+            text.push_str(&format!(" {name}={value}"));
+        }
+        if level == Level::Error {
+            self.last_error = Some(text.clone());
+        }
+        if self.lines == 0 || self.bytes < text.len() {
+            self.dropped += 1;
+            return;
+        }
+        self.lines -= 1;
+        self.bytes -= text.len();
+        let plugin = &*self.plugin;
+        match level {
+            Level::Trace => tracing::trace!(target: "icehost::plugin", plugin, "{text}"),
+            Level::Debug => tracing::debug!(target: "icehost::plugin", plugin, "{text}"),
+            Level::Info => tracing::info!(target: "icehost::plugin", plugin, "{text}"),
+            Level::Warn => tracing::warn!(target: "icehost::plugin", plugin, "{text}"),
+            Level::Error => tracing::error!(target: "icehost::plugin", plugin, "{text}"),
+        }
+    }
+}
+
+impl Drop for GuestLog {
+    fn drop(&mut self) {
+        if self.dropped > 0 {
+            tracing::warn!(
+                target: "icehost::plugin",
+                plugin = &*self.plugin,
+                dropped = self.dropped,
+                "the strategy logged too much: {} messages were dropped",
+                self.dropped
+            );
+        }
+    }
+}
+
+impl Host for GuestLog {
+    fn enabled(&mut self, level: Level) -> wasmtime::Result<bool> {
+        Ok(match level {
+            Level::Trace => tracing::enabled!(target: "icehost::plugin", tracing::Level::TRACE),
+            Level::Debug => tracing::enabled!(target: "icehost::plugin", tracing::Level::DEBUG),
+            Level::Info => tracing::enabled!(target: "icehost::plugin", tracing::Level::INFO),
+            Level::Warn => tracing::enabled!(target: "icehost::plugin", tracing::Level::WARN),
+            Level::Error => tracing::enabled!(target: "icehost::plugin", tracing::Level::ERROR),
+        })
+    }
+
+    fn log(
+        &mut self,
+        level: Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
+        self.write(level, &message, &fields);
+        Ok(())
+    }
+}

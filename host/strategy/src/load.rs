@@ -1,0 +1,184 @@
+//! From a file to a strategy.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::{Component, HasSelf, Linker};
+
+use crate::bindings::{detector, merger};
+use crate::call::{Guest, Sandbox};
+use crate::contract::{self, Kind};
+use crate::description::Description;
+use crate::load_error::reason;
+use crate::runtime::Shared;
+use crate::strategy::{Loaded, World};
+use crate::{Limits, LoadError, Operation, Strategy, StrategyError};
+
+/// Longest that a component may take to compile; a shipped one takes some 50 ms.
+const COMPILE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Reads a file, but not one that is too large.
+pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, LoadError> {
+    let unreadable = |source| LoadError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    let most = limits.component_bytes as u64 + 1;
+    file.take(most)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// Checks, compiles and describes a component.
+pub(crate) async fn load(
+    shared: &Arc<Shared>,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Strategy, StrategyError> {
+    let started = Instant::now();
+    let refused = |error| StrategyError::load(name, error);
+    let component_bytes = component_bytes(bytes, &shared.limits).map_err(refused)?;
+    let digest: [u8; 32] = Sha256::digest(&component_bytes).into();
+    let size = component_bytes.len();
+    let (component, cached) = compile(shared, component_bytes, digest)
+        .await
+        .map_err(refused)?;
+    let surface = contract::check(&component, &shared.engine).map_err(refused)?;
+    let world = prepare(&shared.engine, &component, surface.kind)
+        .map_err(|e| refused(LoadError::Contract { reason: reason(&e) }))?;
+    let sandbox = Sandbox::new(Arc::clone(shared), name);
+    let description = describe(&sandbox, &world).await?;
+    let description = Description::check(
+        &description.name,
+        &description.version,
+        &description.summary,
+        &description.options_schema,
+    )
+    .map_err(|reason| refused(LoadError::Description { reason }))?;
+    Ok(Strategy::new(Loaded {
+        sandbox,
+        world,
+        surface,
+        description,
+        digest,
+        size,
+        cached,
+        load_time: started.elapsed(),
+    }))
+}
+
+fn component_bytes(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, LoadError> {
+    if bytes.is_empty() {
+        return Err(LoadError::Empty);
+    }
+    if bytes.len() > limits.component_bytes {
+        return Err(LoadError::TooLarge {
+            bytes: bytes.len() as u64,
+            limit: limits.component_bytes,
+        });
+    }
+    if Engine::detect_precompiled(bytes).is_some() {
+        return Err(LoadError::Precompiled);
+    }
+    if icehost_componentize::is_component(bytes) {
+        return Ok(bytes.to_vec());
+    }
+    if !icehost_componentize::is_core_module(bytes) {
+        return Err(LoadError::NotWebAssembly);
+    }
+    icehost_componentize::encode(bytes).map_err(|error| match error {
+        icehost_componentize::Error::NoComponentType => LoadError::NoComponentType,
+        other => LoadError::Componentize {
+            reason: reason(&other),
+        },
+    })
+}
+
+/// Compiles on a thread of its own, or takes what the cache has.
+async fn compile(
+    shared: &Arc<Shared>,
+    bytes: Vec<u8>,
+    digest: [u8; 32],
+) -> Result<(Component, bool), LoadError> {
+    let shared = Arc::clone(shared);
+    let compiling = tokio::task::spawn_blocking(move || {
+        let cache = shared.cache.as_ref();
+        if let Some(component) = cache.and_then(|cache| cache.get(&shared.engine, &digest)) {
+            return Ok((component, true));
+        }
+        let component = Component::from_binary(&shared.engine, &bytes)
+            .map_err(|e| LoadError::Invalid { reason: reason(&e) })?;
+        if let Some(cache) = cache {
+            cache.put(&digest, &component);
+        }
+        Ok((component, false))
+    });
+    match tokio::time::timeout(COMPILE_LIMIT, compiling).await {
+        Ok(Ok(compiled)) => compiled,
+        Ok(Err(interrupted)) => Err(LoadError::Interrupted {
+            reason: interrupted.to_string(),
+        }),
+        Err(_) => Err(LoadError::CompileTimeout {
+            limit: COMPILE_LIMIT,
+        }),
+    }
+}
+
+/// Links what is granted and finds the contract's functions.
+fn prepare(engine: &Engine, component: &Component, kind: Kind) -> wasmtime::Result<World> {
+    let mut linker: Linker<Guest> = Linker::new(engine);
+    crate::bindings::types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+    crate::bindings::logging::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| &mut guest.log)?;
+    let linked = linker.instantiate_pre(component)?;
+    Ok(match kind {
+        Kind::ChangeDetector => World::ChangeDetector(detector::ChangeDetectorPre::new(linked)?),
+        Kind::Merger => World::Merger(merger::MergerPre::new(linked)?),
+    })
+}
+
+async fn describe(
+    sandbox: &Sandbox,
+    world: &World,
+) -> Result<detector::exports::icehost::strategy::metadata::Description, StrategyError> {
+    use detector::exports::icehost::strategy::metadata::Description;
+    match world {
+        World::ChangeDetector(world) => {
+            let world = world.clone();
+            sandbox
+                .call(Operation::Describe, move |store| {
+                    Box::pin(async move {
+                        let guest = world.instantiate_async(&mut *store).await?;
+                        guest.icehost_strategy_metadata().call_describe(store).await
+                    })
+                })
+                .await
+        }
+        World::Merger(world) => {
+            let world = world.clone();
+            sandbox
+                .call(Operation::Describe, move |store| {
+                    Box::pin(async move {
+                        let guest = world.instantiate_async(&mut *store).await?;
+                        let described = guest
+                            .icehost_strategy_metadata()
+                            .call_describe(store)
+                            .await?;
+                        Ok(Description {
+                            name: described.name,
+                            version: described.version,
+                            summary: described.summary,
+                            options_schema: described.options_schema,
+                        })
+                    })
+                })
+                .await
+        }
+    }
+}
