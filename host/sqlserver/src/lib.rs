@@ -1,1 +1,43 @@
-//! SQL Server: connect, introspect, lower plans to T-SQL, extract to Arrow, stage and merge
+//! SQL Server: connect, introspect, lower plans to T-SQL, extract to Arrow, stage and merge.
+//!
+//! An [`Endpoint`] says where a server is, a [`Connection`] talks to it. From a table that
+//! [`Connection::introspect`] describes, [`Connection::extract`] streams what an extraction plan asks for as
+//! Arrow batches; a [`Loader`] stages batches in a temporary table and merges them in one transaction
+//! together with the position in the lake that they reach.
+//!
+//! ```no_run
+//! use icehost_sqlserver::{ColumnSelection, ConnectOptions, Connection, Endpoint, TableName};
+//!
+//! # async fn describe() -> icehost_sqlserver::Result<()> {
+//! let endpoint = Endpoint::parse("mssql://reader:secret@db.example:1433/Sales")?;
+//! let mut connection = Connection::open(&endpoint, &ConnectOptions::default()).await?;
+//! let name = TableName::parse("dbo.Customers")?;
+//! let table = connection.introspect(&name, &ColumnSelection::default()).await?;
+//! println!("{} has {} columns", table.name, table.columns.len());
+//! # Ok(())
+//! # }
+//! ```
+
+mod connection;
+mod driver;
+mod endpoint;
+mod error;
+mod extract;
+mod introspect;
+mod load;
+pub mod lower;
+mod name;
+mod server_info;
+mod statement;
+mod temporal;
+
+pub use connection::{ConnectOptions, Connection, ReadConsistency};
+pub use endpoint::{DEFAULT_PORT, Encryption, Endpoint, Trust};
+pub use error::{DataPlace, ErrorKind, Result, ServerMessage, SqlServerError};
+pub use extract::{ExtractOptions, Extracted, Extraction, TimePrecision};
+pub use introspect::{ColumnSelection, SqlColumn, SqlTable};
+pub use load::{Loader, MergeCounts, Position};
+pub use lower::NewColumn;
+pub use name::{TableName, quote};
+pub use server_info::ServerInfo;
+pub use statement::{Parameter, Statement};

@@ -1,0 +1,166 @@
+//! Opening a connection.
+
+use std::fmt;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tiberius::error::Error;
+use tiberius::{AuthMethod, Config, EncryptionLevel};
+use tokio::net::{TcpStream, lookup_host};
+use tokio_util::compat::TokioAsyncWriteCompatExt;
+
+use super::{Client, Fuse, failure};
+use crate::endpoint::{Encryption, Endpoint, Trust};
+use crate::error::{ErrorKind, Result, SqlServerError};
+
+/// Silent for this long, a connection is probed, so that a vanished server is noticed during a long query.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// SqlClient's default; larger packets bring no measurable gain on a local network.
+const PACKET_SIZE: u32 = 8000;
+/// Azure SQL sends a client on once, from its gateway to the node.
+const MAX_REDIRECTS: usize = 3;
+
+/// Connects and logs in.
+pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client> {
+    let limit = endpoint
+        .connect_timeout
+        .unwrap_or(Endpoint::CONNECT_TIMEOUT);
+    match tokio::time::timeout(limit, establish(endpoint)).await {
+        Ok(client) => client,
+        Err(_) => Err(SqlServerError::new(
+            ErrorKind::Timeout,
+            format!("{endpoint} did not answer within {} s", limit.as_secs()),
+        )
+        .with_hint("check host, port and firewall, or allow more time with connect_timeout")),
+    }
+}
+
+async fn establish(endpoint: &Endpoint) -> Result<Client> {
+    let mut target = (endpoint.host.clone(), endpoint.port);
+    for _ in 0..MAX_REDIRECTS {
+        let stream = dial(endpoint, &target.0, target.1).await?;
+        let socket = duplicate(&stream).map_err(|error| no_connection(endpoint, &error))?;
+        let config = config(endpoint, &target.0, target.1)?;
+        match tiberius::Client::connect(config, stream.compat_write()).await {
+            Ok(inner) => {
+                return Ok(Client {
+                    inner,
+                    fuse: Fuse {
+                        socket,
+                        blown: false,
+                    },
+                    endpoint: endpoint.clone(),
+                });
+            }
+            Err(Error::Routing { host, port }) => {
+                tracing::debug!(%endpoint, host, port, "the server sends the client on");
+                target = (host, port);
+            }
+            Err(error) => return Err(failure::from_handshake(error, endpoint)),
+        }
+    }
+    Err(SqlServerError::new(
+        ErrorKind::Connect,
+        format!("{endpoint} sends its clients in circles"),
+    ))
+}
+
+/// Tries every address of the host.
+async fn dial(endpoint: &Endpoint, host: &str, port: u16) -> Result<TcpStream> {
+    let addresses = lookup_host((host, port)).await.map_err(|error| {
+        SqlServerError::new(
+            ErrorKind::Connect,
+            format!("the host of {endpoint} is not known: {error}"),
+        )
+        .with_hint("check the host's name")
+    })?;
+    let mut last = None;
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                tune(&stream).map_err(|error| no_connection(endpoint, &error))?;
+                return Ok(stream);
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(match last {
+        Some(error) => no_connection(endpoint, &error),
+        None => SqlServerError::new(
+            ErrorKind::Connect,
+            format!("the host of {endpoint} has no address"),
+        ),
+    })
+}
+
+fn no_connection(endpoint: &Endpoint, error: &dyn fmt::Display) -> SqlServerError {
+    SqlServerError::new(
+        ErrorKind::Connect,
+        format!("no connection to {endpoint}: {error}"),
+    )
+    .with_hint(
+        "check that SQL Server runs there, listens on TCP, and that no firewall is in between",
+    )
+}
+
+fn tune(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+/// A second handle on the same socket, to close it by.
+fn duplicate(stream: &TcpStream) -> std::io::Result<std::net::TcpStream> {
+    Ok(SockRef::from(stream).try_clone()?.into())
+}
+
+fn config(endpoint: &Endpoint, host: &str, port: u16) -> Result<Config> {
+    let (Some(user), Some(password)) = (&endpoint.user, endpoint.password()) else {
+        return Err(SqlServerError::new(
+            ErrorKind::Login,
+            format!("no user or no password for {endpoint}"),
+        )
+        .with_hint("write them into the URL, mssql://user:password@host/database"));
+    };
+    let mut config = Config::new();
+    config.host(host);
+    config.port(port);
+    if let Some(database) = &endpoint.database {
+        config.database(database);
+    }
+    config.authentication(AuthMethod::sql_server(user, password));
+    config.application_name(endpoint.application_name.as_deref().unwrap_or("icehost"));
+    config.packet_size(endpoint.packet_size.unwrap_or(PACKET_SIZE));
+    config.readonly(endpoint.read_only);
+    config.encryption(match endpoint.encryption {
+        Encryption::On => EncryptionLevel::Required,
+        Encryption::LoginOnly => EncryptionLevel::Off,
+        Encryption::Off => EncryptionLevel::NotSupported,
+        Encryption::Strict => EncryptionLevel::Strict,
+    });
+    match (&endpoint.trust, endpoint.encryption) {
+        (Trust::Authority(file), _) => {
+            let bundle = std::fs::read(file).map_err(|error| {
+                SqlServerError::new(
+                    ErrorKind::Tls,
+                    format!(
+                        "the certificate file {} cannot be read: {error}",
+                        file.display()
+                    ),
+                )
+            })?;
+            config.trust_cert_ca_bundle(bundle);
+        }
+        (Trust::Anyone, _) | (Trust::System, Encryption::LoginOnly | Encryption::Off) => {
+            config.trust_cert();
+        }
+        (Trust::System, Encryption::On | Encryption::Strict) => {}
+    }
+    if let Some(name) = &endpoint.certificate_host {
+        config.hostname_in_certificate(name);
+    }
+    // Both would count waiting for the server's work as well; `connect` bounds the login itself.
+    config.handshake_timeout(None);
+    config.command_timeout(None);
+    Ok(config)
+}

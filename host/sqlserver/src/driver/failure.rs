@@ -1,0 +1,145 @@
+//! What the driver's errors mean.
+
+use std::io;
+
+use tiberius::error::{Error, IoErrorKind, TokenError};
+
+use crate::endpoint::Endpoint;
+use crate::error::{ErrorKind, ServerMessage, SqlServerError, hint_for_number};
+
+/// Severity from which the server closes the connection (T-SQL reference, "Database Engine error severities").
+const FATAL_CLASS: u8 = 20;
+
+/// Whether the next request can still use the connection.
+pub(super) fn leaves_connection_usable(error: &Error) -> bool {
+    matches!(error, Error::Server(token) if token.class() < FATAL_CLASS)
+}
+
+/// An error of a connection that is open.
+pub(super) fn from_driver(error: Error, endpoint: &Endpoint) -> SqlServerError {
+    match error {
+        Error::Server(token) => from_token(&token, endpoint),
+        Error::Io {
+            kind: IoErrorKind::TimedOut,
+            message,
+        } => SqlServerError::new(
+            ErrorKind::Timeout,
+            format!("{endpoint} did not answer in time: {message}"),
+        ),
+        Error::Io { message, .. } => SqlServerError::new(
+            ErrorKind::ConnectionLost,
+            format!("the connection to {endpoint} broke: {message}"),
+        ),
+        Error::Utf8 | Error::Utf16 => not_unicode("the text"),
+        Error::Protocol(text) if text.to_ascii_lowercase().contains("utf-16") => {
+            not_unicode(&endpoint.scrub(&text))
+        }
+        Error::Encoding(text) => SqlServerError::protocol(format!(
+            "text of {endpoint} could not be decoded: {}",
+            endpoint.scrub(&text)
+        )),
+        other => SqlServerError::protocol(format!(
+            "the answer of {endpoint} was not understood: {}",
+            endpoint.scrub(&other.to_string())
+        )),
+    }
+}
+
+fn not_unicode(what: &str) -> SqlServerError {
+    SqlServerError::new(
+        ErrorKind::Unsupported,
+        format!("a value is not valid Unicode ({what}): half of a surrogate pair stands alone"),
+    )
+    .with_hint("repair the value, or leave its column out with --exclude-columns")
+}
+
+fn from_token(token: &TokenError, endpoint: &Endpoint) -> SqlServerError {
+    let text = endpoint.scrub(token.message());
+    let place = match (token.procedure(), token.line()) {
+        ("", _) => String::new(),
+        (procedure, line) => format!(", procedure {procedure}, line {line}"),
+    };
+    let message = ServerMessage {
+        number: token.code(),
+        class: token.class(),
+        state: token.state(),
+        procedure: token.procedure().to_owned(),
+        line: token.line(),
+    };
+    let hint = hint_for_number(message.number);
+    let error = SqlServerError::new(
+        ErrorKind::Server(message),
+        format!(
+            "{} (error {}, level {}, state {}{place})",
+            text.trim_end().trim_end_matches('.'),
+            token.code(),
+            token.class(),
+            token.state()
+        ),
+    );
+    match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+/// An error while connecting: logging in is part of it.
+pub(super) fn from_handshake(error: Error, endpoint: &Endpoint) -> SqlServerError {
+    match error {
+        Error::Server(token) if token.code() != 0 => {
+            let known = from_token(&token, endpoint);
+            if known.is_transient() {
+                return known.context(format!("{endpoint} refused the login"));
+            }
+            let hint =
+                hint_for_number(token.code()).unwrap_or("the server's own log says why it refused");
+            SqlServerError::new(
+                ErrorKind::Login,
+                format!("{endpoint} refused the login: {known}"),
+            )
+            .with_hint(hint)
+        }
+        Error::Tls(text) => tls(&text, endpoint),
+        Error::Io {
+            kind: IoErrorKind::InvalidData | IoErrorKind::InvalidInput,
+            message,
+        } => tls(&message, endpoint),
+        Error::Io { kind, message } => {
+            let lost = SqlServerError::new(
+                ErrorKind::ConnectionLost,
+                format!("the connection to {endpoint} broke during the login: {message}"),
+            );
+            // A server without TLS 8.0, or none at all, hangs up on the first byte.
+            match kind {
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => lost.with_hint(
+                    "check that this is SQL Server's port and that it speaks the requested encryption",
+                ),
+                _ => lost,
+            }
+        }
+        Error::Protocol(text) if text.contains("encryption level") => SqlServerError::new(
+            ErrorKind::Tls,
+            format!("{endpoint} does not encrypt, and encrypt=true asks for it"),
+        )
+        .with_hint(
+            "set up encryption on the server, or write encrypt=false on a network that you trust",
+        ),
+        other => from_driver(other, endpoint),
+    }
+}
+
+fn tls(text: &str, endpoint: &Endpoint) -> SqlServerError {
+    // The driver adds advice about its own functions behind the first sentence.
+    let reason = text.split(" To connect anyway").next().unwrap_or(text);
+    SqlServerError::new(
+        ErrorKind::Tls,
+        format!(
+            "no encrypted connection to {endpoint}: {}",
+            endpoint.scrub(reason.trim_end_matches('.'))
+        ),
+    )
+    .with_hint(
+        "name the certificate's authority with certificate=FILE; trust_server_certificate=true skips the check, \
+         on a network that you trust",
+    )
+}

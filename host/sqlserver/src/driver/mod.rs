@@ -1,0 +1,286 @@
+//! The one module that knows the TDS driver. Everything else sees [`Client`], [`Cell`] and [`Statement`].
+
+mod cell;
+mod dial;
+mod failure;
+
+use std::borrow::Cow;
+use std::net::{Shutdown, TcpStream as StdTcpStream};
+use std::pin::Pin;
+
+use futures::{Stream, TryStreamExt};
+use icehost_plan::SqlType;
+use tiberius::{ColumnData, Command, CommandItem, TokenRow};
+use tokio::net::TcpStream;
+use tokio_util::compat::Compat;
+
+pub(crate) use cell::Cell;
+pub(crate) use dial::connect;
+
+use crate::endpoint::Endpoint;
+use crate::error::{ErrorKind, Result, SqlServerError};
+use crate::lower::literal;
+use crate::statement::Statement;
+
+/// A row of a result.
+pub(crate) type Row = Vec<Cell<'static>>;
+
+/// All that a statement gave back.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// The rows of each result set.
+    pub(crate) results: Vec<Vec<Row>>,
+}
+
+impl Answer {
+    /// The rows of the first result set.
+    pub(crate) fn rows(self) -> Vec<Row> {
+        self.results.into_iter().next().unwrap_or_default()
+    }
+}
+
+/// A logged-in TDS connection: one request at a time.
+pub(crate) struct Client {
+    inner: tiberius::Client<Compat<TcpStream>>,
+    fuse: Fuse,
+    endpoint: Endpoint,
+}
+
+/// Closes the socket when a request is abandoned half-way, so that the server stops working on it and
+/// releases its locks at once. What is left of the answer could not be told from the next one.
+struct Fuse {
+    socket: StdTcpStream,
+    blown: bool,
+}
+
+/// A request under way; dropping it before [`InFlight::done`] blows the fuse.
+struct InFlight<'c>(Option<&'c mut Fuse>);
+
+impl InFlight<'_> {
+    fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if let Some(fuse) = self.0.take() {
+            fuse.blown = true;
+            if let Err(error) = fuse.socket.shutdown(Shutdown::Both) {
+                tracing::debug!(%error, "the socket of an abandoned request was closed already");
+            }
+        }
+    }
+}
+
+impl Fuse {
+    fn begin(&mut self) -> Result<InFlight<'_>> {
+        if self.blown {
+            return Err(SqlServerError::new(
+                ErrorKind::ConnectionLost,
+                "the connection was closed because an earlier request on it failed or was abandoned",
+            )
+            .with_hint("open a new connection"));
+        }
+        Ok(InFlight(Some(self)))
+    }
+}
+
+impl Client {
+    /// Runs a batch outside of `sp_executesql`, so that temporary tables, SET options and transactions
+    /// outlive it.
+    pub(crate) async fn batch(&mut self, sql: &str) -> Result<Answer> {
+        tracing::trace!(sql, "batch");
+        let request = self.fuse.begin()?;
+        let results = async { self.inner.simple_query(sql).await?.into_results().await }.await;
+        let results = settle(request, results, &self.endpoint)?;
+        let mut answer = Answer::default();
+        for rows in results {
+            answer
+                .results
+                .push(rows.into_iter().map(decode).collect::<Result<_>>()?);
+        }
+        Ok(answer)
+    }
+
+    /// Runs a statement with its parameters and reads everything that it gives.
+    pub(crate) async fn run(&mut self, statement: &Statement) -> Result<Answer> {
+        let command = command(statement)?;
+        let request = self.fuse.begin()?;
+        let inner = &mut self.inner;
+        let gathered = async {
+            let mut items = command.exec(inner).await?;
+            let mut sets: Vec<Vec<tiberius::Row>> = Vec::new();
+            while let Some(item) = items.try_next().await? {
+                match (item, sets.last_mut()) {
+                    (CommandItem::Metadata(_), _) => sets.push(Vec::new()),
+                    (CommandItem::Row(row), Some(set)) => set.push(row),
+                    _ => {}
+                }
+            }
+            Ok(sets)
+        }
+        .await;
+        let sets = settle(request, gathered, &self.endpoint)?;
+        let mut answer = Answer::default();
+        for rows in sets {
+            answer
+                .results
+                .push(rows.into_iter().map(decode).collect::<Result<_>>()?);
+        }
+        Ok(answer)
+    }
+
+    /// Runs a statement with one result set and hands out its rows as they come.
+    pub(crate) async fn stream(&mut self, statement: &Statement) -> Result<Rows<'_>> {
+        let command = command(statement)?;
+        let Client {
+            inner,
+            fuse,
+            endpoint,
+        } = self;
+        let request = fuse.begin()?;
+        match command.exec(inner).await {
+            Ok(items) => Ok(Rows {
+                items: Some(Box::pin(items)),
+                request: Some(request),
+                endpoint,
+            }),
+            Err(error) => settle(request, Err(error), endpoint),
+        }
+    }
+
+    /// Opens a bulk load into `table`, given as a statement has it, with the columns of these types.
+    pub(crate) async fn bulk<'c>(
+        &'c mut self,
+        table: &'c str,
+        columns: &'c [&'c str],
+        types: &'c [SqlType],
+    ) -> Result<BulkLoad<'c>> {
+        let Client {
+            inner,
+            fuse,
+            endpoint,
+        } = self;
+        let request = fuse.begin()?;
+        match inner.bulk_insert_columns(table, columns).await {
+            Ok(load) => Ok(BulkLoad {
+                load,
+                request,
+                types,
+                endpoint,
+            }),
+            Err(error) => settle(request, Err(error), endpoint),
+        }
+    }
+}
+
+/// Ends a request: its connection stays usable after success and after an error that the server reported.
+fn settle<T>(request: InFlight<'_>, result: tiberius::Result<T>, endpoint: &Endpoint) -> Result<T> {
+    match result {
+        Ok(value) => {
+            request.done();
+            Ok(value)
+        }
+        Err(error) => {
+            if failure::leaves_connection_usable(&error) {
+                request.done();
+            }
+            Err(failure::from_driver(error, endpoint))
+        }
+    }
+}
+
+fn decode(row: tiberius::Row) -> Result<Row> {
+    row.into_iter().map(Cell::decode).collect()
+}
+
+/// `sp_executesql @stmt, @params, values…` (T-SQL reference, "sp_executesql").
+fn command(statement: &Statement) -> Result<Command<'_>> {
+    tracing::trace!(%statement, "statement");
+    let mut command = Command::new("sp_executesql");
+    command.bind_param("", Cow::Borrowed(statement.sql.as_str()));
+    if !statement.parameters.is_empty() {
+        command.bind_param("", statement.declarations());
+    }
+    for parameter in &statement.parameters {
+        let data: ColumnData<'_> =
+            literal::cell(parameter.sql_type, &parameter.value)?.encode(parameter.sql_type)?;
+        command.bind_param(parameter.name.as_str(), data);
+    }
+    Ok(command)
+}
+
+/// The rows of a statement under way. Dropping it unfinished closes the connection.
+pub(crate) struct Rows<'c> {
+    items: Option<Pin<Box<dyn Stream<Item = tiberius::Result<CommandItem>> + Send + 'c>>>,
+    request: Option<InFlight<'c>>,
+    endpoint: &'c Endpoint,
+}
+
+impl Rows<'_> {
+    /// The next row; `None` after the last.
+    pub(crate) async fn next(
+        &mut self,
+    ) -> Result<Option<impl Iterator<Item = Result<Cell<'static>>> + use<>>> {
+        loop {
+            let Some(items) = &mut self.items else {
+                return Ok(None);
+            };
+            match items.try_next().await {
+                Ok(Some(CommandItem::Row(row))) => {
+                    return Ok(Some(row.into_iter().map(Cell::decode)));
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    self.items = None;
+                    if let Some(request) = self.request.take() {
+                        request.done();
+                    }
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.items = None;
+                    return match self.request.take() {
+                        Some(request) => settle(request, Err(error), self.endpoint),
+                        None => Err(failure::from_driver(error, self.endpoint)),
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// An open bulk load (MS-TDS 2.2.6.1).
+pub(crate) struct BulkLoad<'c> {
+    load: tiberius::BulkLoadRequest<'c, Compat<TcpStream>>,
+    request: InFlight<'c>,
+    types: &'c [SqlType],
+    endpoint: &'c Endpoint,
+}
+
+impl<'c> BulkLoad<'c> {
+    /// Sends a row; the driver writes as packets fill.
+    pub(crate) async fn send(&mut self, cells: impl Iterator<Item = Cell<'c>>) -> Result<()> {
+        let mut row = TokenRow::with_capacity(self.types.len());
+        for (cell, &sql_type) in cells.zip(self.types) {
+            row.push(cell.encode(sql_type)?);
+        }
+        self.load
+            .send(row)
+            .await
+            .map_err(|error| failure::from_driver(error, self.endpoint))
+    }
+
+    /// Ends the load; the number of rows that the server took.
+    pub(crate) async fn finish(self) -> Result<u64> {
+        let BulkLoad {
+            load,
+            request,
+            endpoint,
+            ..
+        } = self;
+        let result = load.finalize().await;
+        settle(request, result, endpoint).map(tiberius::ExecuteResult::total)
+    }
+}

@@ -1,0 +1,318 @@
+//! Rows of SQL Server as Arrow batches.
+
+mod builder;
+mod observe;
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{Field, Schema, SchemaRef};
+use icehost_plan::{ValidExtractionPlan, Value};
+
+use builder::ColumnBuilder;
+use observe::Observer;
+
+use crate::connection::Connection;
+use crate::driver::{Cell, Rows};
+use crate::error::{Result, SqlServerError};
+use crate::introspect::SqlTable;
+use crate::lower;
+use crate::temporal;
+
+/// What to do with a 100 ns digit, which an Iceberg v2 time or timestamp cannot hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TimePrecision {
+    /// Cut it off; [`Extracted::truncated`] names the columns.
+    #[default]
+    Truncate,
+    /// Stop with an error that names table, column and row.
+    Error,
+}
+
+/// How an extraction fills its batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExtractOptions {
+    /// A batch ends when its values reach so many bytes; one row may be larger.
+    pub batch_bytes: usize,
+    /// And at so many rows.
+    pub batch_rows: usize,
+    /// What to do with a 100 ns digit.
+    pub time_precision: TimePrecision,
+}
+
+impl Default for ExtractOptions {
+    fn default() -> Self {
+        ExtractOptions {
+            batch_bytes: 8 << 20,
+            batch_rows: 65_536,
+            time_precision: TimePrecision::default(),
+        }
+    }
+}
+
+/// What is known when the last row has been read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Extracted {
+    /// Rows read.
+    pub rows: u64,
+    /// Bytes of their values in Arrow.
+    pub bytes: u64,
+    /// The plan's `observe`, in order, at full precision.
+    pub observed: Vec<Value>,
+    /// Columns of which a 100 ns digit was cut off.
+    pub truncated: Vec<String>,
+    /// `datetimeoffset` columns with a value whose offset is not zero: the lake keeps the moment only.
+    pub offsets_lost: Vec<String>,
+}
+
+/// A query under way. Its memory is bounded by [`ExtractOptions`] and the widest row, whatever the number of
+/// rows. Dropped before its end, it closes the connection, which ends the query on the server.
+pub struct Extraction<'c> {
+    rows: Option<Rows<'c>>,
+    table: &'c SqlTable,
+    schema: SchemaRef,
+    columns: Vec<ColumnBuilder>,
+    /// The names of the extracted columns that make up the key, and where they stand.
+    key: Vec<(usize, String)>,
+    observer: Observer,
+    options: ExtractOptions,
+    row: Vec<Cell<'static>>,
+    total_rows: u64,
+    total_bytes: u64,
+}
+
+impl<'c> Extraction<'c> {
+    pub(crate) async fn begin(
+        connection: &'c mut Connection,
+        table: &'c SqlTable,
+        plan: &ValidExtractionPlan,
+        options: ExtractOptions,
+    ) -> Result<Extraction<'c>> {
+        let reading = |error: SqlServerError| error.context(format!("reading {}", table.name));
+        let statement = lower::extraction(table, plan)?;
+        let unpadded = connection.server.is_babelfish;
+        let mut fields = Vec::with_capacity(plan.columns.len());
+        let mut columns = Vec::with_capacity(plan.columns.len());
+        for &ordinal in &plan.columns {
+            let column = table.column(ordinal)?;
+            let data_type = column.sql_type.lake().arrow();
+            fields.push(Field::new(&column.name, data_type, column.nullable));
+            columns.push(ColumnBuilder::new(
+                &column.name,
+                column.sql_type,
+                options.time_precision,
+                unpadded,
+            ));
+        }
+        let key = table.table.key().into_iter().filter_map(|ordinal| {
+            let position = plan.columns.iter().position(|&column| column == ordinal)?;
+            Some((position, table.columns.get(ordinal as usize)?.name.clone()))
+        });
+        let observer = Observer::begin(&mut connection.client, table, plan)
+            .await
+            .map_err(reading)?;
+        tracing::debug!(table = %table.name, %statement, "extracting");
+        let rows = connection
+            .client
+            .stream(&statement)
+            .await
+            .map_err(reading)?;
+        Ok(Extraction {
+            rows: Some(rows),
+            table,
+            schema: Arc::new(Schema::new(fields)),
+            columns,
+            key: key.collect(),
+            observer,
+            options,
+            row: Vec::new(),
+            total_rows: 0,
+            total_bytes: 0,
+        })
+    }
+
+    /// The schema of every batch: the plan's columns in its order, with the Arrow types of
+    /// [`LakeType::arrow`](icehost_plan::LakeType::arrow).
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// The next batch, never empty; `None` after the last.
+    ///
+    /// The future may be dropped and asked for again: no row is lost by that.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Data`](crate::ErrorKind::Data) for a value that cannot be carried, and whatever the
+    /// server or the connection reports. The extraction is over then.
+    pub async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let Some(rows) = &mut self.rows else {
+            return Ok(None);
+        };
+        loop {
+            let next = rows
+                .next()
+                .await
+                .map_err(|error| error.context(format!("reading {}", self.table.name)))?;
+            let Some(cells) = next else {
+                self.rows = None;
+                break;
+            };
+            self.row.clear();
+            for cell in cells {
+                self.row.push(cell?);
+            }
+            if self.row.len() != self.columns.len() {
+                return Err(SqlServerError::protocol(format!(
+                    "reading {}: a row of {} values came for {} columns",
+                    self.table.name,
+                    self.row.len(),
+                    self.columns.len()
+                )));
+            }
+            self.observer.see(&self.row);
+            let key_of_row = RowKey {
+                key: &self.key,
+                number: self.total_rows + 1,
+            };
+            push(self.table, &mut self.columns, &self.row, &key_of_row)?;
+            self.total_rows += 1;
+            let rows_in_batch = self.columns.first().map_or(0, ColumnBuilder::len);
+            if rows_in_batch >= self.options.batch_rows
+                || bytes(&self.columns) >= self.options.batch_bytes
+            {
+                break;
+            }
+        }
+        self.batch()
+    }
+
+    fn batch(&mut self) -> Result<Option<RecordBatch>> {
+        if self.columns.first().is_none_or(|column| column.len() == 0) {
+            return Ok(None);
+        }
+        self.total_bytes += bytes(&self.columns) as u64;
+        let arrays: Vec<ArrayRef> = self
+            .columns
+            .iter_mut()
+            .map(ColumnBuilder::finish)
+            .collect::<Result<_>>()?;
+        let batch = RecordBatch::try_new(self.schema.clone(), arrays).map_err(|error| {
+            SqlServerError::protocol(format!(
+                "reading {}: the rows do not fit the described columns: {error}",
+                self.table.name
+            ))
+            .with_hint("the table was changed while it was read; run again")
+        })?;
+        Ok(Some(batch))
+    }
+
+    /// What is known of the whole; to be called when [`Extraction::next_batch`] has given `None`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Protocol`](crate::ErrorKind::Protocol) where rows are left.
+    pub fn finish(self) -> Result<Extracted> {
+        if self.rows.is_some() {
+            return Err(SqlServerError::protocol(format!(
+                "reading {} was ended before its last row",
+                self.table.name
+            )));
+        }
+        let named = |wanted: fn(&ColumnBuilder) -> bool| {
+            let columns = self.columns.iter().filter(|column| wanted(column));
+            columns.map(|column| column.name().to_owned()).collect()
+        };
+        Ok(Extracted {
+            rows: self.total_rows,
+            bytes: self.total_bytes,
+            truncated: named(ColumnBuilder::was_truncated),
+            offsets_lost: named(ColumnBuilder::lost_offset),
+            observed: self.observer.finish(),
+        })
+    }
+}
+
+/// Bytes of the values that the columns hold.
+fn bytes(columns: &[ColumnBuilder]) -> usize {
+    columns.iter().map(ColumnBuilder::bytes).sum()
+}
+
+/// Puts a row's cells into the columns.
+fn push(
+    table: &SqlTable,
+    columns: &mut [ColumnBuilder],
+    row: &[Cell<'static>],
+    key: &RowKey<'_>,
+) -> Result<()> {
+    for (column, cell) in columns.iter_mut().zip(row) {
+        if let Err(refusal) = column.push(cell) {
+            let error = SqlServerError::data(
+                &table.name,
+                column.name(),
+                key.describe(row),
+                &refusal.reason,
+            );
+            return Err(match refusal.hint {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What a row is called in a message.
+struct RowKey<'a> {
+    key: &'a [(usize, String)],
+    number: u64,
+}
+
+impl RowKey<'_> {
+    fn describe(&self, row: &[Cell<'static>]) -> String {
+        let parts: Vec<String> = self
+            .key
+            .iter()
+            .filter_map(|(position, name)| {
+                let value = value(row.get(*position)?.clone());
+                Some(format!("{name} = {}", value.text()))
+            })
+            .collect();
+        if parts.is_empty() {
+            format!("number {} of the result", self.number)
+        } else {
+            parts.join(", ")
+        }
+    }
+}
+
+/// A cell as a typed value, at full precision.
+pub(crate) fn value(cell: Cell<'static>) -> Value {
+    match cell {
+        Cell::Null => Value::Null,
+        Cell::Bit(v) => Value::Boolean(v),
+        Cell::TinyInt(v) => Value::Integer(v.into()),
+        Cell::SmallInt(v) => Value::Integer(v.into()),
+        Cell::Int(v) => Value::Integer(v.into()),
+        Cell::BigInt(v) => Value::Integer(v),
+        Cell::Real(v) => Value::Double(v.into()),
+        Cell::Float(v) => Value::Double(v),
+        Cell::Decimal { unscaled, scale } => Value::Decimal { unscaled, scale },
+        Cell::Text(v) => Value::Text(v.into_owned()),
+        Cell::Binary(v) => Value::Binary(v.into_owned()),
+        Cell::Uuid(v) => Value::Uuid(v),
+        Cell::Date(days) => Value::Date(temporal::from_date(days)),
+        Cell::Time(ticks) => Value::Time(ticks),
+        Cell::DateTime { days, ticks } => Value::Timestamp(temporal::from_datetime(days, ticks)),
+        Cell::SmallDateTime { days, minutes } => {
+            Value::Timestamp(temporal::from_smalldatetime(days, minutes))
+        }
+        Cell::DateTime2 { days, ticks } => Value::Timestamp(temporal::from_datetime2(days, ticks)),
+        Cell::DateTimeOffset {
+            days,
+            ticks,
+            offset,
+        } => Value::TimestampTz {
+            ticks: temporal::from_datetime2(days, ticks),
+            offset_minutes: offset,
+        },
+    }
+}

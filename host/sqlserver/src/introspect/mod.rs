@@ -1,0 +1,181 @@
+//! Tables, as the server's catalog views describe them.
+
+mod catalog;
+mod near;
+mod table;
+
+use icehost_plan::{Collation, Column, ColumnType, Features, SqlType, Table};
+
+pub(crate) use catalog::Fields;
+pub use table::{SqlColumn, SqlTable};
+
+use crate::driver::Client;
+use crate::error::{ErrorKind, Result, SqlServerError};
+use crate::name::TableName;
+use catalog::{CatalogColumn, CatalogKey, Description};
+
+/// Which columns of a table a job carries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ColumnSelection {
+    /// Only these; `None` for all. Their order does not matter: the table's own is kept.
+    pub include: Option<Vec<String>>,
+    /// All but these.
+    pub exclude: Vec<String>,
+    /// Pass over columns of a type that icehost does not carry, instead of refusing the table; right for a
+    /// target, which may have more columns than are loaded.
+    pub skip_unsupported: bool,
+}
+
+/// Describes a table or view.
+pub(crate) async fn introspect(
+    client: &mut Client,
+    name: &TableName,
+    selection: &ColumnSelection,
+) -> Result<SqlTable> {
+    match catalog::describe(client, name).await? {
+        Some(description) => assemble(name, description, selection),
+        None => {
+            let mut hint =
+                "check schema and spelling, and that the login may see the table".to_owned();
+            let alike = near::names(client, name).await?;
+            if !alike.is_empty() {
+                hint = format!("there is {}; {hint}", alike.join(", "));
+            }
+            Err(SqlServerError::new(
+                ErrorKind::NotFound,
+                format!("there is no table or view {name} that the login can see"),
+            )
+            .with_hint(hint))
+        }
+    }
+}
+
+fn assemble(
+    name: &TableName,
+    description: Description,
+    selection: &ColumnSelection,
+) -> Result<SqlTable> {
+    let name = name.resolved(description.schema, description.table);
+    check_names(&name, &description.columns, selection)?;
+    let mut columns = Vec::new();
+    let mut carried: Vec<(i32, SqlColumn)> = Vec::new();
+    let mut skipped = Vec::new();
+    for column in description.columns {
+        if !is_selected(&column.name, selection) {
+            continue;
+        }
+        match column.sql_type() {
+            Some(sql_type) => carried.push((column.column_id, column.into_column(sql_type))),
+            None if selection.skip_unsupported => skipped.push((column.name, column.type_name)),
+            None => {
+                return Err(SqlServerError::unsupported(format!(
+                    "table {name}, column '{}': icehost does not carry the type {}",
+                    column.name, column.type_name
+                ))
+                .with_hint(format!(
+                    "leave the column out with --exclude-columns '{}'",
+                    column.name
+                )));
+            }
+        }
+    }
+    if carried.is_empty() {
+        return Err(SqlServerError::unsupported(format!(
+            "{name}: no column is left to carry"
+        )));
+    }
+    let keys = carried_keys(&description.keys, &carried);
+    let primary = keys.iter().find(|(primary, _)| *primary);
+    for (position, (_, column)) in carried.iter().enumerate() {
+        let key_position = primary
+            .and_then(|(_, key)| key.iter().position(|&ordinal| ordinal == position))
+            .and_then(|position| u32::try_from(position).ok());
+        columns.push(plan_column(column, key_position));
+    }
+    let columns_of = |key: &[usize]| -> Vec<String> {
+        key.iter()
+            .filter_map(|&ordinal| Some(carried.get(ordinal)?.1.name.clone()))
+            .collect()
+    };
+    let unique_keys = keys.iter().map(|(_, key)| columns_of(key)).collect();
+    let carried: Vec<SqlColumn> = carried.into_iter().map(|(_, column)| column).collect();
+    Ok(SqlTable {
+        table: Table {
+            name: name.to_string(),
+            columns,
+            features: Features {
+                rowversion: carried.iter().any(|c| c.sql_type == SqlType::RowVersion),
+                ..Features::default()
+            },
+            row_estimate: description.row_estimate,
+        },
+        name,
+        object_id: description.object_id,
+        database: description.database,
+        is_view: description.is_view,
+        has_triggers: description.has_triggers,
+        snapshot_isolation: description.snapshot_isolation,
+        columns: carried,
+        unique_keys,
+        skipped,
+    })
+}
+
+/// Names that the selection gives but the table does not have.
+fn check_names(
+    name: &TableName,
+    columns: &[CatalogColumn],
+    selection: &ColumnSelection,
+) -> Result<()> {
+    let wanted = selection.include.iter().flatten().chain(&selection.exclude);
+    for wanted in wanted {
+        if !columns.iter().any(|column| same(&column.name, wanted)) {
+            let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+            return Err(SqlServerError::new(
+                ErrorKind::NotFound,
+                format!("table {name} has no column '{wanted}'"),
+            )
+            .with_hint(format!("its columns are {}", names.join(", "))));
+        }
+    }
+    Ok(())
+}
+
+fn is_selected(name: &str, selection: &ColumnSelection) -> bool {
+    let in_list = |list: &[String]| list.iter().any(|other| same(other, name));
+    selection.include.as_deref().is_none_or(in_list) && !in_list(&selection.exclude)
+}
+
+/// People may write a column's name in any case.
+fn same(left: &str, right: &str) -> bool {
+    left.to_lowercase() == right.to_lowercase()
+}
+
+/// The unique keys whose columns are all carried, as ordinals, the primary key first.
+fn carried_keys(keys: &[CatalogKey], carried: &[(i32, SqlColumn)]) -> Vec<(bool, Vec<usize>)> {
+    let mut found: Vec<(bool, Vec<usize>)> = keys
+        .iter()
+        .filter_map(|key| {
+            let ordinals: Option<Vec<usize>> = key
+                .column_ids
+                .iter()
+                .map(|id| carried.iter().position(|(column_id, _)| column_id == id))
+                .collect();
+            Some((key.primary, ordinals?))
+        })
+        .collect();
+    found.sort_by_key(|(primary, _)| !primary);
+    found
+}
+
+fn plan_column(column: &SqlColumn, key_position: Option<u32>) -> Column {
+    Column {
+        name: column.name.clone(),
+        column_type: ColumnType::Sql(column.sql_type),
+        nullable: column.nullable,
+        key_position,
+        identity: column.identity,
+        read_only: column.computed || column.sql_type == SqlType::RowVersion,
+        collation: column.collation.as_deref().map(Collation::from_name),
+    }
+}

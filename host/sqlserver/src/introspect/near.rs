@@ -1,0 +1,78 @@
+//! Tables whose names are like one that does not exist.
+
+use super::catalog::Fields;
+use crate::driver::Client;
+use crate::error::Result;
+use crate::name::{TableName, quote};
+
+/// At most this many are suggested.
+const SUGGESTIONS: usize = 3;
+/// Names with at most this many different letters are alike.
+const DISTANCE: usize = 2;
+
+/// Up to three tables with a like name, best first.
+pub(super) async fn names(client: &mut Client, name: &TableName) -> Result<Vec<String>> {
+    let prefix = name
+        .database()
+        .map(|database| format!("{}.", quote(database)))
+        .unwrap_or_default();
+    let answer = client
+        .batch(&format!(
+            "SELECT TOP (2000) s.name, o.name FROM {prefix}sys.objects AS o \
+             JOIN {prefix}sys.schemas AS s ON s.schema_id = o.schema_id \
+             WHERE o.type IN ('U', 'V') ORDER BY o.name;"
+        ))
+        .await?;
+    let wanted = name.table().to_lowercase();
+    let mut alike = Vec::new();
+    for row in answer.rows() {
+        let mut fields = Fields::of(row);
+        let (schema, table) = (fields.text()?, fields.text()?);
+        let distance = distance(&wanted, &table.to_lowercase());
+        if distance <= DISTANCE {
+            alike.push((distance, TableName::new(schema, table).to_string()));
+        }
+    }
+    alike.sort();
+    alike.truncate(SUGGESTIONS);
+    Ok(alike.into_iter().map(|(_, name)| name).collect())
+}
+
+/// Levenshtein distance, in characters.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, l) in left.chars().enumerate() {
+        let mut diagonal = i;
+        let mut before = i + 1;
+        for (cell, r) in row.iter_mut().skip(1).zip(&right) {
+            let replaced = diagonal + usize::from(l != *r);
+            diagonal = *cell;
+            *cell = replaced.min(diagonal + 1).min(before + 1);
+            before = *cell;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn distance_counts_edits() {
+        for (left, right, edits) in [
+            ("customers", "customers", 0),
+            ("customer", "customers", 1),
+            ("cutsomers", "customers", 2),
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(left, right), edits, "{left} {right}");
+            assert_eq!(distance(right, left), edits, "{right} {left}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The transaction in which a staged delta and its position land.
+
+use icehost_plan::{Delta, ValidMergePlan};
+
+use super::{Loader, Position, position};
+use crate::error::{Result, SqlServerError};
+use crate::introspect::Fields;
+use crate::lower::merge::{self, MergeStatements};
+use crate::name::quote;
+
+/// What a merge did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MergeCounts {
+    /// Rows that are new in the target.
+    pub inserted: u64,
+    /// Rows of the target that were written again.
+    pub updated: u64,
+    /// Rows that are gone from the target.
+    pub deleted: u64,
+    /// Rows of the delta that gave way to another of the same key.
+    pub duplicates_removed: u64,
+}
+
+impl Loader<'_> {
+    /// Carries out the plan and moves the position, in one transaction, and drops the staging table. With
+    /// no row staged, only the position moves.
+    ///
+    /// The plan must have been validated against `delta` and the target; `delta.columns` are those given to
+    /// [`Loader::begin`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) where another run has moved the target, [`ErrorKind::Data`](crate::ErrorKind::Data) for a value that
+    /// the target cannot hold, [`ErrorKind::Plan`](crate::ErrorKind::Plan) for a plan that SQL Server cannot carry out, and whatever
+    /// the server reports. Nothing has changed then, unless the connection broke during the very commit:
+    /// [`Connection::read_position`](crate::Connection::read_position) tells.
+    pub async fn merge(
+        mut self,
+        plan: &ValidMergePlan,
+        delta: &Delta,
+        position: &Position,
+    ) -> Result<MergeCounts> {
+        let result = self.prepare_and_apply(plan, delta, position).await;
+        let dropped = self
+            .connection
+            .client
+            .batch(&format!("DROP TABLE {};", quote(&self.staging.table)))
+            .await;
+        if let (Ok(_), Err(error)) = (&result, dropped) {
+            // The merge is committed; the session's end drops the table as well.
+            tracing::warn!(%error, table = self.staging.table, "a staging table could not be dropped");
+        }
+        result
+    }
+
+    async fn prepare_and_apply(
+        &mut self,
+        plan: &ValidMergePlan,
+        delta: &Delta,
+        position: &Position,
+    ) -> Result<MergeCounts> {
+        let has_merge = self.connection.server.has_merge;
+        let statements = merge::lower(self.target, &self.staging, delta, plan, has_merge)?;
+        self.warn_of_loose_key(plan);
+        let mut counts = MergeCounts::default();
+        if self.rows > 0 {
+            self.verify_nulls(plan, delta)?;
+            self.verify_code_pages().await?;
+            counts.duplicates_removed = self.deduplicate(&statements).await?;
+        }
+        failpoint("sqlserver-after-stage")?;
+        self.begin_transaction(has_merge).await?;
+        match self.apply(&statements, position, counts).await {
+            Ok(counts) => {
+                failpoint("sqlserver-after-commit")?;
+                Ok(counts)
+            }
+            Err(error) => {
+                self.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Says so where the plan's key is not a unique key of the target: then one row of the delta may meet
+    /// several of the target, and they are all written.
+    fn warn_of_loose_key(&self, plan: &ValidMergePlan) {
+        if plan.keys.is_empty() {
+            return;
+        }
+        let mut names: Vec<&str> = Vec::with_capacity(plan.keys.len());
+        for key in &plan.keys {
+            if let Some(column) = self.target.columns.get(key.target as usize) {
+                names.push(&column.name);
+            }
+        }
+        let covered =
+            |unique: &Vec<String>| unique.iter().all(|column| names.contains(&column.as_str()));
+        if !self.target.unique_keys.iter().any(covered) {
+            tracing::warn!(
+                table = %self.target.name,
+                key = names.join(", "),
+                "the merge key is no unique key of the target: a row of the delta may change several of its \
+                 rows, and without an index on the key every merge reads the whole table"
+            );
+        }
+    }
+
+    async fn deduplicate(&mut self, statements: &MergeStatements) -> Result<u64> {
+        let Some(statement) = &statements.deduplicate else {
+            return Ok(0);
+        };
+        let answer = self
+            .connection
+            .client
+            .run(statement)
+            .await
+            .map_err(|error| {
+                error.context(format!(
+                    "removing duplicate keys before merging into {}",
+                    self.target.name
+                ))
+            })?;
+        let row = answer.rows().into_iter().next().unwrap_or_default();
+        count(Fields::of(row).integer()?)
+    }
+
+    /// HOLDLOCK protects the keys that MERGE looks for; the statements that replace it need it throughout.
+    async fn begin_transaction(&mut self, has_merge: bool) -> Result<()> {
+        let isolation = if has_merge {
+            "READ COMMITTED"
+        } else {
+            "SERIALIZABLE"
+        };
+        self.connection
+            .client
+            .batch(&format!(
+                "SET TRANSACTION ISOLATION LEVEL {isolation}; BEGIN TRANSACTION;"
+            ))
+            .await?;
+        Ok(())
+    }
+
+    async fn apply(
+        &mut self,
+        statements: &MergeStatements,
+        position: &Position,
+        mut counts: MergeCounts,
+    ) -> Result<MergeCounts> {
+        self.connection.lock_position(position, self.target).await?;
+        failpoint("sqlserver-before-merge")?;
+        if self.rows > 0 {
+            let merging =
+                |error: SqlServerError| error.context(format!("merging into {}", self.target.name));
+            let answer = self
+                .connection
+                .client
+                .run(&statements.apply)
+                .await
+                .map_err(merging)?;
+            // A trigger of the target may have results of its own; the counts come last.
+            let rows = answer.results.into_iter().next_back().unwrap_or_default();
+            let mut fields = Fields::of(rows.into_iter().next().unwrap_or_default());
+            counts.inserted = count(fields.integer().map_err(merging)?)?;
+            counts.updated = count(fields.integer().map_err(merging)?)?;
+            counts.deleted = count(fields.integer().map_err(merging)?)?;
+        }
+        self.connection
+            .client
+            .run(&position::write(position, self.target, &counts))
+            .await
+            .map_err(|error| {
+                error.context(format!("moving the position of {}", self.target.name))
+            })?;
+        failpoint("sqlserver-before-commit")?;
+        self.connection
+            .client
+            .batch("COMMIT TRANSACTION; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;")
+            .await
+            .map_err(|error| {
+                error.context(format!("committing the merge into {}", self.target.name))
+            })?;
+        Ok(counts)
+    }
+
+    /// Undoes what is not committed. Should that fail, the session's end does it.
+    async fn roll_back(&mut self) {
+        let undone = self
+            .connection
+            .client
+            .batch(
+                "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;",
+            )
+            .await;
+        if let Err(error) = undone {
+            tracing::debug!(%error, "rolling back: the connection is gone, and the transaction with it");
+        }
+        let identity = self.target.columns.iter().any(|column| column.identity);
+        if identity {
+            let off = format!("SET IDENTITY_INSERT {} OFF;", self.target.name.sql());
+            if let Err(error) = self.connection.client.batch(&off).await {
+                tracing::debug!(%error, "IDENTITY_INSERT was off already");
+            }
+        }
+    }
+}
+
+fn count(value: i64) -> Result<u64> {
+    u64::try_from(value)
+        .map_err(|_| SqlServerError::protocol(format!("the server counted {value} rows")))
+}
+
+/// A place where a test makes the load fail, as if the connection broke there.
+#[cfg(feature = "failpoints")]
+fn failpoint(name: &str) -> Result<()> {
+    fail::fail_point!(name, |_| Err(SqlServerError::new(
+        crate::error::ErrorKind::ConnectionLost,
+        format!("failpoint {name}")
+    )));
+    Ok(())
+}
+
+#[cfg(not(feature = "failpoints"))]
+fn failpoint(_name: &str) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Of several staged rows with one key, one is kept.
+
+use icehost_plan::{Direction, ValidMergePlan};
+
+use super::Context;
+use crate::error::{Result, SqlServerError};
+use crate::lower::staging::ARRIVAL;
+use crate::name::quote;
+use crate::statement::Statement;
+
+/// Deletes all but the first row of each key in the plan's order, where it ties the last that arrived. The
+/// server compares the keys, so that what it takes for one key is one key.
+pub(super) fn statement(context: &Context<'_>, plan: &ValidMergePlan) -> Result<Option<Statement>> {
+    if plan.keys.is_empty() {
+        return Ok(None);
+    }
+    let column = |ordinal: u32| match context.source_operands.get(ordinal as usize) {
+        Some(operand) => Ok(operand.sql.clone()),
+        None => Err(SqlServerError::plan(format!(
+            "column {ordinal} is not in the delta"
+        ))),
+    };
+    let mut partition = Vec::with_capacity(plan.keys.len());
+    for key in &plan.keys {
+        partition.push(column(key.source)?);
+    }
+    let mut order = Vec::with_capacity(plan.deduplicate.len() + 1);
+    for key in &plan.deduplicate {
+        let direction = match key.direction {
+            Direction::Ascending => "ASC",
+            Direction::Descending => "DESC",
+        };
+        order.push(format!("{} {direction}", column(key.column)?));
+    }
+    let arrival = quote(ARRIVAL);
+    order.push(format!("S.{arrival} DESC"));
+    let table = quote(&context.staging.table);
+    Ok(Some(Statement::plain(format!(
+        "DELETE FROM {table}
+WHERE {arrival} IN (
+    SELECT D.{arrival}
+    FROM (
+        SELECT S.{arrival}, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {}) AS [icehost_rank]
+        FROM {}
+    ) AS D
+    WHERE D.[icehost_rank] > 1
+);
+SELECT CAST(@@ROWCOUNT AS bigint);",
+        partition.join(", "),
+        order.join(", "),
+        context.source()
+    ))))
+}

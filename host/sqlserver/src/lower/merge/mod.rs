@@ -1,0 +1,141 @@
+//! Merge plans into T-SQL: MERGE where the server has it, and the same in several statements where not.
+
+mod append;
+mod clauses;
+mod deduplicate;
+mod with_merge;
+mod without_merge;
+
+use std::fmt;
+
+use icehost_plan::{Delta, ValidMergePlan};
+
+use super::Operand;
+use super::staging::Staging;
+use crate::error::{Result, SqlServerError};
+use crate::introspect::SqlTable;
+use crate::name::quote;
+use crate::statement::Statement;
+use clauses::Clauses;
+
+/// What carries out a merge plan once its delta is staged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergeStatements {
+    /// Removes from the staging table all but one row of each key; one row, one column: how many.
+    pub deduplicate: Option<Statement>,
+    /// Merges the staging table into the target; one row: inserted, updated, deleted.
+    pub apply: Statement,
+}
+
+impl fmt::Display for MergeStatements {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(deduplicate) = &self.deduplicate {
+            writeln!(f, "{deduplicate}\n")?;
+        }
+        self.apply.fmt(f)
+    }
+}
+
+/// Lowers a plan as it would run, for a dry run: the staging table is called `#icehost_stage`.
+///
+/// # Errors
+/// [`ErrorKind::Plan`](crate::ErrorKind::Plan) and [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported)
+/// for what SQL Server cannot do.
+pub fn merge(
+    target: &SqlTable,
+    delta: &Delta,
+    plan: &ValidMergePlan,
+    has_merge: bool,
+) -> Result<MergeStatements> {
+    let staging = Staging::new("#icehost_stage", target, &delta.columns, false)?;
+    lower(target, &staging, delta, plan, has_merge)
+}
+
+pub(crate) fn lower(
+    target: &SqlTable,
+    staging: &Staging,
+    delta: &Delta,
+    plan: &ValidMergePlan,
+    has_merge: bool,
+) -> Result<MergeStatements> {
+    if target.is_view {
+        return Err(SqlServerError::unsupported(format!(
+            "{} is a view; only tables can be loaded",
+            target.name
+        )));
+    }
+    let context = Context {
+        target,
+        staging,
+        delta,
+        source_operands: staging.operands(),
+        target_operands: target_operands(target),
+    };
+    let keys = context.keys(plan)?;
+    let clauses = Clauses::new(plan);
+    let apply = if keys.is_empty() {
+        append::statement(&context, &clauses)?
+    } else if has_merge {
+        with_merge::statement(&context, &keys, &clauses)?
+    } else {
+        without_merge::statement(&context, &keys, &clauses)?
+    };
+    Ok(MergeStatements {
+        deduplicate: deduplicate::statement(&context, plan)?,
+        apply,
+    })
+}
+
+/// What all statements of one merge are made of.
+struct Context<'a> {
+    target: &'a SqlTable,
+    staging: &'a Staging,
+    delta: &'a Delta,
+    /// The delta's columns, `S.…`.
+    source_operands: Vec<Operand>,
+    /// The target's columns, `T.…`.
+    target_operands: Vec<Operand>,
+}
+
+impl Context<'_> {
+    /// The staging table, aliased.
+    fn source(&self) -> String {
+        format!("{} AS S", quote(&self.staging.table))
+    }
+
+    /// The conditions under which a row of the target and one of the delta are the same row.
+    fn keys(&self, plan: &ValidMergePlan) -> Result<Vec<String>> {
+        let found = plan.keys.iter().map(|key| {
+            let source = self.source_operands.get(key.source as usize);
+            let target = self.target_operands.get(key.target as usize);
+            match (source, target) {
+                (Some(source), Some(target)) => Ok(format!("{} = {}", target.sql, source.sql)),
+                _ => Err(SqlServerError::plan(
+                    "a key of the plan is not among the columns of target and delta",
+                )),
+            }
+        });
+        found.collect()
+    }
+}
+
+fn target_operands(target: &SqlTable) -> Vec<Operand> {
+    target
+        .columns
+        .iter()
+        .map(|column| Operand {
+            sql: format!("T.{}", quote(&column.name)),
+            sql_type: column.sql_type,
+            collation: column.collation.clone(),
+        })
+        .collect()
+}
+
+/// Brackets `text`, a statement that gives the target's identity column values, in the setting that allows it.
+fn with_identity_insert(target: &SqlTable, wanted: bool, text: String) -> String {
+    if !wanted {
+        return text;
+    }
+    let name = target.name.sql();
+    format!("SET IDENTITY_INSERT {name} ON;\n{text}\nSET IDENTITY_INSERT {name} OFF;")
+}

@@ -1,0 +1,97 @@
+//! One MERGE statement (T-SQL reference, "MERGE").
+
+use super::clauses::{self, Clauses, Effect, Effects};
+use super::{Context, with_identity_insert};
+use crate::error::Result;
+use crate::statement::{Parameters, Statement};
+
+/// `HOLDLOCK` keeps another session from inserting a key between the look and the insert. `OUTPUT … INTO`
+/// works on tables with triggers, where `OUTPUT` alone does not (error 334).
+pub(super) fn statement(
+    context: &Context<'_>,
+    keys: &[String],
+    clauses: &Clauses<'_>,
+) -> Result<Statement> {
+    let mut parameters = Parameters::default();
+    let mut text = format!(
+        "MERGE {} WITH (HOLDLOCK) AS T\nUSING {}\nON {}",
+        context.target.name.sql(),
+        context.source(),
+        keys.join(" AND ")
+    );
+    let matched = clauses::effects(context, &clauses.matched, &mut parameters, true)?;
+    change(&mut text, "WHEN MATCHED", matched);
+    let inserted = clauses::effects(context, &clauses.not_matched, &mut parameters, true)?;
+    let identity = inserted
+        .write
+        .as_ref()
+        .is_some_and(|insert| insert.identity);
+    if let Some(insert) = inserted.write {
+        when(&mut text, "WHEN NOT MATCHED BY TARGET", &insert);
+        let (columns, values): (Vec<String>, Vec<String>) = insert.assignments.into_iter().unzip();
+        text.push_str(&format!(
+            "INSERT ({})\n    VALUES ({})",
+            columns.join(", "),
+            values.join(", ")
+        ));
+    }
+    let orphans = clauses::effects(
+        context,
+        &clauses.not_matched_by_source,
+        &mut parameters,
+        true,
+    )?;
+    change(&mut text, "WHEN NOT MATCHED BY SOURCE", orphans);
+    text.push_str("\nOUTPUT $action INTO @actions ([action]);");
+    Ok(parameters.finish(format!(
+        "DECLARE @actions TABLE ([action] nvarchar(10) NOT NULL);
+{}
+SELECT COUNT_BIG(CASE WHEN [action] = 'INSERT' THEN 1 END),
+       COUNT_BIG(CASE WHEN [action] = 'UPDATE' THEN 1 END),
+       COUNT_BIG(CASE WHEN [action] = 'DELETE' THEN 1 END)
+FROM @actions;",
+        with_identity_insert(context.target, identity, text)
+    )))
+}
+
+/// The clauses that update and delete rows of the target, in the plan's order.
+fn change(text: &mut String, occasion: &str, effects: Effects) {
+    let delete = |text: &mut String, delete: &Option<Effect>| {
+        if let Some(delete) = delete {
+            when(text, occasion, delete);
+            text.push_str("DELETE");
+        }
+    };
+    if effects.delete_first {
+        delete(text, &effects.delete);
+    }
+    if let Some(update) = effects
+        .write
+        .filter(|update| !update.assignments.is_empty())
+    {
+        when(text, occasion, &update);
+        text.push_str("UPDATE SET ");
+        text.push_str(&set_list(&update));
+    }
+    if !effects.delete_first {
+        delete(text, &effects.delete);
+    }
+}
+
+fn when(text: &mut String, occasion: &str, effect: &Effect) {
+    text.push('\n');
+    text.push_str(occasion);
+    if let Some(condition) = &effect.condition {
+        text.push_str(&format!(" AND ({condition})"));
+    }
+    text.push_str(" THEN\n    ");
+}
+
+pub(super) fn set_list(update: &Effect) -> String {
+    let assignments: Vec<String> = update
+        .assignments
+        .iter()
+        .map(|(column, value)| format!("{column} = {value}"))
+        .collect();
+    assignments.join(", ")
+}

@@ -1,0 +1,17 @@
+//! Plans into T-SQL. Nothing here talks to a server, and nothing but this module writes statements from
+//! plans: values are always parameters, names always quoted.
+
+pub(crate) mod ddl;
+mod expression;
+mod extraction;
+pub(crate) mod literal;
+pub(crate) mod merge;
+mod probe;
+pub(crate) mod staging;
+
+pub use ddl::{NewColumn, create_table};
+pub(crate) use expression::{Lowering, Operand};
+pub use extraction::extraction;
+pub(crate) use extraction::{asked_aggregates, computed_from_rows};
+pub use merge::{MergeStatements, merge};
+pub use probe::probes;

@@ -1,0 +1,84 @@
+//! Probes into one SELECT.
+
+use icehost_plan::{Aggregate, AggregateFunction, LogicalType, Probe};
+
+use super::extraction::readable;
+use crate::error::{Result, SqlServerError};
+use crate::introspect::SqlTable;
+use crate::name::quote;
+use crate::statement::Statement;
+
+/// The query that reads all probes: one row, one column per probe, in their order, at full precision.
+///
+/// # Errors
+/// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a probe that is not SQL Server's.
+pub fn probes(table: &SqlTable, probes: &[Probe]) -> Result<Statement> {
+    let values = probes
+        .iter()
+        .map(|probe| expression(table, probe, ""))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Statement::plain(format!(
+        "SELECT {};",
+        values.join(",\n       ")
+    )))
+}
+
+/// One probe as a scalar expression over the rows that `condition`, a WHERE clause or nothing, lets through.
+///
+/// Each aggregate is a query of its own, so that each can use an index of its own.
+pub(super) fn expression(table: &SqlTable, probe: &Probe, condition: &str) -> Result<String> {
+    match probe {
+        Probe::Aggregate(aggregate) => aggregated(table, aggregate, condition),
+        // T-SQL reference, "MIN_ACTIVE_ROWVERSION"
+        Probe::MinActiveRowversion => Ok("MIN_ACTIVE_ROWVERSION()".to_owned()),
+        Probe::SourceTime => Ok("SYSUTCDATETIME()".to_owned()),
+        Probe::ChangeTrackingCurrent
+        | Probe::ChangeTrackingMinValid
+        | Probe::CaptureMinLsn
+        | Probe::CaptureMaxLsn => Err(SqlServerError::unsupported(format!(
+            "{}: Change Tracking and Change Data Capture cannot be read yet",
+            table.name
+        ))),
+        Probe::CurrentSnapshot => Err(SqlServerError::unsupported(format!(
+            "{} is a SQL Server table, which has no Iceberg snapshots",
+            table.name
+        ))),
+    }
+}
+
+fn aggregated(table: &SqlTable, aggregate: &Aggregate, condition: &str) -> Result<String> {
+    let column = table.column(aggregate.column)?;
+    let (name, from) = (quote(&column.name), table.name.sql());
+    let and = match condition {
+        "" => "\nWHERE".to_owned(),
+        condition => format!("{condition} AND"),
+    };
+    // MIN and MAX do not take every type that has an order.
+    let by_order = matches!(
+        column.sql_type.logical(),
+        LogicalType::Binary | LogicalType::Uuid
+    );
+    let first = |direction: &str| {
+        format!(
+            "(SELECT TOP (1) {name} FROM {from}{} {name} IS NOT NULL ORDER BY {name} {direction})",
+            flat(&and)
+        )
+    };
+    let over = |call: String| format!("(SELECT {} FROM {from}{})", call, flat(condition));
+    Ok(match aggregate.function {
+        AggregateFunction::Min if by_order => first("ASC"),
+        AggregateFunction::Max if by_order => first("DESC"),
+        AggregateFunction::Min => over(readable(&format!("MIN({name})"), column)),
+        AggregateFunction::Max => over(readable(&format!("MAX({name})"), column)),
+        AggregateFunction::Count => over(format!("COUNT_BIG({name})")),
+        AggregateFunction::CountDistinct => over(format!("COUNT_BIG(DISTINCT {name})")),
+        AggregateFunction::CountNull => format!(
+            "(SELECT COUNT_BIG(*) FROM {from}{} {name} IS NULL)",
+            flat(&and)
+        ),
+    })
+}
+
+fn flat(clause: &str) -> String {
+    clause.replace('\n', " ")
+}
