@@ -1,5 +1,7 @@
 //! TDS packets (MS-TDS 2.2.3): an eight-byte header and a payload, as many as a message needs.
 
+use std::io::ErrorKind;
+
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -104,8 +106,14 @@ impl PacketReader {
                 return Ok(packet);
             }
             self.buffer.reserve(MAX_PACKET_SIZE);
-            if stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(ReadError::Closed);
+            match stream.read_buf(&mut self.buffer).await {
+                Ok(0) => return Err(ReadError::Closed),
+                Ok(_) => {}
+                // Most clients leave an encrypted connection without the farewell that TLS asks for.
+                Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
+                    return Err(ReadError::Closed);
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }

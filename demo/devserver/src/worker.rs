@@ -203,6 +203,7 @@ impl Worker {
             }
             PacketType::TransactionManager => {
                 let request = transaction::read(input)?;
+                tracing::debug!(?request, "transaction request");
                 self.response.begin(false);
                 let result = self.session.transaction_manager(request, &mut self.response);
                 let done = StatementDone {
