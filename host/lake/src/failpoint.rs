@@ -2,13 +2,19 @@
 
 use crate::error::Result;
 
-/// Fails, sleeps, panics or calls back as the test has configured; nothing without the feature `failpoints`.
+/// Fails (`return`), crashes the process (`return(crash)`), or does what else the `fail` crate offers, as
+/// the test has configured; nothing without the feature `failpoints`.
 #[cfg(feature = "failpoints")]
 pub(crate) fn failpoint(name: &str) -> Result<()> {
-    fail::fail_point!(name, |_| Err(crate::LakeError::new(
-        crate::LakeErrorKind::Io,
-        format!("failed at {name}, as the test asked")
-    )));
+    fail::fail_point!(name, |argument| {
+        if argument.as_deref() == Some("crash") {
+            std::process::abort();
+        }
+        Err(crate::LakeError::new(
+            crate::LakeErrorKind::Io,
+            format!("failed at {name}, as the test asked"),
+        ))
+    });
     Ok(())
 }
 

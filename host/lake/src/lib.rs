@@ -3,6 +3,8 @@
 //! A [`Warehouse`] is a directory of tables in the Hadoop table layout. A [`LakeTable`] is a table at one
 //! version.
 
+mod changes;
+mod commit;
 mod error;
 mod evaluate;
 mod failpoint;
@@ -10,17 +12,23 @@ mod keys;
 mod location;
 mod metadata_files;
 mod name;
+mod read;
 mod row_change;
 mod schema;
 mod snapshot;
+mod staging;
 mod table;
 mod warehouse;
 
+pub use changes::{ChangePlan, ChangeStats, ChangesRequest};
+pub use commit::{CommitRequest, Committed, Guard};
 pub use error::{LakeError, LakeErrorKind, Result};
 pub use keys::KeyFold;
 pub use name::LakeTableName;
+pub use read::{BatchStream, ScanRequest};
 pub use row_change::RowChange;
 pub use schema::{LakeColumn, NewColumn};
 pub use snapshot::SnapshotInfo;
+pub use staging::{StageOptions, Staged, StagedWriter};
 pub use table::LakeTable;
 pub use warehouse::{NewTable, Warehouse};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema as ArrowSchema, SchemaRef as ArrowSchemaRef};
 use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
-use icehost_plan::LakeType;
+use icehost_plan::{Column, ColumnType, LakeType};
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as PhysicalType};
 use parquet::schema::types::{SchemaDescriptor, Type as ParquetType};
 
@@ -26,6 +26,17 @@ pub struct LakeColumn {
     pub doc: Option<String>,
     /// Position in the identifier fields, from 0.
     pub key_position: Option<u32>,
+}
+
+impl LakeColumn {
+    /// The column as plans see it.
+    pub fn describe(&self) -> Column {
+        let kind = ColumnType::Lake(self.lake_type);
+        Column {
+            key_position: self.key_position,
+            ..Column::new(&self.name, kind, !self.required)
+        }
+    }
 }
 
 /// A column of a table to be created.
@@ -179,6 +190,15 @@ pub(crate) fn new_schema(table: &str, columns: &[NewColumn], identifier: &[u32])
 /// The Arrow schema of a table's batches, with Iceberg's field ids in the fields' metadata.
 pub(crate) fn arrow_schema(columns: &[LakeColumn]) -> ArrowSchemaRef {
     let fields: Vec<Field> = columns.iter().map(arrow_field).collect();
+    Arc::new(ArrowSchema::new(fields))
+}
+
+/// The same with every column nullable: batches before their NULLs are checked.
+pub(crate) fn nullable_arrow_schema(columns: &[LakeColumn]) -> ArrowSchemaRef {
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|column| arrow_field(column).with_nullable(true))
+        .collect();
     Arc::new(ArrowSchema::new(fields))
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use iceberg::spec::{FormatVersion, TableMetadata};
-use icehost_plan::{Column, ColumnType, Features, Table};
+use icehost_plan::{Features, Table};
 use uuid::Uuid;
 
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
@@ -81,17 +81,7 @@ impl LakeTable {
     /// The table as plans see it. `row_estimate` is the current snapshot's record count less its position
     /// deletes, as its summary has them.
     pub fn describe(&self) -> Result<Table> {
-        let columns = self
-            .columns()?
-            .into_iter()
-            .map(|column| {
-                let kind = ColumnType::Lake(column.lake_type);
-                Column {
-                    key_position: column.key_position,
-                    ..Column::new(column.name, kind, !column.required)
-                }
-            })
-            .collect();
+        let columns = self.columns()?.iter().map(LakeColumn::describe).collect();
         let row_estimate = match self.current_snapshot() {
             None => Some(0),
             Some(current) => current.summary_number("total-records").map(|records| {

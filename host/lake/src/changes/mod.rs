@@ -1,0 +1,202 @@
+//! What changed between two snapshots, row by row.
+
+mod difference;
+mod net;
+
+use icehost_plan::{Column, Contents, Delta};
+
+use crate::changes::difference::FileChange;
+use crate::error::{LakeError, LakeErrorKind, Result, blocking};
+use crate::keys::KeyFold;
+use crate::read::deletes::SnapshotRows;
+use crate::read::live_files::TableFiles;
+use crate::read::stream::{BatchStream, produce};
+use crate::schema::LakeColumn;
+use crate::table::LakeTable;
+
+/// Which changes to read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangesRequest {
+    /// The snapshot whose rows the reader has; `None` where it has none.
+    pub from: Option<i64>,
+    /// The snapshot whose rows it wants.
+    pub to: i64,
+    /// Ordinals of the columns, in the order in which they are wanted; `None` for all.
+    pub columns: Option<Vec<u32>>,
+    /// How text in the table's key compares for the reader, in the order of the identifier fields.
+    pub key_fold: KeyFold,
+    /// Most rows in a batch; wide rows come in smaller ones.
+    pub batch_rows: usize,
+}
+
+impl ChangesRequest {
+    /// All columns of the changes up to `to`, with text keys compared byte by byte.
+    pub fn new(from: Option<i64>, to: i64) -> Self {
+        ChangesRequest {
+            from,
+            to,
+            columns: None,
+            key_fold: KeyFold::default(),
+            batch_rows: 8192,
+        }
+    }
+}
+
+/// What is known of changes before they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeStats {
+    /// At most so many rows will be read.
+    pub rows: u64,
+    /// Whether rows may have gone or changed; without, there are only inserts.
+    pub has_removals: bool,
+    /// Number of snapshots between the two.
+    pub snapshots: usize,
+}
+
+/// Changes that are ready to be read; the metadata is loaded and no data file is open.
+#[derive(Debug)]
+pub struct ChangePlan {
+    pub(crate) files: TableFiles,
+    pub(crate) before: SnapshotRows,
+    pub(crate) after: SnapshotRows,
+    pub(crate) changes: Vec<FileChange>,
+    /// The columns that are read: those that are wanted, then those of the key that are not.
+    pub(crate) columns: Vec<LakeColumn>,
+    /// How many of them are wanted.
+    pub(crate) wanted: usize,
+    /// Positions of the key in `columns`.
+    pub(crate) key: Vec<usize>,
+    pub(crate) fold: KeyFold,
+    pub(crate) batch_rows: usize,
+    contents: Contents,
+    snapshots: usize,
+}
+
+impl LakeTable {
+    /// Prepares to read the net changes between two snapshots.
+    ///
+    /// # Errors
+    /// [`LakeErrorKind::PositionLost`] where `from` is no ancestor of `to`, so that nobody can tell what
+    /// changed.
+    pub async fn changes(&self, request: ChangesRequest) -> Result<ChangePlan> {
+        self.snapshot(request.to)?;
+        let line = self.ancestors(request.to);
+        let snapshots = match request.from {
+            None => line.len(),
+            Some(from) => line
+                .iter()
+                .position(|snapshot| snapshot.id == from)
+                .ok_or_else(|| self.position_lost(from, request.to))?,
+        };
+        let mut columns = self.select(request.columns.as_deref())?;
+        let wanted = columns.len();
+        let mut key = Vec::new();
+        for identifier in self
+            .columns()?
+            .into_iter()
+            .filter(|c| c.key_position.is_some())
+        {
+            let known = columns
+                .iter()
+                .position(|c| c.field_id == identifier.field_id);
+            key.push(known.unwrap_or(columns.len()));
+            if known.is_none() {
+                columns.push(identifier);
+            }
+        }
+        let files = TableFiles::new(self);
+        let contents = match request.from {
+            None => Contents::Snapshot,
+            Some(_) => Contents::Changes,
+        };
+        blocking(move || {
+            let before = SnapshotRows::load(&files, request.from)?;
+            let after = SnapshotRows::load(&files, Some(request.to))?;
+            let changes = difference::between(&files, &before, &after)?;
+            Ok(ChangePlan {
+                files,
+                before,
+                after,
+                changes,
+                columns,
+                wanted,
+                key,
+                fold: request.key_fold,
+                batch_rows: request.batch_rows,
+                contents,
+                snapshots,
+            })
+        })
+        .await
+    }
+
+    fn position_lost(&self, from: i64, to: i64) -> LakeError {
+        let why = match self.metadata.snapshot_by_id(from) {
+            None => "has expired",
+            Some(_) => "is not among its ancestors",
+        };
+        LakeError::new(
+            LakeErrorKind::PositionLost,
+            format!(
+                "the changes of lake table {} from snapshot {from} to {to} cannot be told: {from} {why}",
+                self.display
+            ),
+        )
+        .with_hint("read the whole snapshot once; the changes after it can be told again")
+    }
+}
+
+impl ChangePlan {
+    /// What is known before reading.
+    pub fn stats(&self) -> ChangeStats {
+        ChangeStats {
+            rows: self.changes.iter().map(|change| self.rows(change)).sum(),
+            has_removals: self.changes.iter().any(FileChange::removes),
+            snapshots: self.snapshots,
+        }
+    }
+
+    /// The delta that the batches make up. For changes its last column is the operation; a whole snapshot
+    /// has none.
+    pub fn delta(&self) -> Delta {
+        let mut columns: Vec<Column> = self
+            .columns
+            .iter()
+            .take(self.wanted)
+            .map(LakeColumn::describe)
+            .collect();
+        let operation = match self.contents {
+            Contents::Changes => {
+                columns.push(Delta::operation_column());
+                Some(columns.len() as u32 - 1)
+            }
+            Contents::Snapshot | Contents::Upserts => None,
+        };
+        Delta {
+            columns,
+            contents: self.contents,
+            operation,
+            rows: self.stats().rows,
+        }
+    }
+
+    /// Reads the changes: first the rows that are gone, with their last image, then those that are new or
+    /// changed, in the order of their commits. So whoever lets the last row of a key win has the newest.
+    ///
+    /// A row that is gone whose key stands among the new rows is no delete; its new image is an update. A
+    /// row that was only written again, by a compaction or a copy-on-write engine, is no change.
+    ///
+    /// Memory: a few batches, the two snapshots' deletes, and about 60 bytes for each row that may be gone
+    /// and each new key beside them.
+    pub fn stream(self) -> BatchStream {
+        produce(move |output| net::produce(&self, output))
+    }
+
+    pub(crate) fn has_operation(&self) -> bool {
+        self.contents == Contents::Changes
+    }
+
+    fn rows(&self, change: &FileChange) -> u64 {
+        change.rows(&self.before, &self.after)
+    }
+}

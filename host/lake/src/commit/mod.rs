@@ -1,0 +1,227 @@
+//! Commits: a staged delta becomes a snapshot, or nothing at all.
+
+mod effect;
+mod snapshot_writer;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::commit::effect::Effect;
+use crate::error::{LakeError, LakeErrorKind, Result, blocking};
+use crate::metadata_files::{self, MetadataFile, Publication};
+use crate::staging::Staged;
+use crate::table::{LakeTable, not_found};
+use crate::warehouse::already_exists;
+
+/// How often a commit is tried while other writers are faster.
+const MAX_ATTEMPTS: u32 = 40;
+/// Pause after the first lost attempt; doubled with each, up to [`LONGEST_PAUSE`], give or take a half.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(800);
+
+/// Decides whether a commit may build on a state of the table. Called on every attempt.
+pub type Guard = Box<dyn Fn(&LakeTable) -> Result<()> + Send + Sync>;
+
+/// What to commit.
+#[derive(Default)]
+pub struct CommitRequest {
+    /// The staged delta; `None` to record a summary only.
+    pub staged: Option<Staged>,
+    /// Fields for the snapshot's summary, beside those that Iceberg defines.
+    pub summary: BTreeMap<String, String>,
+    /// Refuses states that the staged delta does not fit, such as one with another watermark.
+    pub guard: Option<Guard>,
+    /// Make a snapshot although no row changes.
+    pub allow_empty: bool,
+}
+
+impl fmt::Debug for CommitRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommitRequest")
+            .field("staged", &self.staged)
+            .field("summary", &self.summary)
+            .field("allow_empty", &self.allow_empty)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A commit that is done.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// The new snapshot.
+    pub snapshot_id: i64,
+    /// Its sequence number.
+    pub sequence_number: i64,
+    /// Version of the table's metadata, from 1.
+    pub version: u64,
+    /// Rows in new data files that are live: the table has grown by `rows_appended - rows_removed`.
+    pub rows_appended: u64,
+    /// Rows of earlier snapshots that position deletes take out.
+    pub rows_removed: u64,
+    /// The table as it is now.
+    pub table: LakeTable,
+}
+
+impl LakeTable {
+    /// Commits a staged delta on top of the table's newest state, whichever that is by then: rows to be
+    /// replaced or deleted are looked up anew on every attempt.
+    ///
+    /// `None`, and no snapshot, where no row changes and empty commits are not allowed.
+    ///
+    /// # Errors
+    /// With an error nothing is committed, and the staged files are gone. The exception is an
+    /// [`LakeErrorKind::Io`] error while the directory is synced after publication: the snapshot is then
+    /// visible, but may not survive a power failure.
+    pub async fn commit(&self, request: CommitRequest) -> Result<Option<Committed>> {
+        let mut base = self.clone();
+        let mut job = Job {
+            staged: request.staged,
+            summary: request.summary,
+            guard: request.guard,
+            allow_empty: request.allow_empty,
+        };
+        let mut pause = SHORTEST_PAUSE;
+        for attempt in 1..=MAX_ATTEMPTS {
+            let outcome;
+            (job, base, outcome) = blocking(move || {
+                let outcome = job.attempt(&mut base);
+                Ok((job, base, outcome))
+            })
+            .await?;
+            match outcome? {
+                Attempt::Done(committed) => return Ok(committed.map(|done| *done)),
+                Attempt::Lost => {
+                    tracing::info!(table = %base.display, attempt, "another writer was faster; try again");
+                }
+            }
+            tokio::time::sleep(jittered(pause)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        Err(LakeError::new(
+            LakeErrorKind::Conflict,
+            format!(
+                "other writers were faster {MAX_ATTEMPTS} times in committing to lake table {}",
+                base.display
+            ),
+        )
+        .with_hint("run again when fewer writers are at work"))
+    }
+}
+
+fn jittered(pause: Duration) -> Duration {
+    let random = f64::from(Uuid::new_v4().as_u128() as u32) / f64::from(u32::MAX);
+    pause.mul_f64(0.5 + random)
+}
+
+struct Job {
+    staged: Option<Staged>,
+    summary: BTreeMap<String, String>,
+    guard: Option<Guard>,
+    allow_empty: bool,
+}
+
+enum Attempt {
+    Done(Option<Box<Committed>>),
+    Lost,
+}
+
+impl Job {
+    fn attempt(&mut self, base: &mut LakeTable) -> Result<Attempt> {
+        catch_up(base)?;
+        if base.exists() {
+            base.check_writable()?;
+        }
+        if let Some(guard) = &self.guard {
+            guard(base)?;
+        }
+        let effect = match &self.staged {
+            None => Effect::default(),
+            Some(staged) => {
+                check_same_columns(staged, base)?;
+                Effect::of(staged, base)?
+            }
+        };
+        if effect.is_empty() && !self.allow_empty {
+            return Ok(Attempt::Done(None));
+        }
+        let mut snapshot = snapshot_writer::write(base, &effect, &self.summary)?;
+        let version = base.version().unwrap_or(0) + 1;
+        let path = match metadata_files::publish(&base.dir, version, &snapshot.metadata)? {
+            Publication::Done(path) => path,
+            Publication::Conflict if !base.exists() => return Err(created_meanwhile(base)),
+            Publication::Conflict => return Ok(Attempt::Lost),
+        };
+        // From here on the files belong to the table, whatever fails.
+        snapshot.files.keep();
+        if let Some(staged) = &mut self.staged {
+            staged.files.keep_only(&effect.data);
+        }
+        metadata_files::settle(&base.dir, version)?;
+        let table = LakeTable {
+            display: Arc::clone(&base.display),
+            dir: Arc::clone(&base.dir),
+            file: Some(MetadataFile {
+                version: Some(version),
+                path,
+            }),
+            metadata: Arc::new(snapshot.metadata),
+        };
+        Ok(Attempt::Done(Some(Box::new(Committed {
+            snapshot_id: snapshot.snapshot_id,
+            sequence_number: snapshot.sequence_number,
+            version,
+            rows_appended: effect.rows_appended,
+            rows_removed: effect.rows_removed,
+            table,
+        }))))
+    }
+}
+
+/// Brings the base to the newest version, and notices when it has become another table.
+fn catch_up(base: &mut LakeTable) -> Result<()> {
+    let current = metadata_files::find_current(&base.dir)?;
+    if current == base.file {
+        return Ok(());
+    }
+    if base.file.is_none() {
+        return Err(created_meanwhile(base));
+    }
+    let newest = LakeTable::open_blocking(Arc::clone(&base.display), Arc::clone(&base.dir))?
+        .ok_or_else(|| not_found(&base.display, &base.dir))?;
+    if newest.uuid() != base.uuid() {
+        return Err(LakeError::new(
+            LakeErrorKind::Conflict,
+            format!(
+                "lake table {} was dropped and created again meanwhile",
+                base.display
+            ),
+        )
+        .with_hint("run again"));
+    }
+    *base = newest;
+    Ok(())
+}
+
+fn created_meanwhile(base: &LakeTable) -> LakeError {
+    already_exists(&base.display)
+        .with_hint("another process created it meanwhile; run again")
+        .transient()
+}
+
+fn check_same_columns(staged: &Staged, base: &LakeTable) -> Result<()> {
+    if staged.table_uuid == base.uuid() && staged.schema_id == base.metadata.current_schema_id() {
+        return Ok(());
+    }
+    Err(LakeError::new(
+        LakeErrorKind::Conflict,
+        format!(
+            "the columns of lake table {} have changed since the rows were staged",
+            base.display
+        ),
+    )
+    .with_hint("run again: the rows are then staged for its new columns"))
+}

@@ -1,0 +1,275 @@
+//! One Parquet file of a table, read as the table's current schema has it.
+
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use iceberg::spec::{DataFileFormat, Transform};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+};
+use parquet::basic::Type as PhysicalType;
+use roaring::RoaringTreemap;
+
+use crate::error::{LakeError, LakeErrorKind, Result};
+use crate::evaluate::exact_cast;
+use crate::read::live_files::{LiveFile, TableFiles, missing_file};
+use crate::schema::{self, LakeColumn};
+
+/// Decoded size that a batch aims at, so that wide rows come in small batches.
+const BATCH_BYTES: u64 = 4 << 20;
+
+/// Which rows of a file to read, by position.
+#[derive(Debug, Clone)]
+pub(crate) enum Pick {
+    All,
+    Except(RoaringTreemap),
+    Only(RoaringTreemap),
+}
+
+/// Takes a batch and the position of each of its rows in the file; may ask for no more.
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(RecordBatch, &[u64]) -> Result<ControlFlow<()>>;
+
+impl TableFiles {
+    /// Reads rows of a data file, with no regard to delete files. `columns` are of any schema of the table:
+    /// found by field id, cast where their type was widened, NULL where the file is older than the column.
+    pub(crate) fn read_file(
+        &self,
+        file: &LiveFile,
+        columns: &[LakeColumn],
+        pick: &Pick,
+        batch_rows: usize,
+        sink: Sink<'_>,
+    ) -> Result<ControlFlow<()>> {
+        let path = self.locator.find(file.path())?;
+        check_format(file, &path)?;
+        let corrupt = |e| LakeError::corrupt("data file", &path, e);
+        let handle =
+            File::open(&path).map_err(|e| missing_file("data file", &self.name, &path, e))?;
+        // Types follow from the Parquet schema alone, whatever wrote the file.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(handle, options)
+            .map_err(corrupt)?;
+        let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
+        let roots = self.roots(file, &path, columns, &builder)?;
+        let mut wanted: Vec<usize> = roots.iter().flatten().copied().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
+        let batch_size = batch_size(&builder, &wanted, batch_rows);
+        let mut builder = builder.with_projection(mask).with_batch_size(batch_size);
+        if let Some(selection) = selection(pick, rows) {
+            builder = builder.with_row_selection(selection);
+        }
+        let mut positions = positions(pick, rows);
+        let arrow_schema = schema::nullable_arrow_schema(columns);
+        for batch in builder.build().map_err(corrupt)? {
+            let batch = batch.map_err(|e| LakeError::corrupt("data file", &path, e))?;
+            let at: Vec<u64> = positions.by_ref().take(batch.num_rows()).collect();
+            let mut values: Vec<ArrayRef> = Vec::with_capacity(columns.len());
+            for (column, root) in columns.iter().zip(&roots) {
+                let to = column.lake_type.arrow();
+                values.push(match root {
+                    None => new_null_array(&to, batch.num_rows()),
+                    Some(root) => {
+                        let index = wanted.partition_point(|w| w < root);
+                        widen(batch.column(index), column, &path)?
+                    }
+                });
+            }
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let batch =
+                RecordBatch::try_new_with_options(Arc::clone(&arrow_schema), values, &options)?;
+            if sink(batch, &at)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Where each column is among the file's root columns; `None` where the file does not have it.
+    fn roots(
+        &self,
+        file: &LiveFile,
+        path: &Path,
+        columns: &[LakeColumn],
+        builder: &ParquetRecordBatchReaderBuilder<File>,
+    ) -> Result<Vec<Option<usize>>> {
+        let fields = builder.parquet_schema().root_schema().get_fields();
+        let id = |i: usize| {
+            let info = fields.get(i)?.get_basic_info();
+            info.has_id().then(|| info.id())
+        };
+        if !fields.is_empty() && (0..fields.len()).all(|i| id(i).is_none()) {
+            return Err(LakeError::unsupported(format!(
+                "the data file {} of lake table {} has no field ids",
+                path.display(),
+                self.name
+            ))
+            .with_hint(
+                "such files were imported from outside Iceberg; rewrite them with the engine that did",
+            ));
+        }
+        columns
+            .iter()
+            .map(|column| {
+                let found = (0..fields.len()).find(|&i| id(i) == Some(column.field_id));
+                match found.and_then(|i| fields.get(i)) {
+                    None => self.check_absent(file, path, column)?,
+                    Some(field) if !field.is_primitive() => {
+                        return Err(LakeError::new(
+                            LakeErrorKind::Corrupt,
+                            format!(
+                                "column '{}' is nested in the data file {}, and {} in its table",
+                                column.name,
+                                path.display(),
+                                column.lake_type
+                            ),
+                        ));
+                    }
+                    Some(field) if field.get_physical_type() == PhysicalType::INT96 => {
+                        return Err(LakeError::unsupported(format!(
+                            "column '{}' is an INT96 timestamp in the data file {}",
+                            column.name,
+                            path.display()
+                        ))
+                        .with_hint("Iceberg does not allow this type; rewrite the file"));
+                    }
+                    Some(_) => {}
+                }
+                Ok(found)
+            })
+            .collect()
+    }
+
+    /// A column that a file lacks is NULL throughout, unless its values stand in the partition instead
+    /// (Iceberg table spec, "Column Projection").
+    fn check_absent(&self, file: &LiveFile, path: &Path, column: &LakeColumn) -> Result<()> {
+        let in_partition = self
+            .metadata
+            .partition_spec_by_id(file.spec_id)
+            .is_some_and(|spec| {
+                spec.fields().iter().any(|field| {
+                    field.source_id == column.field_id && field.transform == Transform::Identity
+                })
+            });
+        if in_partition {
+            return Err(LakeError::unsupported(format!(
+                "the data file {} keeps column '{}' in its partition only",
+                path.display(),
+                column.name
+            ))
+            .with_hint("rewrite the imported files with the engine that imported them"));
+        }
+        if column.required {
+            return Err(LakeError::new(
+                LakeErrorKind::Corrupt,
+                format!(
+                    "the data file {} lacks the required column '{}'",
+                    path.display(),
+                    column.name
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses formats that icehost does not read.
+pub(crate) fn check_format(file: &LiveFile, path: &Path) -> Result<()> {
+    match file.file().file_format() {
+        DataFileFormat::Parquet => Ok(()),
+        DataFileFormat::Puffin => Err(LakeError::unsupported(format!(
+            "{} holds deletion vectors",
+            path.display()
+        ))
+        .with_hint("these belong to format v3; rewrite the table in format v2")),
+        other => Err(LakeError::unsupported(format!(
+            "the file {} is of format {other}",
+            path.display()
+        ))
+        .with_hint("icehost reads Parquet; rewrite the table's files as Parquet")),
+    }
+}
+
+/// The promotions that the spec allows (Iceberg table spec, "Schema Evolution"), and nothing that loses.
+fn widen(values: &ArrayRef, column: &LakeColumn, path: &Path) -> Result<ArrayRef> {
+    exact_cast(values, &column.lake_type.arrow()).map_err(|e| {
+        LakeError::new(
+            LakeErrorKind::Corrupt,
+            format!(
+                "column '{}' of the data file {} cannot be read as {}",
+                column.name,
+                path.display(),
+                column.lake_type
+            ),
+        )
+        .with_source(e)
+    })
+}
+
+fn batch_size(
+    builder: &ParquetRecordBatchReaderBuilder<File>,
+    roots: &[usize],
+    batch_rows: usize,
+) -> usize {
+    let widest = builder
+        .metadata()
+        .row_groups()
+        .iter()
+        .filter(|group| group.num_rows() > 0)
+        .map(|group| {
+            let bytes: i64 = roots
+                .iter()
+                .filter_map(|&root| group.columns().get(root))
+                .map(|chunk| chunk.uncompressed_size())
+                .sum();
+            bytes.max(0) as u64 / group.num_rows().max(1) as u64
+        })
+        .max()
+        .unwrap_or(0);
+    let fitting = BATCH_BYTES / widest.max(1);
+    usize::try_from(fitting)
+        .unwrap_or(usize::MAX)
+        .clamp(1, batch_rows.max(1))
+}
+
+fn selection(pick: &Pick, rows: u64) -> Option<RowSelection> {
+    let (positions, selected) = match pick {
+        Pick::All => return None,
+        Pick::Except(positions) => (positions, false),
+        Pick::Only(positions) => (positions, true),
+    };
+    let mut selectors: Vec<RowSelector> = Vec::new();
+    let mut push = |count: u64, skip: bool| {
+        let count = count as usize;
+        match selectors.last_mut() {
+            _ if count == 0 => {}
+            Some(last) if last.skip == skip => last.row_count += count,
+            _ => selectors.push(RowSelector {
+                row_count: count,
+                skip,
+            }),
+        }
+    };
+    let mut next = 0;
+    // Positions beyond the file's end come from damaged delete files; they name no row.
+    for position in positions.iter().take_while(|&position| position < rows) {
+        push(position - next, selected);
+        push(1, !selected);
+        next = position + 1;
+    }
+    push(rows - next, selected);
+    Some(selectors.into())
+}
+
+fn positions(pick: &Pick, rows: u64) -> Box<dyn Iterator<Item = u64> + '_> {
+    match pick {
+        Pick::All => Box::new(0..rows),
+        Pick::Except(positions) => Box::new((0..rows).filter(|p| !positions.contains(*p))),
+        Pick::Only(positions) => Box::new(positions.iter().take_while(move |&p| p < rows)),
+    }
+}

@@ -1,0 +1,136 @@
+//! The files that make up a snapshot.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use iceberg::io::FileIO;
+use iceberg::spec::{
+    DataContentType, DataFile, FormatVersion, ManifestEntryRef, ManifestFile, ManifestList,
+    TableMetadata,
+};
+
+use crate::error::{LakeError, Result};
+use crate::location::Locator;
+use crate::metadata_files::path_text;
+use crate::table::LakeTable;
+
+/// What reading a table's files needs to know.
+#[derive(Debug, Clone)]
+pub(crate) struct TableFiles {
+    pub(crate) name: Arc<str>,
+    pub(crate) metadata: Arc<TableMetadata>,
+    pub(crate) locator: Locator,
+}
+
+/// A data or delete file that is part of a snapshot.
+#[derive(Debug, Clone)]
+pub(crate) struct LiveFile {
+    entry: ManifestEntryRef,
+    /// Data sequence number (Iceberg table spec, "Sequence Numbers").
+    pub(crate) sequence: i64,
+    /// The partition spec that the file was written with.
+    pub(crate) spec_id: i32,
+}
+
+impl LiveFile {
+    pub(crate) fn file(&self) -> &DataFile {
+        self.entry.data_file()
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.entry.file_path()
+    }
+}
+
+/// A snapshot's files.
+#[derive(Debug, Default)]
+pub(crate) struct LiveFiles {
+    /// Data files in the order of their commits.
+    pub(crate) data: Vec<LiveFile>,
+    /// Position and equality delete files.
+    pub(crate) deletes: Vec<LiveFile>,
+}
+
+impl TableFiles {
+    pub(crate) fn new(table: &LakeTable) -> Self {
+        TableFiles {
+            name: Arc::clone(&table.display),
+            metadata: Arc::clone(&table.metadata),
+            locator: Locator::new(table.metadata.location(), &table.dir),
+        }
+    }
+
+    /// The manifests of a snapshot, with their paths as recorded.
+    pub(crate) fn manifests(&self, snapshot_id: i64) -> Result<Vec<ManifestFile>> {
+        let snapshot = self
+            .metadata
+            .snapshot_by_id(snapshot_id)
+            .ok_or_else(|| LakeError::internal(format!("snapshot {snapshot_id} is gone")))?;
+        let path = self.locator.find(snapshot.manifest_list())?;
+        let bytes = std::fs::read(&path)
+            .map_err(|e| missing_file("manifest list", &self.name, &path, e))?;
+        // A table that was upgraded still has lists in the older form.
+        let list = ManifestList::parse_with_version(&bytes, self.metadata.format_version())
+            .or_else(|e| {
+                ManifestList::parse_with_version(&bytes, FormatVersion::V1).map_err(|_| e)
+            });
+        let list = list.map_err(|e| LakeError::corrupt("manifest list", &path, e))?;
+        Ok(list.consume_entries().into_iter().collect())
+    }
+
+    /// The files of a snapshot.
+    ///
+    /// Must run on a thread that may block, inside a Tokio runtime.
+    pub(crate) fn live_files(&self, snapshot_id: i64) -> Result<LiveFiles> {
+        let io = FileIO::new_with_fs();
+        let runtime = tokio::runtime::Handle::current();
+        let mut live = LiveFiles::default();
+        for mut manifest in self.manifests(snapshot_id)? {
+            if !manifest.has_added_files() && !manifest.has_existing_files() {
+                continue;
+            }
+            let path = self.locator.find(&manifest.manifest_path)?;
+            manifest.manifest_path = path_text(&path)?.to_owned();
+            let loaded = runtime
+                .block_on(manifest.load_manifest(&io))
+                .map_err(|e| LakeError::corrupt("manifest", &path, e))?;
+            for entry in loaded.entries().iter().filter(|entry| entry.is_alive()) {
+                let file = LiveFile {
+                    sequence: entry.sequence_number().unwrap_or(0),
+                    spec_id: manifest.partition_spec_id,
+                    entry: Arc::clone(entry),
+                };
+                match entry.content_type() {
+                    DataContentType::Data => live.data.push(file),
+                    DataContentType::PositionDeletes | DataContentType::EqualityDeletes => {
+                        live.deletes.push(file);
+                    }
+                }
+            }
+        }
+        // Stable: the files of one commit stay in the order in which they were written.
+        live.data.sort_by_key(|file| file.sequence);
+        Ok(live)
+    }
+}
+
+/// The error for a file that the metadata names and that cannot be read.
+pub(crate) fn missing_file(
+    what: &str,
+    table: &str,
+    path: &Path,
+    error: std::io::Error,
+) -> LakeError {
+    let gone = error.kind() == std::io::ErrorKind::NotFound;
+    let failed = LakeError::io(
+        &format!("read the {what} of lake table {table} at"),
+        path,
+        error,
+    );
+    match gone {
+        true => failed.with_hint(
+            "the file may have been removed when old snapshots expired; ask for a newer snapshot",
+        ),
+        false => failed,
+    }
+}

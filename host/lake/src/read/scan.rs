@@ -1,0 +1,80 @@
+//! All rows of a snapshot.
+
+use crate::error::{LakeError, LakeErrorKind, Result};
+use crate::read::deletes::SnapshotRows;
+use crate::read::live_files::TableFiles;
+use crate::read::stream::{BatchStream, produce};
+use crate::schema::LakeColumn;
+use crate::table::LakeTable;
+
+/// What to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanRequest {
+    /// The snapshot; `None` for the current one.
+    pub snapshot_id: Option<i64>,
+    /// Ordinals of the columns, in the order in which they are wanted; `None` for all.
+    pub columns: Option<Vec<u32>>,
+    /// Most rows in a batch; wide rows come in smaller ones.
+    pub batch_rows: usize,
+}
+
+impl Default for ScanRequest {
+    fn default() -> Self {
+        ScanRequest {
+            snapshot_id: None,
+            columns: None,
+            batch_rows: 8192,
+        }
+    }
+}
+
+impl LakeTable {
+    /// Reads a snapshot's rows as the current schema has them: columns by field id, NULL in rows older than
+    /// the column. Rows come in the order of their commits.
+    ///
+    /// Memory: a few batches, and the snapshot's deletes.
+    pub fn scan(&self, request: ScanRequest) -> Result<BatchStream> {
+        let columns = self.select(request.columns.as_deref())?;
+        let snapshot_id = match request.snapshot_id {
+            None => self.metadata.current_snapshot_id(),
+            Some(id) => Some(self.snapshot(id)?.id),
+        };
+        let files = TableFiles::new(self);
+        Ok(produce(move |output| {
+            let rows = SnapshotRows::load(&files, snapshot_id)?;
+            for file in &rows.data {
+                let sink = &mut |batch, _: &[u64]| Ok(output.push(batch));
+                let flow =
+                    rows.deletes
+                        .read_live(&files, file, &columns, request.batch_rows, sink)?;
+                if flow.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        }))
+    }
+
+    /// The columns at these ordinals.
+    pub(crate) fn select(&self, ordinals: Option<&[u32]>) -> Result<Vec<LakeColumn>> {
+        let all = self.columns()?;
+        let Some(ordinals) = ordinals else {
+            return Ok(all);
+        };
+        ordinals
+            .iter()
+            .map(|&ordinal| {
+                all.get(ordinal as usize).cloned().ok_or_else(|| {
+                    LakeError::new(
+                        LakeErrorKind::InvalidData,
+                        format!(
+                            "column {ordinal} is out of range: lake table {} has {} columns",
+                            self.display,
+                            all.len()
+                        ),
+                    )
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,462 @@
+//! From a delta's batches to data files: decides on rows, collects keys, writes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow_row::{RowConverter, Rows, SortField};
+use arrow_schema::{SchemaRef, SortOptions};
+use arrow_select::filter::filter_record_batch;
+use iceberg::spec::{DataContentType, DataFile};
+use icehost_plan::Direction;
+use uuid::Uuid;
+
+use crate::error::{LakeError, LakeErrorKind, Result};
+use crate::evaluate::{self, exact_cast};
+use crate::keys::KeyEncoder;
+use crate::metadata_files::create_dir_all;
+use crate::row_change::{Matched, NotMatched, Origin, RowChange, Rule};
+use crate::schema::{self, LakeColumn};
+use crate::staging::delta_keys::{Decision, DeltaKeys, StagedRow};
+use crate::staging::parquet_file::ParquetFile;
+use crate::staging::staged_files::StagedFiles;
+use crate::staging::statistics;
+use crate::staging::{StageOptions, Staged};
+use crate::table::LakeTable;
+
+/// Rows handled at once, so that the memory for one step is small however large the caller's batches are.
+const CHUNK_ROWS: usize = 8192;
+
+pub(crate) struct Encoder {
+    change: RowChange,
+    columns: Vec<LakeColumn>,
+    arrow_schema: SchemaRef,
+    options: StageOptions,
+    name_stem: String,
+    data_dir: PathBuf,
+    table_name: Arc<str>,
+    tracker: Option<Tracker>,
+    current: Option<ParquetFile>,
+    finished: Vec<DataFile>,
+    files: StagedFiles,
+    rows_received: u64,
+    identity: (Uuid, i32),
+}
+
+/// Tells rows of a delta apart by their keys.
+struct Tracker {
+    keys: DeltaKeys,
+    encoder: KeyEncoder,
+    order: Option<RowConverter>,
+}
+
+impl Encoder {
+    pub(crate) fn new(
+        table: &LakeTable,
+        run_id: Uuid,
+        change: RowChange,
+        options: StageOptions,
+    ) -> Result<Encoder> {
+        let columns = table.columns()?;
+        if columns.len() != change.target_names.len()
+            || columns
+                .iter()
+                .zip(&change.target_names)
+                .any(|(a, b)| a.name != *b)
+        {
+            return Err(LakeError::new(
+                LakeErrorKind::Conflict,
+                format!("the columns of lake table {} have changed", table.display),
+            )
+            .with_hint("run again: the plan is then made for its new columns"));
+        }
+        let nothing_to_match = options.unique_keys && table.current_snapshot().is_none();
+        let tracker = if change.keys.is_empty() || (nothing_to_match && !change.delete_unlisted) {
+            None
+        } else {
+            Some(Tracker::new(&change, &columns)?)
+        };
+        Ok(Encoder {
+            arrow_schema: schema::arrow_schema(&columns),
+            columns,
+            change,
+            options,
+            // A run that stages twice must not meet its own files.
+            name_stem: format!("{run_id}-{}", &Uuid::new_v4().simple().to_string()[..8]),
+            data_dir: table.dir.join("data"),
+            table_name: Arc::clone(&table.display),
+            tracker,
+            current: None,
+            finished: Vec::new(),
+            files: StagedFiles::new(&table.dir, table.exists()),
+            rows_received: 0,
+            identity: (table.uuid(), table.metadata.current_schema_id()),
+        })
+    }
+
+    /// Takes a batch of the delta's columns.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.check_shape(batch)?;
+        for start in (0..batch.num_rows()).step_by(CHUNK_ROWS) {
+            let rows = CHUNK_ROWS.min(batch.num_rows() - start);
+            self.write_chunk(&batch.slice(start, rows))?;
+        }
+        Ok(())
+    }
+
+    fn check_shape(&self, batch: &RecordBatch) -> Result<()> {
+        let wanted = &self.change.source;
+        if batch.num_columns() != wanted.len() {
+            return Err(self.misfit(format!(
+                "it has {} columns where the delta has {}",
+                batch.num_columns(),
+                wanted.len()
+            )));
+        }
+        for (column, values) in wanted.iter().zip(batch.columns()) {
+            let kind = column.column_type.lake().arrow();
+            if *values.data_type() != kind {
+                return Err(self.misfit(format!(
+                    "column '{}' is {} where {kind} is wanted",
+                    column.name,
+                    values.data_type()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn misfit(&self, why: String) -> LakeError {
+        LakeError::new(
+            LakeErrorKind::InvalidData,
+            format!(
+                "a batch for lake table {} does not fit: {why}",
+                self.table_name
+            ),
+        )
+    }
+
+    fn write_chunk(&mut self, delta: &RecordBatch) -> Result<()> {
+        self.rows_received += delta.num_rows() as u64;
+        let decisions = Decisions::take(&self.change, delta)?;
+        // Without a tracker nothing can match.
+        let tracked = self.tracker.is_some();
+        let mut keep: Vec<bool> = (0..delta.num_rows())
+            .map(|row| match decisions.at(row) {
+                decision if tracked => decision.may_write(),
+                decision => decision.writes(false),
+            })
+            .collect();
+        let key_columns = self.key_columns(delta)?;
+        // A file ends between chunks only, so that the positions of a chunk's rows are known beforehand.
+        let file = self.finished.len() as u32;
+        if let Some(tracker) = &mut self.tracker {
+            let base = self.current.as_ref().map_or(0, ParquetFile::rows);
+            tracker.track(
+                &self.change,
+                delta,
+                &key_columns,
+                &decisions,
+                &mut keep,
+                file,
+                base,
+            )?;
+        }
+        if !keep.contains(&true) {
+            return Ok(());
+        }
+        let image = self.image(delta)?;
+        let rows = if keep.contains(&false) {
+            filter_record_batch(&image, &BooleanArray::from(keep))?
+        } else {
+            image
+        };
+        self.check_required(&rows)?;
+        self.append(&rows)
+    }
+
+    /// The key columns in key order, as the table's types.
+    fn key_columns(&self, delta: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        let mut columns = Vec::with_capacity(self.change.keys.len());
+        if self.tracker.is_some() {
+            for (key, kind) in self.change.keys.iter().zip(self.change.key_types()) {
+                let values = delta.column(key.source as usize);
+                columns.push(exact_cast(values, &kind.arrow())?);
+            }
+        }
+        Ok(columns)
+    }
+
+    /// The rows as the table has them.
+    fn image(&self, delta: &RecordBatch) -> Result<RecordBatch> {
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for (origin, column) in self.change.image.iter().zip(&self.columns) {
+            let wanted = column.lake_type.arrow();
+            let values = match origin {
+                Origin::Column(ordinal) => exact_cast(delta.column(*ordinal as usize), &wanted),
+                Origin::Expression(expression) => {
+                    evaluate::values(expression, &self.change.source, delta, &wanted)
+                }
+                Origin::Null => Ok(new_null_array(&wanted, delta.num_rows())),
+            };
+            columns.push(values.map_err(|e| {
+                self.misfit(format!("column '{}' cannot take its values", column.name))
+                    .with_source(e)
+            })?);
+        }
+        let nullable = schema::nullable_arrow_schema(&self.columns);
+        let options = RecordBatchOptions::new().with_row_count(Some(delta.num_rows()));
+        Ok(RecordBatch::try_new_with_options(
+            nullable, columns, &options,
+        )?)
+    }
+
+    fn check_required(&self, rows: &RecordBatch) -> Result<()> {
+        for (column, values) in self.columns.iter().zip(rows.columns()) {
+            if column.required && values.null_count() > 0 {
+                let row = (0..values.len())
+                    .find(|&row| values.is_null(row))
+                    .unwrap_or(0);
+                return Err(self.misfit(format!(
+                    "column '{}' is required and is NULL in {}",
+                    column.name,
+                    self.row_text(rows, row)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// A row by its key, or by all its values where there is no key.
+    fn row_text(&self, rows: &RecordBatch, row: usize) -> String {
+        let keyed = self
+            .columns
+            .iter()
+            .any(|column| column.key_position.is_some());
+        let parts: Vec<String> = self
+            .columns
+            .iter()
+            .zip(rows.columns())
+            .filter(|(column, _)| !keyed || column.key_position.is_some())
+            .map(|(column, values)| {
+                let text = arrow_cast::display::array_value_to_string(values, row);
+                let text: String = text.unwrap_or_default().chars().take(64).collect();
+                format!("{} = {text}", column.name)
+            })
+            .collect();
+        format!("the row {}", parts.join(", "))
+    }
+
+    fn append(&mut self, rows: &RecordBatch) -> Result<()> {
+        let rows = RecordBatch::try_new(Arc::clone(&self.arrow_schema), rows.columns().to_vec())?;
+        let mut file = match self.current.take() {
+            Some(file) => file,
+            None => self.next_file()?,
+        };
+        file.write(&rows)?;
+        if file.bytes() >= self.options.target_file_bytes {
+            self.finish_file(file)
+        } else {
+            self.current = Some(file);
+            Ok(())
+        }
+    }
+
+    fn next_file(&mut self) -> Result<ParquetFile> {
+        create_dir_all(&self.data_dir)?;
+        let name = format!("{:05}-{}.parquet", self.finished.len(), self.name_stem);
+        let path = self.data_dir.join(name);
+        self.files.add(path.clone());
+        ParquetFile::create(path, self.columns.clone(), self.options.row_group_bytes)
+    }
+
+    fn finish_file(&mut self, file: ParquetFile) -> Result<()> {
+        tracing::debug!(file = %file.path().display(), rows = file.rows(), "finish a data file");
+        let finished = file.finish()?;
+        self.finished.push(statistics::describe(
+            DataContentType::Data,
+            &finished,
+            &self.columns,
+            None,
+        )?);
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Staged> {
+        if let Some(file) = self.current.take() {
+            self.finish_file(file)?;
+        }
+        if !self.finished.is_empty() {
+            crate::metadata_files::sync_dir(&self.data_dir)?;
+        }
+        crate::failpoint::failpoint("lake::after-staging")?;
+        Ok(Staged {
+            table_uuid: self.identity.0,
+            schema_id: self.identity.1,
+            change: self.change,
+            data_files: self.finished,
+            rows_received: self.rows_received,
+            keys: self.tracker.map(|tracker| (tracker.keys, tracker.encoder)),
+            files: self.files,
+        })
+    }
+}
+
+/// What becomes of each row of a chunk.
+enum Decisions {
+    Same(Decision),
+    Each(Vec<Decision>),
+}
+
+impl Decisions {
+    fn take(change: &RowChange, delta: &RecordBatch) -> Result<Decisions> {
+        let default = Decision {
+            matched: Matched::Keep,
+            not_matched: NotMatched::Ignore,
+        };
+        let unconditional = change.matched.iter().all(|rule| rule.condition.is_none())
+            && change
+                .not_matched
+                .iter()
+                .all(|rule| rule.condition.is_none());
+        if unconditional {
+            return Ok(Decisions::Same(Decision {
+                matched: change
+                    .matched
+                    .first()
+                    .map_or(default.matched, |r| r.outcome),
+                not_matched: change
+                    .not_matched
+                    .first()
+                    .map_or(default.not_matched, |r| r.outcome),
+            }));
+        }
+        let matched = choose(&change.matched, Matched::Keep, change, delta)?;
+        let not_matched = choose(&change.not_matched, NotMatched::Ignore, change, delta)?;
+        let both = matched.into_iter().zip(not_matched);
+        Ok(Decisions::Each(
+            both.map(|(matched, not_matched)| Decision {
+                matched,
+                not_matched,
+            })
+            .collect(),
+        ))
+    }
+
+    fn at(&self, row: usize) -> Decision {
+        match self {
+            Decisions::Same(decision) => *decision,
+            Decisions::Each(decisions) => decisions.get(row).copied().unwrap_or(Decision {
+                matched: Matched::Keep,
+                not_matched: NotMatched::Ignore,
+            }),
+        }
+    }
+}
+
+/// The outcome of the first rule that holds, row by row.
+fn choose<T: Copy>(
+    rules: &[Rule<T>],
+    otherwise: T,
+    change: &RowChange,
+    delta: &RecordBatch,
+) -> Result<Vec<T>> {
+    let mut outcomes = vec![otherwise; delta.num_rows()];
+    // Later rules first, so that earlier ones overwrite them.
+    for rule in rules.iter().rev() {
+        match &rule.condition {
+            None => outcomes.fill(rule.outcome),
+            Some(condition) => {
+                let holds = evaluate::holds(condition, &change.source, delta)?;
+                for (outcome, holds) in outcomes.iter_mut().zip(holds.values()) {
+                    if holds {
+                        *outcome = rule.outcome;
+                    }
+                }
+            }
+        }
+    }
+    Ok(outcomes)
+}
+
+impl Tracker {
+    fn new(change: &RowChange, columns: &[LakeColumn]) -> Result<Tracker> {
+        let fields: Vec<_> = change
+            .keys
+            .iter()
+            .filter_map(|key| columns.get(key.target as usize))
+            .map(|column| (column.field_id, column.lake_type))
+            .collect();
+        let types = fields.iter().map(|(_, kind)| *kind).collect();
+        let order = if change.order.is_empty() {
+            None
+        } else {
+            let fields = change.order.iter().filter_map(|key| {
+                let kind = change.source.get(key.column as usize)?.column_type.lake();
+                let descending = key.direction == Direction::Descending;
+                // NULL is the lowest of all values, as T-SQL has it.
+                let options = SortOptions {
+                    descending,
+                    nulls_first: !descending,
+                };
+                Some(SortField::new_with_options(kind.arrow(), options))
+            });
+            Some(RowConverter::new(fields.collect())?)
+        };
+        Ok(Tracker {
+            keys: DeltaKeys::new(&fields, &change.fold()),
+            encoder: KeyEncoder::new(types, change.fold())?,
+            order,
+        })
+    }
+
+    /// Enters a chunk's rows and takes those out of `keep` that do not count. `base` is the number of rows
+    /// that the open file, the `file`-th, has already.
+    #[allow(clippy::too_many_arguments)]
+    fn track(
+        &mut self,
+        change: &RowChange,
+        delta: &RecordBatch,
+        key_columns: &[ArrayRef],
+        decisions: &Decisions,
+        keep: &mut [bool],
+        file: u32,
+        base: u64,
+    ) -> Result<()> {
+        let keys = self.encoder.encode(key_columns)?;
+        let order: Option<Rows> = match &self.order {
+            None => None,
+            Some(converter) => {
+                let columns: Vec<ArrayRef> = change
+                    .order
+                    .iter()
+                    .map(|key| Arc::clone(delta.column(key.column as usize)))
+                    .collect();
+                Some(converter.convert_columns(&columns)?)
+            }
+        };
+        self.keys.widen(key_columns)?;
+        let mut position = base;
+        for (row, keep) in keep.iter_mut().enumerate() {
+            let decision = decisions.at(row);
+            // A key with a NULL equals no other: the row is never matched.
+            if keys.is_null(row) {
+                *keep = decision.writes(false);
+            } else {
+                let key = keys.bytes(row);
+                let order = order.as_ref().map(|rows| rows.row(row));
+                let order = order.as_ref().map(|row| row.data());
+                if !self.keys.wins(key, order) {
+                    *keep = false;
+                    continue;
+                }
+                let written = keep.then_some(StagedRow { file, position });
+                self.keys.enter(key, order, decision, written);
+            }
+            if *keep {
+                position += 1;
+            }
+        }
+        Ok(())
+    }
+}

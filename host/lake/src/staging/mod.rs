@@ -1,0 +1,183 @@
+//! Staging: a delta's rows become data files that no snapshot refers to yet.
+
+pub(crate) mod delta_keys;
+mod encoder;
+pub(crate) mod parquet_file;
+pub(crate) mod staged_files;
+pub(crate) mod statistics;
+
+use std::fmt;
+
+use arrow_array::RecordBatch;
+use iceberg::spec::DataFile;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::error::{LakeError, LakeErrorKind, Result, blocking};
+use crate::keys::KeyEncoder;
+use crate::row_change::RowChange;
+use crate::staging::delta_keys::DeltaKeys;
+use crate::staging::encoder::Encoder;
+use crate::staging::staged_files::StagedFiles;
+use crate::table::LakeTable;
+
+/// How data files are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageOptions {
+    /// A file that has reached this size, compressed, is ended. Default: 512 MiB, which is Iceberg's own
+    /// (`write.target-file-size-bytes`).
+    pub target_file_bytes: u64,
+    /// A row group that has reached this size, encoded, is ended; so much is held in memory. Default:
+    /// 32 MiB, a quarter of Iceberg's own, so that a sync stays small.
+    pub row_group_bytes: usize,
+    /// The caller vouches that no two rows of the delta have the same key. The keys are then not collected
+    /// where the table has no rows that they could match, so that a first load takes no memory a row.
+    pub unique_keys: bool,
+}
+
+impl Default for StageOptions {
+    fn default() -> Self {
+        StageOptions {
+            target_file_bytes: 512 << 20,
+            row_group_bytes: 32 << 20,
+            unique_keys: false,
+        }
+    }
+}
+
+impl LakeTable {
+    /// Starts staging a delta for a change to this table. Files bear `run_id` in their names.
+    ///
+    /// The work is done on a thread of its own, and [`StagedWriter::write`] waits for it.
+    pub async fn stage(
+        &self,
+        run_id: Uuid,
+        change: RowChange,
+        options: StageOptions,
+    ) -> Result<StagedWriter> {
+        self.check_writable_to_be()?;
+        let table = self.clone();
+        let encoder = blocking(move || Encoder::new(&table, run_id, change, options)).await?;
+        let (sender, receiver) = mpsc::channel(1);
+        let task = tokio::task::spawn_blocking(move || encode(encoder, receiver));
+        Ok(StagedWriter {
+            sender,
+            task: Some(task),
+        })
+    }
+
+    /// A table that is only prepared is at home wherever it will be.
+    fn check_writable_to_be(&self) -> Result<()> {
+        match self.exists() {
+            true => self.check_writable(),
+            false => Ok(()),
+        }
+    }
+}
+
+enum Message {
+    Batch(RecordBatch),
+    Finish,
+}
+
+/// `None` where the writer was dropped before its end; the staged files are then gone.
+fn encode(mut encoder: Encoder, mut receiver: mpsc::Receiver<Message>) -> Result<Option<Staged>> {
+    while let Some(message) = receiver.blocking_recv() {
+        match message {
+            Message::Batch(batch) => encoder.write(&batch)?,
+            Message::Finish => return encoder.finish().map(Some),
+        }
+    }
+    Ok(None)
+}
+
+/// Takes a delta's batches. Dropped before [`StagedWriter::finish`], it removes what it wrote.
+#[derive(Debug)]
+pub struct StagedWriter {
+    sender: mpsc::Sender<Message>,
+    task: Option<JoinHandle<Result<Option<Staged>>>>,
+}
+
+impl StagedWriter {
+    /// Takes rows. The columns are the delta's, in its order, of the types that
+    /// [`LakeType::arrow`](icehost_plan::LakeType::arrow) gives. Waits while an earlier batch is encoded, so
+    /// that at most two batches are held.
+    pub async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        if self.sender.send(Message::Batch(batch)).await.is_ok() {
+            return Ok(());
+        }
+        self.outcome().await.map(drop)
+    }
+
+    /// Ends the last file. All files are synced when this returns.
+    pub async fn finish(mut self) -> Result<Staged> {
+        // A thread that has stopped says why when it is joined.
+        let _stopped = self.sender.send(Message::Finish).await;
+        self.outcome().await
+    }
+
+    async fn outcome(&mut self) -> Result<Staged> {
+        let stopped = || LakeError::internal("the thread that writes data files stopped early");
+        let Some(task) = self.task.take() else {
+            return Err(LakeError::new(
+                LakeErrorKind::InvalidData,
+                "staging has failed before; nothing more can be written",
+            ));
+        };
+        match task.await {
+            Ok(result) => result?.ok_or_else(stopped),
+            Err(join) => Err(stopped().with_source(join)),
+        }
+    }
+}
+
+/// Data files on disk that no snapshot refers to. Dropped before they are committed, they are removed.
+pub struct Staged {
+    pub(crate) table_uuid: Uuid,
+    pub(crate) schema_id: i32,
+    pub(crate) change: RowChange,
+    pub(crate) data_files: Vec<DataFile>,
+    pub(crate) rows_received: u64,
+    pub(crate) keys: Option<(DeltaKeys, KeyEncoder)>,
+    pub(crate) files: StagedFiles,
+}
+
+impl Staged {
+    /// Rows that were written to the files.
+    pub fn rows(&self) -> u64 {
+        self.data_files.iter().map(DataFile::record_count).sum()
+    }
+
+    /// Rows of the delta, whatever becomes of them.
+    pub fn rows_received(&self) -> u64 {
+        self.rows_received
+    }
+
+    /// Total size of the files.
+    pub fn bytes(&self) -> u64 {
+        self.data_files
+            .iter()
+            .map(DataFile::file_size_in_bytes)
+            .sum()
+    }
+
+    /// Number of files.
+    pub fn files(&self) -> usize {
+        self.data_files.len()
+    }
+
+    /// Removes the files. Dropping does the same.
+    pub fn discard(mut self) {
+        self.files.remove();
+    }
+}
+
+impl fmt::Debug for Staged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Staged")
+            .field("files", &self.files())
+            .field("rows", &self.rows())
+            .finish_non_exhaustive()
+    }
+}

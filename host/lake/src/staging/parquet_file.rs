@@ -1,0 +1,172 @@
+//! One Parquet file being written to the local file system.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type};
+use icehost_plan::LakeType;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+
+use crate::error::{LakeError, LakeErrorKind, Result};
+use crate::schema::{self, LakeColumn};
+
+/// A file that is open for writing. It is not removed by itself.
+pub(crate) struct ParquetFile {
+    path: PathBuf,
+    /// A second handle, to sync what the writer has written.
+    handle: File,
+    writer: ArrowWriter<File>,
+    columns: Vec<LakeColumn>,
+    rows: u64,
+    /// NaNs in each column; only floating-point columns have any.
+    nans: Vec<u64>,
+}
+
+/// A complete, synced file.
+pub(crate) struct FinishedFile {
+    pub(crate) path: PathBuf,
+    pub(crate) rows: u64,
+    /// Size on disk.
+    pub(crate) bytes: u64,
+    pub(crate) metadata: ParquetMetaData,
+    pub(crate) nans: Vec<u64>,
+}
+
+impl ParquetFile {
+    /// Creates a file, which must not exist. A row group ends when it is about `row_group_bytes` large,
+    /// encoded; so much is held in memory.
+    pub(crate) fn create(
+        path: PathBuf,
+        columns: Vec<LakeColumn>,
+        row_group_bytes: usize,
+    ) -> Result<ParquetFile> {
+        Self::open(path, columns, row_group_bytes, WriterProperties::builder())
+    }
+
+    /// The same with bounds in full length: readers find a delete file by the whole path in its bounds.
+    pub(crate) fn create_unabridged(
+        path: PathBuf,
+        columns: Vec<LakeColumn>,
+        row_group_bytes: usize,
+    ) -> Result<ParquetFile> {
+        let properties = WriterProperties::builder().set_statistics_truncate_length(None);
+        Self::open(path, columns, row_group_bytes, properties)
+    }
+
+    fn open(
+        path: PathBuf,
+        columns: Vec<LakeColumn>,
+        row_group_bytes: usize,
+        properties: WriterPropertiesBuilder,
+    ) -> Result<ParquetFile> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|e| LakeError::io("create", &path, e))?;
+        let handle = file
+            .try_clone()
+            .map_err(|e| LakeError::io("open", &path, e))?;
+        let properties = properties
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_bytes(Some(row_group_bytes.max(1)))
+            .set_created_by(format!("icehost {}", env!("CARGO_PKG_VERSION")))
+            .build();
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties)
+            // Types follow from the Parquet schema alone, as other readers see them.
+            .with_skip_arrow_metadata(true)
+            .with_parquet_schema(schema::parquet_schema(&columns)?);
+        let writer =
+            ArrowWriter::try_new_with_options(file, schema::arrow_schema(&columns), options)
+                .map_err(|e| failed(&path, e))?;
+        Ok(ParquetFile {
+            path,
+            handle,
+            writer,
+            nans: vec![0; columns.len()],
+            columns,
+            rows: 0,
+        })
+    }
+
+    /// Appends rows.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        for ((column, values), nans) in self.columns.iter().zip(batch.columns()).zip(&mut self.nans)
+        {
+            *nans += match column.lake_type {
+                LakeType::Float => count_nans(values.as_primitive::<Float32Type>(), f32::is_nan),
+                LakeType::Double => count_nans(values.as_primitive::<Float64Type>(), f64::is_nan),
+                _ => 0,
+            };
+        }
+        self.writer
+            .write(batch)
+            .map_err(|e| failed(&self.path, e))?;
+        self.rows += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    /// Rows written so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// About how large the file would be if it ended now.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+    }
+
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Ends the file and syncs it.
+    pub(crate) fn finish(mut self) -> Result<FinishedFile> {
+        let metadata = self.writer.finish().map_err(|e| failed(&self.path, e))?;
+        let io = |e| LakeError::io("write", &self.path, e);
+        self.writer.sync().map_err(io)?;
+        self.handle.sync_all().map_err(io)?;
+        let bytes = self.handle.metadata().map_err(io)?.len();
+        Ok(FinishedFile {
+            path: self.path,
+            rows: self.rows,
+            bytes,
+            metadata,
+            nans: self.nans,
+        })
+    }
+}
+
+fn count_nans<T: arrow_array::ArrowPrimitiveType>(
+    values: &arrow_array::PrimitiveArray<T>,
+    is_nan: fn(T::Native) -> bool,
+) -> u64 {
+    values.iter().flatten().filter(|v| is_nan(*v)).count() as u64
+}
+
+fn failed(path: &Path, error: parquet::errors::ParquetError) -> LakeError {
+    use parquet::errors::ParquetError;
+    match error {
+        // A full disk hides in here; its own kind says more.
+        ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+            Ok(io) => LakeError::io("write", path, *io),
+            Err(other) => write_failed(path).with_source(other),
+        },
+        other => write_failed(path).with_source(other),
+    }
+}
+
+fn write_failed(path: &Path) -> LakeError {
+    LakeError::new(
+        LakeErrorKind::Io,
+        format!("cannot write {}", path.display()),
+    )
+}
