@@ -45,6 +45,7 @@
 
 mod adapter;
 mod bindings;
+pub mod cursor;
 mod detection;
 mod error;
 mod expression;

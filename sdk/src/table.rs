@@ -1,8 +1,57 @@
 //! Finding columns in a table.
 
-use crate::{Column, ColumnId, Delta, Error, Table};
+use crate::{Column, ColumnId, Contents, Delta, Error, Features, LogicalType, Table};
+
+impl Column {
+    /// A writable column that is not NULL and in no key. The host makes columns; tests need some too.
+    pub fn new(name: &str, kind: LogicalType, native_type: &str) -> Self {
+        Column {
+            name: name.to_owned(),
+            kind,
+            native_type: native_type.to_owned(),
+            nullable: false,
+            key_position: None,
+            identity: false,
+            writable: true,
+        }
+    }
+
+    /// The same column at a position of the key, from 0.
+    pub fn key(mut self, position: u32) -> Self {
+        self.key_position = Some(position);
+        self
+    }
+
+    /// The same column, which may be NULL.
+    pub fn nullable(mut self) -> Self {
+        self.nullable = true;
+        self
+    }
+}
+
+impl Delta {
+    /// A delta without an operation column. The host makes deltas; tests need some too.
+    pub fn new(columns: Vec<Column>, contents: Contents) -> Self {
+        Delta {
+            columns,
+            contents,
+            operation: None,
+            rows: 0,
+        }
+    }
+}
 
 impl Table {
+    /// A table without special features. The host makes tables; tests need some too.
+    pub fn new(name: &str, columns: Vec<Column>) -> Self {
+        Table {
+            name: name.to_owned(),
+            columns,
+            features: Features::empty(),
+            row_estimate: None,
+        }
+    }
+
     /// The column at an ordinal.
     pub fn get(&self, column: ColumnId) -> Option<&Column> {
         self.columns.get(column as usize)
@@ -102,45 +151,29 @@ fn listed<'a>(columns: impl Iterator<Item = &'a Column>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Features, LogicalType};
-
-    fn column(name: &str, key_position: Option<u32>) -> Column {
-        Column {
-            name: name.to_owned(),
-            kind: LogicalType::Integer,
-            native_type: "int".to_owned(),
-            nullable: false,
-            key_position,
-            identity: false,
-            writable: true,
-        }
-    }
 
     fn table(columns: Vec<Column>) -> Table {
-        Table {
-            name: "dbo.Orders".to_owned(),
-            columns,
-            features: Features::empty(),
-            row_estimate: None,
-        }
+        Table::new("dbo.Orders", columns)
+    }
+
+    fn column(name: &str) -> Column {
+        Column::new(name, LogicalType::Integer, "int")
     }
 
     #[test]
     fn a_name_that_differs_in_case_is_found_only_where_it_is_unambiguous() {
-        let plain = table(vec![column("Id", None), column("Größe", None)]);
+        let plain = table(vec![column("Id"), column("Größe")]);
         assert_eq!(plain.find("id"), Some(0));
         assert_eq!(plain.find("GRÖSSE"), None);
         assert_eq!(plain.find("größe"), Some(1));
-        let twins = table(vec![column("id", None), column("ID", None)]);
+        let twins = table(vec![column("id"), column("ID")]);
         assert_eq!(twins.find("ID"), Some(1));
         assert_eq!(twins.find("Id"), None);
     }
 
     #[test]
     fn a_missing_column_is_refused_with_the_list() {
-        let error = table(vec![column("a", None), column("b", None)])
-            .require("c")
-            .err();
+        let error = table(vec![column("a"), column("b")]).require("c").err();
         assert_eq!(
             error.map(|e| (e.code, e.message)),
             Some((
@@ -152,11 +185,7 @@ mod tests {
 
     #[test]
     fn a_composite_key_comes_in_key_order() {
-        let table = table(vec![
-            column("b", Some(1)),
-            column("x", None),
-            column("a", Some(0)),
-        ]);
+        let table = table(vec![column("b").key(1), column("x"), column("a").key(0)]);
         assert_eq!(table.key(), [2, 0]);
         assert_eq!(table.names(&table.key()), "'a', 'b'");
     }
