@@ -33,9 +33,13 @@ pub fn prelogin() -> Vec<u8> {
 }
 
 pub fn login(user: &str, password: &str) -> Vec<u8> {
+    login_with(user, password, 4096)
+}
+
+pub fn login_with(user: &str, password: &str, packet_size: u32) -> Vec<u8> {
     let mut message = vec![0u8; 94];
     message[4..8].copy_from_slice(&0x7400_0004u32.to_le_bytes());
-    message[8..12].copy_from_slice(&4096u32.to_le_bytes());
+    message[8..12].copy_from_slice(&packet_size.to_le_bytes());
     let hidden = utf16(password).into_iter().map(|byte| byte.rotate_left(4) ^ 0xA5).collect();
     for (at, bytes) in [(40, utf16(user)), (44, hidden)] {
         let start = message.len() as u16;
@@ -71,10 +75,14 @@ impl RawClient {
     }
 
     pub async fn logged_in(server: &RunningServer) -> Self {
+        Self::logged_in_with(server, 4096).await
+    }
+
+    pub async fn logged_in_with(server: &RunningServer, packet_size: u32) -> Self {
         let mut client = Self::connect(server).await;
         client.send(PRELOGIN, LAST, &prelogin()).await;
         client.message().await.unwrap();
-        client.send(LOGIN, LAST, &login("sa", super::PASSWORD)).await;
+        client.send(LOGIN, LAST, &login_with("sa", super::PASSWORD, packet_size)).await;
         let answer = client.message().await.unwrap();
         assert!(answer.contains(&0xAD), "no LOGINACK in {answer:02X?}");
         client
@@ -111,6 +119,32 @@ impl RawClient {
             if last {
                 return Some(message);
             }
+        }
+    }
+
+    /// Reads a message in large steps and returns how many bytes it had.
+    pub async fn skip_message(&mut self) -> u64 {
+        let mut buffer = vec![0; 1 << 20];
+        let mut filled = 0;
+        let mut total = 0;
+        loop {
+            let read = self.socket.read(&mut buffer[filled..]).await.unwrap();
+            assert!(read > 0, "the server hung up");
+            filled += read;
+            let mut start = 0;
+            while let Some(header) = buffer[start..filled].first_chunk::<8>() {
+                let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
+                if filled - start < length {
+                    break;
+                }
+                total += length as u64;
+                start += length;
+                if header[1] & LAST != 0 {
+                    return total;
+                }
+            }
+            buffer.copy_within(start..filled, 0);
+            filled -= start;
         }
     }
 
