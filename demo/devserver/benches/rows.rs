@@ -13,12 +13,17 @@ use common::raw::{BATCH, LAST, RawClient, batch};
 const ROWS: u64 = 5_000_000;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let server = common::server().await;
         for packet_size in [4096, 32_767] {
             let mut client = RawClient::logged_in_with(&server, packet_size).await;
-            let sql = format!("SELECT value FROM GENERATE_SERIES(CAST(1 AS bigint), CAST({ROWS} AS bigint))");
+            let sql = format!(
+                "SELECT value FROM GENERATE_SERIES(CAST(1 AS bigint), CAST({ROWS} AS bigint))"
+            );
             let started = Instant::now();
             client.send(BATCH, LAST, &batch(&sql)).await;
             let bytes = client.skip_message().await;

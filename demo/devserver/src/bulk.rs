@@ -49,7 +49,8 @@ impl Worker {
                 number: 4022,
                 state: 1,
                 class: 16,
-                message: "Bulk load data was expected but not sent. The batch will be terminated.".to_owned(),
+                message: "Bulk load data was expected but not sent. The batch will be terminated."
+                    .to_owned(),
                 line: 1,
                 aborts_batch: true,
             })),
@@ -77,7 +78,10 @@ impl Worker {
     }
 
     fn load(&mut self, announced: Announced, input: &mut Input) -> Result<u64, Failure> {
-        let Announced { statement, mut target } = announced;
+        let Announced {
+            statement,
+            mut target,
+        } = announced;
         let columns = colmetadata::read(input)?;
         if columns.len() != target.columns.len() {
             return Err(ProtocolError::invalid(format!(
@@ -96,7 +100,9 @@ impl Worker {
             return Err(Failure::CalledOff);
         }
         let rows = target.finish(&mut self.session, &self.cancel)?;
-        self.shared.statistics.bulk_load(BulkLoad { statement, rows });
+        self.shared
+            .statistics
+            .bulk_load(BulkLoad { statement, rows });
         Ok(rows)
     }
 }

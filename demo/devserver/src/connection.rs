@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use crate::input::Input;
 use crate::packet::{
-    IGNORE, Packet, PacketReader, PacketType, PacketWriter, RESET_CONNECTION, RESET_CONNECTION_KEEP_TRANSACTION,
-    ReadError,
+    IGNORE, Packet, PacketReader, PacketType, PacketWriter, RESET_CONNECTION,
+    RESET_CONNECTION_KEEP_TRANSACTION, ReadError,
 };
 use crate::response::Output;
 use crate::server::Shared;
@@ -85,7 +85,9 @@ impl Connection {
                 }
                 PacketType::BulkLoad => self.bulk_load(first).await?,
                 other => {
-                    return Err(ConnectionError::Protocol(format!("a packet of type {other:?} after the login")));
+                    return Err(ConnectionError::Protocol(format!(
+                        "a packet of type {other:?} after the login"
+                    )));
                 }
             }
         }
@@ -128,7 +130,9 @@ impl Connection {
             packet = self.next_packet().await?;
         }
         if packet.status & IGNORE != 0 {
-            return self.answer(Done::plain(done::Scope::Statement), false).await;
+            return self
+                .answer(Done::plain(done::Scope::Statement), false)
+                .await;
         }
         self.hand_over(Request {
             kind,
@@ -158,7 +162,9 @@ impl Connection {
                     break;
                 }
                 other => {
-                    return Err(ConnectionError::Protocol(format!("a packet of type {other:?} within a bulk load")));
+                    return Err(ConnectionError::Protocol(format!(
+                        "a packet of type {other:?} within a bulk load"
+                    )));
                 }
             }
             let last = packet.is_last();
@@ -214,7 +220,9 @@ impl Connection {
                     }
                 },
                 Event::Output(Some(Output::Tokens(tokens))) => {
-                    self.writer.write(&mut self.stream, PacketType::Response, &tokens).await?;
+                    self.writer
+                        .write(&mut self.stream, PacketType::Response, &tokens)
+                        .await?;
                     self.count_sent()?;
                 }
                 Event::Output(Some(Output::End(last))) => {
@@ -246,8 +254,12 @@ impl Connection {
 
     /// Sends the end of a message.
     pub(crate) async fn send(&mut self, tokens: &[u8]) -> Result<(), ConnectionError> {
-        self.writer.write(&mut self.stream, PacketType::Response, tokens).await?;
-        self.writer.finish(&mut self.stream, PacketType::Response).await?;
+        self.writer
+            .write(&mut self.stream, PacketType::Response, tokens)
+            .await?;
+        self.writer
+            .finish(&mut self.stream, PacketType::Response)
+            .await?;
         self.count_sent()
     }
 

@@ -84,7 +84,8 @@ fn strip_word<'a>(text: &'a str, word: &str, at_start: bool) -> Option<&'a str> 
         let (rest, found) = text.split_at_checked(cut)?;
         (found, rest, rest.chars().next_back())
     };
-    (found.eq_ignore_ascii_case(word) && boundary.is_some_and(|c| c.is_whitespace() || c == ')')).then(|| rest.trim())
+    (found.eq_ignore_ascii_case(word) && boundary.is_some_and(|c| c.is_whitespace() || c == ')'))
+        .then(|| rest.trim())
 }
 
 fn parse_type(text: &str) -> Result<SqlType, SqlError> {
@@ -92,7 +93,10 @@ fn parse_type(text: &str) -> Result<SqlType, SqlError> {
         None => (text, None),
         Some((name, rest)) => {
             let inner = rest.trim().strip_suffix(')').ok_or_else(|| syntax(text))?;
-            (name, Some(inner.split(',').map(str::trim).collect::<Vec<_>>()))
+            (
+                name,
+                Some(inner.split(',').map(str::trim).collect::<Vec<_>>()),
+            )
         }
     };
     let name: String = name
@@ -111,7 +115,9 @@ fn parse_type(text: &str) -> Result<SqlType, SqlError> {
         length if (1..=most).contains(&length) => Ok(length),
         length => Err(error(
             131,
-            &format!("The size ({length}) given to the type '{name}' exceeds the maximum allowed ({most})."),
+            &format!(
+                "The size ({length}) given to the type '{name}' exceeds the maximum allowed ({most})."
+            ),
         )),
     };
     let length_or_max = |most: u16| match arguments {
@@ -134,7 +140,12 @@ fn parse_type(text: &str) -> Result<SqlType, SqlError> {
         "float" | "double precision" => match number(0, 53)? {
             1..=24 => SqlType::Real,
             25..=53 => SqlType::Float,
-            digits => return Err(error(2750, &format!("Specified column precision {digits} is invalid."))),
+            digits => {
+                return Err(error(
+                    2750,
+                    &format!("Specified column precision {digits} is invalid."),
+                ));
+            }
         },
         "decimal" | "dec" | "numeric" => {
             let precision = u8::try_from(number(0, 18)?).unwrap_or(u8::MAX);
@@ -151,15 +162,21 @@ fn parse_type(text: &str) -> Result<SqlType, SqlError> {
                 numeric: name == "numeric",
             }
         }
-        "char" | "character" => SqlType::Char { length: length(8000)? },
+        "char" | "character" => SqlType::Char {
+            length: length(8000)?,
+        },
         "varchar" | "char varying" | "character varying" => SqlType::VarChar {
             length: length_or_max(8000)?,
         },
-        "nchar" | "national char" | "national character" => SqlType::NChar { length: length(4000)? },
+        "nchar" | "national char" | "national character" => SqlType::NChar {
+            length: length(4000)?,
+        },
         "nvarchar" | "national char varying" | "national character varying" => SqlType::NVarChar {
             length: length_or_max(4000)?,
         },
-        "binary" => SqlType::Binary { length: length(8000)? },
+        "binary" => SqlType::Binary {
+            length: length(8000)?,
+        },
         "varbinary" | "binary varying" => SqlType::VarBinary {
             length: length_or_max(8000)?,
         },
@@ -229,7 +246,10 @@ mod tests {
     fn types_read_as_t_sql_has_them() {
         for (text, expected) in [
             ("@p varchar", SqlType::VarChar { length: Some(1) }),
-            ("@p as [nvarchar](4000)", SqlType::NVarChar { length: Some(4000) }),
+            (
+                "@p as [nvarchar](4000)",
+                SqlType::NVarChar { length: Some(4000) },
+            ),
             (
                 "@p numeric",
                 SqlType::Decimal {

@@ -65,13 +65,15 @@ fn count(packets: u64) -> i64 {
 impl Faults {
     /// Breaks a connection once `packets` more response packets have gone out after logins.
     pub fn drop_connection_after_packets(&self, packets: u64) {
-        self.packets_until_drop.store(count(packets), Ordering::SeqCst);
+        self.packets_until_drop
+            .store(count(packets), Ordering::SeqCst);
     }
 
     /// Breaks a connection once `packets` more request packets have arrived after logins; within a bulk load
     /// these are its rows.
     pub fn drop_connection_after_received_packets(&self, packets: u64) {
-        self.received_until_drop.store(count(packets), Ordering::SeqCst);
+        self.received_until_drop
+            .store(count(packets), Ordering::SeqCst);
     }
 
     /// Breaks the connection of the next statement whose text contains `sql_contains`, without regard to case.
@@ -130,7 +132,9 @@ impl Faults {
             return None;
         }
         let statement = statement.to_lowercase();
-        let index = faults.iter().position(|fault| statement.contains(&fault.contains))?;
+        let index = faults
+            .iter()
+            .position(|fault| statement.contains(&fault.contains))?;
         let fault = faults.get_mut(index)?;
         fault.times = fault.times.saturating_sub(1);
         let effect = fault.effect.clone();
@@ -180,7 +184,11 @@ fn count_down(left: &AtomicI64, packets: u64) -> bool {
 /// SQL Server's text and severity for the errors that tests ask for.
 fn error(number: u32) -> SqlError {
     let (class, state, message) = match number {
-        1204 => (19, 4, "The instance of the SQL Server Database Engine cannot obtain a LOCK resource at this time."),
+        1204 => (
+            19,
+            4,
+            "The instance of the SQL Server Database Engine cannot obtain a LOCK resource at this time.",
+        ),
         1205 => (
             13,
             45,
@@ -194,9 +202,21 @@ fn error(number: u32) -> SqlError {
             "Snapshot isolation transaction aborted due to update conflict. Retry the transaction or change the \
              isolation level for the update/delete statement.",
         ),
-        4060 => (11, 1, "Cannot open database requested by the login. The login failed."),
-        9002 => (17, 4, "The transaction log for database is full due to 'LOG_BACKUP'."),
-        10928 => (20, 1, "Resource ID: 1. The request limit for the database has been reached."),
+        4060 => (
+            11,
+            1,
+            "Cannot open database requested by the login. The login failed.",
+        ),
+        9002 => (
+            17,
+            4,
+            "The transaction log for database is full due to 'LOG_BACKUP'.",
+        ),
+        10928 => (
+            20,
+            1,
+            "Resource ID: 1. The request limit for the database has been reached.",
+        ),
         17809 => (
             20,
             1,
@@ -209,8 +229,16 @@ fn error(number: u32) -> SqlError {
              this time.",
         ),
         18456 => (14, 1, "Login failed for user."),
-        40501 => (20, 1, "The service is currently busy. Retry the request after 10 seconds."),
-        40613 => (17, 1, "Database on server is not currently available. Please retry the connection later."),
+        40501 => (
+            20,
+            1,
+            "The service is currently busy. Retry the request after 10 seconds.",
+        ),
+        40613 => (
+            17,
+            1,
+            "Database on server is not currently available. Please retry the connection later.",
+        ),
         _ => (16, 1, "A fault that a test has ordered."),
     };
     SqlError {
@@ -232,7 +260,9 @@ mod tests {
         let faults = Faults::default();
         faults.fail_times("merge into", 1205, 2);
         assert_eq!(faults.meet("SELECT 1"), None);
-        assert!(matches!(faults.meet("MERGE INTO t"), Some(Effect::Fail(error)) if error.number == 1205));
+        assert!(
+            matches!(faults.meet("MERGE INTO t"), Some(Effect::Fail(error)) if error.number == 1205)
+        );
         assert!(faults.meet("merge into t").is_some());
         assert_eq!(faults.meet("merge into t"), None);
     }

@@ -74,7 +74,10 @@ fn malformed(error: &ProtocolError) -> ConnectionError {
 }
 
 /// Logs the client in; `None` where it was refused, told so, and hung up on.
-async fn establish(socket: TcpStream, shared: Arc<Shared>) -> Result<Option<Connection>, ConnectionError> {
+async fn establish(
+    socket: TcpStream,
+    shared: Arc<Shared>,
+) -> Result<Option<Connection>, ConnectionError> {
     let mut first = [0];
     if socket.peek(&mut first).await? == 0 {
         return Ok(None);
@@ -114,7 +117,9 @@ async fn establish(socket: TcpStream, shared: Arc<Shared>) -> Result<Option<Conn
     let message = read_message(&mut reader, &mut stream, PacketType::Login7).await?;
     if login_only {
         if reader.pending() > 0 {
-            return Err(ConnectionError::Protocol("data after LOGIN7, before its answer".into()));
+            return Err(ConnectionError::Protocol(
+                "data after LOGIN7, before its answer".into(),
+            ));
         }
         stream = stream.into_plain();
     }
@@ -126,19 +131,27 @@ async fn establish(socket: TcpStream, shared: Arc<Shared>) -> Result<Option<Conn
             None
         }
     };
-    let Some(Accepted { session, packet_size }) = accepted else {
+    let Some(Accepted {
+        session,
+        packet_size,
+    }) = accepted
+    else {
         Done {
             error: true,
             ..Done::plain(Scope::Statement)
         }
         .write(&mut tokens);
-        writer.write(&mut stream, PacketType::Response, &tokens).await?;
+        writer
+            .write(&mut stream, PacketType::Response, &tokens)
+            .await?;
         writer.finish(&mut stream, PacketType::Response).await?;
         stream.shutdown().await?;
         return Ok(None);
     };
     Done::plain(Scope::Statement).write(&mut tokens);
-    writer.write(&mut stream, PacketType::Response, &tokens).await?;
+    writer
+        .write(&mut stream, PacketType::Response, &tokens)
+        .await?;
     writer.finish(&mut stream, PacketType::Response).await?;
     writer.set_packet_size(packet_size);
     writer.take_packet_count();
@@ -151,9 +164,15 @@ async fn establish(socket: TcpStream, shared: Arc<Shared>) -> Result<Option<Conn
     }))
 }
 
-async fn encrypt(stream: Transport, reader: &PacketReader, shared: &Shared) -> Result<Transport, ConnectionError> {
+async fn encrypt(
+    stream: Transport,
+    reader: &PacketReader,
+    shared: &Shared,
+) -> Result<Transport, ConnectionError> {
     if reader.pending() > 0 {
-        return Err(ConnectionError::Protocol("data after PRELOGIN, before its answer".into()));
+        return Err(ConnectionError::Protocol(
+            "data after PRELOGIN, before its answer".into(),
+        ));
     }
     match stream {
         Transport::Plain(socket) => Ok(Transport::Tls(Box::new(

@@ -65,7 +65,11 @@ impl Input {
     }
 
     /// The next `count` bytes.
-    pub(crate) fn take(&mut self, count: usize, reading: &'static str) -> Result<&[u8], ProtocolError> {
+    pub(crate) fn take(
+        &mut self,
+        count: usize,
+        reading: &'static str,
+    ) -> Result<&[u8], ProtocolError> {
         while self.available() < count {
             if !self.receive() {
                 return Err(ProtocolError::Truncated { reading });
@@ -79,9 +83,14 @@ impl Input {
     }
 
     /// The next `N` bytes.
-    pub(crate) fn array<const N: usize>(&mut self, reading: &'static str) -> Result<[u8; N], ProtocolError> {
+    pub(crate) fn array<const N: usize>(
+        &mut self,
+        reading: &'static str,
+    ) -> Result<[u8; N], ProtocolError> {
         let bytes = self.take(N, reading)?;
-        bytes.try_into().map_err(|_| ProtocolError::Truncated { reading })
+        bytes
+            .try_into()
+            .map_err(|_| ProtocolError::Truncated { reading })
     }
 
     /// The next byte, left where it is; `None` at the end.
@@ -110,7 +119,11 @@ impl Input {
 
     /// `count` UTF-16 code units. An unpaired surrogate, which SQL Server would store, is refused: the
     /// engine keeps text as Unicode scalar values.
-    pub(crate) fn utf16(&mut self, count: usize, reading: &'static str) -> Result<String, ProtocolError> {
+    pub(crate) fn utf16(
+        &mut self,
+        count: usize,
+        reading: &'static str,
+    ) -> Result<String, ProtocolError> {
         let bytes = self.take(count * 2, reading)?;
         utf16(bytes, reading)
     }

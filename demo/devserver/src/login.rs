@@ -83,7 +83,11 @@ impl Login {
     /// Fields outside of the message, and logins other than by user and password.
     pub(crate) fn read(message: &[u8]) -> Result<Self, ProtocolError> {
         const READING: &str = "LOGIN7";
-        let mut fixed = Input::complete(message.get(..FIXED).ok_or(ProtocolError::Truncated { reading: READING })?);
+        let mut fixed = Input::complete(
+            message
+                .get(..FIXED)
+                .ok_or(ProtocolError::Truncated { reading: READING })?,
+        );
         fixed.u32(READING)?;
         let version = fixed.u32(READING)?;
         let packet_size = match fixed.u32(READING)? {
@@ -139,7 +143,11 @@ impl Login {
 }
 
 /// The next field of the offset table, in the message: offset and length in units of `width` bytes.
-fn field<'a>(message: &'a [u8], table: &mut Input, width: usize) -> Result<&'a [u8], ProtocolError> {
+fn field<'a>(
+    message: &'a [u8],
+    table: &mut Input,
+    width: usize,
+) -> Result<&'a [u8], ProtocolError> {
     let start = usize::from(table.u16("LOGIN7")?);
     let length = usize::from(table.u16("LOGIN7")?) * width;
     message
@@ -153,14 +161,19 @@ fn text(message: &[u8], table: &mut Input) -> Result<String, ProtocolError> {
 
 /// Undoes the obfuscation of a password (MS-TDS 2.2.6.4): it hides nothing from anyone.
 fn clear(password: &[u8]) -> Vec<u8> {
-    password.iter().map(|byte| (byte ^ 0xA5).rotate_left(4)).collect()
+    password
+        .iter()
+        .map(|byte| (byte ^ 0xA5).rotate_left(4))
+        .collect()
 }
 
 /// The ids of the feature extensions, which lie where four bytes at the extension field point.
 fn features(message: &[u8], pointer: &[u8]) -> Result<Vec<u8>, ProtocolError> {
     const READING: &str = "the feature extensions of LOGIN7";
     let start = Input::complete(pointer).u32(READING)? as usize;
-    let block = message.get(start..).ok_or(ProtocolError::Truncated { reading: READING })?;
+    let block = message
+        .get(start..)
+        .ok_or(ProtocolError::Truncated { reading: READING })?;
     let mut block = Input::complete(block);
     let mut ids = Vec::new();
     loop {
@@ -191,8 +204,16 @@ mod tests {
         let mut message = vec![0; FIXED];
         message[4..8].copy_from_slice(&0x7400_0004u32.to_le_bytes());
         message[8..12].copy_from_slice(&100_000u32.to_le_bytes());
-        let plain = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
-        for (at, bytes) in [(40, plain(user)), (44, obfuscated(password)), (68, plain(database))] {
+        let plain = |text: &str| {
+            text.encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect::<Vec<u8>>()
+        };
+        for (at, bytes) in [
+            (40, plain(user)),
+            (44, obfuscated(password)),
+            (68, plain(database)),
+        ] {
             let start = message.len() as u16;
             message[at..at + 2].copy_from_slice(&start.to_le_bytes());
             message[at + 2..at + 4].copy_from_slice(&(bytes.len() as u16 / 2).to_le_bytes());
@@ -221,15 +242,28 @@ mod tests {
     fn every_truncation_is_an_error_and_no_panic() {
         let whole = message("sa", "password", "Sales");
         for length in 0..whole.len() {
-            assert!(Login::read(&whole[..length]).is_err(), "{length} of {} bytes", whole.len());
+            assert!(
+                Login::read(&whole[..length]).is_err(),
+                "{length} of {} bytes",
+                whole.len()
+            );
         }
     }
 
     #[test]
     fn versions_are_negotiated_downwards() {
-        assert_eq!(TdsVersion::negotiate(0x7400_0004).map(|v| v.0), Some(0x7400_0004));
-        assert_eq!(TdsVersion::negotiate(0x730B_0003).map(|v| v.0), Some(0x730B_0003));
+        assert_eq!(
+            TdsVersion::negotiate(0x7400_0004).map(|v| v.0),
+            Some(0x7400_0004)
+        );
+        assert_eq!(
+            TdsVersion::negotiate(0x730B_0003).map(|v| v.0),
+            Some(0x730B_0003)
+        );
         assert_eq!(TdsVersion::negotiate(0x7209_0002), None);
-        assert_eq!(TdsVersion::negotiate(0x0800_0000).map(|v| v.0), Some(0x0800_0000));
+        assert_eq!(
+            TdsVersion::negotiate(0x0800_0000).map(|v| v.0),
+            Some(0x0800_0000)
+        );
     }
 }

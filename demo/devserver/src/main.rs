@@ -57,7 +57,9 @@ enum Encryption {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new("info")))
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new("info")),
+        )
         .with_writer(std::io::stderr)
         .init();
     match run(Arguments::parse()).await {
@@ -97,7 +99,10 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     })?;
     if let Some(path) = &arguments.cert_out {
         std::fs::write(path, server.certificate_pem()).map_err(|error| Failure {
-            what: format!("writing the certificate to {} failed: {error}", path.display()),
+            what: format!(
+                "writing the certificate to {} failed: {error}",
+                path.display()
+            ),
             hint: Some("name a file in a directory that exists and that you may write to".into()),
         })?;
     }

@@ -100,7 +100,10 @@ pub(crate) struct PacketReader {
 
 impl PacketReader {
     /// The next packet. Cancel-safe.
-    pub(crate) async fn next<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> Result<Packet, ReadError> {
+    pub(crate) async fn next<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+    ) -> Result<Packet, ReadError> {
         loop {
             if let Some(packet) = self.parse()? {
                 return Ok(packet);
@@ -110,7 +113,12 @@ impl PacketReader {
                 Ok(0) => return Err(ReadError::Closed),
                 Ok(_) => {}
                 // Most clients leave an encrypted connection without the farewell that TLS asks for.
-                Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset
+                    ) =>
+                {
                     return Err(ReadError::Closed);
                 }
                 Err(error) => return Err(error.into()),
@@ -128,8 +136,9 @@ impl PacketReader {
             return Ok(None);
         };
         let length = usize::from(u16::from_be_bytes([high, low]));
-        let kind = PacketType::from_byte(kind)
-            .ok_or_else(|| ReadError::Malformed(format!("0x{kind:02X} is not the type of a TDS packet")))?;
+        let kind = PacketType::from_byte(kind).ok_or_else(|| {
+            ReadError::Malformed(format!("0x{kind:02X} is not the type of a TDS packet"))
+        })?;
         if length < HEADER {
             return Err(ReadError::Malformed(format!(
                 "a packet header gives a length of {length} bytes, less than the header itself"
@@ -140,7 +149,11 @@ impl PacketReader {
         }
         let mut packet = self.buffer.split_to(length);
         let payload = packet.split_off(HEADER).freeze();
-        Ok(Some(Packet { kind, status, payload }))
+        Ok(Some(Packet {
+            kind,
+            status,
+            payload,
+        }))
     }
 }
 
@@ -233,7 +246,10 @@ mod tests {
         let mut writer = PacketWriter::new();
         writer.set_packet_size(size);
         for part in parts {
-            writer.write(&mut out, PacketType::Response, part).await.unwrap();
+            writer
+                .write(&mut out, PacketType::Response, part)
+                .await
+                .unwrap();
         }
         writer.finish(&mut out, PacketType::Response).await.unwrap();
         out

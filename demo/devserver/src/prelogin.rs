@@ -44,14 +44,20 @@ pub(crate) fn read(message: &[u8]) -> Result<Encryption, ProtocolError> {
                 let start = usize::from(u16::from_be_bytes([*a, *b]));
                 let length = usize::from(u16::from_be_bytes([*c, *d]));
                 let value = message.get(start..start + length).ok_or_else(|| {
-                    ProtocolError::invalid(format!("the PRELOGIN option {option} lies outside of its message"))
+                    ProtocolError::invalid(format!(
+                        "the PRELOGIN option {option} lies outside of its message"
+                    ))
                 })?;
                 if *option == ENCRYPTION {
                     encryption = value.first().copied();
                 }
                 options = rest;
             }
-            _ => return Err(ProtocolError::Truncated { reading: "PRELOGIN" }),
+            _ => {
+                return Err(ProtocolError::Truncated {
+                    reading: "PRELOGIN",
+                });
+            }
         }
     }
     // 0x80 asks for a client certificate on top, which is never asked for here.

@@ -33,7 +33,9 @@ impl Prepared {
         if self.statements.len() >= MAX_PREPARED {
             return Err(error(
                 NOT_SUPPORTED,
-                format!("the development server does not support more than {MAX_PREPARED} prepared statements in a session"),
+                format!(
+                    "the development server does not support more than {MAX_PREPARED} prepared statements in a session"
+                ),
             ));
         }
         self.last_handle = self.last_handle.wrapping_add(1);
@@ -42,11 +44,16 @@ impl Prepared {
     }
 
     fn get(&self, handle: i32) -> Result<&PreparedStatement, SqlError> {
-        self.statements.get(&handle).ok_or_else(|| unknown_handle(handle))
+        self.statements
+            .get(&handle)
+            .ok_or_else(|| unknown_handle(handle))
     }
 
     fn remove(&mut self, handle: i32) -> Result<(), SqlError> {
-        self.statements.remove(&handle).map(|_| ()).ok_or_else(|| unknown_handle(handle))
+        self.statements
+            .remove(&handle)
+            .map(|_| ())
+            .ok_or_else(|| unknown_handle(handle))
     }
 
     pub(crate) fn clear(&mut self) {
@@ -66,7 +73,10 @@ fn error(number: u32, message: impl Into<String>) -> SqlError {
 }
 
 fn unknown_handle(handle: i32) -> SqlError {
-    error(8179, format!("Could not find prepared statement with handle {handle}."))
+    error(
+        8179,
+        format!("Could not find prepared statement with handle {handle}."),
+    )
 }
 
 /// An output parameter on its way back: where the client had it and under which name.
@@ -90,8 +100,10 @@ impl Worker {
             }
         };
         let failed = self.response.last_error();
-        let status = status.unwrap_or_else(|| failed.map_or(0, |number| i32::try_from(number).unwrap_or(-1)));
-        self.response.write(|out| done::write_return_status(status, out));
+        let status = status
+            .unwrap_or_else(|| failed.map_or(0, |number| i32::try_from(number).unwrap_or(-1)));
+        self.response
+            .write(|out| done::write_return_status(status, out));
         if failed.is_none() {
             for value in returned {
                 self.write_returned(&value);
@@ -104,7 +116,13 @@ impl Worker {
         let ordinal = u16::try_from(returned.ordinal).unwrap_or(u16::MAX);
         let mut result = Ok(());
         self.response.write(|out| {
-            result = return_value::write(ordinal, &returned.name, &returned.sql_type, &returned.value, out);
+            result = return_value::write(
+                ordinal,
+                &returned.name,
+                &returned.sql_type,
+                &returned.value,
+                out,
+            );
         });
         if let Err(problem) = result {
             let _gone = self.response.error(problem.to_sql_error());
@@ -117,16 +135,20 @@ impl Worker {
             Procedure::ExecuteSql => {
                 let values = arguments.split_off(arguments.len().min(2));
                 let mut given = arguments.into_iter();
-                let text = text_argument(given.next(), "sp_executesql", "@stmt")?.unwrap_or_default();
+                let text =
+                    text_argument(given.next(), "sp_executesql", "@stmt")?.unwrap_or_default();
                 let declared = match given.next() {
                     None => String::new(),
-                    declared => text_argument(declared, "sp_executesql", "@params")?.unwrap_or_default(),
+                    declared => {
+                        text_argument(declared, "sp_executesql", "@params")?.unwrap_or_default()
+                    }
                 };
                 let statement = PreparedStatement {
                     text,
                     declarations: declarations::parse(&declared)?,
                 };
-                self.run_statement(&statement, values, 2).map(|returned| (returned, None))
+                self.run_statement(&statement, values, 2)
+                    .map(|returned| (returned, None))
             }
             Procedure::Prepare => {
                 let statement = prepared_statement(&arguments, "sp_prepare")?;
@@ -146,7 +168,8 @@ impl Worker {
                 let handle = handle_argument(arguments.first(), "sp_execute")?;
                 let statement = self.prepared.get(handle)?.clone();
                 let values = arguments.split_off(1);
-                self.run_statement(&statement, values, 1).map(|returned| (returned, None))
+                self.run_statement(&statement, values, 1)
+                    .map(|returned| (returned, None))
             }
             Procedure::Unprepare => {
                 let handle = handle_argument(arguments.first(), "sp_unprepare")?;
@@ -157,7 +180,9 @@ impl Worker {
                 self.reset();
                 Ok((Vec::new(), None))
             }
-            Procedure::Cursor(name) => Err(ProtocolError::Unsupported(format!("server cursors ({name})")).to_sql_error()),
+            Procedure::Cursor(name) => {
+                Err(ProtocolError::Unsupported(format!("server cursors ({name})")).to_sql_error())
+            }
             Procedure::Named(name) => self.run_named(&name, arguments),
         }
     }
@@ -174,7 +199,9 @@ impl Worker {
         Ok(places
             .into_iter()
             .filter_map(|(declared, place, name)| {
-                let output = outputs.iter().find(|output| output.name.eq_ignore_ascii_case(&declared))?;
+                let output = outputs
+                    .iter()
+                    .find(|output| output.name.eq_ignore_ascii_case(&declared))?;
                 Some(Returned {
                     ordinal: offset + place,
                     name,
@@ -186,9 +213,16 @@ impl Worker {
     }
 
     /// Any other procedure: the engine's `EXECUTE` knows it or says that it does not.
-    fn run_named(&mut self, name: &str, arguments: Vec<Argument>) -> Result<(Vec<Returned>, Option<i32>), SqlError> {
+    fn run_named(
+        &mut self,
+        name: &str,
+        arguments: Vec<Argument>,
+    ) -> Result<(Vec<Returned>, Option<i32>), SqlError> {
         if !is_procedure_name(name) {
-            return Err(error(2812, format!("Could not find stored procedure '{name}'.")));
+            return Err(error(
+                2812,
+                format!("Could not find stored procedure '{name}'."),
+            ));
         }
         let mut text = format!("EXECUTE {STATUS} = {name}");
         let mut parameters = vec![Parameter {
@@ -224,7 +258,11 @@ impl Worker {
             });
         }
         let outputs = self.execute(&text, parameters);
-        let value_of = |name: &str| outputs.iter().find(|output| output.name.eq_ignore_ascii_case(name));
+        let value_of = |name: &str| {
+            outputs
+                .iter()
+                .find(|output| output.name.eq_ignore_ascii_case(name))
+        };
         let status = value_of(STATUS).and_then(|status| match status.value {
             Datum::Int(status) => Some(status),
             _ => None,
@@ -270,15 +308,30 @@ fn bind(
             declarations
                 .iter()
                 .position(|declaration| declaration.name.eq_ignore_ascii_case(&value.name))
-                .ok_or_else(|| error(8145, format!("{} is not a parameter for procedure sp_executesql.", value.name)))?
+                .ok_or_else(|| {
+                    error(
+                        8145,
+                        format!(
+                            "{} is not a parameter for procedure sp_executesql.",
+                            value.name
+                        ),
+                    )
+                })?
         };
-        let (Some(declaration), Some(slot)) = (declarations.get(index), bound.get_mut(index)) else {
-            return Err(error(8144, "Procedure or function has too many arguments specified."));
+        let (Some(declaration), Some(slot)) = (declarations.get(index), bound.get_mut(index))
+        else {
+            return Err(error(
+                8144,
+                "Procedure or function has too many arguments specified.",
+            ));
         };
         if slot.is_some() {
             return Err(error(
                 8143,
-                format!("Parameter '{}' was supplied multiple times.", declaration.name),
+                format!(
+                    "Parameter '{}' was supplied multiple times.",
+                    declaration.name
+                ),
             ));
         }
         let output = value.output && declaration.output;
@@ -310,7 +363,11 @@ fn bind(
     Ok((parameters, places))
 }
 
-fn text_argument(argument: Option<Argument>, procedure: &str, parameter: &str) -> Result<Option<String>, SqlError> {
+fn text_argument(
+    argument: Option<Argument>,
+    procedure: &str,
+    parameter: &str,
+) -> Result<Option<String>, SqlError> {
     match argument.map(|argument| argument.value) {
         Some(Datum::Text { value, .. }) => Ok(Some(value.as_ref().to_owned())),
         Some(Datum::Null) => Ok(None),
@@ -320,14 +377,20 @@ fn text_argument(argument: Option<Argument>, procedure: &str, parameter: &str) -
         )),
         None => Err(error(
             201,
-            format!("Procedure or function '{procedure}' expects parameter '{parameter}', which was not supplied."),
+            format!(
+                "Procedure or function '{procedure}' expects parameter '{parameter}', which was not supplied."
+            ),
         )),
     }
 }
 
 /// The statement of `sp_prepare` and `sp_prepexec`: handle, declarations, text.
-fn prepared_statement(arguments: &[Argument], procedure: &str) -> Result<PreparedStatement, SqlError> {
-    let declared = text_argument(arguments.get(1).cloned(), procedure, "@params")?.unwrap_or_default();
+fn prepared_statement(
+    arguments: &[Argument],
+    procedure: &str,
+) -> Result<PreparedStatement, SqlError> {
+    let declared =
+        text_argument(arguments.get(1).cloned(), procedure, "@params")?.unwrap_or_default();
     let text = text_argument(arguments.get(2).cloned(), procedure, "@stmt")?.unwrap_or_default();
     Ok(PreparedStatement {
         text,
@@ -338,7 +401,10 @@ fn prepared_statement(arguments: &[Argument], procedure: &str) -> Result<Prepare
 fn handle_value(arguments: &[Argument], handle: i32) -> Returned {
     Returned {
         ordinal: 0,
-        name: arguments.first().map(|argument| argument.name.clone()).unwrap_or_default(),
+        name: arguments
+            .first()
+            .map(|argument| argument.name.clone())
+            .unwrap_or_default(),
         sql_type: SqlType::Int,
         value: Datum::Int(handle),
     }
@@ -350,10 +416,15 @@ fn handle_argument(argument: Option<&Argument>, procedure: &str) -> Result<i32, 
         Some(&Datum::SmallInt(handle)) => Ok(handle.into()),
         Some(&Datum::TinyInt(handle)) => Ok(handle.into()),
         Some(&Datum::BigInt(handle)) => i32::try_from(handle).map_err(|_| unknown_handle(i32::MAX)),
-        Some(_) => Err(error(214, "Procedure expects parameter '@handle' of type 'int'.")),
+        Some(_) => Err(error(
+            214,
+            "Procedure expects parameter '@handle' of type 'int'.",
+        )),
         None => Err(error(
             201,
-            format!("Procedure or function '{procedure}' expects parameter '@handle', which was not supplied."),
+            format!(
+                "Procedure or function '{procedure}' expects parameter '@handle', which was not supplied."
+            ),
         )),
     }
 }
@@ -405,7 +476,13 @@ mod tests {
 
     #[test]
     fn only_names_are_names() {
-        for name in ["sp_help", "sys.sp_x", "master..sp_x", "[we]]ird, name].[p]", "a.b.c.d"] {
+        for name in [
+            "sp_help",
+            "sys.sp_x",
+            "master..sp_x",
+            "[we]]ird, name].[p]",
+            "a.b.c.d",
+        ] {
             assert!(is_procedure_name(name), "{name}");
         }
         for text in ["", "a b", "a;drop", "[a", "[a]b", "a.b.c.d.e", "a--"] {
@@ -426,7 +503,10 @@ mod tests {
     fn values_find_their_declarations_by_name_or_position() {
         let declared = declarations::parse("@a bigint, @b int").unwrap();
         let (parameters, _) = bind(&declared, vec![argument("@B", 2), argument("@a", 1)]).unwrap();
-        let names: Vec<_> = parameters.iter().map(|p| (p.name.as_str(), p.value.clone())).collect();
+        let names: Vec<_> = parameters
+            .iter()
+            .map(|p| (p.name.as_str(), p.value.clone()))
+            .collect();
         assert_eq!(names, [("@a", Datum::Int(1)), ("@b", Datum::Int(2))]);
         assert_eq!(parameters[0].sql_type, SqlType::BigInt);
         let (parameters, _) = bind(&declared, vec![argument("", 1), argument("", 2)]).unwrap();
@@ -440,7 +520,10 @@ mod tests {
             (vec![argument("@a", 1)], 8178),
             (vec![argument("@a", 1), argument("@c", 2)], 8145),
             (vec![argument("@a", 1), argument("@a", 2)], 8143),
-            (vec![argument("", 1), argument("", 2), argument("", 3)], 8144),
+            (
+                vec![argument("", 1), argument("", 2), argument("", 3)],
+                8144,
+            ),
         ] {
             assert_eq!(bind(&declared, values).unwrap_err().number, number);
         }

@@ -44,7 +44,9 @@ impl ProtocolError {
             Self::Unsupported(_) => (NOT_SUPPORTED, self.to_string()),
             _ => (
                 MALFORMED_RPC,
-                format!("The incoming tabular data stream (TDS) protocol stream is incorrect: {self}."),
+                format!(
+                    "The incoming tabular data stream (TDS) protocol stream is incorrect: {self}."
+                ),
             ),
         };
         SqlError {

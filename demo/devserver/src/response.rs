@@ -49,7 +49,11 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    pub(crate) fn new(connection: mpsc::Sender<Output>, cancel: Cancel, null_compression: bool) -> Self {
+    pub(crate) fn new(
+        connection: mpsc::Sender<Output>,
+        cancel: Cancel,
+        null_compression: bool,
+    ) -> Self {
         Self {
             connection,
             cancel,
@@ -147,7 +151,11 @@ impl Response {
             return Ok(());
         }
         self.send()?;
-        if self.is_cancelled() { Err(Stop) } else { Ok(()) }
+        if self.is_cancelled() {
+            Err(Stop)
+        } else {
+            Ok(())
+        }
     }
 
     /// Reports what the engine or this server got wrong and ends the batch.

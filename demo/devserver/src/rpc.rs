@@ -71,13 +71,24 @@ impl Procedure {
             13 => Self::PrepareAndExecute,
             14 => return Err(ProtocolError::Unsupported("sp_prepexecrpc".into())),
             15 => Self::Unprepare,
-            _ => return Err(ProtocolError::invalid(format!("{number} is not the number of a procedure"))),
+            _ => {
+                return Err(ProtocolError::invalid(format!(
+                    "{number} is not the number of a procedure"
+                )));
+            }
         })
     }
 
     fn by_name(name: String) -> Self {
-        let plain: String = name.chars().filter(|c| !matches!(c, '[' | ']' | '"')).collect();
-        let last = plain.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        let plain: String = name
+            .chars()
+            .filter(|c| !matches!(c, '[' | ']' | '"'))
+            .collect();
+        let last = plain
+            .rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         match last.as_str() {
             "sp_executesql" => Self::ExecuteSql,
             "sp_prepare" => Self::Prepare,
@@ -107,7 +118,11 @@ pub(crate) fn read(input: &mut Input) -> Result<Vec<Call>, ProtocolError> {
                     return Ok(calls);
                 }
             }
-            Some(_) => return Err(ProtocolError::Unsupported("calls that depend on the one before".into())),
+            Some(_) => {
+                return Err(ProtocolError::Unsupported(
+                    "calls that depend on the one before".into(),
+                ));
+            }
         }
     }
 }
@@ -132,17 +147,22 @@ fn read_call(input: &mut Input) -> Result<Call, ProtocolError> {
         }
         arguments.push(read_argument(input, arguments.len() + 1)?);
     }
-    Ok(Call { procedure, arguments })
+    Ok(Call {
+        procedure,
+        arguments,
+    })
 }
 
 fn read_argument(input: &mut Input, position: usize) -> Result<Argument, ProtocolError> {
     let name = input.b_varchar("the name of a parameter")?;
     let status = input.u8("the status of a parameter")?;
     let within = |error: ProtocolError| match error {
-        ProtocolError::Invalid(what) => ProtocolError::Invalid(format!("parameter {position} (\"{name}\"): {what}")),
-        ProtocolError::Unsupported(what) => {
-            ProtocolError::Unsupported(format!("{what}, the type of parameter {position} (\"{name}\")"))
+        ProtocolError::Invalid(what) => {
+            ProtocolError::Invalid(format!("parameter {position} (\"{name}\"): {what}"))
         }
+        ProtocolError::Unsupported(what) => ProtocolError::Unsupported(format!(
+            "{what}, the type of parameter {position} (\"{name}\")"
+        )),
         other => other,
     };
     if status & ENCRYPTED != 0 {

@@ -46,8 +46,8 @@ impl ResultSink for FirstError {
 /// # Errors
 /// The script cannot be read, or one of its batches fails; with file and line.
 pub(crate) fn run(server: &RunningServer, path: &Path) -> Result<(), String> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("reading the script {} failed: {error}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("reading the script {} failed: {error}", path.display()))?;
     let mut session = Session::open(server.engine(), None, server.user())
         .map_err(|error| format!("opening a session for {} failed: {error}", path.display()))?;
     for (first_line, batch) in batches(&text) {

@@ -153,12 +153,15 @@ impl Builder {
         }
         let engine = Server::new();
         for name in &self.databases {
-            engine.create_database(name).map_err(|source| StartError::Database {
-                name: name.clone(),
-                source,
-            })?;
+            engine
+                .create_database(name)
+                .map_err(|source| StartError::Database {
+                    name: name.clone(),
+                    source,
+                })?;
         }
-        let certificate = Certificate::generate().map_err(|error| StartError::Certificate(error.to_string()))?;
+        let certificate =
+            Certificate::generate().map_err(|error| StartError::Certificate(error.to_string()))?;
         let listening = |source| StartError::Listen {
             address: self.listen.clone(),
             source,
@@ -285,7 +288,10 @@ impl RunningServer {
         let _ended = self.stop.send(true);
         let waiting = self.has_stopped.wait_for(|&stopped| stopped);
         if !matches!(tokio::time::timeout(STOP_TIMEOUT, waiting).await, Ok(Ok(_))) {
-            tracing::warn!("connections still open after {} s are cut", STOP_TIMEOUT.as_secs());
+            tracing::warn!(
+                "connections still open after {} s are cut",
+                STOP_TIMEOUT.as_secs()
+            );
         }
     }
 }
@@ -339,7 +345,9 @@ async fn serve(socket: tokio::net::TcpStream, peer: SocketAddr, shared: Arc<Shar
     let _open = shared.statistics.connection();
     match handshake::serve(socket, Arc::clone(&shared)).await {
         Ok(()) => tracing::debug!(%peer, "connection closed"),
-        Err(ConnectionError::Read(ReadError::Closed)) => tracing::debug!(%peer, "the client closed the connection"),
+        Err(ConnectionError::Read(ReadError::Closed)) => {
+            tracing::debug!(%peer, "the client closed the connection")
+        }
         Err(error) => tracing::warn!(%peer, %error, "connection ended"),
     }
 }

@@ -62,7 +62,11 @@ impl Certificate {
         let certificate = params.self_signed(&key)?;
         let chain = vec![certificate.der().clone()];
         let key = key.serialize_der();
-        let mut strict = config(&chain, &key, &[&rustls::version::TLS13, &rustls::version::TLS12])?;
+        let mut strict = config(
+            &chain,
+            &key,
+            &[&rustls::version::TLS13, &rustls::version::TLS12],
+        )?;
         strict.alpn_protocols = vec![b"tds/8.0".to_vec()];
         Ok(Self {
             pem: certificate.pem(),
@@ -72,14 +76,20 @@ impl Certificate {
     }
 
     /// The handshake of TDS 7.x, after PRELOGIN.
-    pub(crate) async fn accept_wrapped(&self, stream: TcpStream) -> io::Result<TlsStream<Handshake>> {
+    pub(crate) async fn accept_wrapped(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<TlsStream<Handshake>> {
         let mut tls = self.wrapped.accept(Handshake::wrapped(stream)).await?;
         tls.get_mut().0.finish()?;
         Ok(tls)
     }
 
     /// The handshake of TDS 8.0, before PRELOGIN.
-    pub(crate) async fn accept_strict(&self, stream: TcpStream) -> io::Result<TlsStream<Handshake>> {
+    pub(crate) async fn accept_strict(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<TlsStream<Handshake>> {
         self.strict.accept(Handshake::bare(stream)).await
     }
 }
@@ -152,7 +162,8 @@ impl Handshake {
 
     fn poll_header(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         while self.header_read < HEADER {
-            let mut rest = ReadBuf::new(self.header.get_mut(self.header_read..).unwrap_or_default());
+            let mut rest =
+                ReadBuf::new(self.header.get_mut(self.header_read..).unwrap_or_default());
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut rest))?;
             match rest.filled().len() {
                 0 => return Poll::Ready(Ok(false)),
@@ -164,7 +175,9 @@ impl Handshake {
         if kind != PacketType::PreLogin.byte() || length < HEADER {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                format!("a packet of type 0x{kind:02X} and {length} bytes within the TLS handshake"),
+                format!(
+                    "a packet of type 0x{kind:02X} and {length} bytes within the TLS handshake"
+                ),
             )));
         }
         self.header_read = 0;
@@ -174,7 +187,11 @@ impl Handshake {
 }
 
 impl AsyncRead for Handshake {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if !this.wrapping {
             return Pin::new(&mut this.socket).poll_read(cx, out);
@@ -194,7 +211,11 @@ impl AsyncRead for Handshake {
 }
 
 impl AsyncWrite for Handshake {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if !this.wrapping {
             return Pin::new(&mut this.socket).poll_write(cx, bytes);
@@ -209,10 +230,24 @@ impl AsyncWrite for Handshake {
             let unframed = std::mem::take(&mut this.unframed);
             let mut parts = unframed.chunks(DEFAULT_PACKET_SIZE - HEADER).peekable();
             while let Some(part) = parts.next() {
-                let status = if parts.peek().is_none() { END_OF_MESSAGE } else { 0 };
-                let [high, low] = u16::try_from(HEADER + part.len()).unwrap_or(u16::MAX).to_be_bytes();
-                this.framed
-                    .extend_from_slice(&[PacketType::PreLogin.byte(), status, high, low, 0, 0, 0, 0]);
+                let status = if parts.peek().is_none() {
+                    END_OF_MESSAGE
+                } else {
+                    0
+                };
+                let [high, low] = u16::try_from(HEADER + part.len())
+                    .unwrap_or(u16::MAX)
+                    .to_be_bytes();
+                this.framed.extend_from_slice(&[
+                    PacketType::PreLogin.byte(),
+                    status,
+                    high,
+                    low,
+                    0,
+                    0,
+                    0,
+                    0,
+                ]);
                 this.framed.extend_from_slice(part);
             }
         }

@@ -35,8 +35,12 @@ pub(crate) fn read(input: &mut Input) -> Result<TransactionRequest, ProtocolErro
             begin_again: begin_again(input)?,
         }),
         SAVE => Ok(TransactionRequest::Save { name: name(input)? }),
-        0 | 1 | 6 => Err(ProtocolError::Unsupported("distributed transactions".into())),
-        other => Err(ProtocolError::invalid(format!("{other} is not a transaction manager request"))),
+        0 | 1 | 6 => Err(ProtocolError::Unsupported(
+            "distributed transactions".into(),
+        )),
+        other => Err(ProtocolError::invalid(format!(
+            "{other} is not a transaction manager request"
+        ))),
     }
 }
 
@@ -48,7 +52,9 @@ fn isolation(input: &mut Input) -> Result<Option<IsolationLevel>, ProtocolError>
         3 => Ok(Some(IsolationLevel::RepeatableRead)),
         4 => Ok(Some(IsolationLevel::Serializable)),
         5 => Ok(Some(IsolationLevel::Snapshot)),
-        other => Err(ProtocolError::invalid(format!("{other} is not an isolation level"))),
+        other => Err(ProtocolError::invalid(format!(
+            "{other} is not an isolation level"
+        ))),
     }
 }
 
@@ -57,7 +63,9 @@ fn name(input: &mut Input) -> Result<String, ProtocolError> {
     const READING: &str = "the name of a transaction";
     let bytes = usize::from(input.u8(READING)?);
     if bytes % 2 != 0 {
-        return Err(ProtocolError::invalid(format!("{READING} is {bytes} bytes of UTF-16, an odd number")));
+        return Err(ProtocolError::invalid(format!(
+            "{READING} is {bytes} bytes of UTF-16, an odd number"
+        )));
     }
     input.utf16(bytes / 2, READING)
 }

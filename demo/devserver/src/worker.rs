@@ -81,15 +81,27 @@ pub(crate) enum OpenError {
 ///
 /// # Errors
 /// What the engine refuses: 4060 for an unknown database.
-pub(crate) async fn open(shared: Arc<Shared>, login: &Login, version: TdsVersion) -> Result<SessionHandle, OpenError> {
+pub(crate) async fn open(
+    shared: Arc<Shared>,
+    login: &Login,
+    version: TdsVersion,
+) -> Result<SessionHandle, OpenError> {
     let cancel = Cancel::default();
     let (requests, incoming) = mpsc::channel(1);
     let (outgoing, output) = mpsc::channel(PIECES);
     let (opened, opening) = oneshot::channel();
-    let response = Response::new(outgoing, Arc::clone(&cancel), version.has_null_compression());
+    let response = Response::new(
+        outgoing,
+        Arc::clone(&cancel),
+        version.has_null_compression(),
+    );
     let worker_cancel = Arc::clone(&cancel);
     let database = Some(login.database.clone()).filter(|name| !name.is_empty());
-    let (user, host, application) = (login.user.clone(), login.host.clone(), login.application.clone());
+    let (user, host, application) = (
+        login.user.clone(),
+        login.host.clone(),
+        login.application.clone(),
+    );
     std::thread::Builder::new()
         .name("tds-session".to_owned())
         .stack_size(STACK)
@@ -137,7 +149,10 @@ impl Worker {
                     request.input.skip_to_end();
                     self.response.begin(false);
                     self.response.fail(
-                        ProtocolError::Unsupported("resetting a connection within a transaction".into()).to_sql_error(),
+                        ProtocolError::Unsupported(
+                            "resetting a connection within a transaction".into(),
+                        )
+                        .to_sql_error(),
                     );
                     continue;
                 }
@@ -205,7 +220,9 @@ impl Worker {
                 let request = transaction::read(input)?;
                 tracing::debug!(?request, "transaction request");
                 self.response.begin(false);
-                let result = self.session.transaction_manager(request, &mut self.response);
+                let result = self
+                    .session
+                    .transaction_manager(request, &mut self.response);
                 let done = StatementDone {
                     rows: None,
                     command: 0,
@@ -217,7 +234,9 @@ impl Worker {
                 let _gone = self.response.done(done);
                 Ok(())
             }
-            other => Err(ProtocolError::invalid(format!("{other:?} is not a request"))),
+            other => Err(ProtocolError::invalid(format!(
+                "{other:?} is not a request"
+            ))),
         }
     }
 
@@ -238,7 +257,8 @@ impl Worker {
             Some(Effect::Drop(When::AfterExecution)) => self.disconnect = true,
             Some(Effect::Delay(duration)) => self.wait(duration),
         }
-        self.session.execute(text, parameters, &self.cancel, &mut self.response)
+        self.session
+            .execute(text, parameters, &self.cancel, &mut self.response)
     }
 
     fn fail(&mut self, error: SqlError) {
@@ -249,7 +269,10 @@ impl Worker {
                 name: String::new(),
                 begin_again: None,
             };
-            if let Err(error) = self.session.transaction_manager(rollback, &mut self.response) {
+            if let Err(error) = self
+                .session
+                .transaction_manager(rollback, &mut self.response)
+            {
                 let _gone = self.response.error(error);
             }
         }

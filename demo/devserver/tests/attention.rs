@@ -8,21 +8,31 @@ use std::time::{Duration, Instant};
 use common::raw::{ATTENTION, ATTENTION_DONE, BATCH, BULK, LAST, RawClient, batch};
 use common::server;
 
-const ENDLESS: &str = "SELECT value FROM GENERATE_SERIES(CAST(1 AS bigint), CAST(1000000000000 AS bigint))";
+const ENDLESS: &str =
+    "SELECT value FROM GENERATE_SERIES(CAST(1 AS bigint), CAST(1000000000000 AS bigint))";
 
 #[tokio::test]
 async fn a_running_statement_is_interrupted() {
     let server = server().await;
     let mut client = RawClient::logged_in(&server).await;
-    client.send(BATCH, LAST, &batch("WAITFOR DELAY '00:01:00'")).await;
+    client
+        .send(BATCH, LAST, &batch("WAITFOR DELAY '00:01:00'"))
+        .await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let started = Instant::now();
     client.send(ATTENTION, LAST, &[]).await;
     let answer = client.message().await.unwrap();
     assert!(answer.ends_with(&ATTENTION_DONE), "{answer:02X?}");
-    assert!(started.elapsed() < Duration::from_secs(2), "after {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "after {:?}",
+        started.elapsed()
+    );
     assert_eq!(server.statistics().attentions(), 1);
-    assert!(client.run("SELECT 1").await.starts_with(&[0x81]), "the session does not go on");
+    assert!(
+        client.run("SELECT 1").await.starts_with(&[0x81]),
+        "the session does not go on"
+    );
 }
 
 #[tokio::test]
@@ -36,8 +46,15 @@ async fn a_result_is_interrupted_between_rows() {
     }
     client.send(ATTENTION, LAST, &[]).await;
     let rest = client.message().await.unwrap();
-    assert!(rest.ends_with(&ATTENTION_DONE), "{:02X?}", rest.last_chunk::<40>());
-    assert!(client.run("SELECT 1").await.starts_with(&[0x81]), "the session does not go on");
+    assert!(
+        rest.ends_with(&ATTENTION_DONE),
+        "{:02X?}",
+        rest.last_chunk::<40>()
+    );
+    assert!(
+        client.run("SELECT 1").await.starts_with(&[0x81]),
+        "the session does not go on"
+    );
 }
 
 #[tokio::test]
@@ -47,7 +64,10 @@ async fn an_attention_that_comes_too_late_is_acknowledged_by_itself() {
     client.run("SELECT 1").await;
     client.send(ATTENTION, LAST, &[]).await;
     assert_eq!(client.message().await.unwrap(), ATTENTION_DONE);
-    assert!(client.run("SELECT 1").await.starts_with(&[0x81]), "the session does not go on");
+    assert!(
+        client.run("SELECT 1").await.starts_with(&[0x81]),
+        "the session does not go on"
+    );
 }
 
 #[tokio::test]
@@ -64,5 +84,8 @@ async fn a_bulk_load_that_is_called_off_leaves_nothing() {
     let answer = client.message().await.unwrap();
     assert!(answer.ends_with(&ATTENTION_DONE), "{answer:02X?}");
     let answer = client.run("SELECT a FROM #t").await;
-    assert!(!answer.contains(&0xD1), "a row is in the table: {answer:02X?}");
+    assert!(
+        !answer.contains(&0xD1),
+        "a row is in the table: {answer:02X?}"
+    );
 }

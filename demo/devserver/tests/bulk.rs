@@ -9,11 +9,26 @@ use tiberius::time::{Date, DateTime2, Time};
 use tiberius::{ColumnData, IntoSql, TokenRow, Uuid};
 
 async fn run(client: &mut TestClient, sql: &str) {
-    client.simple_query(sql).await.unwrap().into_results().await.unwrap();
+    client
+        .simple_query(sql)
+        .await
+        .unwrap()
+        .into_results()
+        .await
+        .unwrap();
 }
 
 async fn count(client: &mut TestClient, sql: &str) -> i32 {
-    client.simple_query(sql).await.unwrap().into_row().await.unwrap().unwrap().get(0).unwrap()
+    client
+        .simple_query(sql)
+        .await
+        .unwrap()
+        .into_row()
+        .await
+        .unwrap()
+        .unwrap()
+        .get(0)
+        .unwrap()
 }
 
 #[tokio::test]
@@ -38,10 +53,16 @@ async fn many_rows_of_many_types_are_loaded() {
         row.push((!null).then_some(f64::from(id) / 8.0).into_sql());
         row.push((!null).then(|| format!("name {id} \u{1f980}")).into_sql());
         row.push((!null).then(|| "note ".repeat(id as usize % 50)).into_sql());
-        row.push((!null).then(|| vec![id as u8; id as usize % 300]).into_sql());
+        row.push(
+            (!null)
+                .then(|| vec![id as u8; id as usize % 300])
+                .into_sql(),
+        );
         let at = DateTime2::new(Date::new(738_000), Time::new(id as u64, 7));
         row.push(ColumnData::DateTime2((!null).then_some(at)));
-        row.push(ColumnData::Numeric((!null).then(|| Numeric::new_with_scale(id.into(), 4))));
+        row.push(ColumnData::Numeric(
+            (!null).then(|| Numeric::new_with_scale(id.into(), 4)),
+        ));
         row.push((!null).then_some(Uuid::from_u128(id as u128)).into_sql());
         load.send(row).await.unwrap();
     }
@@ -60,23 +81,48 @@ async fn many_rows_of_many_types_are_loaded() {
     assert_eq!(row.get::<bool, _>("flag"), Some(false));
     assert_eq!(row.get::<f64, _>("ratio"), Some(12_345.0 / 8.0));
     assert_eq!(row.get::<&str, _>("name"), Some("name 12345 \u{1f980}"));
-    assert_eq!(row.get::<&str, _>("note"), Some("note ".repeat(45).as_str()));
+    assert_eq!(
+        row.get::<&str, _>("note"),
+        Some("note ".repeat(45).as_str())
+    );
     assert_eq!(row.get::<&[u8], _>("bytes"), Some(&[57u8; 45][..]));
     assert_eq!(row.get::<Uuid, _>("guid"), Some(Uuid::from_u128(12_345)));
-    assert_eq!(count(&mut client, "SELECT COUNT(*) FROM dbo.t WHERE amount = 1.2345").await, 1);
-    assert_eq!(count(&mut client, "SELECT COUNT(*) FROM dbo.t WHERE big IS NULL AND note IS NULL").await, 2858);
+    assert_eq!(
+        count(
+            &mut client,
+            "SELECT COUNT(*) FROM dbo.t WHERE amount = 1.2345"
+        )
+        .await,
+        1
+    );
+    assert_eq!(
+        count(
+            &mut client,
+            "SELECT COUNT(*) FROM dbo.t WHERE big IS NULL AND note IS NULL"
+        )
+        .await,
+        2858
+    );
 
     let loads = server.statistics().bulk_loads();
     assert_eq!(loads.len(), 1);
     assert_eq!(loads[0].rows, rows as u64);
-    assert!(loads[0].statement.contains("dbo.t"), "{}", loads[0].statement);
+    assert!(
+        loads[0].statement.contains("dbo.t"),
+        "{}",
+        loads[0].statement
+    );
 }
 
 #[tokio::test]
 async fn a_load_that_breaks_a_constraint_leaves_nothing_and_the_session_goes_on() {
     let server = server().await;
     let mut client = connect(&server).await;
-    run(&mut client, "CREATE TABLE dbo.t (id int NOT NULL PRIMARY KEY)").await;
+    run(
+        &mut client,
+        "CREATE TABLE dbo.t (id int NOT NULL PRIMARY KEY)",
+    )
+    .await;
     let mut load = client.bulk_insert("dbo.t").await.unwrap();
     for id in [1, 2, 1] {
         let mut row = TokenRow::new();
@@ -93,7 +139,11 @@ async fn a_load_that_breaks_a_constraint_leaves_nothing_and_the_session_goes_on(
 async fn a_client_that_leaves_within_a_load_leaves_nothing() {
     let server = server().await;
     let mut client = connect(&server).await;
-    run(&mut client, "CREATE TABLE dbo.t (id int NOT NULL, filler nvarchar(4000) NULL)").await;
+    run(
+        &mut client,
+        "CREATE TABLE dbo.t (id int NOT NULL, filler nvarchar(4000) NULL)",
+    )
+    .await;
     let mut leaving = connect(&server).await;
     let mut load = leaving.bulk_insert("dbo.t").await.unwrap();
     for id in 0..100 {

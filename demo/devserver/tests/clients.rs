@@ -22,16 +22,23 @@ async fn run(program: String, script: &str) {
         .join("../../tests/clients")
         .join(script);
     let mut command = Command::new(program);
-    command
-        .arg(&script)
-        .args(["127.0.0.1", &server.addr().port().to_string(), "sa", PASSWORD]);
+    command.arg(&script).args([
+        "127.0.0.1",
+        &server.addr().port().to_string(),
+        "sa",
+        PASSWORD,
+    ]);
     let output = tokio::task::spawn_blocking(move || command.output())
         .await
         .unwrap()
         .unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}\n{stdout}{stderr}", script.display());
+    assert!(
+        output.status.success(),
+        "{}\n{stdout}{stderr}",
+        script.display()
+    );
     assert!(stdout.starts_with("ok "), "{stdout}");
     server.stop().await;
 }

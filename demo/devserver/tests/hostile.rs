@@ -5,7 +5,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::raw::{BATCH, BULK, LAST, LOGIN, PRELOGIN, RPC, RawClient, batch, headers, login, prelogin, utf16};
+use common::raw::{
+    BATCH, BULK, LAST, LOGIN, PRELOGIN, RPC, RawClient, batch, headers, login, prelogin, utf16,
+};
 use common::{builder, server};
 use icehost_devserver::RunningServer;
 use proptest::prelude::*;
@@ -22,7 +24,9 @@ async fn still_serves(server: &RunningServer) {
 /// Runs `check` on generated inputs, within the test's runtime.
 fn generated<T: std::fmt::Debug>(cases: u32, strategy: impl Strategy<Value = T>) -> Vec<T> {
     let mut runner = TestRunner::new(ProptestConfig::default());
-    (0..cases).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
+    (0..cases)
+        .map(|_| strategy.new_tree(&mut runner).unwrap().current())
+        .collect()
 }
 
 #[tokio::test]
@@ -64,15 +68,24 @@ async fn messages_cut_off_anywhere() {
     let mut client = RawClient::logged_in(&server).await;
     client.send(RPC, LAST, &call).await;
     let answer = client.message().await.unwrap();
-    assert!(answer.starts_with(&[0x81]), "the whole call is sound: {answer:02X?}");
+    assert!(
+        answer.starts_with(&[0x81]),
+        "the whole call is sound: {answer:02X?}"
+    );
     for length in 0..call.len() {
         client.send(RPC, LAST, &call[..length]).await;
-        client.message().await.unwrap_or_else(|| panic!("hung up after {length} of {} bytes", call.len()));
+        client
+            .message()
+            .await
+            .unwrap_or_else(|| panic!("hung up after {length} of {} bytes", call.len()));
     }
     let whole = batch("SELECT 1");
     for length in 0..whole.len() {
         client.send(BATCH, LAST, &whole[..length]).await;
-        client.message().await.unwrap_or_else(|| panic!("hung up after {length} of {} bytes", whole.len()));
+        client
+            .message()
+            .await
+            .unwrap_or_else(|| panic!("hung up after {length} of {} bytes", whole.len()));
     }
     still_serves(&server).await;
 }
@@ -87,7 +100,11 @@ async fn logins_cut_off_anywhere() {
         client.message().await.unwrap();
         client.send(LOGIN, LAST, &whole[..length]).await;
         if let Some(answer) = client.message().await {
-            assert!(!answer.contains(&0xAD), "logged in by {length} of {} bytes", whole.len());
+            assert!(
+                !answer.contains(&0xAD),
+                "logged in by {length} of {} bytes",
+                whole.len()
+            );
         }
     }
     assert_eq!(server.statistics().logins(), 0);
@@ -102,7 +119,9 @@ async fn lengths_that_lie_take_no_memory() {
     let mut call = headers();
     call.extend_from_slice(&[0xFF, 0xFF, 10, 0, 0, 0]);
     call.extend_from_slice(&[0, 0, 0xE7, 0xFF, 0xFF, 9, 4, 0xD0, 0, 0x34]);
-    call.extend_from_slice(&[0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
+    call.extend_from_slice(&[
+        0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+    ]);
     client.send(RPC, LAST, &call).await;
     let answer = client.message().await.unwrap();
     assert_eq!(answer[0], 0xAA, "an error token: {answer:02X?}");
@@ -116,7 +135,10 @@ async fn lengths_that_lie_take_no_memory() {
 #[tokio::test]
 async fn a_login_without_prelogin_and_requests_without_login_are_hung_up_on() {
     let server = server().await;
-    for (kind, payload) in [(LOGIN, login("sa", common::PASSWORD)), (BATCH, batch("SELECT 1"))] {
+    for (kind, payload) in [
+        (LOGIN, login("sa", common::PASSWORD)),
+        (BATCH, batch("SELECT 1")),
+    ] {
         let mut client = RawClient::connect(&server).await;
         client.send(kind, LAST, &payload).await;
         assert_eq!(client.message().await, None);
@@ -126,11 +148,17 @@ async fn a_login_without_prelogin_and_requests_without_login_are_hung_up_on() {
 
 #[tokio::test]
 async fn a_server_that_requires_encryption_takes_no_login_in_the_clear() {
-    let server = builder().tls(icehost_devserver::Tls::Required).start().await.unwrap();
+    let server = builder()
+        .tls(icehost_devserver::Tls::Required)
+        .start()
+        .await
+        .unwrap();
     let mut client = RawClient::connect(&server).await;
     client.send(PRELOGIN, LAST, &prelogin()).await;
     client.message().await.unwrap();
-    client.send(LOGIN, LAST, &login("sa", common::PASSWORD)).await;
+    client
+        .send(LOGIN, LAST, &login("sa", common::PASSWORD))
+        .await;
     assert_eq!(client.message().await, None);
     assert_eq!(server.statistics().logins(), 0);
 }
@@ -139,10 +167,14 @@ async fn a_server_that_requires_encryption_takes_no_login_in_the_clear() {
 async fn a_second_request_before_the_first_is_answered_ends_the_connection() {
     let server = server().await;
     let mut client = RawClient::logged_in(&server).await;
-    client.send(BATCH, LAST, &batch("WAITFOR DELAY '00:00:10'")).await;
+    client
+        .send(BATCH, LAST, &batch("WAITFOR DELAY '00:00:10'"))
+        .await;
     client.send(BATCH, LAST, &batch("SELECT 1")).await;
     assert_eq!(client.message().await, None);
-    tokio::time::timeout(Duration::from_secs(5), still_serves(&server)).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), still_serves(&server))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -26,7 +26,12 @@ async fn every_agreement_on_encryption_that_can_be_leads_to_a_session() {
             let mut config = config(&server);
             config.encryption(level);
             let login = connect_with(config).await;
-            assert_eq!(login.is_ok(), possible, "server {tls:?}, client {level:?}: {:?}", login.err());
+            assert_eq!(
+                login.is_ok(),
+                possible,
+                "server {tls:?}, client {level:?}: {:?}",
+                login.err()
+            );
         }
         server.stop().await;
     }
@@ -46,7 +51,9 @@ async fn the_certificate_verifies_for_clients_that_have_it() {
         trusting.encryption(EncryptionLevel::Required);
         let mut strange = trusting.clone();
         trusting.trust_cert_ca(path.to_string_lossy());
-        connect_with(trusting).await.unwrap_or_else(|error| panic!("{host}: {error}"));
+        connect_with(trusting)
+            .await
+            .unwrap_or_else(|error| panic!("{host}: {error}"));
         strange.encryption(EncryptionLevel::Required);
         assert!(
             connect_with(strange).await.is_err(),
@@ -72,7 +79,12 @@ async fn a_wrong_user_and_a_wrong_password_are_refused_alike() {
         config.authentication(AuthMethod::sql_server(user, password));
         let error = connect_with(config).await.err().unwrap();
         assert_eq!(number(&error), Some(18456), "{error}");
-        assert!(error.to_string().contains(&format!("Login failed for user '{user}'.")), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("Login failed for user '{user}'.")),
+            "{error}"
+        );
     }
     assert_eq!(server.statistics().logins(), 0);
 }
@@ -90,14 +102,25 @@ async fn an_unknown_database_is_refused_by_name() {
 #[tokio::test]
 async fn an_address_in_use_says_so_and_what_to_do() {
     let server = server().await;
-    let error = builder().listen(server.addr().to_string()).start().await.unwrap_err();
-    assert!(error.to_string().contains(&server.addr().to_string()), "{error}");
+    let error = builder()
+        .listen(server.addr().to_string())
+        .start()
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains(&server.addr().to_string()),
+        "{error}"
+    );
     assert!(error.hint().is_some());
 }
 
 #[tokio::test]
 async fn the_url_carries_the_password_safely() {
-    let server = DevServer::builder().password("p@ss/w:rd?#").start().await.unwrap();
+    let server = DevServer::builder()
+        .password("p@ss/w:rd?#")
+        .start()
+        .await
+        .unwrap();
     let url = server.url("My DB");
     assert_eq!(
         url,

@@ -53,7 +53,10 @@ async fn row_counts_are_reported_per_statement() {
     let mut client = connect(&server).await;
     run(&mut client, "CREATE TABLE dbo.t (a int)").await;
     let result = client
-        .execute("INSERT INTO dbo.t VALUES (1), (2), (3); UPDATE dbo.t SET a = 0 WHERE a > @P1", &[&1i32])
+        .execute(
+            "INSERT INTO dbo.t VALUES (1), (2), (3); UPDATE dbo.t SET a = 0 WHERE a > @P1",
+            &[&1i32],
+        )
         .await
         .unwrap();
     assert_eq!(result.rows_affected(), [3, 2]);
@@ -93,9 +96,17 @@ async fn a_transaction_can_be_rolled_back_and_committed() {
     for (end, rows) in [("ROLLBACK", 0), ("COMMIT", 1)] {
         run(&mut client, "BEGIN TRANSACTION").await;
         run(&mut client, "INSERT INTO dbo.t VALUES (1)").await;
-        assert_eq!(count(&mut client, "SELECT COUNT(*) FROM dbo.t").await, 1, "within the transaction");
+        assert_eq!(
+            count(&mut client, "SELECT COUNT(*) FROM dbo.t").await,
+            1,
+            "within the transaction"
+        );
         run(&mut client, end).await;
-        assert_eq!(count(&mut client, "SELECT COUNT(*) FROM dbo.t").await, rows, "after {end}");
+        assert_eq!(
+            count(&mut client, "SELECT COUNT(*) FROM dbo.t").await,
+            rows,
+            "after {end}"
+        );
     }
 }
 
@@ -105,7 +116,11 @@ async fn a_client_that_leaves_rolls_back() {
     let mut client = connect(&server).await;
     run(&mut client, "CREATE TABLE dbo.t (a int)").await;
     let mut leaving = connect(&server).await;
-    run(&mut leaving, "BEGIN TRANSACTION; INSERT INTO dbo.t VALUES (1)").await;
+    run(
+        &mut leaving,
+        "BEGIN TRANSACTION; INSERT INTO dbo.t VALUES (1)",
+    )
+    .await;
     drop(leaving);
     assert_eq!(count(&mut client, "SELECT COUNT(*) FROM dbo.t").await, 0);
 }
@@ -114,7 +129,10 @@ async fn a_client_that_leaves_rolls_back() {
 async fn an_error_is_reported_and_the_session_goes_on() {
     let server = server().await;
     let mut client = connect(&server).await;
-    let error = client.execute("SELECT * FROM dbo.nowhere WHERE a = @P1", &[&1i32]).await.unwrap_err();
+    let error = client
+        .execute("SELECT * FROM dbo.nowhere WHERE a = @P1", &[&1i32])
+        .await
+        .unwrap_err();
     assert_eq!(number(&error), Some(208), "{error}");
     assert_eq!(count(&mut client, "SELECT 7").await, 7);
 }
@@ -132,7 +150,10 @@ async fn a_running_statement_ends_when_its_client_does() {
     drop(client);
     let started = Instant::now();
     while server.statistics().open_connections() > 0 {
-        assert!(started.elapsed() < Duration::from_secs(5), "the connection is still open");
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "the connection is still open"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -142,7 +163,9 @@ async fn a_result_that_is_dropped_half_way_stops() {
     let server = server().await;
     let mut client = connect(&server).await;
     let mut stream = client
-        .simple_query("SELECT value FROM GENERATE_SERIES(CAST(1 AS bigint), CAST(1000000000 AS bigint))")
+        .simple_query(
+            "SELECT value FROM GENERATE_SERIES(CAST(1 AS bigint), CAST(1000000000 AS bigint))",
+        )
         .await
         .unwrap()
         .into_row_stream();
@@ -151,7 +174,10 @@ async fn a_result_that_is_dropped_half_way_stops() {
     drop(client);
     let started = Instant::now();
     while server.statistics().open_connections() > 0 {
-        assert!(started.elapsed() < Duration::from_secs(5), "the connection is still open");
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "the connection is still open"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -164,7 +190,14 @@ async fn several_servers_and_sessions_run_beside_each_other() {
         for n in 0..8i32 {
             let mut client = connect(server).await;
             tasks.push(tokio::spawn(async move {
-                let row = client.query("SELECT @P1", &[&n]).await.unwrap().into_row().await.unwrap().unwrap();
+                let row = client
+                    .query("SELECT @P1", &[&n])
+                    .await
+                    .unwrap()
+                    .into_row()
+                    .await
+                    .unwrap()
+                    .unwrap();
                 assert_eq!(row.get::<i32, _>(0), Some(n));
             }));
         }

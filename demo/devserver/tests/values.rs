@@ -27,7 +27,11 @@ fn cases() -> Vec<(&'static str, &'static str, ColumnData<'static>)> {
         ("tinyint", "255", ColumnData::U8(Some(255))),
         ("smallint", "-32768", ColumnData::I16(Some(i16::MIN))),
         ("int", "-2147483648", ColumnData::I32(Some(i32::MIN))),
-        ("bigint", "9223372036854775807", ColumnData::I64(Some(i64::MAX))),
+        (
+            "bigint",
+            "9223372036854775807",
+            ColumnData::I64(Some(i64::MAX)),
+        ),
         ("real", "0.5", ColumnData::F32(Some(0.5))),
         ("float", "-1.5e300", ColumnData::F64(Some(-1.5e300))),
         (
@@ -35,23 +39,63 @@ fn cases() -> Vec<(&'static str, &'static str, ColumnData<'static>)> {
             "-9999999999999999999999999999.9999999999",
             ColumnData::Numeric(Some(Numeric::new_with_scale(-(10i128.pow(38) - 1), 10))),
         ),
-        ("numeric(9, 2)", "1234567.89", ColumnData::Numeric(Some(Numeric::new_with_scale(123_456_789, 2)))),
+        (
+            "numeric(9, 2)",
+            "1234567.89",
+            ColumnData::Numeric(Some(Numeric::new_with_scale(123_456_789, 2))),
+        ),
         ("money", "-12.3456", ColumnData::F64(Some(-12.3456))),
-        ("smallmoney", "214748.3647", ColumnData::F64(Some(214_748.3647))),
+        (
+            "smallmoney",
+            "214748.3647",
+            ColumnData::F64(Some(214_748.364_7)),
+        ),
         ("char(5)", "'ab'", text("ab   ")),
-        ("varchar(20)", "N'na\u{ef}ve \u{20ac}'", text("na\u{ef}ve \u{20ac}")),
-        ("varchar(max)", "REPLICATE(CAST('0123456789' AS varchar(max)), 2000)", text(&"0123456789".repeat(2000))),
+        (
+            "varchar(20)",
+            "N'na\u{ef}ve \u{20ac}'",
+            text("na\u{ef}ve \u{20ac}"),
+        ),
+        (
+            "varchar(max)",
+            "REPLICATE(CAST('0123456789' AS varchar(max)), 2000)",
+            text(&"0123456789".repeat(2000)),
+        ),
         ("nchar(4)", "N'\u{65e5}'", text("\u{65e5}   ")),
         ("nvarchar(20)", "N'\u{1f980} it''s'", text("\u{1f980} it's")),
-        ("nvarchar(max)", "REPLICATE(CAST(N'\u{1f980}' AS nvarchar(max)), 5000)", text(&"\u{1f980}".repeat(5000))),
+        (
+            "nvarchar(max)",
+            "REPLICATE(CAST(N'\u{1f980}' AS nvarchar(max)), 5000)",
+            text(&"\u{1f980}".repeat(5000)),
+        ),
         ("nvarchar(max)", "N''", text("")),
         ("binary(4)", "0x01FF", binary(&[1, 0xFF, 0, 0])),
         ("varbinary(20)", "0x", binary(&[])),
-        ("varbinary(max)", "CAST(REPLICATE(CAST('ab' AS varchar(max)), 10000) AS varbinary(max))", binary(&b"ab".repeat(10_000))),
-        ("date", "'2024-02-29'", ColumnData::Date(Some(Date::new(738_944)))),
-        ("time(7)", "'12:34:56.1234567'", ColumnData::Time(Some(noon))),
-        ("time(0)", "'23:59:59'", ColumnData::Time(Some(Time::new(86_399, 0)))),
-        ("datetime2(7)", "'2024-02-29T12:34:56.1234567'", ColumnData::DateTime2(Some(DateTime2::new(day, noon)))),
+        (
+            "varbinary(max)",
+            "CAST(REPLICATE(CAST('ab' AS varchar(max)), 10000) AS varbinary(max))",
+            binary(&b"ab".repeat(10_000)),
+        ),
+        (
+            "date",
+            "'2024-02-29'",
+            ColumnData::Date(Some(Date::new(738_944))),
+        ),
+        (
+            "time(7)",
+            "'12:34:56.1234567'",
+            ColumnData::Time(Some(noon)),
+        ),
+        (
+            "time(0)",
+            "'23:59:59'",
+            ColumnData::Time(Some(Time::new(86_399, 0))),
+        ),
+        (
+            "datetime2(7)",
+            "'2024-02-29T12:34:56.1234567'",
+            ColumnData::DateTime2(Some(DateTime2::new(day, noon))),
+        ),
         (
             "datetime2(3)",
             "'2024-02-29T12:34:56.123'",
@@ -63,7 +107,11 @@ fn cases() -> Vec<(&'static str, &'static str, ColumnData<'static>)> {
             ColumnData::DateTimeOffset(Some(DateTimeOffset::new(DateTime2::new(day, noon), 330))),
         ),
         // 2024-02-29 is day 45349 since 1900; 12:34:56.123 is tick 13588837 of 1/300 s.
-        ("datetime", "'2024-02-29T12:34:56.123'", ColumnData::DateTime(Some(DateTime::new(45_349, 13_588_837)))),
+        (
+            "datetime",
+            "'2024-02-29T12:34:56.123'",
+            ColumnData::DateTime(Some(DateTime::new(45_349, 13_588_837))),
+        ),
         (
             "smalldatetime",
             "'2024-02-29T12:34:00'",
@@ -72,7 +120,9 @@ fn cases() -> Vec<(&'static str, &'static str, ColumnData<'static>)> {
         (
             "uniqueidentifier",
             "'6F9619FF-8B86-D011-B42D-00C04FC964FF'",
-            ColumnData::Guid(Some(Uuid::from_u128(0x6F96_19FF_8B86_D011_B42D_00C0_4FC9_64FF))),
+            ColumnData::Guid(Some(Uuid::from_u128(
+                0x6F96_19FF_8B86_D011_B42D_00C0_4FC9_64FF,
+            ))),
         ),
     ]
 }
@@ -84,7 +134,9 @@ async fn every_type_is_read_back() {
     for (sql_type, literal, expected) in cases() {
         let sql = format!("SELECT CAST({literal} AS {sql_type}) AS v");
         let row = client.simple_query(&sql).await.unwrap().into_row().await;
-        let row = row.unwrap_or_else(|error| panic!("{sql}: {error}")).unwrap();
+        let row = row
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+            .unwrap();
         assert_eq!(row.into_iter().next().unwrap(), expected, "{sql}");
     }
 }
@@ -98,10 +150,25 @@ async fn every_type_is_read_back_from_columns_with_and_without_null() {
             "CREATE TABLE dbo.t{index} (id int NOT NULL PRIMARY KEY, a {sql_type} NOT NULL, b {sql_type} NULL); \
              INSERT INTO dbo.t{index} VALUES (1, {literal}, {literal}), (2, {literal}, NULL)"
         );
-        client.simple_query(&create).await.unwrap().into_results().await.unwrap_or_else(|error| panic!("{create}: {error}"));
+        client
+            .simple_query(&create)
+            .await
+            .unwrap()
+            .into_results()
+            .await
+            .unwrap_or_else(|error| panic!("{create}: {error}"));
         let select = format!("SELECT a, b FROM dbo.t{index} ORDER BY id");
-        let rows = client.simple_query(&select).await.unwrap().into_first_result().await.unwrap();
-        let cells: Vec<Vec<_>> = rows.into_iter().map(|row| row.into_iter().collect()).collect();
+        let rows = client
+            .simple_query(&select)
+            .await
+            .unwrap()
+            .into_first_result()
+            .await
+            .unwrap();
+        let cells: Vec<Vec<_>> = rows
+            .into_iter()
+            .map(|row| row.into_iter().collect())
+            .collect();
         assert_eq!(cells[0], [expected.clone(), expected.clone()], "{sql_type}");
         assert_eq!(cells[1][0], expected, "{sql_type}");
         assert!(is_null(&cells[1][1]), "{sql_type}: {:?}", cells[1][1]);
@@ -198,7 +265,13 @@ async fn rowversions_are_eight_bytes_that_rise() {
         .into_results()
         .await
         .unwrap();
-    let rows = client.simple_query("SELECT v FROM dbo.r ORDER BY id").await.unwrap().into_first_result().await.unwrap();
+    let rows = client
+        .simple_query("SELECT v FROM dbo.r ORDER BY id")
+        .await
+        .unwrap()
+        .into_first_result()
+        .await
+        .unwrap();
     assert_eq!(rows[0].columns()[0].column_type(), ColumnType::BigBinary);
     let versions: Vec<&[u8]> = rows.iter().map(|row| row.get(0).unwrap()).collect();
     assert_eq!(versions[0].len(), 8);
@@ -216,9 +289,15 @@ async fn columns_are_described_as_sql_server_does() {
         .into_results()
         .await
         .unwrap();
-    let mut stream = client.simple_query("SELECT id, name, code FROM dbo.d").await.unwrap();
+    let mut stream = client
+        .simple_query("SELECT id, name, code FROM dbo.d")
+        .await
+        .unwrap();
     let columns = stream.columns().await.unwrap().unwrap().to_vec();
-    let described: Vec<_> = columns.iter().map(|column| (column.name(), column.column_type())).collect();
+    let described: Vec<_> = columns
+        .iter()
+        .map(|column| (column.name(), column.column_type()))
+        .collect();
     assert_eq!(
         described,
         [
@@ -238,6 +317,13 @@ async fn what_is_not_supported_is_an_error_and_the_session_goes_on() {
         Ok(stream) => stream.into_results().await.unwrap_err(),
     };
     assert!(number(&error).unwrap() >= 50_000, "{error}");
-    let row = client.simple_query("SELECT 1").await.unwrap().into_row().await.unwrap().unwrap();
+    let row = client
+        .simple_query("SELECT 1")
+        .await
+        .unwrap()
+        .into_row()
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(row.get::<i32, _>(0), Some(1));
 }

@@ -27,11 +27,16 @@ const NO_METADATA: u16 = 0xFFFF;
 ///
 /// # Errors
 /// A column of a type that the wire cannot carry; nothing is appended then.
-pub(crate) fn write(columns: &[ResultColumn], out: &mut Vec<u8>) -> Result<Vec<TypeInfo>, ProtocolError> {
+pub(crate) fn write(
+    columns: &[ResultColumn],
+    out: &mut Vec<u8>,
+) -> Result<Vec<TypeInfo>, ProtocolError> {
     let count = u16::try_from(columns.len())
         .ok()
         .filter(|&count| count != NO_METADATA)
-        .ok_or_else(|| ProtocolError::Unsupported(format!("a result of {} columns", columns.len())))?;
+        .ok_or_else(|| {
+            ProtocolError::Unsupported(format!("a result of {} columns", columns.len()))
+        })?;
     let infos = columns
         .iter()
         .map(|column| TypeInfo::of(&column.sql_type, column.nullable))
@@ -94,7 +99,9 @@ pub(crate) fn read(input: &mut Input) -> Result<Vec<IncomingColumn>, ProtocolErr
     }
     let count = input.u16(READING)?;
     if count == NO_METADATA || count > 4096 {
-        return Err(ProtocolError::invalid(format!("a bulk load cannot have {count} columns")));
+        return Err(ProtocolError::invalid(format!(
+            "a bulk load cannot have {count} columns"
+        )));
     }
     let mut columns = Vec::with_capacity(count.into());
     for _ in 0..count {

@@ -26,5 +26,14 @@ pub(crate) fn write(version: TdsVersion, out: &mut Vec<u8>) {
 
 /// Appends the one feature that is acknowledged: parameters in UTF-8 collations are understood.
 pub(crate) fn write_utf8_support(out: &mut Vec<u8>) {
-    out.extend_from_slice(&[kind::FEATURE_EXT_ACK, FEATURE_UTF8_SUPPORT, 1, 0, 0, 0, 1, FEATURE_TERMINATOR]);
+    out.extend_from_slice(&[
+        kind::FEATURE_EXT_ACK,
+        FEATURE_UTF8_SUPPORT,
+        1,
+        0,
+        0,
+        0,
+        1,
+        FEATURE_TERMINATOR,
+    ]);
 }

@@ -43,7 +43,10 @@ impl RowWriter {
 
     fn try_write(&self, row: &[Datum], out: &mut Vec<u8>) -> Result<(), Mismatch> {
         if row.len() != self.columns.len() {
-            return Err(Mismatch::new(&TypeInfo::Null, &Datum::BigInt(row.len() as i64)));
+            return Err(Mismatch::new(
+                &TypeInfo::Null,
+                &Datum::BigInt(row.len() as i64),
+            ));
         }
         if self.null_compression && self.saved(row) > self.bitmap_size {
             return self.write_compressed(row, out);
@@ -91,14 +94,19 @@ impl RowWriter {
 ///
 /// # Errors
 /// Another token, or a value that its column cannot have.
-pub(crate) fn read(columns: &[IncomingColumn], input: &mut Input) -> Result<Option<Vec<Datum>>, ProtocolError> {
+pub(crate) fn read(
+    columns: &[IncomingColumn],
+    input: &mut Input,
+) -> Result<Option<Vec<Datum>>, ProtocolError> {
     if input.is_at_end() {
         return Ok(None);
     }
     let token = input.u8("a token of a bulk load")?;
     let nulls = match token {
         kind::ROW => Vec::new(),
-        kind::NBC_ROW => input.take(columns.len().div_ceil(8), "the NULL bitmap of a row")?.to_vec(),
+        kind::NBC_ROW => input
+            .take(columns.len().div_ceil(8), "the NULL bitmap of a row")?
+            .to_vec(),
         kind::DONE => return Ok(None),
         _ => {
             return Err(ProtocolError::invalid(format!(
@@ -108,7 +116,9 @@ pub(crate) fn read(columns: &[IncomingColumn], input: &mut Input) -> Result<Opti
     };
     let mut row = Vec::with_capacity(columns.len());
     for (index, column) in columns.iter().enumerate() {
-        let is_null = nulls.get(index / 8).is_some_and(|bits| bits & (1 << (index % 8)) != 0);
+        let is_null = nulls
+            .get(index / 8)
+            .is_some_and(|bits| bits & (1 << (index % 8)) != 0);
         row.push(if is_null {
             Datum::Null
         } else {

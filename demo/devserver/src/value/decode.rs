@@ -62,13 +62,17 @@ pub(crate) fn read_value(info: &TypeInfo, input: &mut Input) -> Result<Datum, Pr
             }
             let bytes = input.take(length.into(), "a value")?;
             match *info {
-                TypeInfo::Decimal { precision, scale, .. } => decimal(bytes, precision, scale),
+                TypeInfo::Decimal {
+                    precision, scale, ..
+                } => decimal(bytes, precision, scale),
                 TypeInfo::Guid => guid(bytes),
                 TypeInfo::Date => date(bytes),
                 TypeInfo::Time(scale) => time(bytes, scale),
                 TypeInfo::DateTime2(scale) => datetime2(bytes, scale),
                 TypeInfo::DateTimeOffset(scale) => datetimeoffset(bytes, scale),
-                _ => Err(ProtocolError::invalid(format!("{info:?} has no such value"))),
+                _ => Err(ProtocolError::invalid(format!(
+                    "{info:?} has no such value"
+                ))),
             }
         }
     }
@@ -165,8 +169,12 @@ fn scalar(kind: Scalar, bytes: &[u8]) -> Result<Datum, ProtocolError> {
         Scalar::BigInt => Datum::BigInt(i64::from_le_bytes(exactly(bytes, "a bigint")?)),
         Scalar::Real => Datum::Real(finite(f32::from_le_bytes(exactly(bytes, "a real")?))?),
         Scalar::Float => Datum::Float(finite(f64::from_le_bytes(exactly(bytes, "a float")?))?),
-        Scalar::SmallMoney => Datum::SmallMoney(i32::from_le_bytes(exactly(bytes, "a smallmoney")?)),
-        Scalar::Money => Datum::Money(i64::from_le_bytes(exactly(bytes, "a money")?).rotate_right(32)),
+        Scalar::SmallMoney => {
+            Datum::SmallMoney(i32::from_le_bytes(exactly(bytes, "a smallmoney")?))
+        }
+        Scalar::Money => {
+            Datum::Money(i64::from_le_bytes(exactly(bytes, "a money")?).rotate_right(32))
+        }
         Scalar::DateTime => {
             let [a, b, c, d, ticks @ ..] = exactly::<8>(bytes, "a datetime")?;
             let days = i32::from_le_bytes([a, b, c, d]);
@@ -182,7 +190,9 @@ fn scalar(kind: Scalar, bytes: &[u8]) -> Result<Datum, ProtocolError> {
             let [a, b, c, d] = exactly(bytes, "a smalldatetime")?;
             let minutes = u16::from_le_bytes([c, d]);
             if minutes >= 24 * 60 {
-                return Err(ProtocolError::invalid(format!("minute {minutes} is not one of a day")));
+                return Err(ProtocolError::invalid(format!(
+                    "minute {minutes} is not one of a day"
+                )));
             }
             Datum::SmallDateTime {
                 days: u16::from_le_bytes([a, b]),
@@ -217,7 +227,11 @@ pub(crate) fn fixed(kind: u8, bytes: &[u8]) -> Result<Datum, ProtocolError> {
         token::MONEY4 => Scalar::SmallMoney,
         token::DATETIME => Scalar::DateTime,
         token::DATETIME4 => Scalar::SmallDateTime,
-        _ => return Err(ProtocolError::invalid(format!("a sql_variant cannot hold type 0x{kind:02X}"))),
+        _ => {
+            return Err(ProtocolError::invalid(format!(
+                "a sql_variant cannot hold type 0x{kind:02X}"
+            )));
+        }
     };
     scalar(kind, bytes)
 }
@@ -252,7 +266,10 @@ pub(crate) fn decimal(bytes: &[u8], precision: u8, scale: u8) -> Result<Datum, P
 }
 
 pub(crate) fn guid(bytes: &[u8]) -> Result<Datum, ProtocolError> {
-    Ok(Datum::Guid(mixed_endian(exactly(bytes, "a uniqueidentifier")?)))
+    Ok(Datum::Guid(mixed_endian(exactly(
+        bytes,
+        "a uniqueidentifier",
+    )?)))
 }
 
 pub(crate) fn date(bytes: &[u8]) -> Result<Datum, ProtocolError> {
@@ -263,7 +280,9 @@ fn days(bytes: &[u8]) -> Result<i32, ProtocolError> {
     let [a, b, c] = exactly(bytes, "a date")?;
     match i32::from_le_bytes([a, b, c, 0]) {
         days @ 0..=LAST_DAY => Ok(days),
-        days => Err(ProtocolError::invalid(format!("day {days} lies after the year 9999"))),
+        days => Err(ProtocolError::invalid(format!(
+            "day {days} lies after the year 9999"
+        ))),
     }
 }
 
@@ -281,17 +300,27 @@ fn ticks(bytes: &[u8], scale: u8) -> Result<u64, ProtocolError> {
             bytes.len()
         )));
     }
-    let units = bytes.iter().rev().fold(0u64, |units, &byte| (units << 8) | u64::from(byte));
+    let units = bytes
+        .iter()
+        .rev()
+        .fold(0u64, |units, &byte| (units << 8) | u64::from(byte));
     match units * 10u64.pow(u32::from(7u8.saturating_sub(scale))) {
         ticks @ 0..TICKS_PER_DAY => Ok(ticks),
-        ticks => Err(ProtocolError::invalid(format!("tick {ticks} lies after the end of the day"))),
+        ticks => Err(ProtocolError::invalid(format!(
+            "tick {ticks} lies after the end of the day"
+        ))),
     }
 }
 
 fn split_time(bytes: &[u8], scale: u8) -> Result<(&[u8], &[u8]), ProtocolError> {
-    bytes.split_at_checked(time_size(scale).into()).ok_or_else(|| {
-        ProtocolError::invalid(format!("a time with scale {scale} cannot be {} bytes long", bytes.len()))
-    })
+    bytes
+        .split_at_checked(time_size(scale).into())
+        .ok_or_else(|| {
+            ProtocolError::invalid(format!(
+                "a time with scale {scale} cannot be {} bytes long",
+                bytes.len()
+            ))
+        })
 }
 
 pub(crate) fn datetime2(bytes: &[u8], scale: u8) -> Result<Datum, ProtocolError> {

@@ -63,7 +63,11 @@ fn write_null(info: &TypeInfo, out: &mut Vec<u8>) -> Result<(), Mismatch> {
 /// # Errors
 /// The value is not of the described type; `out` then holds no part of it.
 #[inline]
-pub(crate) fn write_value(info: &TypeInfo, value: &Datum, out: &mut Vec<u8>) -> Result<(), Mismatch> {
+pub(crate) fn write_value(
+    info: &TypeInfo,
+    value: &Datum,
+    out: &mut Vec<u8>,
+) -> Result<(), Mismatch> {
     if matches!(value, Datum::Null) {
         return write_null(info, out);
     }
@@ -78,7 +82,9 @@ pub(crate) fn write_value(info: &TypeInfo, value: &Datum, out: &mut Vec<u8>) -> 
                 return Err(Mismatch::new(info, value));
             }
         }
-        TypeInfo::Text { national, length, .. } => {
+        TypeInfo::Text {
+            national, length, ..
+        } => {
             let Datum::Text { value: text, .. } = value else {
                 return Err(Mismatch::new(info, value));
             };
@@ -98,7 +104,9 @@ pub(crate) fn write_value(info: &TypeInfo, value: &Datum, out: &mut Vec<u8>) -> 
             write_lengthy(length, out, |out| out.extend_from_slice(bytes))
                 .map_err(|TooLong| Mismatch::new(info, value))?;
         }
-        TypeInfo::Decimal { precision, scale, .. } => match *value {
+        TypeInfo::Decimal {
+            precision, scale, ..
+        } => match *value {
             Datum::Decimal {
                 unscaled,
                 scale: actual,
@@ -143,7 +151,10 @@ pub(crate) fn write_value(info: &TypeInfo, value: &Datum, out: &mut Vec<u8>) -> 
         },
         TypeInfo::DateTimeOffset(scale) => match *value {
             Datum::DateTimeOffset {
-                days, ticks, offset, ..
+                days,
+                ticks,
+                offset,
+                ..
             } => {
                 out.push(time_size(scale) + 5);
                 write_ticks(ticks, scale, out);
@@ -163,7 +174,12 @@ pub(crate) fn write_value(info: &TypeInfo, value: &Datum, out: &mut Vec<u8>) -> 
 }
 
 /// Appends a scalar, after its length where it has one; false if the value is of another type.
-pub(crate) fn write_scalar(scalar: Scalar, value: &Datum, length: Option<u8>, out: &mut Vec<u8>) -> bool {
+pub(crate) fn write_scalar(
+    scalar: Scalar,
+    value: &Datum,
+    length: Option<u8>,
+    out: &mut Vec<u8>,
+) -> bool {
     /// A length and a value in one append: rows consist of little else.
     fn put<const N: usize>(length: Option<u8>, bytes: [u8; N], out: &mut Vec<u8>) {
         if let Some(length) = length {
@@ -181,7 +197,9 @@ pub(crate) fn write_scalar(scalar: Scalar, value: &Datum, length: Option<u8>, ou
         (Scalar::Float, Datum::Float(value)) => put(length, value.to_le_bytes(), out),
         (Scalar::SmallMoney, Datum::SmallMoney(value)) => put(length, value.to_le_bytes(), out),
         // The high half goes first.
-        (Scalar::Money, Datum::Money(value)) => put(length, value.rotate_left(32).to_le_bytes(), out),
+        (Scalar::Money, Datum::Money(value)) => {
+            put(length, value.rotate_left(32).to_le_bytes(), out)
+        }
         (Scalar::DateTime, Datum::DateTime { days, ticks }) => {
             put(length, days.to_le_bytes(), out);
             put(None, ticks.to_le_bytes(), out);
@@ -198,7 +216,11 @@ pub(crate) fn write_scalar(scalar: Scalar, value: &Datum, length: Option<u8>, ou
 /// The value is longer than its length field can say.
 struct TooLong;
 
-fn write_lengthy(length: Length, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLong> {
+fn write_lengthy(
+    length: Length,
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> Result<(), TooLong> {
     let start = out.len();
     let prefix = match length {
         Length::Byte(_) => 1,
@@ -274,7 +296,12 @@ pub(crate) fn write_days(days: i32, out: &mut Vec<u8>) {
 /// Appends 100 ns ticks in units of the scale.
 pub(crate) fn write_ticks(ticks: u64, scale: u8, out: &mut Vec<u8>) {
     let units = ticks / 10u64.pow(u32::from(7u8.saturating_sub(scale)));
-    out.extend(units.to_le_bytes().into_iter().take(usize::from(time_size(scale))));
+    out.extend(
+        units
+            .to_le_bytes()
+            .into_iter()
+            .take(usize::from(time_size(scale))),
+    );
 }
 
 /// Between the textual order of a GUID's bytes and the wire's, which reverses its first three groups.

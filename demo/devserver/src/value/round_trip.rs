@@ -15,7 +15,11 @@ use crate::token::row::{self, RowWriter};
 const DAY: u64 = 864_000_000_000;
 
 fn text(national: bool) -> impl Strategy<Value = Datum> {
-    let pattern = if national { "\\PC{0,40}" } else { "[a-zA-Z0-9 \u{a0}-\u{ff}\u{20ac}]{0,40}" };
+    let pattern = if national {
+        "\\PC{0,40}"
+    } else {
+        "[a-zA-Z0-9 \u{a0}-\u{ff}\u{20ac}]{0,40}"
+    };
     pattern.prop_map(move |value| Datum::Text {
         value: value.into(),
         national,
@@ -53,8 +57,13 @@ fn decimal() -> impl Strategy<Value = (SqlType, Datum)> {
         })
 }
 
-fn of(sql_type: SqlType, values: impl Strategy<Value = Datum> + 'static) -> BoxedStrategy<(SqlType, Datum)> {
-    values.prop_map(move |value| (sql_type.clone(), value)).boxed()
+fn of(
+    sql_type: SqlType,
+    values: impl Strategy<Value = Datum> + 'static,
+) -> BoxedStrategy<(SqlType, Datum)> {
+    values
+        .prop_map(move |value| (sql_type.clone(), value))
+        .boxed()
 }
 
 /// A type and a value of it, which is not NULL.
@@ -67,9 +76,15 @@ fn value() -> impl Strategy<Value = (SqlType, Datum)> {
         of(SqlType::Int, any::<i32>().prop_map(Datum::Int)),
         of(SqlType::BigInt, any::<i64>().prop_map(Datum::BigInt)),
         of(SqlType::Money, any::<i64>().prop_map(Datum::Money)),
-        of(SqlType::SmallMoney, any::<i32>().prop_map(Datum::SmallMoney)),
+        of(
+            SqlType::SmallMoney,
+            any::<i32>().prop_map(Datum::SmallMoney),
+        ),
         of(SqlType::Real, prop::num::f32::NORMAL.prop_map(Datum::Real)),
-        of(SqlType::Float, prop::num::f64::NORMAL.prop_map(Datum::Float)),
+        of(
+            SqlType::Float,
+            prop::num::f64::NORMAL.prop_map(Datum::Float),
+        ),
         decimal().boxed(),
         of(SqlType::Char { length: 40 }, text(false)),
         of(SqlType::VarChar { length: Some(40) }, text(false)),
@@ -83,19 +98,28 @@ fn value() -> impl Strategy<Value = (SqlType, Datum)> {
         of(SqlType::Date, days.clone().prop_map(Datum::Date)),
         of(
             SqlType::DateTime,
-            (-53_690..=2_958_463i32, 0..25_920_000u32).prop_map(|(days, ticks)| Datum::DateTime { days, ticks }),
+            (-53_690..=2_958_463i32, 0..25_920_000u32)
+                .prop_map(|(days, ticks)| Datum::DateTime { days, ticks }),
         ),
         of(
             SqlType::SmallDateTime,
-            (any::<u16>(), 0..1440u16).prop_map(|(days, minutes)| Datum::SmallDateTime { days, minutes }),
+            (any::<u16>(), 0..1440u16)
+                .prop_map(|(days, minutes)| Datum::SmallDateTime { days, minutes }),
         ),
         (0u8..=7)
-            .prop_flat_map(|scale| ticks(scale).prop_map(move |ticks| (SqlType::Time { scale }, Datum::Time { ticks, scale })))
+            .prop_flat_map(|scale| {
+                ticks(scale)
+                    .prop_map(move |ticks| (SqlType::Time { scale }, Datum::Time { ticks, scale }))
+            })
             .boxed(),
         (0u8..=7, days.clone())
             .prop_flat_map(|(scale, days)| {
-                ticks(scale)
-                    .prop_map(move |ticks| (SqlType::DateTime2 { scale }, Datum::DateTime2 { days, ticks, scale }))
+                ticks(scale).prop_map(move |ticks| {
+                    (
+                        SqlType::DateTime2 { scale },
+                        Datum::DateTime2 { days, ticks, scale },
+                    )
+                })
             })
             .boxed(),
         (0u8..=7, days, -840..=840i16)
@@ -113,7 +137,10 @@ fn value() -> impl Strategy<Value = (SqlType, Datum)> {
                 })
             })
             .boxed(),
-        of(SqlType::UniqueIdentifier, any::<[u8; 16]>().prop_map(Datum::Guid)),
+        of(
+            SqlType::UniqueIdentifier,
+            any::<[u8; 16]>().prop_map(Datum::Guid),
+        ),
     ])
 }
 
@@ -219,20 +246,31 @@ fn a_claimed_length_takes_no_memory_before_its_bytes_arrive() {
     let mut claim = (u64::MAX - 1).to_le_bytes().to_vec();
     claim.extend_from_slice(&u32::MAX.to_le_bytes());
     let error = read_value(&info, &mut Input::complete(claim)).unwrap_err();
-    assert!(error.to_string().contains("the most that the development server takes"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the most that the development server takes"),
+        "{error}"
+    );
 }
 
 #[test]
 fn known_bytes() {
     let cases: [(SqlType, Datum, &[u8]); 7] = [
-        (SqlType::Money, Datum::Money(10_000), &[8, 0, 0, 0, 0, 0x10, 0x27, 0, 0]),
+        (
+            SqlType::Money,
+            Datum::Money(10_000),
+            &[8, 0, 0, 0, 0, 0x10, 0x27, 0, 0],
+        ),
         (
             SqlType::UniqueIdentifier,
             Datum::Guid([
-                0x6F, 0x96, 0x19, 0xFF, 0x8B, 0x86, 0xD0, 0x11, 0xB4, 0x2D, 0, 0xC0, 0x4F, 0xC9, 0x64, 0xFF,
+                0x6F, 0x96, 0x19, 0xFF, 0x8B, 0x86, 0xD0, 0x11, 0xB4, 0x2D, 0, 0xC0, 0x4F, 0xC9,
+                0x64, 0xFF,
             ]),
             &[
-                16, 0xFF, 0x19, 0x96, 0x6F, 0x86, 0x8B, 0x11, 0xD0, 0xB4, 0x2D, 0, 0xC0, 0x4F, 0xC9, 0x64, 0xFF,
+                16, 0xFF, 0x19, 0x96, 0x6F, 0x86, 0x8B, 0x11, 0xD0, 0xB4, 0x2D, 0, 0xC0, 0x4F,
+                0xC9, 0x64, 0xFF,
             ],
         ),
         (

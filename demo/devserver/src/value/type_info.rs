@@ -292,13 +292,19 @@ impl TypeInfo {
         match *self {
             Self::Null => out.push(token::NULL),
             Self::Fixed(scalar) => out.push(scalar.fixed_token()),
-            Self::Nullable(scalar) => out.extend_from_slice(&[scalar.nullable_token(), scalar.size()]),
+            Self::Nullable(scalar) => {
+                out.extend_from_slice(&[scalar.nullable_token(), scalar.size()])
+            }
             Self::Decimal {
                 precision,
                 scale,
                 numeric,
             } => {
-                let kind = if numeric { token::NUMERICN } else { token::DECIMALN };
+                let kind = if numeric {
+                    token::NUMERICN
+                } else {
+                    token::DECIMALN
+                };
                 out.extend_from_slice(&[kind, decimal_size(precision), precision, scale]);
             }
             Self::Guid => out.extend_from_slice(&[token::GUID, 16]),
@@ -323,7 +329,11 @@ impl TypeInfo {
                 out.extend_from_slice(&collation.0);
             }
             Self::Binary { fixed, length } => {
-                out.push(if fixed { token::BIGBINARY } else { token::BIGVARBINARY });
+                out.push(if fixed {
+                    token::BIGBINARY
+                } else {
+                    token::BIGVARBINARY
+                });
                 out.extend_from_slice(&length.on_the_wire().to_le_bytes());
             }
             // 8009 is the largest size that a variant may take with its own header.
@@ -349,7 +359,9 @@ impl TypeInfo {
             token::BITN | token::INTN | token::FLTN | token::MONEYN | token::DATETIMN => {
                 let length = input.u8(READING)?;
                 Self::Nullable(Scalar::from_nullable_token(kind, length).ok_or_else(|| {
-                    ProtocolError::invalid(format!("a value of type 0x{kind:02X} cannot be {length} bytes long"))
+                    ProtocolError::invalid(format!(
+                        "a value of type 0x{kind:02X} cannot be {length} bytes long"
+                    ))
                 })?)
             }
             token::DECIMALN | token::NUMERICN | token::LEGACY_DECIMAL | token::LEGACY_NUMERIC => {
@@ -420,7 +432,11 @@ impl TypeInfo {
             token::XML => return Err(ProtocolError::Unsupported("the type xml".into())),
             token::UDT => return Err(ProtocolError::Unsupported("CLR types".into())),
             token::TVP => return Err(ProtocolError::Unsupported("table-valued parameters".into())),
-            _ => return Err(ProtocolError::invalid(format!("data type 0x{kind:02X} is unknown"))),
+            _ => {
+                return Err(ProtocolError::invalid(format!(
+                    "data type 0x{kind:02X} is unknown"
+                )));
+            }
         })
     }
 }
@@ -447,7 +463,9 @@ impl Length {
 fn read_scale(input: &mut Input) -> Result<u8, ProtocolError> {
     match input.u8("the scale of a time")? {
         scale @ 0..=7 => Ok(scale),
-        scale => Err(ProtocolError::invalid(format!("a time cannot have {scale} fractional digits"))),
+        scale => Err(ProtocolError::invalid(format!(
+            "a time cannot have {scale} fractional digits"
+        ))),
     }
 }
 

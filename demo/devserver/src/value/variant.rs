@@ -3,7 +3,9 @@
 use icehost_devengine::types::Datum;
 
 use super::collation::{self, Collation, encode_1252};
-use super::encode::{mixed_endian, write_days, write_decimal, write_scalar, write_ticks, write_utf16};
+use super::encode::{
+    mixed_endian, write_days, write_decimal, write_scalar, write_ticks, write_utf16,
+};
 use super::type_info::{Scalar, decimal_size};
 use super::type_token as token;
 use crate::input::{Input, utf16};
@@ -56,7 +58,14 @@ fn write_body(value: &Datum, out: &mut Vec<u8>) -> bool {
             return write_decimal(*unscaled, decimal_size(*precision), out);
         }
         Datum::Text { value, national } => {
-            out.extend_from_slice(&[if *national { token::NVARCHAR } else { token::BIGVARCHAR }, 7]);
+            out.extend_from_slice(&[
+                if *national {
+                    token::NVARCHAR
+                } else {
+                    token::BIGVARCHAR
+                },
+                7,
+            ]);
             out.extend_from_slice(&collation::DEFAULT.0);
             out.extend_from_slice(&8000u16.to_le_bytes());
             let start = out.len();
@@ -155,6 +164,8 @@ pub(crate) fn read(input: &mut Input) -> Result<Datum, ProtocolError> {
 fn scale(properties: &mut Input) -> Result<u8, ProtocolError> {
     match properties.u8("a sql_variant")? {
         scale @ 0..=7 => Ok(scale),
-        scale => Err(ProtocolError::invalid(format!("a time cannot have {scale} fractional digits"))),
+        scale => Err(ProtocolError::invalid(format!(
+            "a time cannot have {scale} fractional digits"
+        ))),
     }
 }

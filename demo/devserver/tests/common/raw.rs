@@ -1,5 +1,12 @@
 //! TDS by hand, for what no driver would send.
-#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::time::Duration;
 
@@ -29,7 +36,9 @@ pub fn utf16(text: &str) -> Vec<u8> {
 
 /// PRELOGIN without encryption.
 pub fn prelogin() -> Vec<u8> {
-    vec![0x00, 0, 11, 0, 6, 0x01, 0, 17, 0, 1, 0xFF, 16, 0, 0, 0, 0, 0, 2]
+    vec![
+        0x00, 0, 11, 0, 6, 0x01, 0, 17, 0, 1, 0xFF, 16, 0, 0, 0, 0, 0, 2,
+    ]
 }
 
 pub fn login(user: &str, password: &str) -> Vec<u8> {
@@ -40,7 +49,10 @@ pub fn login_with(user: &str, password: &str, packet_size: u32) -> Vec<u8> {
     let mut message = vec![0u8; 94];
     message[4..8].copy_from_slice(&0x7400_0004u32.to_le_bytes());
     message[8..12].copy_from_slice(&packet_size.to_le_bytes());
-    let hidden = utf16(password).into_iter().map(|byte| byte.rotate_left(4) ^ 0xA5).collect();
+    let hidden = utf16(password)
+        .into_iter()
+        .map(|byte| byte.rotate_left(4) ^ 0xA5)
+        .collect();
     for (at, bytes) in [(40, utf16(user)), (44, hidden)] {
         let start = message.len() as u16;
         message[at..at + 2].copy_from_slice(&start.to_le_bytes());
@@ -82,7 +94,9 @@ impl RawClient {
         let mut client = Self::connect(server).await;
         client.send(PRELOGIN, LAST, &prelogin()).await;
         client.message().await.unwrap();
-        client.send(LOGIN, LAST, &login_with("sa", super::PASSWORD, packet_size)).await;
+        client
+            .send(LOGIN, LAST, &login_with("sa", super::PASSWORD, packet_size))
+            .await;
         let answer = client.message().await.unwrap();
         assert!(answer.contains(&0xAD), "no LOGINACK in {answer:02X?}");
         client
