@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod binding;
 mod bulk;
 mod connection;
 mod declarations;
@@ -30,6 +31,8 @@ mod input;
 mod login;
 mod packet;
 mod prelogin;
+mod prepared;
+mod procedure_name;
 mod procedures;
 mod protocol_error;
 mod request_headers;

@@ -13,7 +13,7 @@ use crate::faults::{Effect, When};
 use crate::input::Input;
 use crate::login::{Login, TdsVersion};
 use crate::packet::PacketType;
-use crate::procedures::Prepared;
+use crate::prepared::Prepared;
 use crate::protocol_error::ProtocolError;
 use crate::response::{Output, Response};
 use crate::server::Shared;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use icehost_devengine::types::Datum;
 
 use super::encode::mixed_endian;
-use super::type_info::{Length, Scalar, TypeInfo, time_size};
+use super::scalar::Scalar;
+use super::type_info::{Length, TypeInfo, time_size};
 use super::type_token as token;
 use super::variant;
 use crate::input::{Input, utf16};

@@ -3,7 +3,8 @@
 use icehost_devengine::types::Datum;
 
 use super::collation::encode_1252;
-use super::type_info::{Length, Scalar, TypeInfo, decimal_size, time_size};
+use super::scalar::Scalar;
+use super::type_info::{Length, TypeInfo, decimal_size, time_size};
 use super::variant;
 
 /// A value that its column's type cannot carry: an engine that contradicts itself, which must not reach a

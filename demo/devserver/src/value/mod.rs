@@ -5,6 +5,7 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 #[cfg(test)]
 mod round_trip;
+pub(crate) mod scalar;
 pub(crate) mod type_info;
 pub(crate) mod type_token;
 pub(crate) mod variant;

@@ -6,7 +6,8 @@ use super::collation::{self, Collation, encode_1252};
 use super::encode::{
     mixed_endian, write_days, write_decimal, write_scalar, write_ticks, write_utf16,
 };
-use super::type_info::{Scalar, decimal_size};
+use super::scalar::Scalar;
+use super::type_info::decimal_size;
 use super::type_token as token;
 use crate::input::{Input, utf16};
 use crate::protocol_error::ProtocolError;
