@@ -2,7 +2,25 @@
 //!
 //! It exists so that demo and tests run where no SQL Server does. It is not SQL Server: it keeps everything in
 //! memory, knows a part of T-SQL, and refuses the rest with an error that says so. Unmodified clients speak to
-//! it in TDS 7.3 to 8.0, in the clear or over TLS.
+//! it in TDS 7.3, 7.4 or 8.0, in the clear, over TLS, or with the login alone over TLS.
+//!
+//! # What the wire side knows
+//!
+//! Batches, procedure calls (`sp_executesql`, `sp_prepare`, `sp_prepexec`, `sp_execute`, `sp_unprepare`; others
+//! go to the engine as `EXECUTE`), bulk loads, transaction requests, attentions, connection resets, output
+//! parameters, rows with NULL bitmaps. Results stream: a client that reads slowly holds the engine back, and a
+//! result of any length takes the memory of a few packets.
+//!
+//! # What it refuses
+//!
+//! With error 50001: integrated and federated logins, TDS below 7.3, server cursors, distributed transactions,
+//! table-valued, CLR and `xml` parameters, Always Encrypted, `varchar` text in code pages other than 1252 and
+//! UTF-8, values above 256 MiB. Several active result sets are not offered.
+//!
+//! # Faults and statistics
+//!
+//! [`RunningServer::faults`] lets a test break connections, refuse logins, and fail or delay statements;
+//! [`RunningServer::statistics`] tells what the server was asked to do.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), icehost_devserver::StartError> {

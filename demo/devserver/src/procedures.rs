@@ -37,10 +37,9 @@ impl Worker {
             .unwrap_or_else(|| failed.map_or(0, |number| i32::try_from(number).unwrap_or(-1)));
         self.response
             .write(|out| done::write_return_status(status, out));
-        if failed.is_none() {
-            for value in returned {
-                self.write_returned(&value);
-            }
+        // A statement that failed has set no output, but what it was prepared as stands.
+        for value in returned {
+            self.write_returned(&value);
         }
         self.response.end_procedure();
     }

@@ -107,20 +107,10 @@ pub(crate) fn read(input: &mut Input) -> Result<Vec<IncomingColumn>, ProtocolErr
     for _ in 0..count {
         input.u32(READING)?;
         input.u16(READING)?;
-        let legacy_text = matches!(
-            input.peek(),
-            Some(
-                crate::value::type_token::TEXT
-                    | crate::value::type_token::NTEXT
-                    | crate::value::type_token::IMAGE
-            )
-        );
         let info = TypeInfo::read(input)?;
-        if legacy_text {
-            let parts = input.u8(READING)?;
-            for _ in 0..parts {
-                input.us_varchar(READING)?;
-            }
+        if info.has_text_pointer() {
+            // Here the table's name is one text, not the parts that a result's description has.
+            input.us_varchar(READING)?;
         }
         let name = input.b_varchar(READING)?;
         columns.push(IncomingColumn { name, info });

@@ -8,7 +8,7 @@ use crate::input::Input;
 use crate::protocol_error::ProtocolError;
 use crate::value::decode::read_value;
 use crate::value::encode::{Mismatch, null_size, write_value};
-use crate::value::type_info::{Length, TypeInfo};
+use crate::value::type_info::TypeInfo;
 
 /// Writes the rows of one result set.
 #[derive(Debug)]
@@ -131,15 +131,7 @@ pub(crate) fn read(
 /// A value of a row: as a parameter's, but `text`, `ntext` and `image` come after a text pointer and a
 /// timestamp.
 fn read_column(info: &TypeInfo, input: &mut Input) -> Result<Datum, ProtocolError> {
-    if let TypeInfo::Text {
-        length: Length::Pointer,
-        ..
-    }
-    | TypeInfo::Binary {
-        length: Length::Pointer,
-        ..
-    } = info
-    {
+    if info.has_text_pointer() {
         const READING: &str = "a text pointer";
         match input.u8(READING)? {
             0 => return Ok(Datum::Null),

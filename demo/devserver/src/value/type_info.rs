@@ -143,6 +143,20 @@ impl TypeInfo {
         })
     }
 
+    /// Whether this is `text`, `ntext` or `image`.
+    pub(crate) fn has_text_pointer(&self) -> bool {
+        matches!(
+            self,
+            Self::Text {
+                length: Length::Pointer,
+                ..
+            } | Self::Binary {
+                length: Length::Pointer,
+                ..
+            }
+        )
+    }
+
     /// The type that a parameter so described has.
     pub(crate) fn sql_type(&self) -> SqlType {
         match *self {
