@@ -131,7 +131,7 @@ impl Connection {
         }
         if packet.status & IGNORE != 0 {
             return self
-                .answer(Done::plain(done::Scope::Statement), false)
+                .answer(Done::plain(done::Scope::Statement), Attention::None)
                 .await;
         }
         self.hand_over(Request {
@@ -226,7 +226,7 @@ impl Connection {
                     self.count_sent()?;
                 }
                 Event::Output(Some(Output::End(last))) => {
-                    return self.answer(last, attention == Attention::Received).await;
+                    return self.answer(last, attention).await;
                 }
                 Event::Output(Some(Output::Disconnect)) => return Err(ConnectionError::Fault),
                 Event::Output(None) => return Err(ConnectionError::SessionLost),
@@ -234,16 +234,16 @@ impl Connection {
         }
     }
 
-    /// Ends a response with its last token, or with the acknowledgement of the attention that it met.
-    async fn answer(&mut self, last: Done, attention: bool) -> Result<(), ConnectionError> {
+    /// Ends a response with its last token; an attention that it met is acknowledged in a message of its own,
+    /// as SQL Server does and some clients rely on.
+    async fn answer(&mut self, last: Done, attention: Attention) -> Result<(), ConnectionError> {
         let mut tokens = Vec::new();
-        if attention {
-            Done { more: true, ..last }.write(&mut tokens);
-            done::write_attention(&mut tokens);
-        } else {
-            last.write(&mut tokens);
+        last.write(&mut tokens);
+        self.send(&tokens).await?;
+        match attention {
+            Attention::None => Ok(()),
+            Attention::Received => self.acknowledge_attention().await,
         }
-        self.send(&tokens).await
     }
 
     async fn acknowledge_attention(&mut self) -> Result<(), ConnectionError> {

@@ -21,8 +21,8 @@ async fn a_running_statement_is_interrupted() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let started = Instant::now();
     client.send(ATTENTION, LAST, &[]).await;
-    let answer = client.message().await.unwrap();
-    assert!(answer.ends_with(&ATTENTION_DONE), "{answer:02X?}");
+    client.message().await.unwrap();
+    assert_eq!(client.message().await.unwrap(), ATTENTION_DONE);
     assert!(
         started.elapsed() < Duration::from_secs(2),
         "after {:?}",
@@ -45,12 +45,8 @@ async fn a_result_is_interrupted_between_rows() {
         assert!(!last);
     }
     client.send(ATTENTION, LAST, &[]).await;
-    let rest = client.message().await.unwrap();
-    assert!(
-        rest.ends_with(&ATTENTION_DONE),
-        "{:02X?}",
-        rest.last_chunk::<40>()
-    );
+    client.message().await.unwrap();
+    assert_eq!(client.message().await.unwrap(), ATTENTION_DONE);
     assert!(
         client.run("SELECT 1").await.starts_with(&[0x81]),
         "the session does not go on"
@@ -81,8 +77,8 @@ async fn a_bulk_load_that_is_called_off_leaves_nothing() {
     rows.extend_from_slice(&[0xD1, 1, 0, 0, 0]);
     client.send(BULK, 0, &rows).await;
     client.send(ATTENTION, LAST, &[]).await;
-    let answer = client.message().await.unwrap();
-    assert!(answer.ends_with(&ATTENTION_DONE), "{answer:02X?}");
+    client.message().await.unwrap();
+    assert_eq!(client.message().await.unwrap(), ATTENTION_DONE);
     let answer = client.run("SELECT a FROM #t").await;
     assert!(
         !answer.contains(&0xD1),
