@@ -1,0 +1,350 @@
+//! Changes between snapshots.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, StringArray};
+use futures::StreamExt;
+use icehost_lake::{ChangesRequest, KeyFold, LakeErrorKind, LakeTable};
+use icehost_plan::{Action, Collation, Contents, Occasion};
+use proptest::prelude::*;
+use support::foreign::{self, Foreign};
+use support::*;
+
+const DELETE: i32 = 0;
+const INSERT: i32 = 1;
+const UPDATE: i32 = 2;
+
+async fn delete(table: &LakeTable, ids: &[i64]) -> icehost_lake::Committed {
+    let mut plan = upsert_plan(&[0]);
+    plan.clauses = vec![clause(Occasion::Matched, Action::Delete)];
+    let change = lower(table, plan, &delta_like(&table.describe().unwrap())).unwrap();
+    let keys: Vec<Row> = ids.iter().map(|id| (*id, None)).collect();
+    let staged = stage(table, change, &[batch(&keys)]).await.unwrap();
+    commit(table, staged).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_first_read_is_the_whole_snapshot() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    upsert(&table, &rows(&[(1, "a"), (2, "b")])).await;
+    let done = upsert(&lake.load().await, &rows(&[(1, "A")])).await;
+    let request = ChangesRequest::new(None, done.snapshot_id);
+    let plan = done.table.changes(request.clone()).await.unwrap();
+    let delta = plan.delta();
+    assert_eq!(delta.contents, Contents::Snapshot);
+    assert_eq!((delta.operation, delta.columns.len()), (None, 2));
+    assert_eq!(plan.stats().snapshots, 2);
+    assert_eq!(plan.stats().rows, 2);
+    let found = changes(&done.table, request).await.unwrap();
+    assert_eq!(found, [(INSERT, row(2, "b")), (INSERT, row(1, "A"))]);
+}
+
+#[tokio::test]
+async fn inserts_updates_and_deletes_are_told_apart() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let from = upsert(&table, &rows(&[(1, "a"), (2, "b"), (3, "c")])).await;
+    let middle = upsert(&from.table, &rows(&[(2, "B"), (4, "d")])).await;
+    let to = delete(&middle.table, &[3]).await;
+    let request = ChangesRequest::new(Some(from.snapshot_id), to.snapshot_id);
+    let plan = to.table.changes(request.clone()).await.unwrap();
+    let delta = plan.delta();
+    assert_eq!(delta.contents, Contents::Changes);
+    assert_eq!(delta.operation, Some(2));
+    assert_eq!(delta.columns[2].name, "icehost_operation");
+    assert!(plan.stats().has_removals);
+    assert_eq!(plan.stats().snapshots, 2);
+    let found = changes(&to.table, request).await.unwrap();
+    assert_eq!(
+        found,
+        [
+            (DELETE, row(3, "c")),
+            (UPDATE, row(2, "B")),
+            (INSERT, row(4, "d"))
+        ]
+    );
+    let none = ChangesRequest::new(Some(to.snapshot_id), to.snapshot_id);
+    assert_eq!(changes(&to.table, none).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_row_that_came_and_went_is_no_change() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let from = upsert(&table, &rows(&[(1, "a")])).await;
+    let there = upsert(&from.table, &rows(&[(1, "b"), (7, "x")])).await;
+    let back = upsert(&there.table, &rows(&[(1, "a")])).await;
+    let to = delete(&back.table, &[7]).await;
+    let request = ChangesRequest::new(Some(from.snapshot_id), to.snapshot_id);
+    assert_eq!(changes(&to.table, request).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn versions_of_a_key_come_in_the_order_of_their_commits() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let from = append(&table, &rows(&[(1, "first")])).await;
+    let second = append(&from.table, &rows(&[(1, "second"), (2, "x")])).await;
+    let third = append(&second.table, &rows(&[(1, "third")])).await;
+    let request = ChangesRequest::new(Some(from.snapshot_id), third.snapshot_id);
+    let found = changes(&third.table, request).await.unwrap();
+    let wanted = [(1, "second"), (2, "x"), (1, "third")].map(|(id, name)| (INSERT, row(id, name)));
+    assert_eq!(found, wanted);
+}
+
+#[tokio::test]
+async fn a_key_that_changed_its_case_is_an_update_where_case_is_ignored() {
+    let lake = Fixture::new();
+    let mut new = people();
+    new.columns[1].required = true;
+    new.identifier = vec![1];
+    let table = lake.warehouse.create_table(&name(), &new).await.unwrap();
+    let folded = |table: &LakeTable| {
+        let delta = delta_like(&table.describe().unwrap());
+        lower(
+            table,
+            upsert_plan(&[1]),
+            &collated(delta, 1, "Latin1_General_CI_AS"),
+        )
+        .unwrap()
+    };
+    let staged = stage(&table, folded(&table), &[batch(&rows(&[(1, "foo")]))])
+        .await
+        .unwrap();
+    let from = commit(&table, staged).await.unwrap().unwrap();
+    let staged = stage(
+        &from.table,
+        folded(&from.table),
+        &[batch(&rows(&[(1, "FOO")]))],
+    )
+    .await;
+    let to = commit(&from.table, staged.unwrap()).await.unwrap().unwrap();
+    let exact = ChangesRequest::new(Some(from.snapshot_id), to.snapshot_id);
+    let ignoring_case = ChangesRequest {
+        key_fold: KeyFold::new([Some(Collation::from_name("Latin1_General_CI_AS"))]),
+        ..exact.clone()
+    };
+    let found = changes(&to.table, ignoring_case).await.unwrap();
+    assert_eq!(found, [(UPDATE, row(1, "FOO"))]);
+    let found = changes(&to.table, exact).await.unwrap();
+    assert_eq!(found, [(DELETE, row(1, "foo")), (INSERT, row(1, "FOO"))]);
+}
+
+#[tokio::test]
+async fn a_position_that_is_no_ancestor_is_lost() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let first = append(&table, &rows(&[(1, "a")])).await;
+    let second = append(&first.table, &rows(&[(2, "b")])).await;
+    for (from, to) in [
+        (999, second.snapshot_id),
+        (second.snapshot_id, first.snapshot_id),
+    ] {
+        let request = ChangesRequest::new(Some(from), to);
+        let error = second.table.changes(request).await.unwrap_err();
+        assert_eq!(error.kind(), LakeErrorKind::PositionLost);
+        assert!(error.hint().is_some());
+    }
+    let error = second
+        .table
+        .changes(ChangesRequest::new(None, 999))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), LakeErrorKind::SnapshotNotFound);
+}
+
+#[tokio::test]
+async fn only_wanted_columns_come_and_the_key_still_counts() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let from = upsert(&table, &rows(&[(1, "a"), (2, "b")])).await;
+    let to = upsert(&from.table, &rows(&[(2, "B")])).await;
+    let request = ChangesRequest {
+        columns: Some(vec![1]),
+        ..ChangesRequest::new(Some(from.snapshot_id), to.snapshot_id)
+    };
+    let plan = to.table.changes(request).await.unwrap();
+    let names: Vec<String> = plan.delta().columns.into_iter().map(|c| c.name).collect();
+    assert_eq!(names, ["name", "icehost_operation"]);
+    let batches: Vec<_> = plan.stream().collect().await;
+    let batch = batches[0].as_ref().unwrap();
+    assert_eq!(
+        (batches.len(), batch.num_columns(), batch.num_rows()),
+        (1, 2, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_stream_stops_reading() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let people: Vec<Row> = (0..50_000).map(|id| row(id, "x")).collect();
+    let done = append(&table, &people).await;
+    let request = ChangesRequest {
+        batch_rows: 100,
+        ..ChangesRequest::new(None, done.snapshot_id)
+    };
+    let mut stream = done.table.changes(request).await.unwrap().stream();
+    assert_eq!(stream.next().await.unwrap().unwrap().num_rows(), 100);
+    drop(stream);
+    // The reading thread ends; were it stuck, the runtime could not shut down and the test would hang.
+}
+
+/// What a history does to a table.
+#[derive(Debug, Clone)]
+enum Step {
+    Append(Vec<u8>),
+    Upsert(Vec<(u8, u8)>),
+    Delete(Vec<u8>),
+    /// Another engine deletes keys, there or not, by equality.
+    EqualityDelete(Vec<u8>),
+    /// Another engine writes all rows again, without a second file for what is left.
+    Compact,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let key = 0..20u8;
+    let step = prop_oneof![
+        prop::collection::vec(20..40u8, 1..5).prop_map(Step::Append),
+        prop::collection::vec((key.clone(), 0..4u8), 1..8).prop_map(Step::Upsert),
+        prop::collection::vec(key.clone(), 1..6).prop_map(Step::Delete),
+        prop::collection::vec(key, 1..6).prop_map(Step::EqualityDelete),
+        Just(Step::Compact),
+    ];
+    prop::collection::vec(step, 1..10)
+}
+
+fn remember(state: &mut BTreeMap<i64, String>, people: &[Row]) {
+    let named = people.iter().map(|(id, name)| (*id, name.clone().unwrap()));
+    state.extend(named);
+}
+
+/// Runs a history, and checks every snapshot and the changes between any two against a map.
+async fn check_history(history: &[Step]) {
+    let lake = Fixture::new();
+    let mut table = lake.table().await;
+    let mut state: BTreeMap<i64, String> = BTreeMap::new();
+    let mut states: Vec<(i64, BTreeMap<i64, String>)> = Vec::new();
+    let mut next = 100;
+    for step in history {
+        let before = table.version();
+        let snapshot;
+        (table, snapshot) = match step {
+            Step::Append(values) => {
+                // New keys throughout: appends do not look at the table.
+                let people: Vec<Row> = values
+                    .iter()
+                    .map(|value| {
+                        next += 1;
+                        row(next, &format!("v{value}"))
+                    })
+                    .collect();
+                remember(&mut state, &people);
+                let done = append(&table, &people).await;
+                (done.table, done.snapshot_id)
+            }
+            Step::Upsert(pairs) => {
+                let people: Vec<Row> = pairs
+                    .iter()
+                    .map(|(id, value)| row(i64::from(*id), &format!("v{value}")))
+                    .collect();
+                remember(&mut state, &people);
+                let done = upsert(&table, &people).await;
+                (done.table, done.snapshot_id)
+            }
+            Step::Delete(ids) => {
+                let known: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
+                if !known.iter().any(|id| state.contains_key(id)) {
+                    continue;
+                }
+                known.iter().for_each(|id| drop(state.remove(id)));
+                let done = delete(&table, &known).await;
+                (done.table, done.snapshot_id)
+            }
+            Step::EqualityDelete(ids) => {
+                let keys: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
+                keys.iter().for_each(|id| drop(state.remove(id)));
+                let keys: ArrayRef = Arc::new(Int64Array::from(keys));
+                let deletes = vec![foreign::equality_deletes(&table, &[(1, "id", keys)])];
+                foreign::commit(
+                    &table,
+                    Foreign {
+                        deletes,
+                        ..Foreign::default()
+                    },
+                )
+                .await
+            }
+            Step::Compact => {
+                let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(state.keys().copied()));
+                let names: ArrayRef = Arc::new(StringArray::from_iter_values(state.values()));
+                let added = match state.is_empty() {
+                    true => vec![],
+                    false => vec![foreign::data_file(
+                        &table,
+                        &[(1, "id", ids), (2, "name", names)],
+                    )],
+                };
+                let compact = Foreign {
+                    added,
+                    replace_all: true,
+                    ..Foreign::default()
+                };
+                foreign::commit(&table, compact).await
+            }
+        };
+        assert_eq!(table.version(), before.map(|version| version + 1));
+        states.push((snapshot, state.clone()));
+    }
+    let table = lake.load().await;
+    let mut starts: Vec<(Option<i64>, BTreeMap<i64, String>)> = vec![(None, BTreeMap::new())];
+    starts.extend(states.iter().map(|(id, state)| (Some(*id), state.clone())));
+    for (at, (to, wanted)) in states.iter().enumerate() {
+        let scanned: BTreeMap<i64, String> = read(&table, Some(*to))
+            .await
+            .into_iter()
+            .map(|(id, n)| (id, n.unwrap()))
+            .collect();
+        assert_eq!(&scanned, wanted, "snapshot {at} of {history:?}");
+        for (from, before) in &starts[..=at + 1] {
+            let request = ChangesRequest::new(*from, *to);
+            let found = changes(&table, request).await.unwrap();
+            let mut reached = before.clone();
+            let mut touched = BTreeSet::new();
+            for (operation, (id, name)) in found {
+                assert!(touched.insert(id), "key {id} came twice");
+                let name = name.unwrap();
+                match operation {
+                    DELETE => assert_eq!(reached.remove(&id), Some(name), "last image of {id}"),
+                    INSERT => assert_eq!(reached.insert(id, name), None, "{id} was there"),
+                    _ => {
+                        let old = reached.insert(id, name.clone());
+                        assert!(old.is_some_and(|old| old != name), "{id} did not change");
+                    }
+                }
+            }
+            assert_eq!(
+                &reached, wanted,
+                "changes up to snapshot {at} of {history:?}"
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn scans_and_changes_agree_with_a_map(history in steps()) {
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(check_history(&history));
+    }
+}

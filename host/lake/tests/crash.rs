@@ -1,0 +1,104 @@
+//! Failures and crashes at every step of a commit: the old state or the new, and no half.
+#![cfg(feature = "failpoints")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::process::Command;
+
+use icehost_lake::{CommitRequest, LakeErrorKind};
+use support::*;
+
+/// Before the new version has its name, and after.
+const BEFORE: [&str; 3] = [
+    "lake::after-staging",
+    "lake::after-manifests",
+    "lake::before-metadata-link",
+];
+const AFTER: [&str; 2] = ["lake::after-metadata-link", "lake::after-hint"];
+
+/// Set in the process that is to crash: the failpoint, and the warehouse.
+const CRASH_AT: &str = "ICEHOST_TEST_CRASH_AT";
+const CRASH_IN: &str = "ICEHOST_TEST_CRASH_IN";
+
+/// Replaces row 1 and adds row 3.
+async fn change(table: &icehost_lake::LakeTable) -> icehost_lake::Result<()> {
+    let people = batch(&rows(&[(1, "A"), (3, "c")]));
+    let staged = stage(table, upserting(table), &[people]).await?;
+    let request = CommitRequest {
+        staged: Some(staged),
+        ..CommitRequest::default()
+    };
+    table.commit(request).await.map(drop)
+}
+
+fn old() -> Vec<Row> {
+    rows(&[(1, "a"), (2, "b")])
+}
+
+fn new() -> Vec<Row> {
+    rows(&[(1, "A"), (2, "b"), (3, "c")])
+}
+
+/// One test for all places: failpoints belong to the whole process.
+#[tokio::test]
+async fn an_error_leaves_the_old_state_or_the_new() {
+    for place in BEFORE.into_iter().chain(AFTER) {
+        let lake = Fixture::new();
+        let table = lake.table().await;
+        let table = append(&table, &old()).await.table;
+        let before = lake.files();
+        fail::cfg(place, "return").unwrap();
+        let error = change(&table).await.unwrap_err();
+        fail::remove(place);
+        assert_eq!(error.kind(), LakeErrorKind::Io, "{place}: {error}");
+        let published = AFTER.contains(&place);
+        let wanted = if published { new() } else { old() };
+        assert_eq!(read(&lake.load().await, None).await, wanted, "{place}");
+        if !published {
+            assert_eq!(lake.files(), before, "{place}");
+        }
+        change(&lake.load().await).await.unwrap();
+        assert_eq!(
+            read(&lake.load().await, None).await,
+            new(),
+            "again after {place}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_crash_leaves_the_old_state_or_the_new() {
+    if let (Ok(place), Ok(root)) = (std::env::var(CRASH_AT), std::env::var(CRASH_IN)) {
+        fail::cfg_callback(place, || std::process::abort()).unwrap();
+        let warehouse = icehost_lake::Warehouse::open(root).unwrap();
+        change(&warehouse.load(&name()).await.unwrap())
+            .await
+            .unwrap();
+        panic!("the failpoint was not reached");
+    }
+    for place in BEFORE.into_iter().chain(AFTER) {
+        let lake = Fixture::new();
+        let table = lake.table().await;
+        append(&table, &old()).await;
+        let outcome = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_crash_leaves_the_old_state_or_the_new"])
+            .env(CRASH_AT, place)
+            .env(CRASH_IN, lake.dir.path())
+            .output()
+            .unwrap();
+        assert_eq!(
+            outcome.status.code(),
+            None,
+            "{place}: killed by a signal, {outcome:?}"
+        );
+        let wanted = if AFTER.contains(&place) { new() } else { old() };
+        assert_eq!(read(&lake.load().await, None).await, wanted, "{place}");
+        change(&lake.load().await).await.unwrap();
+        assert_eq!(
+            read(&lake.load().await, None).await,
+            new(),
+            "again after {place}"
+        );
+    }
+}

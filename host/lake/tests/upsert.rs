@@ -1,0 +1,471 @@
+//! Row-level changes by key.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
+use icehost_lake::{CommitRequest, LakeErrorKind, NewColumn, NewTable, ScanRequest, StageOptions};
+use icehost_plan::{Action, Direction, LakeType, MergePlan, Occasion, Value};
+use support::*;
+
+#[tokio::test]
+async fn known_keys_are_replaced_and_new_ones_inserted() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let first = upsert(&table, &rows(&[(1, "Ada"), (2, "Grace"), (3, "Edsger")])).await;
+    let second = upsert(&first.table, &rows(&[(2, "Grace Hopper"), (4, "Barbara")])).await;
+    assert_eq!((second.rows_appended, second.rows_removed), (2, 1));
+    let loaded = lake.load().await;
+    let now = rows(&[
+        (1, "Ada"),
+        (2, "Grace Hopper"),
+        (3, "Edsger"),
+        (4, "Barbara"),
+    ]);
+    assert_eq!(read(&loaded, None).await, now);
+    let then = rows(&[(1, "Ada"), (2, "Grace"), (3, "Edsger")]);
+    assert_eq!(read(&loaded, Some(first.snapshot_id)).await, then);
+    let current = loaded.current_snapshot().unwrap();
+    assert_eq!(current.operation, "overwrite");
+    for (field, value) in [
+        ("total-records", "5"),
+        ("total-position-deletes", "1"),
+        ("total-delete-files", "1"),
+        ("total-data-files", "2"),
+        ("total-equality-deletes", "0"),
+        ("added-records", "2"),
+        ("added-position-deletes", "1"),
+    ] {
+        assert_eq!(current.summary[field], value, "{field}");
+    }
+    assert_eq!(loaded.describe().unwrap().row_estimate, Some(4));
+}
+
+#[tokio::test]
+async fn many_snapshots_replace_one_row_each_once() {
+    let lake = Fixture::new();
+    let mut table = lake.table().await;
+    for round in 0..12 {
+        let name = format!("round {round}");
+        let done = upsert(&table, &[row(1, &name), row(100 + round, "new")]).await;
+        assert_eq!(done.rows_removed, u64::from(round > 0), "round {round}");
+        table = done.table;
+    }
+    let all = read(&table, None).await;
+    assert_eq!(all.len(), 13);
+    assert_eq!(all[0], row(1, "round 11"));
+    for (round, snapshot) in table.snapshots().iter().enumerate() {
+        let then = read(&table, Some(snapshot.id)).await;
+        assert_eq!(then[0], row(1, &format!("round {round}")));
+        assert_eq!(then.len(), round + 2);
+    }
+}
+
+#[tokio::test]
+async fn the_last_of_several_rows_with_one_key_counts() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    upsert(&table, &rows(&[(1, "old")])).await;
+    let delta = rows(&[(1, "a"), (2, "b"), (1, "c"), (2, "d"), (1, "e")]);
+    let done = upsert(&lake.load().await, &delta).await;
+    assert_eq!((done.rows_appended, done.rows_removed), (2, 1));
+    assert_eq!(
+        read(&lake.load().await, None).await,
+        rows(&[(1, "e"), (2, "d")])
+    );
+}
+
+#[tokio::test]
+async fn the_plans_order_decides_between_rows_with_one_key() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let delta = delta_like(&table.describe().unwrap());
+    let plan = |direction| MergePlan {
+        deduplicate: vec![by(1, direction)],
+        ..upsert_plan(&[0])
+    };
+    // Across batches and files too.
+    let options = || StageOptions {
+        target_file_bytes: 1,
+        ..StageOptions::default()
+    };
+    let batches = [
+        batch(&[row(1, "m"), (2, None)]),
+        batch(&[row(1, "z"), row(2, "b"), (1, None)]),
+        batch(&[row(1, "k"), row(2, "a")]),
+    ];
+    let descending = lower(&table, plan(Direction::Descending), &delta).unwrap();
+    let staged = stage_with(&table, descending, &batches, options())
+        .await
+        .unwrap();
+    commit(&table, staged).await.unwrap().unwrap();
+    assert_eq!(
+        read(&lake.load().await, None).await,
+        rows(&[(1, "z"), (2, "b")])
+    );
+
+    let table = lake.load().await;
+    let ascending = lower(&table, plan(Direction::Ascending), &delta).unwrap();
+    let staged = stage_with(&table, ascending, &batches, options())
+        .await
+        .unwrap();
+    let done = commit(&table, staged).await.unwrap().unwrap();
+    assert_eq!(done.rows_removed, 2);
+    // NULL is the lowest, as SQL Server has it.
+    assert_eq!(
+        read(&lake.load().await, None).await,
+        vec![(1, None), (2, None)]
+    );
+}
+
+#[tokio::test]
+async fn nulls_outside_the_key_come_and_go() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    upsert(&table, &[(1, None), row(2, "b")]).await;
+    upsert(&lake.load().await, &[row(1, "a"), (2, None)]).await;
+    assert_eq!(
+        read(&lake.load().await, None).await,
+        vec![row(1, "a"), (2, None)]
+    );
+}
+
+#[tokio::test]
+async fn text_keys_match_as_the_source_compares_them() {
+    let lake = Fixture::new();
+    let mut new = people();
+    new.columns[1].required = true;
+    new.identifier = vec![1];
+    let table = lake.warehouse.create_table(&name(), &new).await.unwrap();
+    let plan = || upsert_plan(&[1]);
+    let folded = |table: &icehost_lake::LakeTable| {
+        let delta = delta_like(&table.describe().unwrap());
+        lower(
+            table,
+            plan(),
+            &collated(delta, 1, "SQL_Latin1_General_CP1_CI_AS"),
+        )
+        .unwrap()
+    };
+    let staged = stage(
+        &table,
+        folded(&table),
+        &[batch(&rows(&[(1, "foo"), (2, "bar")]))],
+    )
+    .await;
+    let table = commit(&table, staged.unwrap())
+        .await
+        .unwrap()
+        .unwrap()
+        .table;
+    // 'FOO  ' sorts outside the file's bounds and is yet the same key.
+    let staged = stage(&table, folded(&table), &[batch(&rows(&[(3, "FOO  ")]))])
+        .await
+        .unwrap();
+    let done = commit(&table, staged).await.unwrap().unwrap();
+    assert_eq!((done.rows_appended, done.rows_removed), (1, 1));
+    assert_eq!(
+        read(&done.table, None).await,
+        rows(&[(2, "bar"), (3, "FOO  ")])
+    );
+
+    let delta = delta_like(&done.table.describe().unwrap());
+    let exact = lower(&done.table, plan(), &delta).unwrap();
+    let staged = stage(&done.table, exact, &[batch(&rows(&[(4, "foo")]))])
+        .await
+        .unwrap();
+    let done = commit(&done.table, staged).await.unwrap().unwrap();
+    assert_eq!(
+        done.rows_removed, 0,
+        "without a collation text compares byte by byte"
+    );
+}
+
+#[tokio::test]
+async fn composite_keys_match_in_all_parts() {
+    let lake = Fixture::new();
+    let column = |name: &str, lake_type, required| NewColumn {
+        name: name.to_owned(),
+        lake_type,
+        required,
+        doc: None,
+    };
+    let new = NewTable {
+        columns: vec![
+            column("country", LakeType::String, true),
+            column("number", LakeType::Int, true),
+            column("note", LakeType::String, false),
+        ],
+        identifier: vec![0, 1],
+        properties: Default::default(),
+    };
+    let table = lake.warehouse.create_table(&name(), &new).await.unwrap();
+    let batch = |rows: &[(&str, i32, &str)]| {
+        let columns: [(&str, ArrayRef); 3] = [
+            (
+                "country",
+                Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.0))),
+            ),
+            (
+                "number",
+                Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| r.1))),
+            ),
+            (
+                "note",
+                Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.2))),
+            ),
+        ];
+        RecordBatch::try_from_iter(columns).unwrap()
+    };
+    let upserting = |table: &icehost_lake::LakeTable| {
+        let delta = delta_like(&table.describe().unwrap());
+        lower(table, upsert_plan(&[0, 1]), &delta).unwrap()
+    };
+    let rows = batch(&[("de", 1, "a"), ("de", 2, "b"), ("fr", 1, "c")]);
+    let staged = stage(&table, upserting(&table), &[rows]).await.unwrap();
+    let table = commit(&table, staged).await.unwrap().unwrap().table;
+    let rows = batch(&[("de", 2, "B"), ("fr", 2, "d")]);
+    let staged = stage(&table, upserting(&table), &[rows]).await.unwrap();
+    let done = commit(&table, staged).await.unwrap().unwrap();
+    assert_eq!((done.rows_appended, done.rows_removed), (2, 1));
+    let batches = scan(&done.table, ScanRequest::default()).await.unwrap();
+    let mut notes: Vec<String> = batches
+        .iter()
+        .flat_map(|b| {
+            let notes = b.column(2).clone();
+            (0..b.num_rows())
+                .map(|row| arrow_cast::display::array_value_to_string(&notes, row).unwrap())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    notes.sort();
+    assert_eq!(notes, ["B", "a", "c", "d"]);
+}
+
+#[tokio::test]
+async fn matched_rows_can_be_left_alone() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let insert_only = |table: &icehost_lake::LakeTable| {
+        let mut plan = upsert_plan(&[0]);
+        plan.clauses[0] = clause(Occasion::Matched, Action::Skip);
+        lower(table, plan, &delta_like(&table.describe().unwrap())).unwrap()
+    };
+    append(&table, &rows(&[(1, "Ada")])).await;
+    let table = lake.load().await;
+    let delta = [batch(&rows(&[(1, "changed"), (2, "Grace")]))];
+    let staged = stage(&table, insert_only(&table), &delta).await.unwrap();
+    let done = commit(&table, staged).await.unwrap().unwrap();
+    assert_eq!((done.rows_appended, done.rows_removed), (1, 0));
+    assert_eq!(
+        read(&done.table, None).await,
+        rows(&[(1, "Ada"), (2, "Grace")])
+    );
+
+    let files = lake.files();
+    let staged = stage(&done.table, insert_only(&done.table), &delta)
+        .await
+        .unwrap();
+    assert!(
+        commit(&done.table, staged).await.unwrap().is_none(),
+        "nothing is new"
+    );
+    assert_eq!(lake.files(), files);
+}
+
+#[tokio::test]
+async fn unknown_keys_can_be_ignored() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    append(&table, &rows(&[(1, "Ada")])).await;
+    let table = lake.load().await;
+    let mut plan = upsert_plan(&[0]);
+    plan.clauses.pop();
+    let change = lower(&table, plan, &delta_like(&table.describe().unwrap())).unwrap();
+    let staged = stage(
+        &table,
+        change,
+        &[batch(&rows(&[(1, "Ada L."), (2, "Grace")]))],
+    )
+    .await;
+    let done = commit(&table, staged.unwrap()).await.unwrap().unwrap();
+    assert_eq!((done.rows_appended, done.rows_removed), (1, 1));
+    assert_eq!(read(&done.table, None).await, rows(&[(1, "Ada L.")]));
+}
+
+#[tokio::test]
+async fn changes_carry_deletes() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    append(&table, &rows(&[(1, "Ada"), (2, "Grace"), (3, "Edsger")])).await;
+    let table = lake.load().await;
+    let delta = changes_delta(&table.describe().unwrap());
+    let deleted = || equals(2, Value::Integer(0));
+    let mut plan = upsert_plan(&[0]);
+    let mut delete = clause(Occasion::Matched, Action::Delete);
+    delete.condition = Some(deleted());
+    let mut skip = clause(Occasion::NotMatched, Action::Skip);
+    skip.condition = Some(deleted());
+    plan.clauses.insert(0, delete);
+    plan.clauses.insert(1, skip);
+    let change = lower(&table, plan, &delta).unwrap();
+    let people = rows(&[
+        (1, "gone"),
+        (2, "Grace H."),
+        (4, "Barbara"),
+        (9, "never was"),
+        (5, "x"),
+        (5, "x"),
+    ]);
+    let batch = with_operations(&people, &[0, 2, 1, 0, 1, 0]);
+    let staged = stage(&table, change, &[batch]).await.unwrap();
+    let done = commit(&table, staged).await.unwrap().unwrap();
+    assert_eq!((done.rows_appended, done.rows_removed), (2, 2));
+    let now = rows(&[(2, "Grace H."), (3, "Edsger"), (4, "Barbara")]);
+    assert_eq!(read(&done.table, None).await, now);
+}
+
+#[tokio::test]
+async fn a_delta_of_deletes_alone_is_a_delete_snapshot() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    append(&table, &rows(&[(1, "Ada"), (2, "Grace")])).await;
+    let table = lake.load().await;
+    let mut plan = upsert_plan(&[0]);
+    plan.clauses = vec![clause(Occasion::Matched, Action::Delete)];
+    let change = lower(&table, plan, &delta_like(&table.describe().unwrap())).unwrap();
+    let staged = stage(&table, change, &[batch(&[(2, None)])]).await.unwrap();
+    assert_eq!(staged.files(), 0);
+    let done = commit(&table, staged).await.unwrap().unwrap();
+    assert_eq!((done.rows_appended, done.rows_removed), (0, 1));
+    assert_eq!(done.table.current_snapshot().unwrap().operation, "delete");
+    assert_eq!(read(&done.table, None).await, rows(&[(1, "Ada")]));
+}
+
+#[tokio::test]
+async fn rows_missing_from_a_complete_delta_can_go() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    append(&table, &rows(&[(1, "Ada"), (2, "Grace"), (3, "Edsger")])).await;
+    let table = lake.load().await;
+    let mut plan = upsert_plan(&[0]);
+    plan.clauses
+        .push(clause(Occasion::NotMatchedBySource, Action::Delete));
+    let change = lower(&table, plan, &delta_like(&table.describe().unwrap())).unwrap();
+    let staged = stage(
+        &table,
+        change,
+        &[batch(&rows(&[(2, "Grace H."), (4, "Barbara")]))],
+    )
+    .await;
+    let done = commit(&table, staged.unwrap()).await.unwrap().unwrap();
+    assert_eq!((done.rows_appended, done.rows_removed), (2, 3));
+    assert_eq!(
+        read(&done.table, None).await,
+        rows(&[(2, "Grace H."), (4, "Barbara")])
+    );
+}
+
+#[tokio::test]
+async fn a_key_with_null_matches_nothing() {
+    let lake = Fixture::new();
+    let mut new = people();
+    new.identifier.clear();
+    let table = lake.warehouse.create_table(&name(), &new).await.unwrap();
+    let by_name = |table: &icehost_lake::LakeTable| {
+        lower(
+            table,
+            upsert_plan(&[1]),
+            &delta_like(&table.describe().unwrap()),
+        )
+        .unwrap()
+    };
+    let staged = stage(
+        &table,
+        by_name(&table),
+        &[batch(&[(1, None), (2, None), row(3, "c")])],
+    )
+    .await;
+    let table = commit(&table, staged.unwrap())
+        .await
+        .unwrap()
+        .unwrap()
+        .table;
+    let staged = stage(&table, by_name(&table), &[batch(&[(4, None), row(5, "c")])])
+        .await
+        .unwrap();
+    let done = commit(&table, staged).await.unwrap().unwrap();
+    assert_eq!(done.rows_removed, 1);
+    let all = vec![(1, None), (2, None), (4, None), row(5, "c")];
+    assert_eq!(read(&done.table, None).await, all);
+}
+
+#[tokio::test]
+async fn a_unique_first_load_collects_no_keys_and_notices_other_writers() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let unique = StageOptions {
+        unique_keys: true,
+        ..StageOptions::default()
+    };
+    let load = [batch(&rows(&[(1, "Ada")]))];
+    let early = stage_with(&table, upserting(&table), &load, unique.clone())
+        .await
+        .unwrap();
+    let late = stage_with(&table, upserting(&table), &load, unique.clone())
+        .await
+        .unwrap();
+    commit(&table, early).await.unwrap().unwrap();
+    let error = commit(&table, late).await.unwrap_err();
+    assert_eq!(error.kind(), LakeErrorKind::Conflict);
+    assert!(error.is_transient());
+    assert_eq!(read(&lake.load().await, None).await, rows(&[(1, "Ada")]));
+
+    // On a table with rows the promise of unique keys still leaves matching to be done.
+    let table = lake.load().await;
+    let staged = stage_with(
+        &table,
+        upserting(&table),
+        &[batch(&rows(&[(1, "A.")]))],
+        unique,
+    )
+    .await;
+    let done = commit(&table, staged.unwrap()).await.unwrap().unwrap();
+    assert_eq!(done.rows_removed, 1);
+}
+
+#[tokio::test]
+async fn a_commit_on_a_stale_table_matches_the_newest_rows() {
+    let lake = Fixture::new();
+    let stale = lake.table().await;
+    let staged = stage(&stale, upserting(&stale), &[batch(&rows(&[(1, "mine")]))])
+        .await
+        .unwrap();
+    append(&stale, &rows(&[(1, "theirs"), (2, "kept")])).await;
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let done = stale
+        .commit(CommitRequest {
+            staged: Some(staged),
+            guard: Some(Box::new(move |table| {
+                log.lock().unwrap().push(table.version());
+                Ok(())
+            })),
+            ..CommitRequest::default()
+        })
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [Some(2)],
+        "the guard sees the newest state"
+    );
+    assert_eq!(done.rows_removed, 1);
+    assert_eq!(
+        read(&done.table, None).await,
+        rows(&[(1, "mine"), (2, "kept")])
+    );
+}
