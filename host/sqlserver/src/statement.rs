@@ -9,7 +9,7 @@ use icehost_plan::{SqlType, Value};
 /// `Display` shows the parameters in front, as `DECLARE`s, so that the whole can be read (and run) by people.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
-    /// The T-SQL text; parameters are `@p1`, `@p2`, …
+    /// The T-SQL text; parameters are `@v1`, `@v2`, …
     pub sql: String,
     /// The parameters, in order.
     pub parameters: Vec<Parameter>,
@@ -35,7 +35,7 @@ impl Statement {
         }
     }
 
-    /// The parameters as `sp_executesql` wants them declared: `@p1 int, @p2 datetime`.
+    /// The parameters as `sp_executesql` wants them declared: `@v1 int, @v2 datetime`.
     pub fn declarations(&self) -> String {
         let declared: Vec<String> = self
             .parameters
@@ -95,7 +95,7 @@ pub(crate) struct Parameters(Vec<Parameter>);
 impl Parameters {
     /// Adds a parameter and gives its name.
     pub(crate) fn add(&mut self, sql_type: SqlType, value: Value) -> String {
-        let name = format!("@p{}", self.0.len() + 1);
+        let name = format!("@v{}", self.0.len() + 1);
         self.0.push(Parameter {
             name: name.clone(),
             sql_type,

@@ -4,8 +4,7 @@ use super::Endpoint;
 use super::setting::{self, Setting};
 use crate::error::{Result, SqlServerError};
 
-/// Reads a connection string. Source: .NET `DbConnectionStringBuilder`: keywords end at `=` (`==` stands for
-/// one in the keyword), values may stand in single or double quotes, in which the quote is doubled; of two
+/// Reads a connection string. Source: .NET `DbConnectionStringBuilder`: keywords end at `=`, values may stand in single or double quotes, in which the quote is doubled; of two
 /// settings of one keyword the last wins.
 ///
 /// An error quotes no value, nor a keyword that follows the password directly: it may be a part of it.
@@ -44,21 +43,11 @@ impl Cursor<'_> {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        let mut name = String::new();
-        let mut chars = self.rest.char_indices().peekable();
-        while let Some((at, c)) = chars.next() {
-            match c {
-                '=' if chars.peek().is_some_and(|(_, next)| *next == '=') => {
-                    chars.next();
-                    name.push('=');
-                }
-                '=' => {
-                    self.rest = &self.rest[at + 1..];
-                    return Ok(Some(name.trim().to_owned()));
-                }
-                ';' => break,
-                c => name.push(c),
-            }
+        let end = self.rest.find(['=', ';']).unwrap_or(self.rest.len());
+        let (name, behind) = self.rest.split_at(end);
+        if let Some(value) = behind.strip_prefix('=') {
+            self.rest = value;
+            return Ok(Some(name.trim().to_owned()));
         }
         Err(if behind_password {
             broken_password()

@@ -3,7 +3,7 @@
 use icehost_plan::{Delta, ValidMergePlan};
 
 use super::{Loader, Position, position};
-use crate::error::{Result, SqlServerError};
+use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::introspect::Fields;
 use crate::lower::merge::{self, MergeStatements};
 use crate::name::quote;
@@ -67,11 +67,11 @@ impl Loader<'_> {
             self.verify_code_pages().await?;
             counts.duplicates_removed = self.deduplicate(&statements).await?;
         }
-        failpoint("sqlserver-after-stage")?;
+        failpoint("sqlserver::after-stage")?;
         self.begin_transaction(has_merge).await?;
         match self.apply(&statements, position, counts).await {
             Ok(counts) => {
-                failpoint("sqlserver-after-commit")?;
+                failpoint("sqlserver::after-commit")?;
                 Ok(counts)
             }
             Err(error) => {
@@ -126,16 +126,26 @@ impl Loader<'_> {
 
     /// HOLDLOCK protects the keys that MERGE looks for; the statements that replace it need it throughout.
     async fn begin_transaction(&mut self, has_merge: bool) -> Result<()> {
-        let isolation = if has_merge {
-            "READ COMMITTED"
-        } else {
-            "SERIALIZABLE"
-        };
-        self.connection
-            .client
-            .batch(&format!(
-                "SET TRANSACTION ISOLATION LEVEL {isolation}; BEGIN TRANSACTION;"
-            ))
+        let client = &mut self.connection.client;
+        if !has_merge {
+            match client
+                .batch("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; BEGIN TRANSACTION;")
+                .await
+            {
+                Ok(_) => return Ok(()),
+                Err(error) if matches!(error.kind(), ErrorKind::Server(_)) => {
+                    tracing::warn!(
+                        %error,
+                        table = %self.target.name,
+                        "merging without SERIALIZABLE: only a unique key of the target keeps others from \
+                         inserting a key of the delta meanwhile"
+                    );
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        client
+            .batch("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN TRANSACTION;")
             .await?;
         Ok(())
     }
@@ -146,8 +156,10 @@ impl Loader<'_> {
         position: &Position,
         mut counts: MergeCounts,
     ) -> Result<MergeCounts> {
-        self.connection.lock_position(position, self.target).await?;
-        failpoint("sqlserver-before-merge")?;
+        self.connection
+            .claim_position(position, self.target)
+            .await?;
+        failpoint("sqlserver::before-merge")?;
         if self.rows > 0 {
             let merging =
                 |error: SqlServerError| error.context(format!("merging into {}", self.target.name));
@@ -166,12 +178,12 @@ impl Loader<'_> {
         }
         self.connection
             .client
-            .run(&position::write(position, self.target, &counts))
+            .run(&position::count(position, self.target, &counts))
             .await
             .map_err(|error| {
-                error.context(format!("moving the position of {}", self.target.name))
+                error.context(format!("writing the position of {}", self.target.name))
             })?;
-        failpoint("sqlserver-before-commit")?;
+        failpoint("sqlserver::before-commit")?;
         self.connection
             .client
             .batch("COMMIT TRANSACTION; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;")
@@ -212,10 +224,15 @@ fn count(value: i64) -> Result<u64> {
 /// A place where a test makes the load fail, as if the connection broke there.
 #[cfg(feature = "failpoints")]
 fn failpoint(name: &str) -> Result<()> {
-    fail::fail_point!(name, |_| Err(SqlServerError::new(
-        crate::error::ErrorKind::ConnectionLost,
-        format!("failpoint {name}")
-    )));
+    fail::fail_point!(name, |argument| {
+        if argument.as_deref() == Some("crash") {
+            std::process::abort();
+        }
+        Err(SqlServerError::new(
+            ErrorKind::ConnectionLost,
+            format!("failed at {name}, as the test asked"),
+        ))
+    });
     Ok(())
 }
 

@@ -6,18 +6,19 @@ mod position;
 mod verify;
 
 use arrow_array::RecordBatch;
-use icehost_plan::{Column, SqlType};
+use icehost_plan::{Column, SqlType, Value};
 
 pub use merge::MergeCounts;
 pub use position::Position;
 
 use crate::connection::Connection;
-use crate::driver::Cell;
+use crate::driver::{Cell, Client};
 use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
 use crate::lower::staging::{ARRIVAL, Staging};
 use crate::lower::{self, NewColumn};
 use crate::name::{TableName, quote};
+use crate::statement::Parameters;
 use encode::{BatchEncoder, Refusal};
 
 /// A delta on its way into a table.
@@ -62,6 +63,18 @@ impl Connection {
             .run(&statement)
             .await
             .map_err(|error| error.context(format!("creating table {name}")))?;
+        Ok(())
+    }
+
+    /// Drops a table.
+    ///
+    /// # Errors
+    /// Whatever the server reports.
+    pub async fn drop_table(&mut self, name: &TableName) -> Result<()> {
+        self.client
+            .batch(&format!("DROP TABLE {};", name.sql()))
+            .await
+            .map_err(|error| error.context(format!("dropping table {name}")))?;
         Ok(())
     }
 }
@@ -135,6 +148,7 @@ impl<'c> Loader<'c> {
             .await
             .map_err(loading)?;
         let mut cells: Vec<Cell<'_>> = Vec::with_capacity(self.types.len());
+        let mut oversized: Vec<(usize, usize)> = Vec::new();
         for row in 0..batch.num_rows() {
             let number = first + row as u64 + 1;
             cells.push(Cell::BigInt(number as i64));
@@ -142,7 +156,12 @@ impl<'c> Loader<'c> {
                 match encoder.cell(position, row) {
                     Ok(cell) => {
                         note(notes, &encoder, position, row, number, &cell);
-                        cells.push(cell);
+                        if cell.fits_bulk_load() {
+                            cells.push(cell);
+                        } else {
+                            cells.push(Cell::Null);
+                            oversized.push((row, position));
+                        }
                     }
                     Err(Refusal { reason, hint }) => {
                         let error = SqlServerError::data(
@@ -165,9 +184,50 @@ impl<'c> Loader<'c> {
                 target.name
             )));
         }
+        for (row, position) in oversized {
+            let Ok(value) = encoder.cell(position, row) else {
+                continue;
+            };
+            let (Some(name), Some(&sql_type)) =
+                (columns.get(position + 1), self.types.get(position + 1))
+            else {
+                continue;
+            };
+            let number = first + row as u64 + 1;
+            let client = &mut self.connection.client;
+            stage_oversized(client, &table, (name, sql_type), number, value)
+                .await
+                .map_err(loading)?;
+        }
         self.rows += sent;
         Ok(())
     }
+}
+
+/// Puts one value into its staged row, in a statement of its own.
+async fn stage_oversized(
+    client: &mut Client,
+    table: &str,
+    column: (&str, SqlType),
+    number: u64,
+    value: Cell<'_>,
+) -> Result<()> {
+    let value = match value {
+        Cell::Text(text) => Value::Text(text.into_owned()),
+        Cell::Binary(bytes) => Value::Binary(bytes.into_owned()),
+        // Only text and bytes are ever too long.
+        _ => return Ok(()),
+    };
+    let (name, sql_type) = column;
+    let mut parameters = Parameters::default();
+    let value = parameters.add(sql_type, value);
+    let number = parameters.add(SqlType::BigInt, Value::Integer(number as i64));
+    let statement = parameters.finish(format!(
+        "UPDATE {table} SET {name} = {value} WHERE {} = {number};",
+        quote(ARRIVAL)
+    ));
+    client.run(&statement).await?;
+    Ok(())
 }
 
 fn note(

@@ -15,6 +15,8 @@ pub(super) const TABLE: &str = "[dbo].[icehost_positions]";
 
 /// `There is already an object named …`
 const ALREADY_EXISTS: u32 = 2714;
+/// `Violation of PRIMARY KEY constraint …`
+const DUPLICATE_KEY: u32 = 2627;
 
 const NVARCHAR: SqlType = SqlType::NVarChar(Length::Limited(4000));
 
@@ -89,49 +91,10 @@ impl Connection {
         if !self.has_positions().await? {
             return Ok(None);
         }
-        self.select_position(lake_uuid, target, "").await
-    }
-
-    /// Reads the position and keeps others from moving it until the transaction ends.
-    pub(super) async fn lock_position(
-        &mut self,
-        position: &Position,
-        target: &SqlTable,
-    ) -> Result<()> {
-        let found = self
-            .select_position(position.lake_uuid, target, " WITH (UPDLOCK, HOLDLOCK)")
-            .await?;
-        if found == position.previous {
-            return Ok(());
-        }
-        let shown = |id: Option<i64>| id.map_or("none".to_owned(), |id| id.to_string());
-        Err(SqlServerError::new(
-            ErrorKind::Conflict,
-            format!(
-                "another run has moved {} from snapshot {} to {} meanwhile",
-                target.name,
-                shown(position.previous),
-                shown(found)
-            ),
-        )
-        .with_hint("run again: it starts where the other run ended"))
-    }
-
-    async fn select_position(
-        &mut self,
-        lake_uuid: Uuid,
-        target: &SqlTable,
-        hint: &str,
-    ) -> Result<Option<i64>> {
         let mut parameters = Parameters::default();
-        let uuid = parameters.add(
-            SqlType::UniqueIdentifier,
-            Value::Uuid(lake_uuid.into_bytes()),
-        );
-        let name = parameters.add(NVARCHAR, Value::Text(key(target)));
-        let statement = parameters.finish(format!(
-            "SELECT [snapshot_id] FROM {TABLE}{hint} WHERE [lake_uuid] = {uuid} AND [target_table] = {name};"
-        ));
+        let row = row_of(&mut parameters, lake_uuid, target);
+        let statement =
+            parameters.finish(format!("SELECT [snapshot_id] FROM {TABLE} WHERE {row};"));
         let answer =
             self.client.run(&statement).await.map_err(|error| {
                 error.context(format!("reading the position of {}", target.name))
@@ -141,6 +104,64 @@ impl Connection {
             None => Ok(None),
         }
     }
+
+    /// Moves the position, if it still is where it was read. The row is locked from then on, so that of two
+    /// runs that do the same, the second waits for the first and then finds it moved; no lock hint is
+    /// needed, which not every server honours.
+    pub(super) async fn claim_position(
+        &mut self,
+        position: &Position,
+        target: &SqlTable,
+    ) -> Result<()> {
+        let mut parameters = Parameters::default();
+        let row = row_of(&mut parameters, position.lake_uuid, target);
+        let mut text = |text: &str| parameters.add(NVARCHAR, Value::Text(text.to_owned()));
+        let (lake_table, run_id) = (text(&position.lake_table), text(&position.run_id));
+        let mut number = |value: i64| parameters.add(SqlType::BigInt, Value::Integer(value));
+        let snapshot = number(position.snapshot_id);
+        let sql = match position.previous {
+            Some(previous) => format!(
+                "UPDATE {TABLE}
+SET [lake_table] = {lake_table}, [snapshot_id] = {snapshot}, [run_id] = {run_id},
+    [updated_at] = SYSUTCDATETIME()
+WHERE {row} AND [snapshot_id] = {};
+SELECT CAST(@@ROWCOUNT AS bigint);",
+                number(previous)
+            ),
+            // @v1 and @v2 are the row's key.
+            None => format!(
+                "INSERT INTO {TABLE} ([lake_uuid], [target_table], [lake_table], [snapshot_id], [run_id],
+    [rows_inserted], [rows_updated], [rows_deleted], [updated_at])
+VALUES (@v1, @v2, {lake_table}, {snapshot}, {run_id}, 0, 0, 0, SYSUTCDATETIME());
+SELECT CAST(@@ROWCOUNT AS bigint);"
+            ),
+        };
+        let moved = match self.client.run(&parameters.finish(sql)).await {
+            Ok(answer) => {
+                let row = answer.rows().into_iter().next().unwrap_or_default();
+                Fields::of(row).integer()? == 1
+            }
+            Err(error) if error.number() == Some(DUPLICATE_KEY) => false,
+            Err(error) => {
+                return Err(error.context(format!("moving the position of {}", target.name)));
+            }
+        };
+        if moved {
+            return Ok(());
+        }
+        let from = match position.previous {
+            Some(id) => format!("snapshot {id}"),
+            None => "its first load".to_owned(),
+        };
+        Err(SqlServerError::new(
+            ErrorKind::Conflict,
+            format!(
+                "another run has moved {} on from {from} meanwhile",
+                target.name
+            ),
+        )
+        .with_hint("run again: it starts where the other run ended"))
+    }
 }
 
 /// The target's name as the positions have it: quoted, as the server spells it.
@@ -148,34 +169,29 @@ fn key(target: &SqlTable) -> String {
     target.name.sql()
 }
 
-/// Writes the position.
-pub(super) fn write(position: &Position, target: &SqlTable, counts: &MergeCounts) -> Statement {
+/// The condition that finds the target's row, by the parameters `@v1` and `@v2`.
+fn row_of(parameters: &mut Parameters, lake_uuid: Uuid, target: &SqlTable) -> String {
+    let uuid = Value::Uuid(lake_uuid.into_bytes());
+    let uuid = parameters.add(SqlType::UniqueIdentifier, uuid);
+    let name = parameters.add(NVARCHAR, Value::Text(key(target)));
+    format!("[lake_uuid] = {uuid} AND [target_table] = {name}")
+}
+
+/// Adds to the position what the merge did.
+pub(super) fn count(position: &Position, target: &SqlTable, counts: &MergeCounts) -> Statement {
     let mut parameters = Parameters::default();
-    let uuid = parameters.add(
-        SqlType::UniqueIdentifier,
-        Value::Uuid(position.lake_uuid.into_bytes()),
-    );
-    let mut text = |text: &str| parameters.add(NVARCHAR, Value::Text(text.to_owned()));
-    let (name, lake_table, run_id) = (
-        text(&key(target)),
-        text(&position.lake_table),
-        text(&position.run_id),
-    );
-    let mut number = |value: i64| parameters.add(SqlType::BigInt, Value::Integer(value));
-    let snapshot = number(position.snapshot_id);
-    let (inserted, updated, deleted) = (
-        number(counts.inserted as i64),
-        number(counts.updated as i64),
-        number(counts.deleted as i64),
-    );
-    parameters.finish(format!(
+    let row = row_of(&mut parameters, position.lake_uuid, target);
+    let mut number = |value: u64| {
+        let value = i64::try_from(value).unwrap_or(i64::MAX);
+        parameters.add(SqlType::BigInt, Value::Integer(value))
+    };
+    let sql = format!(
         "UPDATE {TABLE}
-SET [lake_table] = {lake_table}, [snapshot_id] = {snapshot}, [run_id] = {run_id}, [rows_inserted] = {inserted},
-    [rows_updated] = {updated}, [rows_deleted] = {deleted}, [updated_at] = SYSUTCDATETIME()
-WHERE [lake_uuid] = {uuid} AND [target_table] = {name};
-IF @@ROWCOUNT = 0
-INSERT INTO {TABLE} ([lake_uuid], [target_table], [lake_table], [snapshot_id], [run_id], [rows_inserted],
-    [rows_updated], [rows_deleted], [updated_at])
-VALUES ({uuid}, {name}, {lake_table}, {snapshot}, {run_id}, {inserted}, {updated}, {deleted}, SYSUTCDATETIME());"
-    ))
+SET [rows_inserted] = {}, [rows_updated] = {}, [rows_deleted] = {}
+WHERE {row};",
+        number(counts.inserted),
+        number(counts.updated),
+        number(counts.deleted)
+    );
+    parameters.finish(sql)
 }

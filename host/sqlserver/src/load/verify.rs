@@ -72,16 +72,18 @@ impl Loader<'_> {
 
     async fn verify_code_page(&mut self, column: &StagedColumn) -> Result<()> {
         let staged = column.staged();
-        let narrow = format!("CAST({staged} AS varchar(max))");
-        let changed = format!(
-            "CAST(CAST({narrow} AS nvarchar(max)) AS varbinary(max)) <> CAST({staged} AS varbinary(max))"
-        );
-        let too_long = match column.sql_type {
-            SqlType::Char(n) | SqlType::VarChar(Length::Limited(n)) => {
-                format!("DATALENGTH({narrow}) > {n}")
-            }
-            _ => "1 = 0".to_owned(),
+        let stored = match column.sql_type {
+            SqlType::Char(n) => SqlType::VarChar(Length::Limited(n)),
+            other => other,
         };
+        // CAST cuts what is too long.
+        let differs = |stored: SqlType| {
+            format!(
+                "CAST(CAST(CAST({staged} AS {stored}) AS nvarchar(max)) AS varbinary(max)) \
+                 <> CAST({staged} AS varbinary(max))"
+            )
+        };
+        let (cut, changed) = (differs(stored), differs(SqlType::VarChar(Length::Max)));
         let key_ordinals = self.target.table.key();
         let keys: Vec<&StagedColumn> = key_ordinals
             .iter()
@@ -99,7 +101,7 @@ impl Loader<'_> {
             .client
             .batch(&format!(
                 "SELECT TOP (1) S.{arrival}, CASE WHEN {changed} THEN 1 ELSE 0 END{shown} FROM {} AS S \
-                 WHERE {changed} OR {too_long} ORDER BY S.{arrival};",
+                 WHERE {cut} ORDER BY S.{arrival};",
                 quote(&self.staging.table),
                 arrival = quote(ARRIVAL)
             ))

@@ -1,0 +1,513 @@
+//! Plans into T-SQL: every node, probe and clause as a snapshot.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use icehost_plan::{
+    Action, Aggregate, AggregateFunction, Assignment, ChangeSource, Clause, Collation, Column,
+    ColumnType, Comparison, Contents, Coverage, Delta, Direction, Expression, ExtractionPlan,
+    Features, KeyPair, MergePlan, Node, Occasion, Probe, Side, SortKey, SqlType, Table,
+    ValidMergePlan, Value, WriteMode,
+};
+use icehost_sqlserver::lower::{create_table, extraction, merge, probes};
+use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, TableName};
+
+const CI: &str = "SQL_Latin1_General_CP1_CI_AS";
+
+/// A table from names, types and what is special about each column.
+fn table(name: TableName, columns: &[(&str, &str, &str)]) -> SqlTable {
+    let columns: Vec<SqlColumn> = columns
+        .iter()
+        .map(|(name, sql_type, traits)| {
+            let sql_type: SqlType = sql_type.parse().unwrap();
+            SqlColumn {
+                name: (*name).to_owned(),
+                sql_type,
+                nullable: traits.contains("null"),
+                identity: traits.contains("identity"),
+                computed: traits.contains("computed"),
+                collation: match traits.split_once("collate ") {
+                    Some((_, collation)) => Some(collation.to_owned()),
+                    None => (sql_type.logical() == icehost_plan::LogicalType::Text)
+                        .then(|| CI.to_owned()),
+                },
+                default: None,
+            }
+        })
+        .collect();
+    let plan_columns = columns.iter().enumerate().map(|(i, column)| Column {
+        name: column.name.clone(),
+        column_type: ColumnType::Sql(column.sql_type),
+        nullable: column.nullable,
+        key_position: (i == 0).then_some(0),
+        identity: column.identity,
+        read_only: column.computed || column.sql_type == SqlType::RowVersion,
+        collation: column.collation.as_deref().map(Collation::from_name),
+    });
+    SqlTable {
+        table: Table {
+            name: name.to_string(),
+            columns: plan_columns.collect(),
+            features: Features {
+                rowversion: columns.iter().any(|c| c.sql_type == SqlType::RowVersion),
+                ..Features::default()
+            },
+            row_estimate: None,
+        },
+        name,
+        object_id: 1,
+        database: "Sales".to_owned(),
+        is_view: false,
+        has_triggers: false,
+        snapshot_isolation: false,
+        unique_keys: vec![vec![columns[0].name.clone()]],
+        columns,
+        skipped: Vec::new(),
+    }
+}
+
+fn customers() -> SqlTable {
+    table(
+        TableName::new("dbo", "Customers"),
+        &[
+            ("Id", "int", "identity"),
+            ("Name", "nvarchar(100)", ""),
+            ("Code", "varchar(10)", "null"),
+            ("Changed", "datetime", ""),
+            ("Balance", "money", "null"),
+            ("Version", "rowversion", ""),
+            ("Tag", "uniqueidentifier", "null"),
+            ("Active", "bit", ""),
+            ("Rate", "decimal(9,4)", "null"),
+            ("Seen", "datetime2(7)", "null"),
+            ("Total", "int", "computed null"),
+            ("Alias", "varchar(20)", "null collate Polish_CI_AS"),
+        ],
+    )
+}
+
+fn source(column: u32) -> Node {
+    Node::Column {
+        side: Side::Source,
+        column,
+    }
+}
+
+fn target(column: u32) -> Node {
+    Node::Column {
+        side: Side::Target,
+        column,
+    }
+}
+
+fn literal(text: &str) -> Node {
+    Node::Literal(text.parse().unwrap())
+}
+
+fn tree(nodes: Vec<Node>) -> Expression {
+    Expression {
+        root: nodes.len() as u32 - 1,
+        nodes,
+    }
+}
+
+fn compare(op: Comparison, left: Node, right: Node) -> Expression {
+    tree(vec![
+        left,
+        right,
+        Node::Compare {
+            op,
+            left: 0,
+            right: 1,
+        },
+    ])
+}
+
+fn plan(columns: &[u32], filter: Option<Expression>) -> ExtractionPlan {
+    ExtractionPlan {
+        source: ChangeSource::Rows,
+        coverage: Coverage::Incremental,
+        columns: columns.to_vec(),
+        filter,
+        order_by: Vec::new(),
+        split_on: None,
+        observe: Vec::new(),
+    }
+}
+
+/// The statement for a filter on [`customers`], without its SELECT.
+fn filtered(filter: Expression) -> String {
+    let table = customers();
+    let plan = plan(&[0], Some(filter)).validate(&table.table).unwrap();
+    let statement = extraction(&table, &plan).unwrap().to_string();
+    statement.replace("SELECT [Id]\nFROM [dbo].[Customers]\n", "")
+}
+
+#[test]
+fn an_extraction_selects_columns_in_the_plans_order_and_casts_what_the_wire_would_change() {
+    let table = customers();
+    let mut plan = plan(&(0..12).rev().collect::<Vec<u32>>(), None);
+    plan.order_by = vec![
+        SortKey {
+            column: 3,
+            direction: Direction::Descending,
+        },
+        SortKey {
+            column: 0,
+            direction: Direction::Ascending,
+        },
+    ];
+    let plan = plan.validate(&table.table).unwrap();
+    insta::assert_snapshot!(extraction(&table, &plan).unwrap());
+}
+
+#[test]
+fn names_are_quoted() {
+    let table = table(
+        TableName::parse("[odd]]schema].[we]]ird, \"name\"]").unwrap(),
+        &[
+            ("a]b", "int", ""),
+            ("select", "int", ""),
+            ("x y", "int", ""),
+        ],
+    );
+    let filter = compare(Comparison::Gt, source(0), source(2));
+    let plan = plan(&[0, 1, 2], Some(filter))
+        .validate(&table.table)
+        .unwrap();
+    insta::assert_snapshot!(extraction(&table, &plan).unwrap());
+}
+
+#[test]
+fn a_cursor_is_compared_in_its_columns_own_type() {
+    let window = |column: u32, after: &str, through: &str| {
+        filtered(tree(vec![
+            literal(after),
+            source(column),
+            Node::Compare {
+                op: Comparison::Lt,
+                left: 0,
+                right: 1,
+            },
+            literal(through),
+            Node::Compare {
+                op: Comparison::Le,
+                left: 1,
+                right: 3,
+            },
+            Node::AllOf(vec![2, 4]),
+        ]))
+    };
+    let windows = [
+        window(0, "integer:7", "integer:5000000000"),
+        window(
+            3,
+            "timestamp:2026-01-31T12:00:00.003",
+            "timestamp:2026-01-31T12:00:00.005",
+        ),
+        window(
+            9,
+            "timestamp:2026-01-31T12:00:00.1234567",
+            "timestamp:2026-01-31T12:00:00",
+        ),
+        window(4, "decimal:-1.0001", "decimal:922337203685477.5808"),
+        window(8, "decimal:1.5", "decimal:1.00001"),
+        window(5, "binary:0x00000000000007D1", "binary:0x00000000000007D2"),
+        window(
+            6,
+            "uuid:6f9619ff-8b86-d011-b42d-00c04fc964ff",
+            "uuid:00000000-0000-0000-0000-000000000001",
+        ),
+        window(1, "text:O'Neil", "text:日本"),
+        window(2, "text:abc", "text:é€"),
+        window(11, "text:abc", "text:łódź"),
+    ];
+    insta::assert_snapshot!(windows.join("\n\n"));
+}
+
+#[test]
+fn every_node_has_its_sql() {
+    let is_null = |column| vec![source(column), Node::IsNull(0)];
+    let statements = [
+        filtered(compare(Comparison::Ne, source(7), literal("boolean:true"))),
+        filtered(tree(is_null(2))),
+        filtered(tree([is_null(2), vec![Node::Negate(1)]].concat())),
+        filtered(tree(vec![
+            source(2),
+            Node::OneOf {
+                item: 0,
+                values: vec!["text:a".parse().unwrap(), "text:é".parse().unwrap()],
+            },
+        ])),
+        filtered(tree(vec![
+            source(8),
+            literal("decimal:0.5"),
+            Node::Literal(Value::Null),
+            Node::Coalesce(vec![2, 0, 1]),
+            literal("decimal:2"),
+            Node::Compare {
+                op: Comparison::Ge,
+                left: 3,
+                right: 4,
+            },
+        ])),
+        filtered(tree(vec![
+            source(2),
+            Node::IsNull(0),
+            source(4),
+            Node::IsNull(2),
+            Node::AnyOf(vec![1, 3]),
+            source(6),
+            Node::IsNull(5),
+            Node::AllOf(vec![4, 6]),
+            Node::AnyOf(vec![7, 3]),
+        ])),
+        filtered(compare(Comparison::Lt, source(0), source(10))),
+    ];
+    insta::assert_snapshot!(statements.join("\n\n"));
+}
+
+#[test]
+fn shared_nodes_do_not_unfold_without_end() {
+    let mut nodes = vec![source(2), Node::IsNull(0)];
+    for i in 1..40 {
+        nodes.push(Node::AllOf(vec![i, i]));
+    }
+    let table = customers();
+    let plan = plan(&[0], Some(tree(nodes)))
+        .validate(&table.table)
+        .unwrap();
+    let error = extraction(&table, &plan).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "an expression unfolds to more than 10000 nodes"
+    );
+}
+
+#[test]
+fn probes_are_read_in_one_statement() {
+    let table = customers();
+    let aggregate = |function, column| Probe::Aggregate(Aggregate { function, column });
+    let all = [
+        aggregate(AggregateFunction::Max, 3),
+        aggregate(AggregateFunction::Min, 4),
+        aggregate(AggregateFunction::Max, 5),
+        aggregate(AggregateFunction::Min, 6),
+        aggregate(AggregateFunction::Max, 11),
+        aggregate(AggregateFunction::Count, 2),
+        aggregate(AggregateFunction::CountNull, 2),
+        aggregate(AggregateFunction::CountDistinct, 2),
+        Probe::MinActiveRowversion,
+        Probe::SourceTime,
+    ];
+    insta::assert_snapshot!(probes(&table, &all).unwrap());
+    for probe in [
+        Probe::ChangeTrackingCurrent,
+        Probe::CaptureMaxLsn,
+        Probe::CurrentSnapshot,
+    ] {
+        assert!(probes(&table, &[probe]).is_err(), "{probe:?}");
+    }
+}
+
+#[test]
+fn change_sources_other_than_rows_are_refused() {
+    let mut table = customers();
+    table.table.features.change_tracking = true;
+    let mut plan = plan(&[0], None);
+    plan.source = ChangeSource::ChangeTracking(icehost_plan::Window {
+        after: None,
+        through: None,
+    });
+    let plan = plan.validate(&table.table).unwrap();
+    assert!(extraction(&table, &plan).is_err());
+}
+
+#[test]
+fn a_table_is_created_with_its_key() {
+    let columns: Vec<NewColumn> = customers()
+        .columns
+        .into_iter()
+        .map(|column| NewColumn {
+            name: column.name,
+            sql_type: column.sql_type,
+            nullable: column.nullable,
+            collation: column.collation,
+        })
+        .collect();
+    let name = TableName::new("dbo", "Copy");
+    let key = ["Id".to_owned(), "Name".to_owned()];
+    insta::assert_snapshot!(create_table(&name, &columns, &key).unwrap());
+    assert!(create_table(&name, &columns, &["Nobody".to_owned()]).is_err());
+    assert!(create_table(&name, &[], &[]).is_err());
+}
+
+fn delta_of(table: &SqlTable, contents: Contents) -> Delta {
+    let mut columns = table.table.columns.clone();
+    let mut operation = None;
+    if contents == Contents::Changes {
+        operation = Some(columns.len() as u32);
+        columns.push(Delta::operation_column());
+    }
+    Delta {
+        columns,
+        contents,
+        operation,
+        rows: 1,
+    }
+}
+
+fn clause(occasion: Occasion, condition: Option<Expression>, action: Action) -> Clause {
+    Clause {
+        occasion,
+        condition,
+        action,
+    }
+}
+
+fn merge_plan(
+    table: &SqlTable,
+    delta: &Delta,
+    keys: &[u32],
+    clauses: Vec<Clause>,
+) -> ValidMergePlan {
+    let plan = MergePlan {
+        keys: keys
+            .iter()
+            .map(|&key| KeyPair {
+                source: key,
+                target: key,
+            })
+            .collect(),
+        deduplicate: vec![SortKey {
+            column: 3,
+            direction: Direction::Descending,
+        }],
+        clauses,
+        mode: if keys.is_empty() {
+            WriteMode::Append
+        } else {
+            WriteMode::MergeOnRead
+        },
+    };
+    plan.validate(&table.table, delta).unwrap()
+}
+
+fn both_ways(keys: &[u32], contents: Contents, clauses: Vec<Clause>) -> String {
+    let table = customers();
+    let delta = delta_of(&table, contents);
+    let plan = merge_plan(&table, &delta, keys, clauses);
+    let statements = merge(&table, &delta, &plan, true).unwrap();
+    let without = merge(&table, &delta, &plan, false).unwrap();
+    assert_eq!(statements.deduplicate, without.deduplicate);
+    format!("{statements}\n\n{}", without.apply)
+}
+
+#[test]
+fn an_upsert_leaves_out_what_cannot_be_written_and_never_updates_identity() {
+    insta::assert_snapshot!(both_ways(
+        &[0],
+        Contents::Upserts,
+        vec![
+            clause(Occasion::Matched, None, Action::WriteAll),
+            clause(Occasion::NotMatched, None, Action::WriteAll),
+        ],
+    ));
+}
+
+#[test]
+fn changes_are_applied_by_their_operation() {
+    let is_delete = || compare(Comparison::Eq, source(12), literal("integer:0"));
+    insta::assert_snapshot!(both_ways(
+        &[0],
+        Contents::Changes,
+        vec![
+            clause(Occasion::Matched, Some(is_delete()), Action::Delete),
+            clause(Occasion::Matched, None, Action::WriteAll),
+            clause(Occasion::NotMatched, Some(is_delete()), Action::Skip),
+            clause(Occasion::NotMatched, None, Action::WriteAll),
+        ],
+    ));
+}
+
+#[test]
+fn of_many_clauses_the_first_that_applies_wins() {
+    let newer = || compare(Comparison::Gt, source(3), target(3));
+    let active = || compare(Comparison::Eq, target(7), literal("boolean:true"));
+    let set = |column, value| {
+        Action::Write(vec![Assignment {
+            target: column,
+            value: tree(vec![value]),
+        }])
+    };
+    insta::assert_snapshot!(both_ways(
+        &[1, 2],
+        Contents::Snapshot,
+        vec![
+            clause(Occasion::Matched, Some(active()), Action::Skip),
+            clause(Occasion::Matched, Some(newer()), set(8, source(8))),
+            clause(
+                Occasion::Matched,
+                Some(compare(Comparison::Lt, source(3), target(3))),
+                set(2, literal("text:old"))
+            ),
+            clause(Occasion::Matched, None, Action::Delete),
+            clause(Occasion::NotMatched, None, set(1, source(1))),
+            clause(
+                Occasion::NotMatchedBySource,
+                Some(active()),
+                set(7, literal("boolean:false"))
+            ),
+            clause(Occasion::NotMatchedBySource, None, Action::Delete),
+        ],
+    ));
+}
+
+#[test]
+fn a_plan_without_keys_inserts_in_the_order_of_arrival() {
+    insta::assert_snapshot!(both_ways(
+        &[],
+        Contents::Upserts,
+        vec![clause(Occasion::NotMatched, None, Action::WriteAll)],
+    ));
+}
+
+#[test]
+fn a_column_that_the_target_lacks_is_not_dropped_in_silence() {
+    let table = customers();
+    let mut delta = delta_of(&table, Contents::Upserts);
+    delta
+        .columns
+        .push(Column::new("Extra", ColumnType::Sql(SqlType::Int), true));
+    let plan = merge_plan(
+        &table,
+        &delta,
+        &[0],
+        vec![clause(Occasion::NotMatched, None, Action::WriteAll)],
+    );
+    let error = merge(&table, &delta, &plan, true).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "table dbo.Customers has no column 'Extra' to write the delta's to"
+    );
+}
+
+#[test]
+fn values_of_another_kind_are_refused_before_anything_is_staged() {
+    let table = customers();
+    let mut delta = delta_of(&table, Contents::Upserts);
+    delta.columns[3].column_type = ColumnType::Sql(SqlType::Int);
+    let plan = MergePlan {
+        keys: vec![KeyPair {
+            source: 0,
+            target: 0,
+        }],
+        deduplicate: Vec::new(),
+        clauses: vec![clause(Occasion::NotMatched, None, Action::WriteAll)],
+        mode: WriteMode::MergeOnRead,
+    };
+    let plan = plan.validate(&table.table, &delta).unwrap();
+    let error = merge(&table, &delta, &plan, true).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "table dbo.Customers, column 'Changed': int values cannot be loaded into datetime"
+    );
+}
