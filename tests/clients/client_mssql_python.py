@@ -8,9 +8,10 @@ import suite
 
 
 def connect(server: argparse.Namespace) -> suite.Connection:
+    password = server.password.replace("}", "}}")
     return mssql_python.connect(
         f"Server=tcp:{server.host},{server.port};Database={server.database}"
-        f";Uid={server.user};Pwd={{{server.password}}}"
+        f";Uid={server.user};Pwd={{{password}}}"
         f";Encrypt={'no' if server.plain else 'yes'};TrustServerCertificate=yes"
     )
 

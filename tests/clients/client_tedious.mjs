@@ -233,6 +233,12 @@ async function suite(connection) {
   await run(connection, `DROP TABLE ${table}`);
 }
 
+// A server that leaves the driver waiting must fail the check, not hang it.
+setTimeout(() => {
+  console.error("error: tedious: no end after 120 s");
+  process.exit(1);
+}, 120_000).unref();
+
 try {
   const connection = await connect();
   await suite(connection);

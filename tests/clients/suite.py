@@ -7,7 +7,9 @@ booleans); the suite writes them with parameters and wants the same values back.
 import argparse
 import datetime as dt
 import decimal
+import faulthandler
 import json
+import os
 import re
 import sys
 import uuid
@@ -19,6 +21,11 @@ from typing import Any, Protocol
 
 BINARY = ("binary", "varbinary")
 TICKS = ("time", "datetime2", "datetimeoffset")
+SECONDS = 120
+
+
+class Failure(Exception):
+    """What a check found wrong."""
 
 
 class Cursor(Protocol):
@@ -189,7 +196,7 @@ class Suite:
                 cursor.execute(sql)
         # Each driver has its own error classes; all end the same way here.
         except Exception as error:
-            sys.exit(f"error: {self.client}: {error}\nstatement: {sql}\nparameters: {shown(parameters)}")
+            raise Failure(f"{error}\nstatement: {sql}\nparameters: {shown(parameters)}") from error
         return cursor
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Sequence[Any]]:
@@ -197,12 +204,12 @@ class Suite:
         try:
             return cursor.fetchall()
         except Exception as error:
-            sys.exit(f"error: {self.client}: {error}\nreading the result of: {sql}")
+            raise Failure(f"{error}\nreading the result of: {sql}") from error
 
     def check(self, what: str, found: object, wanted: object) -> None:
         self.checks += 1
         if found != wanted:
-            sys.exit(f"error: {self.client}: {what}: wanted {shown(wanted)}, found {shown(found)}")
+            raise Failure(f"{what}: wanted {shown(wanted)}, found {shown(found)}")
 
     def insert(self, number: int, texts: list[Any]) -> None:
         # An untyped NULL travels as nvarchar, which SQL Server does not convert to binary by itself.
@@ -294,7 +301,16 @@ def main(
     parser.add_argument("password")
     parser.add_argument("--database", default="master")
     parser.add_argument("--plain", action="store_true", help="for a server that has no TLS")
-    connection = connect(parser.parse_args())
-    checks = Suite(client, driver, placeholder, connection).run()
-    connection.close()
+    arguments = parser.parse_args()
+
+    # A server that leaves a driver waiting must fail the check, not hang it.
+    faulthandler.dump_traceback_later(SECONDS, exit=True)
+    try:
+        connection = connect(arguments)
+        checks = Suite(client, driver, placeholder, connection).run()
+        connection.close()
+    except Exception as error:
+        print(f"error: {client}: {error}", file=sys.stderr, flush=True)
+        # No orderly exit: a driver's destructor may wait for the server, too.
+        os._exit(1)
     print(f"ok {client} {version(client)}: {checks} checks")
