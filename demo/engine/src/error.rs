@@ -25,7 +25,14 @@ impl SqlError {
     /// An error with SQL Server's number, class (severity) and state; the line is filled in by the batch.
     #[must_use]
     pub fn new(number: u32, class: u8, state: u8, message: impl Into<String>) -> Self {
-        Self { number, state, class, message: message.into(), line: 0, aborts_batch: false }
+        Self {
+            number,
+            state,
+            class,
+            message: message.into(),
+            line: 0,
+            aborts_batch: false,
+        }
     }
 
     /// Marks an error that ends the batch (SQL Server does so for name resolution and syntax errors).
@@ -43,7 +50,12 @@ impl SqlError {
 }
 
 fn refuse(number: u32, kind: &str, what: &str) -> SqlError {
-    SqlError::new(number, 16, 1, format!("the development server does not support this {kind}: {what}"))
+    SqlError::new(
+        number,
+        16,
+        1,
+        format!("the development server does not support this {kind}: {what}"),
+    )
 }
 
 /// A statement outside the subset.
@@ -83,7 +95,13 @@ pub(crate) fn syntax(near: &str) -> SqlError {
 
 /// 156: a keyword where none may stand.
 pub(crate) fn syntax_keyword(near: &str) -> SqlError {
-    SqlError::new(156, 15, 1, format!("Incorrect syntax near the keyword '{near}'.")).ending_batch()
+    SqlError::new(
+        156,
+        15,
+        1,
+        format!("Incorrect syntax near the keyword '{near}'."),
+    )
+    .ending_batch()
 }
 
 /// 208: no table or view of that name.
@@ -98,7 +116,13 @@ pub(crate) fn invalid_column(name: &str) -> SqlError {
 
 /// 137: a variable that was never declared.
 pub(crate) fn undeclared_variable(name: &str) -> SqlError {
-    SqlError::new(137, 15, 2, format!("Must declare the scalar variable \"{name}\".")).ending_batch()
+    SqlError::new(
+        137,
+        15,
+        2,
+        format!("Must declare the scalar variable \"{name}\"."),
+    )
+    .ending_batch()
 }
 
 /// 8115: the value does not fit the type that it is converted to.
@@ -118,7 +142,12 @@ pub(crate) fn division_by_zero() -> SqlError {
 
 /// 8114: a text that does not read as the type.
 pub(crate) fn conversion_failed(from: &str, to: &str) -> SqlError {
-    SqlError::new(8114, 16, 5, format!("Error converting data type {from} to {to}."))
+    SqlError::new(
+        8114,
+        16,
+        5,
+        format!("Error converting data type {from} to {to}."),
+    )
 }
 
 /// 245: a text that does not read as a whole number, bit or date.
@@ -133,10 +162,20 @@ pub(crate) fn conversion_of_value_failed(from: &str, value: &str, to: &str) -> S
 
 /// 206: two types that do not go together.
 pub(crate) fn type_clash(from: &str, to: &str) -> SqlError {
-    SqlError::new(206, 16, 2, format!("Operand type clash: {from} is incompatible with {to}"))
+    SqlError::new(
+        206,
+        16,
+        2,
+        format!("Operand type clash: {from} is incompatible with {to}"),
+    )
 }
 
 /// 529: an explicit conversion that does not exist.
 pub(crate) fn no_explicit_conversion(from: &str, to: &str) -> SqlError {
-    SqlError::new(529, 16, 2, format!("Explicit conversion from data type {from} to {to} is not allowed."))
+    SqlError::new(
+        529,
+        16,
+        2,
+        format!("Explicit conversion from data type {from} to {to} is not allowed."),
+    )
 }

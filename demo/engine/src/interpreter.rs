@@ -1,16 +1,68 @@
-//! A session: executes batches, holds settings, variables and the current transaction.
+//! A session: executes batches, holds settings, temporary tables and the current transaction.
+
+mod access;
+mod batch;
+mod control;
+mod ddl;
+mod definition;
+mod index;
+mod parameter;
+mod procedure;
+mod query;
+mod raise;
+mod settings;
+mod temporary;
+mod transactions;
 
 use std::sync::Arc;
 
 use crate::bulk::BulkTarget;
-use crate::error::{SqlResult, unsupported_statement};
+use crate::context::{Context, SessionFacts};
+use crate::error::SqlResult;
+use crate::parser::parse;
 use crate::server::Server;
 use crate::session::{Cancel, Parameter, ResultSink, SqlError, TransactionRequest};
+use crate::storage::Database;
+use crate::transaction::Transaction;
+
+pub(crate) use access::OpenTable;
+pub(crate) use batch::{Batch, command};
+pub(crate) use query::result_column;
+pub(crate) use settings::Settings;
+pub(crate) use temporary::TemporaryTable;
+
+/// How deep EXEC and triggers may nest, as on SQL Server.
+pub(crate) const MAX_NESTING: i32 = 32;
+
+/// What the last statement left behind for `@@ROWCOUNT` and its kin.
+#[derive(Debug, Default)]
+pub(crate) struct LastStatement {
+    pub(crate) row_count: i64,
+    pub(crate) error: i32,
+    pub(crate) identity: Option<i128>,
+    pub(crate) scope_identity: Option<i128>,
+}
 
 /// One client's session. Dropping it rolls back its transaction and drops its temporary tables.
 #[derive(Debug)]
 pub struct Session {
-    database: String,
+    pub(crate) server: Arc<Server>,
+    id: u16,
+    login: Arc<str>,
+    host: Arc<str>,
+    application: Arc<str>,
+    home: Arc<Database>,
+    pub(crate) database: Arc<Database>,
+    pub(crate) settings: Settings,
+    pub(crate) transaction: Option<Transaction>,
+    pub(crate) temporary: Vec<TemporaryTable>,
+    pub(crate) last: LastStatement,
+    pub(crate) nesting: i32,
+    /// How many TRY blocks enclose what runs, over all nested batches.
+    try_blocks: u32,
+    /// The triggers that are running.
+    pub(crate) firing: Vec<i32>,
+    pub(crate) pending_bulk: Option<BulkTarget>,
 }
 
 impl Session {
@@ -18,29 +70,63 @@ impl Session {
     ///
     /// # Errors
     /// 4060 where there is no such database.
-    pub fn open(_server: &Arc<Server>, database: Option<&str>, _login: &str) -> SqlResult<Self> {
-        Ok(Self { database: database.unwrap_or("master").to_owned() })
+    pub fn open(server: &Arc<Server>, database: Option<&str>, login: &str) -> SqlResult<Self> {
+        let name = database.filter(|name| !name.is_empty()).unwrap_or("master");
+        let Some(home) = server.database(name) else {
+            return Err(SqlError::new(
+                4060,
+                11,
+                1,
+                format!(
+                    "Cannot open database \"{name}\" requested by the login. The login failed."
+                ),
+            ));
+        };
+        let id = server.register_session()?;
+        Ok(Self {
+            server: server.clone(),
+            id,
+            login: Arc::from(login),
+            host: Arc::from(""),
+            application: Arc::from(""),
+            database: home.clone(),
+            home,
+            settings: Settings::default(),
+            transaction: None,
+            temporary: Vec::new(),
+            last: LastStatement::default(),
+            nesting: 0,
+            try_blocks: 0,
+            firing: Vec::new(),
+            pending_bulk: None,
+        })
     }
 
     /// The name of the current database.
     #[must_use]
     pub fn database(&self) -> &str {
-        &self.database
+        &self.database.name
     }
 
     /// This session's number, as `@@SPID` gives it.
     #[must_use]
     pub fn id(&self) -> u16 {
-        51
+        self.id
     }
 
     /// The names that the client gave at login, for `HOST_NAME()` and `APP_NAME()`.
-    pub fn set_client(&mut self, _host: &str, _application: &str) {}
+    pub fn set_client(&mut self, host: &str, application: &str) {
+        self.host = Arc::from(host);
+        self.application = Arc::from(application);
+    }
 
     /// The descriptor of the open transaction, 0 where there is none.
     #[must_use]
     pub fn transaction_descriptor(&self) -> u64 {
-        0
+        self.transaction
+            .as_ref()
+            .filter(|transaction| !transaction.automatic)
+            .map_or(0, |transaction| transaction.id)
     }
 
     /// Executes a batch, or with `params` the body of an `sp_executesql`, and returns the parameters
@@ -50,29 +136,61 @@ impl Session {
     pub fn execute(
         &mut self,
         sql: &str,
-        _params: Vec<Parameter>,
-        _cancel: &Cancel,
+        params: Vec<Parameter>,
+        cancel: &Cancel,
         sink: &mut dyn ResultSink,
     ) -> Vec<Parameter> {
-        let _ = sink.error(unsupported_statement(sql));
-        Vec::new()
+        let inner = !params.is_empty();
+        let statements = match parse(sql) {
+            Ok(statements) => statements,
+            Err(error) => {
+                self.last.error = error.number as i32;
+                let _ = sink.error(error);
+                return Vec::new();
+            }
+        };
+        let mark = self.temporary.len();
+        let mut batch = Batch::new(self, sink, cancel);
+        let outcome = batch.declare_parameters(params).and_then(|outputs| {
+            batch.run(&statements)?;
+            Ok(outputs)
+        });
+        let outputs = match outcome {
+            Ok(outputs) => batch.output_values(outputs),
+            Err(_) => Vec::new(),
+        };
+        if inner {
+            self.drop_temporary_from(mark);
+        }
+        self.end_batch();
+        outputs
     }
 
     /// Reads an `INSERT BULK` statement.
     ///
     /// # Errors
     /// Syntax errors, 208, 207, 4819 and the like.
-    pub fn begin_bulk(&mut self, statement: &str, _cancel: &Cancel) -> Result<BulkTarget, SqlError> {
-        Err(unsupported_statement(statement))
+    pub fn begin_bulk(&mut self, statement: &str, cancel: &Cancel) -> Result<BulkTarget, SqlError> {
+        match parse(statement)?.pop().map(|statement| statement.kind) {
+            Some(crate::ast::StatementKind::InsertBulk(bulk)) => {
+                BulkTarget::open(self, &bulk, cancel)
+            }
+            _ => Err(crate::error::syntax("INSERT BULK")),
+        }
     }
 
     /// The bulk load that the batch executed last has announced, if its last statement was `INSERT BULK`.
     pub fn take_bulk(&mut self) -> Option<BulkTarget> {
-        None
+        self.pending_bulk.take()
     }
 
     /// `sp_reset_connection`: rolls back, drops temporary tables, restores settings and database.
-    pub fn reset(&mut self) {}
+    pub fn reset(&mut self) {
+        self.abandon();
+        self.settings = Settings::default();
+        self.database = self.home.clone();
+        self.last = LastStatement::default();
+    }
 
     /// A transaction manager request; announces the change to `sink` as an environment change.
     ///
@@ -81,8 +199,84 @@ impl Session {
     pub fn transaction_manager(
         &mut self,
         request: TransactionRequest,
-        _sink: &mut dyn ResultSink,
+        sink: &mut dyn ResultSink,
     ) -> SqlResult<()> {
-        Err(unsupported_statement(&format!("{request:?}")))
+        self.manage(request, sink)
+    }
+
+    /// Takes back everything that the session has open.
+    fn abandon(&mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            let undo = transaction.rollback();
+            self.undo(undo);
+        }
+        self.drop_temporary_from(0);
+        self.pending_bulk = None;
+        self.server.locks.end_session(self.id);
+    }
+
+    pub(crate) fn enter_try(&mut self) {
+        self.try_blocks += 1;
+    }
+
+    pub(crate) fn leave_try(&mut self) {
+        self.try_blocks -= 1;
+    }
+
+    pub(crate) fn is_in_try(&self) -> bool {
+        self.try_blocks > 0
+    }
+
+    pub(crate) fn facts(&self) -> SessionFacts {
+        let open = self
+            .transaction
+            .as_ref()
+            .filter(|transaction| !transaction.automatic);
+        SessionFacts {
+            id: self.id,
+            login: self.login.clone(),
+            host: self.host.clone(),
+            application: self.application.clone(),
+            row_count: self.last.row_count,
+            error: self.last.error,
+            transaction_count: open.map_or(0, |transaction| transaction.nesting as i32),
+            transaction_state: open
+                .map_or(0, |transaction| if transaction.doomed { -1 } else { 1 }),
+            transaction_id: self
+                .transaction
+                .as_ref()
+                .map_or(0, |transaction| transaction.id),
+            identity: self.last.identity,
+            scope_identity: self.last.scope_identity,
+            lock_timeout: self.settings.lock_timeout,
+            date_first: self.settings.date_first,
+            no_count: self.settings.no_count,
+            xact_abort: self.settings.xact_abort,
+            isolation: self.settings.isolation_number(),
+            nest_level: self.nesting,
+        }
+    }
+
+    /// The world as the next statement sees it.
+    pub(crate) fn context(&self, cancel: &Cancel) -> Context {
+        let temporary = self
+            .temporary
+            .iter()
+            .map(|temporary| temporary.table.clone())
+            .collect();
+        Context::new(
+            self.server.clone(),
+            self.database.clone(),
+            temporary,
+            self.facts(),
+            cancel.clone(),
+        )
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.abandon();
+        self.server.end_session(self.id);
     }
 }

@@ -90,11 +90,19 @@ pub enum IsolationLevel {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransactionRequest {
     /// `TM_BEGIN_XACT`; `None` keeps the session's isolation level.
-    Begin { isolation: Option<IsolationLevel>, name: String },
+    Begin {
+        isolation: Option<IsolationLevel>,
+        name: String,
+    },
     /// `TM_COMMIT_XACT`, with a new transaction begun right after where the flag says so.
-    Commit { begin_again: Option<Option<IsolationLevel>> },
+    Commit {
+        begin_again: Option<Option<IsolationLevel>>,
+    },
     /// `TM_ROLLBACK_XACT`, to a savepoint where a name is given.
-    Rollback { name: String, begin_again: Option<Option<IsolationLevel>> },
+    Rollback {
+        name: String,
+        begin_again: Option<Option<IsolationLevel>>,
+    },
     /// `TM_SAVE_XACT`.
     Save { name: String },
 }

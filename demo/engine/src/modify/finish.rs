@@ -1,0 +1,106 @@
+//! The end of every modification: apply, store, OUTPUT, triggers, count.
+
+use std::sync::Arc;
+
+use super::RowChange;
+use super::output::OutputPlan;
+use crate::context::Context;
+use crate::error::SqlResult;
+use crate::interpreter::{Batch, OpenTable};
+use crate::session::SqlError;
+use crate::storage::Change;
+
+impl Batch<'_> {
+    /// Opens the destination of a modification; the statement has a transaction from here on.
+    pub(crate) fn open_target(&mut self, target: &crate::ast::Target) -> SqlResult<OpenTable> {
+        self.session.ensure_transaction(self.sink);
+        self.refuse_if_doomed()?;
+        match target {
+            crate::ast::Target::Table { name, .. } => {
+                if name
+                    .schema
+                    .as_ref()
+                    .is_some_and(|schema| schema.is("sys") || schema.is("INFORMATION_SCHEMA"))
+                {
+                    return Err(SqlError::new(
+                        259,
+                        16,
+                        1,
+                        "Ad hoc updates to system catalogs are not allowed.",
+                    ));
+                }
+                self.session.open_for_write(name, self.cancel)
+            }
+            crate::ast::Target::Variable(name) => {
+                let table = self.frame.table_variable(name)?;
+                let version = table.committed();
+                Ok(OpenTable {
+                    table,
+                    database: self.session.database.clone(),
+                    version,
+                })
+            }
+        }
+    }
+
+    /// 334: OUTPUT without INTO cannot be had from a table with triggers.
+    pub(crate) fn check_output(
+        &self,
+        target: &OpenTable,
+        output: Option<&crate::ast::Output>,
+    ) -> SqlResult<()> {
+        let to_client = output.is_some_and(|output| output.into.is_none());
+        let triggers = target
+            .version
+            .definition
+            .triggers
+            .iter()
+            .any(|trigger| trigger.enabled);
+        if to_client && triggers {
+            return Err(SqlError::new(
+                334,
+                16,
+                1,
+                format!(
+                    "The target table '{}' of the DML statement cannot have any enabled triggers if the statement contains an OUTPUT clause without INTO clause.",
+                    target.table.display_name()
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Applies the changes and everything that follows from them; reports the statement as done.
+    pub(crate) fn finish_modification(
+        &mut self,
+        context: &Context,
+        target: &OpenTable,
+        changes: Vec<RowChange>,
+        output: Option<&OutputPlan>,
+        (command, updated): (u16, &[String]),
+    ) -> SqlResult<()> {
+        let count = changes.len() as u64;
+        let mut version = target.version.clone();
+        if !changes.is_empty() {
+            let list = changes
+                .iter()
+                .map(|change| match (&change.old, &change.new) {
+                    (None, Some(new)) => Change::Insert(new.clone()),
+                    (Some(_), Some(new)) => Change::Update {
+                        id: change.id,
+                        new: new.clone(),
+                    },
+                    _ => Change::Delete(change.id),
+                })
+                .collect();
+            Arc::make_mut(&mut version).apply(list, &target.table.display_name())?;
+            self.session.store(&target.table, version);
+        }
+        if let Some(output) = output {
+            self.send_output(context, output, &changes)?;
+        }
+        self.fire_triggers(target, &changes, (command, updated))?;
+        self.set_row_count(count);
+        self.done(command, Some(count))
+    }
+}

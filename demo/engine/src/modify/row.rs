@@ -1,0 +1,460 @@
+//! Making a row fit its table: conversion, defaults, identity, rowversion, computed columns, constraints.
+
+use std::sync::Arc;
+
+use crate::ast;
+use crate::bind::{Binder, Scope};
+use crate::context::Context;
+use crate::convert::{Excess, convert};
+use crate::error::{SqlResult, arithmetic_overflow};
+use crate::interpreter::{Batch, OpenTable, Session};
+use crate::plan::{Environment, Expr};
+use crate::session::SqlError;
+use crate::storage::{Database, Row, Table, TableDefinition, TableKind};
+use crate::types::{Datum, SqlType};
+
+/// The statement that writes, as messages name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Insert,
+    Update,
+    Merge,
+}
+
+impl Verb {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Merge => "MERGE",
+        }
+    }
+}
+
+/// Builds complete rows of one table.
+#[derive(Debug)]
+pub(crate) struct RowBuilder {
+    table: Arc<Table>,
+    database: Arc<Database>,
+    definition: Arc<TableDefinition>,
+    defaults: Vec<Option<Expr>>,
+    computed: Vec<(usize, Expr)>,
+    checks: Vec<(String, Expr)>,
+    identity: Option<(usize, i64, i64)>,
+    row_version: Option<usize>,
+    verb: Verb,
+    /// The last identity value given out.
+    pub(crate) last_identity: Option<i128>,
+}
+
+impl Batch<'_> {
+    /// A builder for rows of `target`.
+    pub(crate) fn row_builder(
+        &mut self,
+        context: &Context,
+        target: &OpenTable,
+        verb: Verb,
+    ) -> SqlResult<RowBuilder> {
+        RowBuilder::new(
+            self.session,
+            &self.frame,
+            context,
+            self.cancel,
+            target,
+            verb,
+        )
+    }
+}
+
+impl RowBuilder {
+    pub(crate) fn new(
+        session: &mut Session,
+        frame: &crate::frame::Frame,
+        context: &Context,
+        cancel: &crate::session::Cancel,
+        target: &OpenTable,
+        verb: Verb,
+    ) -> SqlResult<Self> {
+        let definition = target.version.definition.clone();
+        let scope = crate::bind::table_scope(&target.table, &target.version, None);
+        let mut binder = Binder::new(session, frame, context, cancel);
+        let mut defaults = Vec::new();
+        let mut computed = Vec::new();
+        let mut checks = Vec::new();
+        for (ordinal, column) in definition.columns.iter().enumerate() {
+            defaults.push(match &column.default {
+                Some(default) => {
+                    let (typed, _) = binder
+                        .in_scope(Scope::default(), |binder| binder.bind_scalar(&default.expr))?;
+                    Some(
+                        typed
+                            .converted(&column.sql_type, Excess::Refuse, true)?
+                            .expr,
+                    )
+                }
+                None => None,
+            });
+            if let Some(expr) = &column.computed {
+                let (typed, _) = binder.in_scope(Scope::of(vec![scope.clone()]), |binder| {
+                    binder.bind_scalar(&expr.expr)
+                })?;
+                computed.push((ordinal, typed.expr));
+            }
+        }
+        for check in &definition.checks {
+            let (predicate, _) = binder.in_scope(Scope::of(vec![scope.clone()]), |binder| {
+                binder.bind_predicate(&check.expr)
+            })?;
+            checks.push((check.name.clone(), predicate));
+        }
+        let identity = definition
+            .columns
+            .iter()
+            .enumerate()
+            .find_map(|(ordinal, column)| {
+                column
+                    .identity
+                    .map(|(seed, increment)| (ordinal, seed, increment))
+            });
+        Ok(Self {
+            table: target.table.clone(),
+            database: target.database.clone(),
+            row_version: definition
+                .columns
+                .iter()
+                .position(|column| column.sql_type == SqlType::RowVersion),
+            definition,
+            defaults,
+            computed,
+            checks,
+            identity,
+            verb,
+            last_identity: None,
+        })
+    }
+
+    pub(crate) fn definition(&self) -> &Arc<TableDefinition> {
+        &self.definition
+    }
+
+    /// Leaves CHECK constraints out, as bulk loads do unless told otherwise.
+    pub(crate) fn skip_checks(&mut self) {
+        self.checks.clear();
+    }
+
+    /// Leaves DEFAULT constraints out, as bulk loads with KEEP_NULLS do.
+    pub(crate) fn skip_defaults(&mut self) {
+        self.defaults.iter_mut().for_each(|default| *default = None);
+    }
+
+    /// Converts one value to its column's type.
+    pub(crate) fn fit(&self, ordinal: usize, value: Datum) -> SqlResult<Datum> {
+        let column = &self.definition.columns[ordinal];
+        // The usual case is no conversion at all.
+        let fits = match (&value, &column.sql_type) {
+            (Datum::Null, _)
+            | (Datum::Int(_), SqlType::Int)
+            | (Datum::BigInt(_), SqlType::BigInt)
+            | (Datum::Guid(_), SqlType::UniqueIdentifier)
+            | (Datum::Bit(_), SqlType::Bit)
+            | (Datum::Float(_), SqlType::Float) => true,
+            (
+                Datum::Text {
+                    value,
+                    national: true,
+                },
+                SqlType::NVarChar { length },
+            ) => length.is_none_or(|length| value.len() <= usize::from(length)),
+            (
+                Datum::Text {
+                    value,
+                    national: false,
+                },
+                SqlType::VarChar { length },
+            ) => length.is_none_or(|length| value.len() <= usize::from(length)),
+            _ => false,
+        };
+        if fits {
+            return Ok(value);
+        }
+        convert(&value, &column.sql_type, 0, Excess::Refuse).map_err(|error| {
+            if error.number == 8152 {
+                self.truncation(ordinal, &value)
+            } else {
+                error
+            }
+        })
+    }
+
+    fn qualified_table(&self) -> String {
+        match self.table.kind {
+            TableKind::Variable => self.table.name.clone(),
+            TableKind::Temporary => format!("tempdb.dbo.{}", self.table.name),
+            TableKind::User => format!(
+                "{}.{}.{}",
+                self.database.name, self.table.schema, self.table.name
+            ),
+        }
+    }
+
+    fn truncation(&self, ordinal: usize, value: &Datum) -> SqlError {
+        let column = &self.definition.columns[ordinal];
+        let limit = usize::from(column.sql_type.length().unwrap_or(0));
+        let shown: String = match value {
+            Datum::Text { value, .. } => value.chars().take(limit).collect(),
+            _ => String::new(),
+        };
+        SqlError::new(
+            2628,
+            16,
+            1,
+            format!(
+                "String or binary data would be truncated in table '{}', column '{}'. Truncated value: '{shown}'.",
+                self.qualified_table(),
+                column.name
+            ),
+        )
+    }
+
+    /// A new row from the values that the statement gives; `None` takes the column's default.
+    pub(crate) fn insert(
+        &mut self,
+        session: &mut Session,
+        context: &Context,
+        given: Vec<Option<Datum>>,
+    ) -> SqlResult<Row> {
+        let mut values = Vec::with_capacity(given.len());
+        for (ordinal, value) in given.into_iter().enumerate() {
+            values.push(match value {
+                Some(value) => self.fit(ordinal, value)?,
+                None => match &self.defaults[ordinal] {
+                    Some(default) => default.eval(context, &Environment::EMPTY)?,
+                    None => Datum::Null,
+                },
+            });
+        }
+        if let Some((ordinal, seed, increment)) = self.identity {
+            self.identify(&mut values, ordinal, (seed, increment))?;
+        }
+        self.complete(session, context, values)
+    }
+
+    /// Gives the identity column its value, or notes the one that was given.
+    fn identify(
+        &mut self,
+        values: &mut [Datum],
+        ordinal: usize,
+        (seed, increment): (i64, i64),
+    ) -> SqlResult<()> {
+        let mut counter = self.table.identity.lock();
+        let sql_type = &self.definition.columns[ordinal].sql_type;
+        if values[ordinal] == Datum::Null {
+            let next = counter
+                .last
+                .map_or(i128::from(seed), |last| last + i128::from(increment));
+            let exact = Datum::Decimal {
+                unscaled: next,
+                precision: 38,
+                scale: 0,
+            };
+            values[ordinal] = convert(&exact, sql_type, 0, Excess::Refuse).map_err(|_| {
+                let mut error = arithmetic_overflow("IDENTITY", sql_type.name());
+                error.state = 1;
+                error
+            })?;
+            counter.last = Some(next);
+            self.last_identity = Some(next);
+        } else if let Datum::Decimal { unscaled, .. } = convert(
+            &values[ordinal],
+            &SqlType::Decimal {
+                precision: 38,
+                scale: 0,
+                numeric: true,
+            },
+            0,
+            Excess::Refuse,
+        )? {
+            let further = counter.last.is_none_or(|last| {
+                if increment > 0 {
+                    unscaled > last
+                } else {
+                    unscaled < last
+                }
+            });
+            if further {
+                counter.last = Some(unscaled);
+            }
+            self.last_identity = Some(unscaled);
+        }
+        Ok(())
+    }
+
+    /// A row with some of its values replaced.
+    pub(crate) fn update(
+        &mut self,
+        session: &mut Session,
+        context: &Context,
+        old: &Row,
+        given: Vec<(usize, Datum)>,
+    ) -> SqlResult<Row> {
+        let mut values = old.to_vec();
+        for (ordinal, value) in given {
+            values[ordinal] = self.fit(ordinal, value)?;
+        }
+        self.complete(session, context, values)
+    }
+
+    /// The default of a column, for `SET column = DEFAULT`.
+    pub(crate) fn default_of(&self, ordinal: usize) -> Expr {
+        self.defaults[ordinal].clone().unwrap_or_else(Expr::null)
+    }
+
+    fn complete(
+        &mut self,
+        session: &mut Session,
+        context: &Context,
+        mut values: Vec<Datum>,
+    ) -> SqlResult<Row> {
+        if let Some(ordinal) = self.row_version {
+            let version = match &mut session.transaction {
+                Some(transaction) => transaction.row_version(&self.database),
+                None => self.database.last_row_version(),
+            };
+            values[ordinal] = Datum::Binary(version.to_be_bytes().as_slice().into());
+        }
+        for (ordinal, expr) in &self.computed {
+            let row = [Row::from(values.as_slice())];
+            values[*ordinal] = expr.eval(
+                context,
+                &Environment {
+                    rows: &row,
+                    outer: None,
+                },
+            )?;
+        }
+        for (column, value) in self.definition.columns.iter().zip(&values) {
+            if *value == Datum::Null && !column.nullable {
+                return Err(SqlError::new(
+                    515,
+                    16,
+                    2,
+                    format!(
+                        "Cannot insert the value NULL into column '{}', table '{}'; column does not allow nulls. {} fails.",
+                        column.name,
+                        self.qualified_table(),
+                        self.verb.name()
+                    ),
+                ));
+            }
+        }
+        let row = Row::from(values);
+        if !self.checks.is_empty() {
+            let rows = [row.clone()];
+            let env = Environment {
+                rows: &rows,
+                outer: None,
+            };
+            for (name, check) in &self.checks {
+                if check.test(context, &env)? == Some(false) {
+                    return Err(SqlError::new(
+                        547,
+                        16,
+                        0,
+                        format!(
+                            "The {} statement conflicted with the CHECK constraint \"{name}\". The conflict occurred in database \"{}\", table \"{}\".",
+                            self.verb.name(),
+                            self.database.name,
+                            self.table.display_name()
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(row)
+    }
+}
+
+/// The ordinals that an INSERT's column list names, or those of all columns that it may set.
+pub(crate) fn insert_columns(
+    definition: &TableDefinition,
+    names: &[ast::Name],
+    identity_insert: bool,
+    table: &Table,
+) -> SqlResult<Vec<usize>> {
+    if names.is_empty() {
+        let all = definition.columns.iter().enumerate();
+        return Ok(all
+            .filter(|(_, column)| column.is_writable() && column.identity.is_none())
+            .map(|(ordinal, _)| ordinal)
+            .collect());
+    }
+    let mut ordinals = Vec::with_capacity(names.len());
+    for name in names {
+        let ordinal = definition
+            .ordinal(&name.0)
+            .ok_or_else(|| crate::error::invalid_column(&name.0))?;
+        if ordinals.contains(&ordinal) {
+            return Err(SqlError::new(
+                264,
+                16,
+                1,
+                format!("The column name '{}' is specified more than once in the SET clause or column list of an INSERT. A column cannot be assigned more than one value in the same clause. Modify the clause to make sure that a column is updated only once. If this statement updates or inserts columns into a view, column aliasing can conceal the duplication in your code.", name.0),
+            )
+            .ending_batch());
+        }
+        let column = &definition.columns[ordinal];
+        if column.identity.is_some() && !identity_insert {
+            return Err(SqlError::new(
+                544,
+                16,
+                1,
+                format!(
+                    "Cannot insert explicit value for identity column in table '{}' when IDENTITY_INSERT is set to OFF.",
+                    table.name
+                ),
+            ));
+        }
+        ordinals.push(ordinal);
+    }
+    Ok(ordinals)
+}
+
+/// 271 and 273: a column that nobody may write.
+pub(crate) fn check_writable(
+    definition: &TableDefinition,
+    ordinal: usize,
+    verb: Verb,
+) -> SqlResult<()> {
+    let column = &definition.columns[ordinal];
+    if column.computed.is_some() {
+        return Err(SqlError::new(
+            271,
+            16,
+            1,
+            format!(
+                "The column \"{}\" cannot be modified because it is either a computed column or is the result of a UNION operator.",
+                column.name
+            ),
+        ));
+    }
+    if column.sql_type == SqlType::RowVersion {
+        return Err(match verb {
+            Verb::Update => SqlError::new(272, 16, 1, "Cannot update a timestamp column."),
+            _ => SqlError::new(
+                273,
+                16,
+                1,
+                "Cannot insert an explicit value into a timestamp column. Use INSERT with a column list to exclude the timestamp column, or insert a DEFAULT into the timestamp column.",
+            ),
+        });
+    }
+    if verb == Verb::Update && column.identity.is_some() {
+        return Err(SqlError::new(
+            8102,
+            16,
+            1,
+            format!("Cannot update identity column '{}'.", column.name),
+        ));
+    }
+    Ok(())
+}

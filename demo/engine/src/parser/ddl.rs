@@ -1,0 +1,611 @@
+//! CREATE, DROP and ALTER.
+
+use super::Parser;
+use crate::ast::{
+    AlterTable, ColumnDefinition, ColumnKind, ConstraintKind, CreateIndex, CreateTable,
+    CreateTrigger, DatabaseOption, DefaultDefinition, Expr, Name, Statement, StatementKind,
+    TableConstraint, TableDefinition,
+};
+use crate::error::{SqlResult, unsupported_clause, unsupported_statement};
+use crate::lexer::TokenKind;
+
+impl Parser<'_> {
+    pub(super) fn create(&mut self) -> SqlResult<StatementKind> {
+        let start = self.peek().start;
+        self.at += 1;
+        if self.eat_word("TABLE") {
+            let name = self.object_name()?;
+            if self.at_word("AS") {
+                return Err(unsupported_clause("CREATE TABLE AS"));
+            }
+            let definition = self.table_definition()?;
+            self.table_options()?;
+            return Ok(StatementKind::CreateTable(Box::new(CreateTable {
+                name,
+                definition,
+            })));
+        }
+        if self.eat_word("DATABASE") {
+            let name = self.name()?;
+            if self.eat_word("COLLATE") {
+                let collation = self.name()?;
+                if !collation.is(crate::collation::DEFAULT_NAME) {
+                    return Err(unsupported_clause(&format!(
+                        "CREATE DATABASE ... COLLATE {}",
+                        collation.0
+                    )));
+                }
+            }
+            return Ok(StatementKind::CreateDatabase(name));
+        }
+        if self.eat_word("SCHEMA") {
+            let name = self.name()?;
+            if self.eat_word("AUTHORIZATION") {
+                self.name()?;
+            }
+            return Ok(StatementKind::CreateSchema(name));
+        }
+        let or_alter = self.eat_words(&["OR", "ALTER"]);
+        if self.eat_word("TRIGGER") {
+            if or_alter {
+                return Err(unsupported_clause("CREATE OR ALTER TRIGGER"));
+            }
+            return self.create_trigger(start);
+        }
+        self.create_index()
+    }
+
+    fn create_index(&mut self) -> SqlResult<StatementKind> {
+        let unique = self.eat_word("UNIQUE");
+        let clustered = self.eat_word("CLUSTERED");
+        if !clustered {
+            self.eat_word("NONCLUSTERED");
+        }
+        if !self.eat_word("INDEX") {
+            let what = self.peek().text.to_ascii_uppercase();
+            return Err(unsupported_statement(&format!("CREATE {what}")));
+        }
+        let name = self.name()?;
+        self.expect_word("ON")?;
+        let table = self.object_name()?;
+        let columns = self.key_columns()?;
+        let included = if self.eat_word("INCLUDE") {
+            self.name_list()?
+        } else {
+            Vec::new()
+        };
+        let filter = self.eat_word("WHERE");
+        if filter {
+            if unique {
+                return Err(unsupported_clause("a filtered unique index"));
+            }
+            self.expression()?;
+        }
+        self.table_options()?;
+        Ok(StatementKind::CreateIndex(Box::new(CreateIndex {
+            name,
+            table,
+            unique,
+            clustered,
+            columns,
+            included,
+            filter,
+        })))
+    }
+
+    fn create_trigger(&mut self, start: usize) -> SqlResult<StatementKind> {
+        let name = self.object_name()?;
+        self.expect_word("ON")?;
+        if self.at_word("DATABASE") || self.at_word("ALL") {
+            return Err(unsupported_statement(
+                "CREATE TRIGGER on a database or server",
+            ));
+        }
+        let table = self.object_name()?;
+        if self.eat_words(&["INSTEAD", "OF"]) {
+            return Err(unsupported_clause("INSTEAD OF triggers"));
+        }
+        if !(self.eat_word("AFTER") || self.eat_word("FOR")) {
+            return Err(self.unexpected());
+        }
+        let mut trigger = CreateTrigger {
+            name,
+            table,
+            on_insert: false,
+            on_update: false,
+            on_delete: false,
+            body: Vec::new(),
+            text: String::new(),
+        };
+        loop {
+            if self.eat_word("INSERT") {
+                trigger.on_insert = true;
+            } else if self.eat_word("UPDATE") {
+                trigger.on_update = true;
+            } else if self.eat_word("DELETE") {
+                trigger.on_delete = true;
+            } else {
+                return Err(self.unexpected());
+            }
+            if !self.eat_symbol(",") {
+                break;
+            }
+        }
+        self.expect_word("AS")?;
+        // The body runs to the end of the batch.
+        let mut body: Vec<Statement> = Vec::new();
+        self.statements_until(&mut body, |parser| parser.peek().kind == TokenKind::End)?;
+        trigger.body = body;
+        trigger.text = self.text_since(start);
+        Ok(StatementKind::CreateTrigger(Box::new(trigger)))
+    }
+
+    /// `ON [PRIMARY]`, `TEXTIMAGE_ON x` and `WITH (...)` name storage, of which there is none.
+    fn table_options(&mut self) -> SqlResult<()> {
+        loop {
+            if self.eat_word("ON") || self.eat_word("TEXTIMAGE_ON") {
+                if !self.eat_word("PRIMARY") {
+                    self.name()?;
+                }
+                if self.at_symbol("(") {
+                    return Err(unsupported_clause("partition schemes"));
+                }
+            } else if self.at_word("WITH") && self.symbol_ahead(1, "(") {
+                for word in ["SYSTEM_VERSIONING", "MEMORY_OPTIMIZED", "LEDGER"] {
+                    if self.word_ahead(2, word) {
+                        return Err(unsupported_clause(word));
+                    }
+                }
+                self.at += 1;
+                self.skip_parentheses()?;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) fn table_definition(&mut self) -> SqlResult<TableDefinition> {
+        self.expect_symbol("(")?;
+        let mut definition = TableDefinition::default();
+        loop {
+            self.table_element(&mut definition)?;
+            if !self.eat_symbol(",") {
+                break;
+            }
+            if self.at_symbol(")") {
+                break;
+            }
+        }
+        self.expect_symbol(")")?;
+        Ok(definition)
+    }
+
+    fn table_element(&mut self, definition: &mut TableDefinition) -> SqlResult<()> {
+        if self.at_word("CONSTRAINT")
+            || self.at_word("PRIMARY")
+            || self.at_word("UNIQUE")
+            || self.at_word("CHECK")
+            || self.at_word("FOREIGN")
+        {
+            let constraint = self.table_constraint()?;
+            definition.constraints.push(constraint);
+            return Ok(());
+        }
+        if self.at_word("PERIOD") && self.word_ahead(1, "FOR") {
+            return Err(unsupported_clause("PERIOD FOR SYSTEM_TIME"));
+        }
+        if self.at_word("INDEX") {
+            return Err(unsupported_clause("INDEX inside CREATE TABLE"));
+        }
+        let name = self.name()?;
+        if self.eat_word("AS") {
+            return self.computed_column(name, definition);
+        }
+        // `timestamp` alone names both the column and the type.
+        let sql_type = if name.is("timestamp") && (self.at_symbol(",") || self.at_symbol(")")) {
+            crate::types::SqlType::RowVersion
+        } else {
+            self.type_name()?
+        };
+        let mut column = ColumnDefinition {
+            name,
+            kind: ColumnKind::Typed(sql_type),
+            collation: None,
+            nullable: None,
+            identity: None,
+            default: None,
+            rowguidcol: false,
+        };
+        self.column_options(&mut column, definition)?;
+        definition.columns.push(column);
+        Ok(())
+    }
+
+    fn computed_column(&mut self, name: Name, definition: &mut TableDefinition) -> SqlResult<()> {
+        let start = self.peek().start;
+        let expr = self.expression()?;
+        let text = self.text_since(start);
+        let persisted = self.eat_word("PERSISTED");
+        let mut column = ColumnDefinition {
+            name,
+            kind: ColumnKind::Computed {
+                expr,
+                text,
+                persisted,
+            },
+            collation: None,
+            nullable: None,
+            identity: None,
+            default: None,
+            rowguidcol: false,
+        };
+        self.column_options(&mut column, definition)?;
+        definition.columns.push(column);
+        Ok(())
+    }
+
+    fn column_options(
+        &mut self,
+        column: &mut ColumnDefinition,
+        definition: &mut TableDefinition,
+    ) -> SqlResult<()> {
+        loop {
+            let name = if self.eat_word("CONSTRAINT") {
+                Some(self.name()?)
+            } else {
+                None
+            };
+            if name.is_none() && self.eat_word("COLLATE") {
+                column.collation = Some(self.name()?);
+            } else if self.eat_words(&["NOT", "NULL"]) {
+                column.nullable = Some(false);
+            } else if self.eat_word("NULL") {
+                column.nullable = Some(true);
+            } else if self.eat_word("IDENTITY") {
+                column.identity = Some(self.identity_arguments()?);
+                if self.eat_words(&["NOT", "FOR", "REPLICATION"]) {
+                    return Err(unsupported_clause("NOT FOR REPLICATION"));
+                }
+            } else if self.eat_word("DEFAULT") {
+                column.default = Some(self.default_definition(name)?);
+            } else if self.at_word("PRIMARY") || self.at_word("UNIQUE") {
+                let kind = self.key_constraint(Some(&column.name))?;
+                definition.constraints.push(TableConstraint { name, kind });
+            } else if self.at_word("CHECK") {
+                let kind = self.check_constraint()?;
+                definition.constraints.push(TableConstraint { name, kind });
+            } else if self.eat_word("ROWGUIDCOL") {
+                column.rowguidcol = true;
+            } else if self.at_word("REFERENCES") || self.at_word("FOREIGN") {
+                return Err(unsupported_clause("FOREIGN KEY constraints"));
+            } else if self.at_word("SPARSE")
+                || self.at_word("GENERATED")
+                || self.at_word("MASKED")
+                || self.at_word("ENCRYPTED")
+                || self.at_word("HIDDEN")
+                || self.at_word("FILESTREAM")
+            {
+                let what = format!("{} columns", self.peek().text.to_ascii_uppercase());
+                return Err(unsupported_clause(&what));
+            } else if name.is_some() {
+                return Err(self.unexpected());
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    fn identity_arguments(&mut self) -> SqlResult<(i64, i64)> {
+        if !self.eat_symbol("(") {
+            return Ok((1, 1));
+        }
+        let seed = self.signed_integer()?;
+        self.expect_symbol(",")?;
+        let increment = self.signed_integer()?;
+        self.expect_symbol(")")?;
+        Ok((seed, increment))
+    }
+
+    pub(super) fn signed_integer(&mut self) -> SqlResult<i64> {
+        let negative = self.eat_symbol("-");
+        if !negative {
+            self.eat_symbol("+");
+        }
+        let token = self.peek().clone();
+        let text = if negative {
+            format!("-{}", token.text)
+        } else {
+            token.text.to_owned()
+        };
+        match (token.kind, text.parse()) {
+            (TokenKind::Integer, Ok(value)) => {
+                self.at += 1;
+                Ok(value)
+            }
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    fn default_definition(&mut self, name: Option<Name>) -> SqlResult<DefaultDefinition> {
+        let start = self.peek().start;
+        let expr = self.default_expression()?;
+        let text = self.text_since(start);
+        Ok(DefaultDefinition { name, expr, text })
+    }
+
+    /// A default stops before NULL and NOT NULL, which belong to the column.
+    fn default_expression(&mut self) -> SqlResult<Expr> {
+        self.expression()
+    }
+
+    fn table_constraint(&mut self) -> SqlResult<TableConstraint> {
+        let name = if self.eat_word("CONSTRAINT") {
+            Some(self.name()?)
+        } else {
+            None
+        };
+        let kind = if self.at_word("CHECK") {
+            self.check_constraint()?
+        } else if self.at_word("PRIMARY") || self.at_word("UNIQUE") {
+            self.key_constraint(None)?
+        } else if self.eat_word("DEFAULT") {
+            let mut definition = self.default_definition(name.clone())?;
+            self.expect_word("FOR")?;
+            let column = self.name()?;
+            definition.name.clone_from(&name);
+            ConstraintKind::Default { column, definition }
+        } else if self.at_word("FOREIGN") {
+            return Err(unsupported_clause("FOREIGN KEY constraints"));
+        } else {
+            return Err(self.unexpected());
+        };
+        Ok(TableConstraint { name, kind })
+    }
+
+    fn check_constraint(&mut self) -> SqlResult<ConstraintKind> {
+        self.expect_word("CHECK")?;
+        let start = self.peek().start;
+        self.expect_symbol("(")?;
+        let expr = self.expression()?;
+        self.expect_symbol(")")?;
+        Ok(ConstraintKind::Check {
+            expr,
+            text: self.text_since(start),
+        })
+    }
+
+    fn key_constraint(&mut self, column: Option<&Name>) -> SqlResult<ConstraintKind> {
+        let primary = self.eat_word("PRIMARY");
+        if primary {
+            self.expect_word("KEY")?;
+        } else {
+            self.expect_word("UNIQUE")?;
+        }
+        let clustered = if self.eat_word("CLUSTERED") {
+            Some(true)
+        } else if self.eat_word("NONCLUSTERED") {
+            Some(false)
+        } else {
+            None
+        };
+        let columns = match column {
+            Some(column) => vec![(column.clone(), false)],
+            None => self.key_columns()?,
+        };
+        if self.at_word("WITH") || (column.is_none() && self.at_word("ON")) {
+            self.table_options()?;
+        }
+        Ok(ConstraintKind::Key {
+            primary,
+            clustered,
+            columns,
+        })
+    }
+
+    /// `(a [ASC|DESC], ...)`; the flag is DESC.
+    fn key_columns(&mut self) -> SqlResult<Vec<(Name, bool)>> {
+        self.expect_symbol("(")?;
+        let columns = self.comma_separated(|parser| {
+            let name = parser.name()?;
+            let descending = parser.eat_word("DESC");
+            if !descending {
+                parser.eat_word("ASC");
+            }
+            Ok((name, descending))
+        })?;
+        self.expect_symbol(")")?;
+        Ok(columns)
+    }
+
+    pub(super) fn drop_statement(&mut self) -> SqlResult<StatementKind> {
+        self.at += 1;
+        let what = self.advance().text.to_ascii_uppercase();
+        let if_exists = self.eat_words(&["IF", "EXISTS"]);
+        match what.as_str() {
+            "TABLE" => {
+                let names = self.comma_separated(Self::object_name)?;
+                Ok(StatementKind::DropTable { names, if_exists })
+            }
+            "DATABASE" => {
+                let names = self.comma_separated(Self::name)?;
+                Ok(StatementKind::DropDatabase { names, if_exists })
+            }
+            "SCHEMA" => Ok(StatementKind::DropSchema {
+                name: self.name()?,
+                if_exists,
+            }),
+            "TRIGGER" => {
+                let names = self.comma_separated(Self::object_name)?;
+                Ok(StatementKind::DropTrigger { names, if_exists })
+            }
+            "INDEX" => {
+                let index = self.name()?;
+                self.expect_word("ON")?;
+                Ok(StatementKind::DropIndex {
+                    index,
+                    table: self.object_name()?,
+                    if_exists,
+                })
+            }
+            _ => Err(unsupported_statement(&format!("DROP {what}"))),
+        }
+    }
+
+    pub(super) fn alter(&mut self) -> SqlResult<StatementKind> {
+        self.at += 1;
+        if self.eat_word("DATABASE") {
+            return self.alter_database();
+        }
+        if !self.eat_word("TABLE") {
+            let what = self.peek().text.to_ascii_uppercase();
+            return Err(unsupported_statement(&format!("ALTER {what}")));
+        }
+        let table = self.object_name()?;
+        let change = self.alter_table()?;
+        Ok(StatementKind::AlterTable {
+            table,
+            change: Box::new(change),
+        })
+    }
+
+    fn alter_table(&mut self) -> SqlResult<AlterTable> {
+        let _ = self.eat_words(&["WITH", "CHECK"]);
+        if self.at_word("WITH") && self.word_ahead(1, "NOCHECK") {
+            return Err(unsupported_clause("ALTER TABLE ... WITH NOCHECK"));
+        }
+        if self.eat_word("ADD") {
+            let mut definition = TableDefinition::default();
+            loop {
+                if self.at_word("DEFAULT") {
+                    let constraint = self.table_constraint()?;
+                    definition.constraints.push(constraint);
+                } else {
+                    self.table_element(&mut definition)?;
+                }
+                if !self.eat_symbol(",") {
+                    break;
+                }
+            }
+            return Ok(AlterTable::AddColumns { definition });
+        }
+        if self.eat_word("DROP") {
+            let column = self.eat_word("COLUMN");
+            if !column {
+                self.eat_word("CONSTRAINT");
+            }
+            let if_exists = self.eat_words(&["IF", "EXISTS"]);
+            let names = self.comma_separated(Self::name)?;
+            return Ok(if column {
+                AlterTable::DropColumns { names, if_exists }
+            } else {
+                AlterTable::DropConstraints { names, if_exists }
+            });
+        }
+        if self.eat_words(&["ALTER", "COLUMN"]) {
+            let name = self.name()?;
+            if self.at_word("ADD") || self.at_word("DROP") {
+                return Err(unsupported_clause("ALTER COLUMN ... ADD or DROP"));
+            }
+            let sql_type = self.type_name()?;
+            let collation = if self.eat_word("COLLATE") {
+                Some(self.name()?)
+            } else {
+                None
+            };
+            let nullable = if self.eat_words(&["NOT", "NULL"]) {
+                Some(false)
+            } else if self.eat_word("NULL") {
+                Some(true)
+            } else {
+                None
+            };
+            return Ok(AlterTable::AlterColumn {
+                name,
+                sql_type,
+                collation,
+                nullable,
+            });
+        }
+        for enabled in [true, false] {
+            if self.eat_words(&[if enabled { "ENABLE" } else { "DISABLE" }, "TRIGGER"]) {
+                let name = if self.eat_word("ALL") {
+                    None
+                } else {
+                    Some(self.name()?)
+                };
+                return Ok(AlterTable::Trigger { name, enabled });
+            }
+        }
+        let what = self.peek().text.to_ascii_uppercase();
+        Err(unsupported_clause(&format!("ALTER TABLE ... {what}")))
+    }
+
+    /// `ENABLE|DISABLE TRIGGER name ON table`.
+    pub(super) fn switch_trigger(&mut self) -> SqlResult<StatementKind> {
+        let enabled = self.advance().text.eq_ignore_ascii_case("ENABLE");
+        self.at += 1;
+        let name = if self.eat_word("ALL") {
+            None
+        } else {
+            Some(self.object_name()?.name)
+        };
+        self.expect_word("ON")?;
+        let table = self.object_name()?;
+        Ok(StatementKind::AlterTable {
+            table,
+            change: Box::new(AlterTable::Trigger { name, enabled }),
+        })
+    }
+
+    fn alter_database(&mut self) -> SqlResult<StatementKind> {
+        let name = if self.eat_word("CURRENT") {
+            None
+        } else {
+            Some(self.name()?)
+        };
+        self.expect_word("SET")?;
+        let option = self.advance().text.to_ascii_uppercase();
+        let mut on = || -> SqlResult<bool> {
+            let on = self.eat_word("ON");
+            if !on {
+                self.expect_word("OFF")?;
+            }
+            Ok(on)
+        };
+        let option = match option.as_str() {
+            "ALLOW_SNAPSHOT_ISOLATION" => DatabaseOption::AllowSnapshot(on()?),
+            "READ_COMMITTED_SNAPSHOT" => DatabaseOption::ReadCommittedSnapshot(on()?),
+            "RECOVERY"
+            | "AUTO_CLOSE"
+            | "AUTO_SHRINK"
+            | "AUTO_UPDATE_STATISTICS"
+            | "AUTO_CREATE_STATISTICS"
+            | "PAGE_VERIFY"
+            | "MULTI_USER"
+            | "SINGLE_USER"
+            | "RESTRICTED_USER" => {
+                while self.at_name()
+                    || self.at_word("ON")
+                    || self.at_word("OFF")
+                    || self.at_word("FULL")
+                {
+                    if self.at_word("WITH") {
+                        break;
+                    }
+                    self.at += 1;
+                }
+                DatabaseOption::Accepted
+            }
+            other => {
+                return Err(unsupported_clause(&format!(
+                    "ALTER DATABASE ... SET {other}"
+                )));
+            }
+        };
+        if self.eat_word("WITH") && !self.eat_words(&["NO_WAIT"]) {
+            self.expect_word("ROLLBACK")?;
+            self.expect_word("IMMEDIATE")?;
+        }
+        Ok(StatementKind::AlterDatabase { name, option })
+    }
+}

@@ -1,0 +1,184 @@
+//! A transaction: the versions that it writes, its snapshot, its undo list.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::server::Server;
+use crate::session::IsolationLevel;
+use crate::storage::{Database, Table, TableVersion};
+
+/// What a rolled back transaction takes back from the catalog.
+#[derive(Debug, Clone)]
+pub(crate) enum Undo {
+    Created(Arc<Database>, Arc<Table>),
+    Dropped(Arc<Database>, Arc<Table>),
+    TemporaryCreated(i32),
+    TemporaryDropped(Arc<Table>, usize),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    pub(crate) table: Arc<Table>,
+    pub(crate) version: Arc<TableVersion>,
+}
+
+#[derive(Debug)]
+struct Savepoint {
+    name: String,
+    written: HashMap<i32, Written>,
+    undo: usize,
+}
+
+/// The tables of the databases, as they were committed when a SNAPSHOT transaction first read.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    versions: HashMap<i32, Arc<TableVersion>>,
+    databases: Vec<i32>,
+}
+
+impl Snapshot {
+    /// The version of a table, if the table existed.
+    pub(crate) fn version(&self, table: i32) -> Option<Arc<TableVersion>> {
+        self.versions.get(&table).cloned()
+    }
+
+    /// All of the server's databases at one moment.
+    pub(crate) fn take(server: &Server, session: u16) -> Self {
+        let _publishing = server.commits.lock();
+        let mut snapshot = Self::default();
+        for database in server.databases() {
+            snapshot.databases.push(database.id);
+            for table in database.tables(session) {
+                snapshot.versions.insert(table.id, table.committed());
+            }
+        }
+        snapshot
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    pub(crate) id: u64,
+    /// Begun by a statement for itself and committed at its end.
+    pub(crate) automatic: bool,
+    /// `@@TRANCOUNT`; 0 while automatic.
+    pub(crate) nesting: u32,
+    /// It can only be rolled back (XACT_STATE() = -1).
+    pub(crate) doomed: bool,
+    pub(crate) isolation: IsolationLevel,
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) written: HashMap<i32, Written>,
+    undo: Vec<Undo>,
+    savepoints: Vec<Savepoint>,
+    row_version_databases: Vec<Arc<Database>>,
+}
+
+impl Transaction {
+    pub(crate) fn new(id: u64, automatic: bool, isolation: IsolationLevel) -> Self {
+        Self {
+            id,
+            automatic,
+            nesting: u32::from(!automatic),
+            doomed: false,
+            isolation,
+            snapshot: None,
+            written: HashMap::new(),
+            undo: Vec::new(),
+            savepoints: Vec::new(),
+            row_version_databases: Vec::new(),
+        }
+    }
+
+    pub(crate) fn record(&mut self, undo: Undo) {
+        self.undo.push(undo);
+    }
+
+    /// A value for a rowversion column.
+    pub(crate) fn row_version(&mut self, database: &Arc<Database>) -> u64 {
+        if !self
+            .row_version_databases
+            .iter()
+            .any(|known| known.id == database.id)
+        {
+            self.row_version_databases.push(database.clone());
+        }
+        database.next_row_version(self.id)
+    }
+
+    /// Keeps a statement's result.
+    pub(crate) fn write(&mut self, table: &Arc<Table>, version: Arc<TableVersion>) {
+        table.set_uncommitted(Some(version.clone()));
+        self.written.insert(
+            table.id,
+            Written {
+                table: table.clone(),
+                version,
+            },
+        );
+    }
+
+    pub(crate) fn save(&mut self, name: String) {
+        self.savepoints.push(Savepoint {
+            name,
+            written: self.written.clone(),
+            undo: self.undo.len(),
+        });
+    }
+
+    /// What a statement goes back to when it fails.
+    pub(crate) fn mark(&self) -> (HashMap<i32, Written>, usize) {
+        (self.written.clone(), self.undo.len())
+    }
+
+    /// Goes back to a mark, and returns what the catalog must take back, latest first.
+    pub(crate) fn restore(&mut self, (written, undo): (HashMap<i32, Written>, usize)) -> Vec<Undo> {
+        for (id, current) in &self.written {
+            current
+                .table
+                .set_uncommitted(written.get(id).map(|written| written.version.clone()));
+        }
+        self.written = written;
+        let mut taken_back = self.undo.split_off(undo);
+        taken_back.reverse();
+        taken_back
+    }
+
+    /// Goes back to a savepoint; `None` where there is none of that name.
+    pub(crate) fn rollback_to(&mut self, name: &str) -> Option<Vec<Undo>> {
+        let place = self
+            .savepoints
+            .iter()
+            .rposition(|savepoint| savepoint.name.eq_ignore_ascii_case(name))?;
+        self.savepoints.truncate(place + 1);
+        let savepoint = &self.savepoints[place];
+        let mark = (savepoint.written.clone(), savepoint.undo);
+        Some(self.restore(mark))
+    }
+
+    /// Publishes everything. The caller releases the locks.
+    pub(crate) fn commit(self, server: &Server) {
+        {
+            let _publishing = server.commits.lock();
+            for written in self.written.into_values() {
+                written.table.publish(written.version);
+            }
+            for undo in &self.undo {
+                if let Undo::Dropped(database, table) = undo {
+                    database.remove(table);
+                }
+            }
+        }
+        for database in &self.row_version_databases {
+            database.end_row_versions(self.id);
+        }
+    }
+
+    /// Forgets everything, and returns what the catalog must take back.
+    pub(crate) fn rollback(mut self) -> Vec<Undo> {
+        let taken_back = self.restore((HashMap::new(), 0));
+        for database in &self.row_version_databases {
+            database.end_row_versions(self.id);
+        }
+        taken_back
+    }
+}
