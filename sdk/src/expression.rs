@@ -149,7 +149,7 @@ fn arena(tree: Tree) -> Expression {
 
 /// Operands come before the node that refers to them, as the contract wants.
 fn append(nodes: &mut Vec<Node>, tree: Tree) -> u32 {
-    use crate::bindings::detection::icehost::strategy::types::{ColumnRef, Compare, Membership};
+    use crate::{ColumnRef, Compare, Membership};
     let all = |nodes: &mut Vec<Node>, trees: Vec<Tree>| {
         trees.into_iter().map(|tree| append(nodes, tree)).collect()
     };
@@ -179,7 +179,7 @@ fn append(nodes: &mut Vec<Node>, tree: Tree) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::detection::icehost::strategy::types::{ColumnRef, Compare};
+    use crate::{ColumnRef, Compare};
 
     #[test]
     fn operands_come_before_their_node() {

@@ -1,7 +1,7 @@
 //! Plans that say which rows to read: `change-detection` in the contract.
 
 use crate::expression::{Expression, Scope, check_ordinal};
-use crate::{Column, PlanError, Table, Value};
+use crate::{Column, LogicalType, PlanError, Table, Value};
 
 /// Largest number of probes, sort keys, observed aggregates or split boundaries in a plan.
 pub const MAX_LIST: usize = 256;
@@ -181,6 +181,7 @@ impl ExtractionPlan {
                 need(features.snapshots, "snapshots").map_err(|e| e.at("source"))?;
             }
         }
+        check_window(&self.source).map_err(|e| e.at("source"))?;
         if self.columns.is_empty() {
             return Err(PlanError::new("columns: the plan reads no column"));
         }
@@ -202,10 +203,11 @@ impl ExtractionPlan {
         }
         check_sort_keys("order-by", &self.order_by, &table.columns)?;
         if let Some((column, values)) = &self.split_on {
-            check_ordinal(*column, &table.columns).map_err(|e| e.at("split-on"))?;
+            let column = check_ordinal(*column, &table.columns).map_err(|e| e.at("split-on"))?;
             check_length("split-on", values.len())?;
+            let kind = column.column_type.logical();
             for value in values {
-                value.validate().map_err(|e| e.at("split-on"))?;
+                check_bound(value, kind).map_err(|e| e.at("split-on"))?;
             }
         }
         check_length("observe", self.observe.len())?;
@@ -258,13 +260,42 @@ fn check_aggregate(aggregate: &Aggregate, columns: &[Column]) -> Result<(), Plan
     let kind = column.column_type.logical();
     match aggregate.function {
         // MIN and MAX do not take bit (T-SQL reference, "MAX").
-        AggregateFunction::Min | AggregateFunction::Max if kind == crate::LogicalType::Boolean => {
+        AggregateFunction::Min | AggregateFunction::Max if kind == LogicalType::Boolean => {
             Err(PlanError::new(format!(
                 "column '{}' is a bit, which has no smallest or largest value",
                 column.name
             )))
         }
         _ => Ok(()),
+    }
+}
+
+/// Checks that the bounds of a window are of the kind by which its source counts.
+fn check_window(source: &ChangeSource) -> Result<(), PlanError> {
+    let (window, kind) = match source {
+        ChangeSource::Rows => return Ok(()),
+        ChangeSource::ChangeTracking(window) | ChangeSource::Snapshots(window) => {
+            (window, LogicalType::Integer)
+        }
+        ChangeSource::CaptureAll(window) | ChangeSource::CaptureNet(window) => {
+            (window, LogicalType::Binary)
+        }
+        ChangeSource::SystemVersioned(window) => (window, LogicalType::Timestamp),
+    };
+    let bounds = [&window.after, &window.through];
+    bounds
+        .into_iter()
+        .flatten()
+        .try_for_each(|bound| check_bound(bound, kind))
+}
+
+fn check_bound(bound: &Value, wanted: LogicalType) -> Result<(), PlanError> {
+    bound.validate()?;
+    match bound.kind() {
+        Some(kind) if kind.comparable_with(wanted) => Ok(()),
+        _ => Err(PlanError::new(format!(
+            "a bound of kind {wanted} is wanted, not {bound}"
+        ))),
     }
 }
 

@@ -251,6 +251,58 @@ fn extraction_plans_that_are_refused() {
     assert!(plan().validate(&table()).is_ok());
 }
 
+#[test]
+fn bounds_of_another_kind_are_refused() {
+    let mut table = table();
+    table.features = Features {
+        rowversion: true,
+        change_tracking: true,
+        capture: true,
+        system_versioned: true,
+        snapshots: true,
+    };
+    let window = |after| Window {
+        after: Some(after),
+        through: None,
+    };
+    let text = || Value::Text("1; DROP TABLE x".to_owned());
+    let refused = |plan: ExtractionPlan, error: &str| {
+        assert_eq!(plan.validate(&table).unwrap_err().to_string(), error);
+    };
+    let mut split = plan();
+    split.split_on = Some((0, vec![text()]));
+    refused(
+        split,
+        "split-on: a bound of kind integer is wanted, not text:1; DROP TABLE x",
+    );
+    for (source, error) in [
+        (
+            ChangeSource::ChangeTracking(window(text())),
+            "source: a bound of kind integer is wanted, not text:1; DROP TABLE x",
+        ),
+        (
+            ChangeSource::CaptureAll(window(Value::Integer(1))),
+            "source: a bound of kind binary is wanted, not integer:1",
+        ),
+        (
+            ChangeSource::SystemVersioned(window(Value::Date(0))),
+            "source: a bound of kind timestamp is wanted, not date:1970-01-01",
+        ),
+        (
+            ChangeSource::Snapshots(window(Value::Null)),
+            "source: a bound of kind integer is wanted, not null",
+        ),
+    ] {
+        refused(ExtractionPlan { source, ..plan() }, error);
+    }
+    let whole = ChangeSource::Snapshots(window(Value::Integer(7)));
+    let plan = ExtractionPlan {
+        source: whole,
+        ..plan()
+    };
+    assert!(plan.validate(&table).is_ok());
+}
+
 fn delta() -> Delta {
     let mut columns = table().columns;
     columns.push(Delta::operation_column());

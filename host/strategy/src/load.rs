@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
+use crate::bindings::detector::exports::icehost::strategy::metadata::Description as DescriptionRecord;
 use crate::bindings::{detector, merger};
 use crate::call::{Guest, Sandbox};
 use crate::contract::{self, Kind};
@@ -54,7 +55,9 @@ pub(crate) async fn load(
     let world = prepare(&shared.engine, &component, surface.kind)
         .map_err(|e| refused(LoadError::Contract { reason: reason(&e) }))?;
     let sandbox = Sandbox::new(Arc::clone(shared), name);
-    let description = describe(&sandbox, &world).await?;
+    let description = describe(&sandbox, &world)
+        .await?
+        .map_err(|e| refused(LoadError::Contract { reason: reason(&e) }))?;
     let description = Description::check(
         &description.name,
         &description.version,
@@ -143,19 +146,28 @@ fn prepare(engine: &Engine, component: &Component, kind: Kind) -> wasmtime::Resu
     })
 }
 
-async fn describe(
-    sandbox: &Sandbox,
-    world: &World,
-) -> Result<detector::exports::icehost::strategy::metadata::Description, StrategyError> {
-    use detector::exports::icehost::strategy::metadata::Description;
+/// What `describe` returned, in the types of one world; or why the functions are not the contract's.
+type Described = Result<DescriptionRecord, wasmtime::Error>;
+
+async fn describe(sandbox: &Sandbox, world: &World) -> Result<Described, StrategyError> {
+    let operation = Operation::Describe;
     match world {
         World::ChangeDetector(world) => {
             let world = world.clone();
             sandbox
-                .call(Operation::Describe, move |store| {
+                .call(operation, move |store| {
                     Box::pin(async move {
-                        let guest = world.instantiate_async(&mut *store).await?;
-                        guest.icehost_strategy_metadata().call_describe(store).await
+                        let linked = world.instance_pre();
+                        let instance = linked.instantiate_async(&mut *store).await?;
+                        let functions = detector::ChangeDetectorIndices::new(linked)
+                            .and_then(|indices| indices.load(&mut *store, &instance));
+                        match functions {
+                            Ok(guest) => {
+                                let metadata = guest.icehost_strategy_metadata();
+                                metadata.call_describe(store).await.map(Ok)
+                            }
+                            Err(mismatch) => Ok(Err(mismatch)),
+                        }
                     })
                 })
                 .await
@@ -163,19 +175,25 @@ async fn describe(
         World::Merger(world) => {
             let world = world.clone();
             sandbox
-                .call(Operation::Describe, move |store| {
+                .call(operation, move |store| {
                     Box::pin(async move {
-                        let guest = world.instantiate_async(&mut *store).await?;
-                        let described = guest
-                            .icehost_strategy_metadata()
-                            .call_describe(store)
-                            .await?;
-                        Ok(Description {
-                            name: described.name,
-                            version: described.version,
-                            summary: described.summary,
-                            options_schema: described.options_schema,
-                        })
+                        let linked = world.instance_pre();
+                        let instance = linked.instantiate_async(&mut *store).await?;
+                        let functions = merger::MergerIndices::new(linked)
+                            .and_then(|indices| indices.load(&mut *store, &instance));
+                        match functions {
+                            Ok(guest) => {
+                                let metadata = guest.icehost_strategy_metadata();
+                                let described = metadata.call_describe(store).await?;
+                                Ok(Ok(DescriptionRecord {
+                                    name: described.name,
+                                    version: described.version,
+                                    summary: described.summary,
+                                    options_schema: described.options_schema,
+                                }))
+                            }
+                            Err(mismatch) => Ok(Err(mismatch)),
+                        }
                     })
                 })
                 .await
