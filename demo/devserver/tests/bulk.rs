@@ -174,3 +174,41 @@ async fn a_load_into_a_temporary_table_is_the_sessions_own() {
     load.finalize().await.unwrap();
     assert_eq!(count(&mut client, "SELECT COUNT(*) FROM #stage").await, 10);
 }
+
+/// Microsoft's driver finds out about a target in one batch like this.
+#[tokio::test]
+async fn a_target_is_described_without_its_rows() {
+    let server = server().await;
+    let mut client = connect(&server).await;
+    run(
+        &mut client,
+        "CREATE TABLE dbo.t (b int NOT NULL, a nvarchar(10) NULL); INSERT INTO dbo.t VALUES (1, N'x')",
+    )
+    .await;
+    let results = client
+        .simple_query(
+            "DECLARE @names nvarchar(max) = NULL; \
+             DECLARE @sql nvarchar(max) = N'SELECT @n = COALESCE(@n + N'', '', N'''') + QUOTENAME(name) FROM \
+             sys.all_columns WHERE object_id = @id ORDER BY column_id'; \
+             DECLARE @object int = OBJECT_ID(N'dbo.t'); \
+             EXEC sp_executesql @sql, N'@n nvarchar(max) OUTPUT, @id int', @n = @names OUTPUT, @id = @object; \
+             SET FMTONLY ON; EXEC(N'SELECT ' + @names + N' FROM dbo.t'); SET FMTONLY OFF; \
+             SELECT @names AS names; \
+             EXEC sp_tablecollations_100 N'.[dbo].[t]'",
+        )
+        .await
+        .unwrap()
+        .into_results()
+        .await
+        .unwrap();
+    let [described, names, collations] = &results[..] else {
+        panic!("{results:?}");
+    };
+    assert!(described.is_empty(), "rows came with the description");
+    assert_eq!(names[0].get::<&str, _>("names"), Some("[b], [a]"));
+    assert_eq!(collations.len(), 2);
+    assert_eq!(
+        collations[1].get::<&[u8], _>("tds_collation_100"),
+        Some(&[0x09, 0x04, 0xD0, 0x00, 0x34][..])
+    );
+}

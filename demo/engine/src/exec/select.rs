@@ -127,6 +127,9 @@ pub(super) fn run(
             limiter.pass(&row, emit)
         });
     }
+    if !plan.assignments.is_empty() {
+        return assign_in_order(context, plan, outer, &bounds, emit);
+    }
     let mut sorter = Sorter::new(&plan.order);
     for_each_input(context, plan, outer, &mut |rows| {
         let env = Environment { rows, outer };
@@ -149,11 +152,49 @@ pub(super) fn run(
         sorter.push(keys, row);
         Ok(Flow::Continue)
     })?;
-    sorter.emit(&bounds, &mut |row| {
-        if !plan.assignments.is_empty() {
-            assign(context, plan, row);
+    sorter.emit(&bounds, emit)
+}
+
+/// `SELECT @v = .. ORDER BY ..`: an assignment may read what the one before it wrote, so the rows are put in
+/// order before their expressions are evaluated.
+fn assign_in_order(
+    context: &Context,
+    plan: &SelectPlan,
+    outer: Option<&Environment<'_>>,
+    bounds: &Bounds,
+    emit: &mut dyn FnMut(&[Datum]) -> SqlResult<Flow>,
+) -> SqlResult<Flow> {
+    let mut inputs: Vec<Vec<Row>> = Vec::new();
+    let mut sorter = Sorter::new(&plan.order);
+    for_each_input(context, plan, outer, &mut |rows| {
+        let env = Environment { rows, outer };
+        let keys = plan
+            .order
+            .iter()
+            .map(|key| key.expr.eval(context, &env))
+            .collect::<SqlResult<_>>()?;
+        sorter.push(keys, vec![Datum::BigInt(inputs.len() as i64)]);
+        inputs.push(rows.to_vec());
+        Ok(Flow::Continue)
+    })?;
+    let mut row = Vec::with_capacity(plan.projection.len());
+    sorter.emit(bounds, &mut |place| {
+        let rows = match place {
+            [Datum::BigInt(place)] => usize::try_from(*place)
+                .ok()
+                .and_then(|place| inputs.get(place)),
+            _ => None,
+        };
+        if let Some(rows) = rows {
+            project(
+                context,
+                &plan.projection,
+                &Environment { rows, outer },
+                &mut row,
+            )?;
+            assign(context, plan, &row);
         }
-        emit(row)
+        emit(&row)
     })
 }
 

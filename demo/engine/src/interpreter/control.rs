@@ -20,7 +20,10 @@ impl Batch<'_> {
         let only_metadata = settings.format_only
             && !matches!(
                 kind,
-                StatementKind::SetOption(_) | StatementKind::Query(_) | StatementKind::Declare(_)
+                StatementKind::SetOption(_)
+                    | StatementKind::Query(_)
+                    | StatementKind::Declare(_)
+                    | StatementKind::ExecuteText(_)
             );
         if only_settings || only_metadata {
             return Ok(());
@@ -40,6 +43,7 @@ impl Batch<'_> {
             StatementKind::SetVariable { variable, value } => self.set_variable(variable, value),
             StatementKind::SetOption(setting) => {
                 self.set_option(setting)?;
+                self.set_row_count(0);
                 self.done(command::SET, None)
             }
             StatementKind::Print(value) => self.print(value),
@@ -50,12 +54,14 @@ impl Batch<'_> {
                 state,
                 arguments,
             } => self.raise_error(message, severity, state, arguments),
-            StatementKind::Begin { .. } => {
-                self.session.begin_transaction(None, self.sink);
+            StatementKind::Begin { name } => {
+                self.session.begin_transaction(None, name.as_deref(), self.sink);
+                self.set_row_count(0);
                 self.done(command::BEGIN, None)
             }
             StatementKind::Commit => {
                 self.session.commit_transaction(self.sink)?;
+                self.set_row_count(0);
                 self.done(command::COMMIT, None)
             }
             StatementKind::Rollback { name } => {
@@ -138,6 +144,8 @@ impl Batch<'_> {
                 } => {
                     let value = match value {
                         Some(value) => self.evaluate(value, Some(sql_type))?,
+                        // Reached again in a loop, a declaration without a value leaves it alone.
+                        None if self.frame.variable(name).is_some() => continue,
                         None => Datum::Null,
                     };
                     self.frame.declare(name, sql_type.clone(), value)?;
@@ -164,6 +172,7 @@ impl Batch<'_> {
 
     fn print(&mut self, value: &Ast) -> SqlResult<()> {
         let text = self.text(value)?.unwrap_or_default();
+        self.set_row_count(0);
         self.stop(|sink| sink.message(SqlError::information(text)))
     }
 
