@@ -1,2 +1,5 @@
 //! `icehost`, the command line.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    icehost_cli::main()
+}

@@ -1,1 +1,37 @@
-//! the sync pipeline: detect, extract, commit, read changes, merge
+//! The sync pipeline: the one place that knows both SQL Server and the lake.
+//!
+//! [`sync()`] runs a [`SyncJob`] (source → lake → target), [`load`] a [`LoadJob`] (lake → target), and
+//! [`preview`] finds out what either would do. State commits with the data that it describes: the source's
+//! watermark in the summary of the snapshot that holds the rows, the target's position in the transaction of
+//! its merge. So a run may end anywhere; the next one goes on from there.
+
+mod detection;
+mod error;
+mod event;
+mod failpoint;
+mod job;
+mod lake_to_target;
+mod layout;
+mod pipeline;
+pub mod preview;
+mod report;
+mod retry;
+mod source_to_lake;
+mod target_table;
+mod watermark_directory;
+mod watermark_record;
+mod watermark_store;
+
+pub use error::SyncError;
+pub use event::{Event, Observer, Silent};
+pub use job::{Detection, Lake, LoadJob, Merging, Settings, Source, SyncJob, Target};
+pub use layout::PROPERTY_SOURCE_COLUMNS;
+pub use pipeline::{load, new_run_id, sync};
+pub use preview::Preview;
+pub use report::Report;
+pub use retry::RetryPolicy;
+pub use watermark_directory::DirectoryWatermarks;
+pub use watermark_record::{
+    SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,
+};
+pub use watermark_store::{SnapshotWatermarks, StoredWatermark, WatermarkStore, write_watermark};

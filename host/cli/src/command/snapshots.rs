@@ -1,0 +1,11 @@
+//! `icehost snapshots`
+
+use crate::args::{LakeArguments, Output};
+use crate::failure::Failure;
+use crate::render::print_snapshots;
+
+pub(crate) async fn run(arguments: LakeArguments, output: Output) -> Result<(), Failure> {
+    let table = super::open(&arguments).await?;
+    print_snapshots(&table, output);
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! `icehost watermark show|set|clear`
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use icehost_plan::Watermark;
+use icehost_sync::{
+    DirectoryWatermarks, SnapshotWatermarks, StoredWatermark, WatermarkRecord, WatermarkStore,
+    new_run_id, write_watermark,
+};
+
+use crate::args::{Output, WatermarkCommand, WatermarkStoreArguments};
+use crate::failure::Failure;
+use crate::render::{Progress, print_watermark};
+
+/// The store that the arguments choose.
+pub(crate) fn store(arguments: &WatermarkStoreArguments) -> Arc<dyn WatermarkStore> {
+    match &arguments.watermark_dir {
+        Some(directory) => Arc::new(DirectoryWatermarks::new(directory)),
+        None => Arc::new(SnapshotWatermarks),
+    }
+}
+
+pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(), Failure> {
+    let progress = Progress::new(output);
+    match command {
+        WatermarkCommand::Show { lake, store: kept } => {
+            let table = super::open(&lake).await?;
+            let stored = store(&kept).load(&table, &progress).await?;
+            print_watermark(&table, stored.as_ref(), output);
+        }
+        WatermarkCommand::Set {
+            lake,
+            store: kept,
+            strategy,
+            source_name,
+            format,
+            mark,
+        } => {
+            let table = super::open(&lake).await?;
+            let store = store(&kept);
+            let before = store.load(&table, &progress).await?;
+            let run_id = new_run_id();
+            let inherited = |given: Option<String>, of: fn(&StoredWatermark) -> &str, flag: &str| {
+                given
+                    .or_else(|| before.as_ref().map(|stored| of(stored).to_owned()))
+                    .ok_or_else(|| {
+                        Failure::new(
+                            format!("{} has no watermark to take the {flag} from", table.name()),
+                            format!("pass --{flag}"),
+                        )
+                    })
+            };
+            let record = WatermarkRecord {
+                strategy: inherited(strategy, |stored| &stored.record.strategy, "strategy")?,
+                source: inherited(source_name, |stored| &stored.record.source, "source-name")?,
+                watermark: Watermark {
+                    format: format
+                        .or(before.as_ref().map(|stored| stored.watermark().format))
+                        .unwrap_or(1),
+                    marks: mark,
+                },
+                run_id: run_id.clone(),
+                rows: 0,
+                time: Utc::now().to_rfc3339(),
+            };
+            let table = write_watermark(&table, store.as_ref(), Some(record), &run_id).await?;
+            let stored = store.load(&table, &progress).await?;
+            print_watermark(&table, stored.as_ref(), output);
+        }
+        WatermarkCommand::Clear { lake, store: kept } => {
+            let table = super::open(&lake).await?;
+            let store = store(&kept);
+            let table = write_watermark(&table, store.as_ref(), None, &new_run_id()).await?;
+            print_watermark(&table, None, output);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! `icehost`, the command line: arguments in, a run of `icehost-sync`, text or JSON out.
+//!
+//! Exit code 0: done; 1: failed; 2: wrong usage.
+
+mod args;
+mod command;
+mod failure;
+mod interrupt;
+mod logging;
+mod render;
+mod strategies;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Arguments, Command};
+use crate::failure::Failure;
+
+/// Runs the command that the process was given.
+pub fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    let _scenario = fail::FailScenario::setup();
+
+    let arguments = Arguments::parse();
+    logging::start();
+    let output = arguments.output;
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(output);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let output = arguments.output;
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Sync(arguments) => command::sync::run(*arguments, output).await,
+            Command::Load(arguments) => command::load::run(*arguments, output).await,
+            Command::Snapshots(arguments) => command::snapshots::run(arguments, output).await,
+            Command::Watermark(command) => command::watermark::run(command, output).await,
+            Command::Plugin(command) => command::plugin::run(command, output).await,
+        }
+    })
+}

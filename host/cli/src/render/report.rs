@@ -1,0 +1,65 @@
+//! What a run did.
+
+use icehost_plan::Watermark;
+use icehost_sync::Report;
+use indicatif::HumanCount;
+
+use crate::args::Output;
+use crate::render::line;
+
+/// Prints a report as one JSON object, or as a few lines.
+pub(crate) fn print_report(report: &Report, output: Output) {
+    match output {
+        Output::Json => match serde_json::to_string(report) {
+            Ok(json) => line(json),
+            Err(error) => eprintln!("error: cannot write the report as JSON: {error}"),
+        },
+        Output::Text => print_text(report),
+    }
+}
+
+fn print_text(report: &Report) {
+    let count = |rows: Option<u64>| HumanCount(rows.unwrap_or(0));
+    if let Some(extracted) = report.rows_extracted {
+        let snapshot = match (report.snapshot_created, report.snapshot_id) {
+            (Some(true), Some(id)) => format!("snapshot {id}"),
+            _ => "no new snapshot".to_owned(),
+        };
+        line(format!(
+            "{} -> {}: {} rows read, {} appended, {} removed, {snapshot} ({})",
+            report.table,
+            report.lake_table,
+            HumanCount(extracted),
+            count(report.rows_appended),
+            count(report.rows_removed),
+            seconds(report.lake_ms),
+        ));
+    }
+    if let Some(target) = &report.target_table {
+        line(format!(
+            "{} -> {target}: {} inserted, {} updated, {} deleted ({})",
+            report.lake_table,
+            count(report.rows_inserted),
+            count(report.rows_updated),
+            count(report.rows_deleted),
+            seconds(report.target_ms),
+        ));
+    }
+    if let Some(watermark) = &report.watermark {
+        line(format!("watermark: {}", marks(watermark)));
+    }
+}
+
+/// `name = kind:value`, separated by commas.
+pub(crate) fn marks(watermark: &Watermark) -> String {
+    let marks: Vec<String> = watermark
+        .marks
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect();
+    marks.join(", ")
+}
+
+fn seconds(milliseconds: Option<f64>) -> String {
+    format!("{:.2} s", milliseconds.unwrap_or(0.0) / 1e3)
+}

@@ -1,0 +1,164 @@
+//! What changed in the source: watermark, probes, plan.
+
+use icehost_lake::{LakeTable, RowChange};
+use icehost_plan::{
+    Contents, Coverage, Delta, Probe, Table, ValidExtractionPlan, Value,
+};
+use icehost_sqlserver::{ConnectOptions, Connection, ReadConsistency, SqlTable};
+use icehost_strategy::Context;
+
+use crate::error::Doing;
+use crate::layout;
+use crate::watermark_store::StoredWatermark;
+use crate::{Event, Merging, Observer, Source, SyncError, SyncJob};
+
+/// The source, opened and described.
+pub(crate) struct OpenSource {
+    pub(crate) connection: Connection,
+    pub(crate) table: SqlTable,
+    /// What the watermark calls it.
+    pub(crate) identity: String,
+}
+
+impl OpenSource {
+    pub(crate) async fn open(source: &Source) -> Result<OpenSource, SyncError> {
+        let doing = || format!("opening source table {}", source.table);
+        let mut connection = Connection::open(&source.endpoint, &ConnectOptions::default())
+            .await
+            .doing(doing)?;
+        let table = connection
+            .introspect(&source.table, &source.columns)
+            .await
+            .doing(doing)?;
+        let identity = source
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("{}.{}", table.database, table.name));
+        Ok(OpenSource {
+            connection,
+            table,
+            identity,
+        })
+    }
+
+    /// Starts a consistent read where the server can give one, and says so where it cannot.
+    pub(crate) async fn begin_read(&mut self) -> Result<(), SyncError> {
+        let consistency = self
+            .connection
+            .begin_read()
+            .await
+            .doing(|| format!("starting to read source table {}", self.table.name))?;
+        match consistency {
+            ReadConsistency::Snapshot => tracing::info!("reading under SNAPSHOT isolation"),
+            ReadConsistency::ReadCommitted { reason } => tracing::warn!(
+                "reading {} under READ COMMITTED, where a scan may skip or repeat rows that move: {reason}",
+                self.table.name
+            ),
+        }
+        Ok(())
+    }
+}
+
+/// What a change detector wants read, and what it knew when it decided.
+pub(crate) struct Detected {
+    pub(crate) stored: Option<StoredWatermark>,
+    pub(crate) probes: Vec<Probe>,
+    pub(crate) readings: Vec<Value>,
+    pub(crate) plan: ValidExtractionPlan,
+    /// How the delta lands in the lake.
+    pub(crate) change: LakeChange,
+}
+
+/// How a delta lands in the lake.
+pub(crate) struct LakeChange {
+    pub(crate) rows: RowChange,
+    /// The delta cannot hold a key twice: the key is the source's own.
+    pub(crate) unique_keys: bool,
+}
+
+/// Asks the change detector what to read, and the merger how it lands in the lake.
+pub(crate) async fn detect(
+    job: &SyncJob,
+    source: &mut OpenSource,
+    lake: &LakeTable,
+    observer: &dyn Observer,
+) -> Result<Detected, SyncError> {
+    observer.event(Event::Detecting);
+    let stored = job.settings.watermarks.load(lake, observer).await?;
+    let detector = &job.detection.strategy;
+    if let Some(stored) = &stored {
+        let strategy = &detector.strategy().description().name;
+        stored.record.check_belongs_to(strategy, &source.identity)?;
+    }
+    let context = Context {
+        table: &source.table.table,
+        options: &job.detection.options,
+        watermark: stored.as_ref().map(StoredWatermark::watermark),
+    };
+    let probes = detector.probes(&context).await?;
+    let readings = source
+        .connection
+        .probe(&source.table, &probes)
+        .await
+        .doing(|| format!("probing source table {}", source.table.name))?;
+    let plan = detector.plan(&context, &readings).await?;
+    let change = lake_change(&job.lake_merge, &source.table, &plan, lake).await?;
+    Ok(Detected {
+        stored,
+        probes,
+        readings,
+        plan,
+        change,
+    })
+}
+
+async fn lake_change(
+    merging: &Merging,
+    source: &SqlTable,
+    plan: &ValidExtractionPlan,
+    lake: &LakeTable,
+) -> Result<LakeChange, SyncError> {
+    let doing = || format!("planning the change to lake table {}", lake.name());
+    let description = layout::with_collations(lake, lake.describe().doing(doing)?);
+    let columns: Vec<_> = plan
+        .columns
+        .iter()
+        .filter_map(|&ordinal| source.table.columns.get(ordinal as usize).cloned())
+        .collect();
+    layout::check_source_fits(&source.table.name, &columns, &description)?;
+    let delta = Delta {
+        contents: match plan.coverage {
+            Coverage::Incremental => Contents::Upserts,
+            Coverage::Full => Contents::Snapshot,
+        },
+        operation: None,
+        rows: source.table.row_estimate.unwrap_or(u64::MAX),
+        columns,
+    };
+    let merge_plan = merging
+        .strategy
+        .plan(&description, &delta, &merging.options)
+        .await?;
+    let keys = || merge_plan.keys.iter().map(|key| key.source);
+    layout::check_keys_fold(&source.table.name, &delta.columns, keys())?;
+    let unique_keys = is_the_key(&source.table, &delta, keys().collect());
+    let rows = RowChange::from_plan(&merge_plan, &description, &delta).doing(doing)?;
+    Ok(LakeChange {
+        rows,
+        unique_keys,
+    })
+}
+
+/// Whether these delta columns contain the source's primary key.
+fn is_the_key(source: &Table, delta: &Delta, keys: Vec<u32>) -> bool {
+    let primary: Vec<&str> = source
+        .key()
+        .into_iter()
+        .filter_map(|ordinal| Some(source.columns.get(ordinal as usize)?.name.as_str()))
+        .collect();
+    let names: Vec<&str> = keys
+        .into_iter()
+        .filter_map(|ordinal| Some(delta.columns.get(ordinal as usize)?.name.as_str()))
+        .collect();
+    !primary.is_empty() && primary.iter().all(|name| names.contains(name))
+}

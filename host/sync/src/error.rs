@@ -1,0 +1,140 @@
+//! What can end a run.
+
+use icehost_lake::LakeError;
+use icehost_plan::PlanError;
+use icehost_sqlserver::SqlServerError;
+use icehost_strategy::StrategyError;
+
+/// A failed run: the layer's own error, with what was being done.
+///
+/// `Display` is one lower-case line; [`SyncError::hint`] says what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// SQL Server, the source or the target, refused or was lost.
+    #[error("{doing}: {error}")]
+    SqlServer {
+        /// For example `reading source table dbo.Customers`.
+        doing: String,
+        /// Why it failed.
+        #[source]
+        error: Box<SqlServerError>,
+    },
+    /// The lake could not be read or written.
+    #[error("{doing}: {error}")]
+    Lake {
+        /// For example `committing to demo.customers`.
+        doing: String,
+        /// Why it failed.
+        #[source]
+        error: Box<LakeError>,
+    },
+    /// A strategy failed, or returned what the host will not act on.
+    #[error(transparent)]
+    Strategy(Box<StrategyError>),
+    /// A plan is sound but does not fit the tables.
+    #[error("{doing}: {error}")]
+    Plan {
+        /// What the plan was for.
+        doing: String,
+        /// What does not fit.
+        #[source]
+        error: PlanError,
+        /// What to do.
+        hint: String,
+    },
+    /// The source's, lake's and target's tables do not fit together.
+    #[error("{message}")]
+    Schema {
+        /// What does not fit, by table and column.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The stored watermark cannot be read, written or continued from.
+    #[error("{message}")]
+    Watermark {
+        /// What is wrong with it.
+        message: String,
+        /// What to do.
+        hint: String,
+        /// Another run moved it; starting again is right.
+        moved: bool,
+    },
+    /// The user asked to stop.
+    #[error("stopped before it was done; nothing was committed by the half that was running")]
+    Cancelled,
+}
+
+impl SyncError {
+    /// What to do next, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            SyncError::SqlServer { error, .. } => error.hint().map(str::to_owned),
+            SyncError::Lake { error, .. } => error.hint().map(str::to_owned),
+            SyncError::Strategy(error) => error.hint(),
+            SyncError::Plan { hint, .. }
+            | SyncError::Schema { hint, .. }
+            | SyncError::Watermark { hint, .. } => Some(hint.clone()),
+            SyncError::Cancelled => Some("run the same command again to go on".to_owned()),
+        }
+    }
+
+    /// Whether the same run may well succeed if it starts again.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            SyncError::SqlServer { error, .. } => error.is_transient(),
+            SyncError::Lake { error, .. } => error.is_transient(),
+            SyncError::Watermark { moved, .. } => *moved,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn cancelled() -> Self {
+        SyncError::Cancelled
+    }
+
+    pub(crate) fn watermark(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        SyncError::Watermark {
+            message: message.into(),
+            hint: hint.into(),
+            moved: false,
+        }
+    }
+
+    pub(crate) fn schema(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        SyncError::Schema {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+impl From<StrategyError> for SyncError {
+    fn from(error: StrategyError) -> Self {
+        SyncError::Strategy(Box::new(error))
+    }
+}
+
+/// Says what was being done when a layer failed.
+pub(crate) trait Doing<T> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, SyncError>;
+}
+
+impl<T> Doing<T> for Result<T, SqlServerError> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, SyncError> {
+        self.map_err(|error| SyncError::SqlServer {
+            doing: what(),
+            error: Box::new(error),
+        })
+    }
+}
+
+impl<T> Doing<T> for Result<T, LakeError> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, SyncError> {
+        self.map_err(|error| SyncError::Lake {
+            doing: what(),
+            error: Box::new(error),
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! What a run is to do.
+
+use std::sync::Arc;
+
+use icehost_lake::{LakeTableName, Warehouse};
+use icehost_sqlserver::{ColumnSelection, Endpoint, TableName, TimePrecision};
+use icehost_strategy::{ChangeDetector, Merger, Options};
+
+use crate::{RetryPolicy, SnapshotWatermarks, WatermarkStore};
+
+/// Source → lake, and on to a target where there is one.
+pub struct SyncJob {
+    /// Where rows come from.
+    pub source: Source,
+    /// Which rows changed.
+    pub detection: Detection,
+    /// Where they go.
+    pub lake: Lake,
+    /// How they land in the lake.
+    pub lake_merge: Merging,
+    /// Where they go from there, and how they land.
+    pub target: Option<(Target, Merging)>,
+    /// How to go about it.
+    pub settings: Settings,
+}
+
+/// Lake → target.
+pub struct LoadJob {
+    /// Where rows come from.
+    pub lake: Lake,
+    /// Where they go.
+    pub target: Target,
+    /// How they land.
+    pub merge: Merging,
+    /// Deliver every row, not just what changed since the last load.
+    pub full: bool,
+    /// Lake columns that the target does not take.
+    pub exclude: Vec<String>,
+    /// How to go about it.
+    pub settings: Settings,
+}
+
+/// A source table.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The server and database.
+    pub endpoint: Endpoint,
+    /// The table.
+    pub table: TableName,
+    /// Which of its columns.
+    pub columns: ColumnSelection,
+    /// What the watermark calls it, where not `database.schema.table`.
+    pub name: Option<String>,
+    /// What to do with digits that Iceberg cannot hold.
+    pub time_precision: TimePrecision,
+}
+
+/// A table in a warehouse.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    /// The warehouse.
+    pub warehouse: Warehouse,
+    /// The table.
+    pub table: LakeTableName,
+}
+
+/// A target table.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The server and database.
+    pub endpoint: Endpoint,
+    /// The table.
+    pub table: TableName,
+    /// Create it where it is missing.
+    pub create: bool,
+}
+
+/// A change detector and its options.
+pub struct Detection {
+    /// The component.
+    pub strategy: ChangeDetector,
+    /// Its options, checked against its schema.
+    pub options: Options,
+}
+
+/// A merger and its options.
+#[derive(Clone)]
+pub struct Merging {
+    /// The component.
+    pub strategy: Merger,
+    /// Its options, checked against its schema.
+    pub options: Options,
+}
+
+/// How to go about a run.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where the watermark is kept.
+    pub watermarks: Arc<dyn WatermarkStore>,
+    /// What to do after failures that pass.
+    pub retry: RetryPolicy,
+    /// Memory that a batch of rows may take, in bytes.
+    pub batch_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            watermarks: Arc::new(SnapshotWatermarks),
+            retry: RetryPolicy::default(),
+            batch_bytes: 8 << 20,
+        }
+    }
+}

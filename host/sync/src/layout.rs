@@ -1,0 +1,160 @@
+//! How a source's columns lie in the lake, and what the lake remembers of them.
+
+use std::collections::BTreeMap;
+
+use icehost_lake::{LakeTable, NewColumn, NewTable};
+use icehost_plan::{Collation, Column, ColumnType, SqlType, Table};
+use serde::{Deserialize, Serialize};
+
+use crate::SyncError;
+
+/// Table property that holds, as JSON, what the lake's own types do not say of the source's columns.
+pub const PROPERTY_SOURCE_COLUMNS: &str = "icehost.source-columns";
+
+/// A source column, remembered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SourceColumn {
+    #[serde(rename = "type")]
+    pub(crate) sql_type: SqlType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) collation: Option<String>,
+}
+
+/// The lake table that a source table becomes: the same columns in the same order, its primary key as
+/// identifier fields.
+pub(crate) fn new_lake_table(source: &Table) -> Result<NewTable, SyncError> {
+    let columns = source
+        .columns
+        .iter()
+        .map(|column| NewColumn {
+            name: column.name.clone(),
+            lake_type: column.column_type.lake(),
+            required: !column.nullable,
+            doc: Some(column.column_type.to_string()),
+        })
+        .collect();
+    let remembered: BTreeMap<&str, SourceColumn> = source
+        .columns
+        .iter()
+        .filter_map(|column| match column.column_type {
+            ColumnType::Sql(sql_type) => Some((
+                column.name.as_str(),
+                SourceColumn {
+                    sql_type,
+                    collation: column.collation.as_ref().map(|c| c.name().to_owned()),
+                },
+            )),
+            ColumnType::Lake(_) => None,
+        })
+        .collect();
+    let property = serde_json::to_string(&remembered).map_err(|e| {
+        SyncError::schema(
+            format!("cannot describe the columns of {}: {e}", source.name),
+            "please report this as a defect",
+        )
+    })?;
+    Ok(NewTable {
+        columns,
+        identifier: source.key(),
+        properties: [(PROPERTY_SOURCE_COLUMNS.to_owned(), property)].into(),
+    })
+}
+
+/// What a lake table remembers of its source's columns; empty where icehost did not write it.
+pub(crate) fn source_columns(table: &LakeTable) -> BTreeMap<String, SourceColumn> {
+    table
+        .properties()
+        .get(PROPERTY_SOURCE_COLUMNS)
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
+}
+
+/// The lake table's columns with the collations of the source, by which its keys are compared.
+pub(crate) fn with_collations(table: &LakeTable, mut description: Table) -> Table {
+    let remembered = source_columns(table);
+    for column in &mut description.columns {
+        column.collation = remembered
+            .get(&column.name)
+            .and_then(|source| source.collation.as_deref())
+            .map(Collation::from_name);
+    }
+    description
+}
+
+/// Checks that every source column has its place in the lake: one that the lake lacks, or holds in another
+/// type, would be lost quietly. Lake columns that the source does not bring become NULL.
+pub(crate) fn check_source_fits(
+    source_name: &str,
+    source: &[Column],
+    lake: &Table,
+) -> Result<(), SyncError> {
+    for column in source {
+        let Some(there) = lake.columns.iter().find(|c| c.name == column.name) else {
+            return Err(SyncError::schema(
+                format!(
+                    "source table {source_name} has column '{}', which lake table {} lacks",
+                    column.name, lake.name
+                ),
+                format!(
+                    "leave it out with --exclude-columns '{}', or sync into a new lake table",
+                    column.name
+                ),
+            ));
+        };
+        if there.column_type.lake() != column.column_type.lake() {
+            return Err(SyncError::schema(
+                format!(
+                    "column '{}' is {} in source table {source_name}, but {} in lake table {}",
+                    column.name, column.column_type, there.column_type, lake.name
+                ),
+                "sync into a new lake table, or leave the column out with --exclude-columns",
+            ));
+        }
+        if column.nullable && !there.nullable {
+            return Err(SyncError::schema(
+                format!(
+                    "column '{}' may be NULL in source table {source_name}, but not in lake table {}",
+                    column.name, lake.name
+                ),
+                "sync into a new lake table",
+            ));
+        }
+    }
+    for there in &lake.columns {
+        if !there.nullable && !source.iter().any(|column| column.name == there.name) {
+            return Err(SyncError::schema(
+                format!(
+                    "lake table {} needs column '{}', which source table {source_name} does not bring",
+                    lake.name, there.name
+                ),
+                "bring the column, or sync into a new lake table",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses text keys that the server compares by rules which the lake cannot follow.
+pub(crate) fn check_keys_fold(
+    lake_name: &str,
+    columns: &[Column],
+    keys: impl IntoIterator<Item = u32>,
+) -> Result<(), SyncError> {
+    for key in keys {
+        let Some(column) = columns.get(key as usize) else {
+            continue;
+        };
+        if let Some(collation) = &column.collation
+            && !collation.folds_exactly()
+        {
+            return Err(SyncError::schema(
+                format!(
+                    "key column '{}' of {lake_name} has collation {collation}, which ignores accents: the lake cannot tell which keys the server takes for one",
+                    column.name
+                ),
+                "key on another column with --lake-merge upsert --lake-merge-option keys=…, or keep history with --lake-merge append-only",
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! The whole story: source → lake → target.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::lake_to_target::{self, Delivered};
+use crate::report::milliseconds;
+use crate::source_to_lake::{self, Landed};
+use crate::{LoadJob, Observer, Report, SyncError, SyncJob};
+
+/// A new run's id.
+pub fn new_run_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// Moves what changed in the source to the lake, and what changed in the lake to the target.
+///
+/// Each half is all or nothing, and is tried again as a whole after failures that pass. A failure of the
+/// second half leaves the first one's snapshot; the next run then has nothing to extract and delivers it.
+///
+/// Cancellation takes effect between batches. It does not interrupt a commit or a merge.
+///
+/// # Errors
+/// [`SyncError`]; nothing has advanced in the half that failed.
+pub async fn sync(
+    job: &SyncJob,
+    observer: &dyn Observer,
+    cancel: &CancellationToken,
+) -> Result<Report, SyncError> {
+    let started = Instant::now();
+    let retry = &job.settings.retry;
+    let mut report = Report {
+        table: job.source.table.to_string(),
+        lake_table: job.lake.table.to_string(),
+        ..Report::default()
+    };
+
+    let landed = retry
+        .run(observer, cancel, || {
+            source_to_lake::attempt(job, Uuid::now_v7(), observer, cancel)
+        })
+        .await?;
+    report.landed(landed, started.elapsed());
+
+    if let Some((target, merging)) = &job.target {
+        let delivering = Instant::now();
+        let delivery = lake_to_target::Delivery {
+            lake: &job.lake,
+            target,
+            merging,
+            full: false,
+            exclude: &[],
+        };
+        let delivered = retry
+            .run(observer, cancel, || delivery.attempt(Uuid::now_v7(), observer, cancel))
+            .await?;
+        report.delivered(delivered, target.table.to_string(), delivering.elapsed());
+    }
+    report.duration_ms = milliseconds(started.elapsed());
+    Ok(report)
+}
+
+/// Moves what changed in the lake to the target.
+///
+/// # Errors
+/// [`SyncError`]; nothing has advanced.
+pub async fn load(
+    job: &LoadJob,
+    observer: &dyn Observer,
+    cancel: &CancellationToken,
+) -> Result<Report, SyncError> {
+    let started = Instant::now();
+    let delivery = job.delivery();
+    let delivered = job
+        .settings
+        .retry
+        .run(observer, cancel, || delivery.attempt(Uuid::now_v7(), observer, cancel))
+        .await?;
+    let mut report = Report {
+        table: job.target.table.to_string(),
+        lake_table: job.lake.table.to_string(),
+        ..Report::default()
+    };
+    report.delivered(delivered, job.target.table.to_string(), started.elapsed());
+    report.duration_ms = milliseconds(started.elapsed());
+    Ok(report)
+}
+
+impl Report {
+    fn landed(&mut self, landed: Landed, took: Duration) {
+        self.run_id = landed.run_id.to_string();
+        self.first_sync = Some(landed.first_sync);
+        self.rows_extracted = Some(landed.rows_extracted);
+        self.rows_appended = Some(landed.rows_appended);
+        self.rows_removed = Some(landed.rows_removed);
+        self.snapshot_id = landed.snapshot_id;
+        self.snapshot_created = Some(landed.snapshot_created);
+        self.watermark = landed.watermark;
+        self.warnings.extend(landed.warnings);
+        self.lake_ms = Some(milliseconds(took));
+    }
+
+    fn delivered(&mut self, delivered: Delivered, target: String, took: Duration) {
+        if self.run_id.is_empty() {
+            self.run_id = delivered.run_id.to_string();
+        }
+        self.target_table = Some(target);
+        self.snapshot_id = delivered.snapshot_id.or(self.snapshot_id);
+        self.rows_inserted = Some(delivered.counts.inserted);
+        self.rows_updated = Some(delivered.counts.updated);
+        self.rows_deleted = Some(delivered.counts.deleted);
+        self.duplicates_removed = Some(delivered.counts.duplicates_removed);
+        self.target_ms = Some(milliseconds(took));
+    }
+
+    /// Notes the time that strategies took, which the caller's runtime knows.
+    pub fn set_component_time(&mut self, time: Duration) {
+        self.component_ms = milliseconds(time);
+    }
+}

@@ -1,0 +1,194 @@
+//! What a run would do, found out without touching anything.
+
+use icehost_lake::LakeTable;
+use icehost_plan::{AggregateFunction, Probe, Value, Watermark};
+use icehost_sqlserver::lower;
+use serde::Serialize;
+
+use crate::detection::{OpenSource, detect};
+use crate::error::Doing;
+use crate::lake_to_target::{Delivery, expected_delta};
+use crate::target_table::{OpenTarget, taken};
+use crate::source_to_lake::open_lake;
+use crate::{LoadJob, Observer, SyncError, SyncJob};
+
+/// A dry run's result.
+#[derive(Debug, Clone, Serialize)]
+pub struct Preview {
+    /// Always true: tells the object from a report.
+    pub dry_run: bool,
+    /// The source table, or the target's where only that half would run.
+    pub table: String,
+    /// The lake table.
+    pub lake_table: String,
+    /// The watermark that the run would start from.
+    pub watermark: Option<Watermark>,
+    /// What would be read from the source.
+    pub extraction: Option<ExtractionPreview>,
+    /// How the delta would land in the lake.
+    pub lake_plan: String,
+    /// What would happen at the target.
+    pub merge: Option<MergePreview>,
+}
+
+/// What would be read from the source.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExtractionPreview {
+    /// The change detector's name.
+    pub strategy: String,
+    /// Rows in the table, as the server estimates.
+    pub row_estimate: Option<u64>,
+    /// What the probes read: the bounds.
+    pub readings: Vec<(String, Value)>,
+    /// The statement, with `@p1`, `@p2`, … for parameters.
+    pub sql: String,
+    /// Name, type and value of each parameter.
+    pub parameters: Vec<(String, String, Value)>,
+    /// The statement with its parameters, as people can read and run it.
+    #[serde(skip)]
+    pub text: String,
+}
+
+/// What would happen at the target.
+#[derive(Debug, Clone, Serialize)]
+pub struct MergePreview {
+    /// The target table.
+    pub table: String,
+    /// What the target would receive.
+    pub from: String,
+    /// The statements, in order; the staging table's name is the server's own.
+    pub statements: Vec<String>,
+}
+
+/// What [`sync`](crate::sync()) would do.
+///
+/// # Errors
+/// Those that the run itself would meet before it reads rows.
+pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, SyncError> {
+    let mut source = OpenSource::open(&job.source).await?;
+    let lake = open_lake(job, &source).await?;
+    source.begin_read().await?;
+    let detected = detect(job, &mut source, &lake, observer).await?;
+    let statement = lower::extraction(&source.table, &detected.plan)
+        .doing(|| format!("planning to read source table {}", source.table.name))?;
+    let readings = detected
+        .probes
+        .iter()
+        .map(|probe| describe(probe, &source))
+        .zip(detected.readings)
+        .collect();
+    let merge = match &job.target {
+        Some((target, merging)) => {
+            let delivery = Delivery {
+                lake: &job.lake,
+                target,
+                merging,
+                full: false,
+                exclude: &[],
+            };
+            Some(merge_preview(&delivery, &lake).await?)
+        }
+        None => None,
+    };
+    Ok(Preview {
+        dry_run: true,
+        table: source.table.name.to_string(),
+        lake_table: lake.name().to_owned(),
+        watermark: detected.stored.map(|stored| stored.record.watermark),
+        extraction: Some(ExtractionPreview {
+            strategy: job.detection.strategy.strategy().description().name.clone(),
+            row_estimate: source.table.table.row_estimate,
+            readings,
+            text: statement.to_string(),
+            parameters: statement
+                .parameters
+                .into_iter()
+                .map(|p| (p.name, p.sql_type.to_string(), p.value))
+                .collect(),
+            sql: statement.sql,
+        }),
+        lake_plan: detected.change.rows.to_string(),
+        merge,
+    })
+}
+
+/// What [`load`](crate::load) would do.
+///
+/// # Errors
+/// Those that the run itself would meet before it reads rows.
+pub async fn load(job: &LoadJob) -> Result<Preview, SyncError> {
+    let delivery = job.delivery();
+    let lake = delivery.open_lake().await?;
+    let merge = merge_preview(&delivery, &lake).await?;
+    Ok(Preview {
+        dry_run: true,
+        table: merge.table.clone(),
+        lake_table: lake.name().to_owned(),
+        watermark: None,
+        extraction: None,
+        lake_plan: "is only read".to_owned(),
+        merge: Some(merge),
+    })
+}
+
+async fn merge_preview(
+    delivery: &Delivery<'_>,
+    lake: &LakeTable,
+) -> Result<MergePreview, SyncError> {
+    let mut target = OpenTarget::open(delivery.target, lake).await?;
+    let doing = || format!("planning the merge into target table {}", delivery.target.table);
+    let position = match target.creation {
+        Some(_) => None,
+        None => target
+            .connection
+            .read_position(lake.uuid(), &target.table)
+            .await
+            .doing(doing)?,
+    };
+    let from = position.filter(|_| !delivery.full);
+    let description = delivery.describe(lake)?;
+    let takes = taken(&description, &target.table, delivery.exclude)?;
+    let delta = expected_delta(&takes, from, description.row_estimate.unwrap_or(0));
+    let plan = delivery.plan(&target.table, &delta).await?;
+    let has_merge = target.connection.server().has_merge;
+    let merge = lower::merge(&target.table, &delta, &plan, has_merge).doing(doing)?;
+    let mut statements = Vec::new();
+    if let Some(creation) = &target.creation {
+        statements.push(creation.statement()?);
+    }
+    statements.extend(merge.deduplicate.map(|statement| statement.to_string()));
+    statements.push(merge.apply.to_string());
+    Ok(MergePreview {
+        table: target.table.name.to_string(),
+        from: match from {
+            Some(snapshot) => format!("the changes since snapshot {snapshot}"),
+            None => "every row of the lake table".to_owned(),
+        },
+        statements,
+    })
+}
+
+/// A probe, for people.
+fn describe(probe: &Probe, source: &OpenSource) -> String {
+    match probe {
+        Probe::Aggregate(aggregate) => {
+            let function = match aggregate.function {
+                AggregateFunction::Min => "min",
+                AggregateFunction::Max => "max",
+                AggregateFunction::Count => "count",
+                AggregateFunction::CountNull => "count of null in",
+                AggregateFunction::CountDistinct => "count of distinct",
+            };
+            let columns = &source.table.table.columns;
+            let column = columns.get(aggregate.column as usize);
+            format!("{function} {}", column.map_or("?", |column| column.name.as_str()))
+        }
+        Probe::MinActiveRowversion => "min active rowversion".to_owned(),
+        Probe::ChangeTrackingCurrent => "change tracking current version".to_owned(),
+        Probe::ChangeTrackingMinValid => "change tracking min valid version".to_owned(),
+        Probe::CaptureMinLsn => "capture min lsn".to_owned(),
+        Probe::CaptureMaxLsn => "capture max lsn".to_owned(),
+        Probe::SourceTime => "source time".to_owned(),
+        Probe::CurrentSnapshot => "current snapshot".to_owned(),
+    }
+}

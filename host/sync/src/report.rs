@@ -1,0 +1,56 @@
+//! What a run did, as one JSON object.
+
+use std::time::Duration;
+
+use icehost_plan::Watermark;
+use serde::Serialize;
+
+/// The result of a run. A field is `null` where its half did not run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// The source table, or the target's where only that half ran.
+    pub table: String,
+    /// The lake table.
+    pub lake_table: String,
+    /// The target table.
+    pub target_table: Option<String>,
+    /// Identifies the run in the snapshot summary and in the target's position row.
+    pub run_id: String,
+    /// Whether this was the first sync of the table: no watermark yet.
+    pub first_sync: Option<bool>,
+    /// Rows read from the source.
+    pub rows_extracted: Option<u64>,
+    /// Rows written to data files.
+    pub rows_appended: Option<u64>,
+    /// Rows that position deletes take out.
+    pub rows_removed: Option<u64>,
+    /// The snapshot that the lake stands at: the new one, or the current one where nothing changed.
+    pub snapshot_id: Option<i64>,
+    /// Whether this run made that snapshot.
+    pub snapshot_created: Option<bool>,
+    /// Rows inserted into the target.
+    pub rows_inserted: Option<u64>,
+    /// Rows updated in the target.
+    pub rows_updated: Option<u64>,
+    /// Rows deleted from the target.
+    pub rows_deleted: Option<u64>,
+    /// Older versions of a key, and repeated rows, left out before the merge.
+    pub duplicates_removed: Option<u64>,
+    /// The source's watermark after the run.
+    pub watermark: Option<Watermark>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// Time in strategies.
+    pub component_ms: f64,
+    /// Time from the source to the committed snapshot.
+    pub lake_ms: Option<f64>,
+    /// Time from the lake to the committed merge.
+    pub target_ms: Option<f64>,
+    /// Time in all.
+    pub duration_ms: f64,
+}
+
+/// Milliseconds with microseconds behind the point.
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

@@ -1,0 +1,242 @@
+//! The target's table: found or created, and which of the lake's columns it takes.
+
+use icehost_lake::LakeTable;
+use icehost_plan::{Column, ColumnType, Features, SqlType, Table};
+use icehost_sqlserver::{
+    ColumnSelection, ConnectOptions, Connection, ErrorKind, SqlColumn, SqlTable, TableName, lower,
+};
+
+use crate::error::Doing;
+use crate::layout;
+use crate::{SyncError, Target};
+
+/// The target, opened and described.
+pub(crate) struct OpenTarget {
+    pub(crate) connection: Connection,
+    pub(crate) table: SqlTable,
+    /// Set where the table is missing and may be created.
+    pub(crate) creation: Option<Creation>,
+}
+
+/// A table to be created.
+pub(crate) struct Creation {
+    name: TableName,
+    columns: Vec<lower::NewColumn>,
+    key: Vec<String>,
+}
+
+impl Creation {
+    /// The statement, for people.
+    pub(crate) fn statement(&self) -> Result<String, SyncError> {
+        let statement = lower::create_table(&self.name, &self.columns, &self.key)
+            .doing(|| format!("planning target table {}", self.name))?;
+        Ok(statement.to_string())
+    }
+}
+
+impl OpenTarget {
+    /// Connects and describes the table. One that is missing is described as it would be created; nothing
+    /// is created yet.
+    pub(crate) async fn open(target: &Target, lake: &LakeTable) -> Result<OpenTarget, SyncError> {
+        let doing = || format!("opening target table {}", target.table);
+        let mut connection = Connection::open(&target.endpoint, &ConnectOptions::default())
+            .await
+            .doing(doing)?;
+        // Columns of types that icehost does not carry are no obstacle: the lake does not have them.
+        let selection = ColumnSelection {
+            skip_unsupported: true,
+            ..ColumnSelection::default()
+        };
+        match connection.introspect(&target.table, &selection).await {
+            Ok(table) => Ok(OpenTarget {
+                connection,
+                table,
+                creation: None,
+            }),
+            Err(error) if *error.kind() == ErrorKind::NotFound => {
+                if !target.create {
+                    return Err(SyncError::schema(
+                        format!("target table {} does not exist", target.table),
+                        "create it, or let icehost create it with --create-target",
+                    ));
+                }
+                let creation = creation(&target.table, lake)?;
+                let table = described(&creation);
+                Ok(OpenTarget {
+                    connection,
+                    table,
+                    creation: Some(creation),
+                })
+            }
+            Err(error) => Err(error).doing(doing),
+        }
+    }
+
+    /// Creates the table, if it is one to be created, and describes it as the server now has it.
+    pub(crate) async fn create(&mut self) -> Result<bool, SyncError> {
+        let Some(creation) = self.creation.take() else {
+            return Ok(false);
+        };
+        let doing = || format!("creating target table {}", creation.name);
+        self.connection
+            .create_table(&creation.name, &creation.columns, &creation.key)
+            .await
+            .doing(doing)?;
+        self.table = self
+            .connection
+            .introspect(&creation.name, &ColumnSelection::default())
+            .await
+            .doing(doing)?;
+        tracing::info!(table = %creation.name, "created the target table");
+        Ok(true)
+    }
+}
+
+/// Takes away a table that this run created and then could not fill, so that nothing half-done is left.
+pub(crate) async fn drop_created(target: &Target) {
+    let dropped = match Connection::open(&target.endpoint, &ConnectOptions::default()).await {
+        Ok(mut connection) => connection.drop_table(&target.table).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = dropped {
+        tracing::warn!(table = %target.table, %error, "the table that this run created is left behind, empty");
+    }
+}
+
+/// The lake's columns with the types and collations that they have in the source, where the lake remembers
+/// them, and its identifier fields as key.
+fn creation(name: &TableName, lake: &LakeTable) -> Result<Creation, SyncError> {
+    let doing = || format!("reading lake table {}", lake.name());
+    let remembered = layout::source_columns(lake);
+    let description = lake.describe().doing(doing)?;
+    let columns = description
+        .columns
+        .iter()
+        .map(|column| {
+            let source = remembered
+                .get(&column.name)
+                .filter(|source| source.sql_type.lake() == column.column_type.lake());
+            let in_key = column.key_position.is_some();
+            lower::NewColumn {
+                name: column.name.clone(),
+                sql_type: match source {
+                    Some(source) => source.sql_type,
+                    None => column.column_type.lake().default_sql(in_key),
+                },
+                nullable: column.nullable,
+                collation: source.and_then(|source| source.collation.clone()),
+            }
+        })
+        .collect();
+    let key = description
+        .key()
+        .into_iter()
+        .filter_map(|ordinal| Some(description.columns.get(ordinal as usize)?.name.clone()))
+        .collect();
+    Ok(Creation {
+        name: name.clone(),
+        columns,
+        key,
+    })
+}
+
+/// A table that is yet to be created, as introspection will find it.
+fn described(creation: &Creation) -> SqlTable {
+    let columns: Vec<SqlColumn> = creation
+        .columns
+        .iter()
+        .map(|column| SqlColumn {
+            name: column.name.clone(),
+            sql_type: match column.sql_type {
+                SqlType::RowVersion => SqlType::Binary(8),
+                other => other,
+            },
+            nullable: column.nullable && !creation.key.contains(&column.name),
+            identity: false,
+            computed: false,
+            collation: column.collation.clone(),
+            default: None,
+        })
+        .collect();
+    let key_position = |name: &String| {
+        let position = creation.key.iter().position(|key| key == name);
+        position.and_then(|position| u32::try_from(position).ok())
+    };
+    let table = Table {
+        name: creation.name.to_string(),
+        columns: columns
+            .iter()
+            .map(|column| Column {
+                key_position: key_position(&column.name),
+                ..Column::new(
+                    column.name.clone(),
+                    ColumnType::Sql(column.sql_type),
+                    column.nullable,
+                )
+            })
+            .collect(),
+        features: Features::default(),
+        row_estimate: Some(0),
+    };
+    SqlTable {
+        name: creation.name.clone(),
+        object_id: 0,
+        database: String::new(),
+        is_view: false,
+        has_triggers: false,
+        snapshot_isolation: false,
+        table,
+        columns,
+        unique_keys: vec![creation.key.clone()],
+        skipped: Vec::new(),
+    }
+}
+
+/// A column of the lake that the target takes.
+pub(crate) struct Taken {
+    /// Its ordinal in the lake.
+    pub(crate) ordinal: u32,
+    /// The column, under the target's spelling of its name.
+    pub(crate) column: Column,
+}
+
+/// The lake's columns that the target takes, in the lake's order. Columns that only the server writes
+/// (computed ones, rowversion) and those that the user excludes are left out.
+///
+/// # Errors
+/// A column that the target lacks would be lost quietly, and is refused.
+pub(crate) fn taken(
+    lake: &Table,
+    target: &SqlTable,
+    exclude: &[String],
+) -> Result<Vec<Taken>, SyncError> {
+    let mut taken = Vec::new();
+    for (ordinal, column) in (0u32..).zip(&lake.columns) {
+        if exclude.iter().any(|name| name.eq_ignore_ascii_case(&column.name)) {
+            continue;
+        }
+        let there = target
+            .ordinal(&column.name)
+            .and_then(|position| target.table.columns.get(position));
+        let Some(there) = there else {
+            return Err(SyncError::schema(
+                format!(
+                    "lake table {} has column '{}', which target table {} lacks",
+                    lake.name, column.name, target.name
+                ),
+                "add the column to the target, or leave it out with --exclude-columns",
+            ));
+        };
+        if there.read_only {
+            continue;
+        }
+        taken.push(Taken {
+            ordinal,
+            column: Column {
+                name: there.name.clone(),
+                ..column.clone()
+            },
+        });
+    }
+    Ok(taken)
+}

@@ -1,0 +1,180 @@
+//! A directory of JSON files with a copy of each watermark.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use icehost_lake::LakeTable;
+use serde::{Deserialize, Serialize};
+
+use crate::watermark_record::WatermarkRecord;
+use crate::watermark_store::{StoredWatermark, WatermarkStore, snapshot_watermark};
+use crate::{Event, Observer, SyncError};
+
+/// Keeps one JSON file per lake table, `demo.customers.json`, beside the watermark in the snapshot.
+///
+/// Files are replaced atomically, under a lock, and never by an older watermark, so any number of writers
+/// may share the directory. Where the file is behind the snapshot (the run ended between commit and copy),
+/// or belongs to another table of the same name, the snapshot wins. Where it stands at the snapshot's own
+/// watermark, the file is what counts: its marks may have been edited by hand.
+#[derive(Debug, Clone)]
+pub struct DirectoryWatermarks {
+    directory: PathBuf,
+}
+
+/// What a file holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    /// The lake table.
+    table: String,
+    /// The lake table's identity: a table created anew under the same name does not inherit.
+    table_uuid: uuid::Uuid,
+    #[serde(flatten)]
+    record: WatermarkRecord,
+    snapshot_id: i64,
+    sequence_number: i64,
+}
+
+impl DirectoryWatermarks {
+    /// The store in this directory, which is created when it is first written to.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        DirectoryWatermarks {
+            directory: directory.into(),
+        }
+    }
+
+    fn path(&self, table: &LakeTable) -> PathBuf {
+        // A table opened by its path has slashes in its name.
+        let name = table.name().replace(['/', '\\'], "%2F");
+        self.directory.join(format!("{name}.json"))
+    }
+}
+
+#[async_trait]
+impl WatermarkStore for DirectoryWatermarks {
+    async fn load(
+        &self,
+        table: &LakeTable,
+        observer: &dyn Observer,
+    ) -> Result<Option<StoredWatermark>, SyncError> {
+        let in_snapshot = snapshot_watermark(table)?;
+        let path = self.path(table);
+        let entry = blocking({
+            let path = path.clone();
+            move || read(&path)
+        })
+        .await?;
+        let Some(entry) = entry else {
+            return Ok(in_snapshot);
+        };
+        let same_commit = in_snapshot.as_ref().is_some_and(|stored| {
+            entry.table_uuid == table.uuid() && entry.snapshot_id == stored.snapshot_id
+        });
+        if same_commit {
+            return Ok(Some(StoredWatermark {
+                record: entry.record,
+                snapshot_id: entry.snapshot_id,
+                sequence_number: entry.sequence_number,
+            }));
+        }
+        observer.event(Event::Warning(&format!(
+            "the watermark in {} is not that of the table's snapshot; the snapshot's is used",
+            path.display()
+        )));
+        Ok(in_snapshot)
+    }
+
+    async fn committed(
+        &self,
+        table: &LakeTable,
+        stored: &StoredWatermark,
+    ) -> Result<(), SyncError> {
+        let entry = Entry {
+            table: table.name().to_owned(),
+            table_uuid: table.uuid(),
+            record: stored.record.clone(),
+            snapshot_id: stored.snapshot_id,
+            sequence_number: stored.sequence_number,
+        };
+        let path = self.path(table);
+        blocking(move || replace(&path, &entry)).await
+    }
+
+    async fn cleared(&self, table: &LakeTable) -> Result<(), SyncError> {
+        let path = self.path(table);
+        blocking(move || match fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(failed("remove", &path, e)),
+            _ => Ok(()),
+        })
+        .await
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Entry>, SyncError> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(failed("read", path, e)),
+    };
+    let malformed = |reason: String| {
+        SyncError::watermark(
+            format!("watermark file {} cannot be read: {reason}", path.display()),
+            "mend it, or remove it: the snapshot has the watermark too",
+        )
+    };
+    let entry: Entry = serde_json::from_slice(&text).map_err(|e| malformed(e.to_string()))?;
+    entry
+        .record
+        .watermark
+        .validate()
+        .map_err(|e| malformed(e.to_string()))?;
+    Ok(Some(entry))
+}
+
+/// Writes a whole new file, fsyncs it and renames it into place, unless a later commit was there first.
+fn replace(path: &Path, entry: &Entry) -> Result<(), SyncError> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory).map_err(|e| failed("create", directory, e))?;
+    let lock_path = path.with_extension("lock");
+    let lock = File::create(&lock_path).map_err(|e| failed("create", &lock_path, e))?;
+    lock.lock().map_err(|e| failed("lock", &lock_path, e))?;
+    // A file that cannot be read is replaced: the snapshot is the truth.
+    if let Ok(Some(present)) = read(path)
+        && present.table_uuid == entry.table_uuid
+        && present.sequence_number > entry.sequence_number
+    {
+        return Ok(());
+    }
+    let mut new =
+        tempfile::NamedTempFile::new_in(directory).map_err(|e| failed("write in", directory, e))?;
+    let mut text = serde_json::to_vec_pretty(entry)
+        .map_err(|e| failed("write", path, std::io::Error::other(e)))?;
+    text.push(b'\n');
+    new.write_all(&text)
+        .and_then(|()| new.as_file().sync_all())
+        .map_err(|e| failed("write", path, e))?;
+    new.persist(path)
+        .map_err(|e| failed("replace", path, e.error))?;
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|e| failed("write to", directory, e))
+}
+
+fn failed(doing: &str, path: &Path, error: std::io::Error) -> SyncError {
+    SyncError::watermark(
+        format!("cannot {doing} {}: {error}", path.display()),
+        "the watermark itself is safe in the snapshot; make the directory writable, or leave out --watermark-dir",
+    )
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SyncError> + Send + 'static,
+) -> Result<T, SyncError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| {
+        Err(SyncError::watermark(
+            format!("the watermark file's thread failed: {e}"),
+            "please report this as a defect",
+        ))
+    })
+}

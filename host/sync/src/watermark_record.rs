@@ -1,0 +1,91 @@
+//! A watermark with what it belongs to.
+
+use icehost_plan::Watermark;
+use serde::{Deserialize, Serialize};
+
+use crate::SyncError;
+
+/// Snapshot summary entry that holds a [`WatermarkRecord`] as JSON, or `null` for a cleared one.
+pub const SUMMARY_WATERMARK: &str = "icehost.watermark";
+/// Snapshot summary entry that holds the run's id.
+pub const SUMMARY_RUN_ID: &str = "icehost.run-id";
+/// Snapshot summary entry that holds the SHA-256 of the change detector's component.
+pub const SUMMARY_STRATEGY_DIGEST: &str = "icehost.strategy-sha256";
+
+/// How far a source was read, by which strategy, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WatermarkRecord {
+    /// The strategy's own name. Another strategy cannot read its marks.
+    pub strategy: String,
+    /// The source: `database.schema.table`, or the name that the user gave it.
+    pub source: String,
+    /// The marks.
+    #[serde(flatten)]
+    pub watermark: Watermark,
+    /// The run that wrote it.
+    pub run_id: String,
+    /// Rows that the run extracted.
+    pub rows: u64,
+    /// When, in RFC 3339.
+    pub time: String,
+}
+
+impl WatermarkRecord {
+    /// Refuses to continue from another strategy's or another source's watermark: its marks would mean
+    /// something else, and rows would be missed.
+    pub fn check_belongs_to(&self, strategy: &str, source: &str) -> Result<(), SyncError> {
+        if self.strategy != strategy {
+            return Err(SyncError::watermark(
+                format!(
+                    "the stored watermark was written by strategy '{}', not '{strategy}'",
+                    self.strategy
+                ),
+                format!(
+                    "go on with --strategy {}, or start over with `icehost watermark clear`",
+                    self.strategy
+                ),
+            ));
+        }
+        if self.source != source {
+            return Err(SyncError::watermark(
+                format!(
+                    "the stored watermark belongs to source '{}', not '{source}'",
+                    self.source
+                ),
+                format!(
+                    "if it is the same table under another name, pass --source-name '{}'; if not, write to another lake table",
+                    self.source
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn to_summary(&self) -> Result<String, SyncError> {
+        serde_json::to_string(self).map_err(|e| {
+            SyncError::watermark(
+                format!("cannot write the watermark as JSON: {e}"),
+                "please report this as a defect",
+            )
+        })
+    }
+
+    /// Reads a summary entry; `None` for a cleared watermark.
+    pub(crate) fn from_summary(text: &str, snapshot_id: i64) -> Result<Option<Self>, SyncError> {
+        let malformed = |reason: String| {
+            SyncError::watermark(
+                format!("snapshot {snapshot_id} has a watermark that cannot be read: {reason}"),
+                "set one with `icehost watermark set`, or start over with `icehost watermark clear`",
+            )
+        };
+        let record: Option<WatermarkRecord> =
+            serde_json::from_str(text).map_err(|e| malformed(e.to_string()))?;
+        if let Some(record) = &record {
+            record
+                .watermark
+                .validate()
+                .map_err(|e| malformed(e.to_string()))?;
+        }
+        Ok(record)
+    }
+}

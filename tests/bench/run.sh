@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Builds in release and prints the figures: see bench.py. Arguments go to it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+plugins/toolchain.sh
+cargo build --release --package icehost --package icehost-devserver --package icehost-sql
+exec python3 tests/bench/bench.py --bin "${CARGO_TARGET_DIR:-target}/release" "$@"

@@ -1,0 +1,10 @@
+//! Runs that fail, crash or are stopped: nothing advances without its data, and the next run finishes the
+//! job.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../sync/customers.rs"]
+mod customers;
+
+mod cancellation;
+mod failpoints;
+mod faults;

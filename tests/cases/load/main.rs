@@ -1,0 +1,5 @@
+//! `icehost load`, from the lake to a target.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod foreign;
+mod positions;

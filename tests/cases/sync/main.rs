@@ -1,0 +1,13 @@
+//! `icehost sync`, from a source table to the lake and on to a target.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod arguments;
+mod cursors;
+mod customers;
+mod dry_run;
+mod end_to_end;
+mod keys;
+mod lake_merge;
+mod types;
+mod volume;
+mod watermarks;

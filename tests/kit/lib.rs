@@ -1,0 +1,16 @@
+//! The kit that the end-to-end cases share: a server, two databases, a warehouse, and the program under
+//! test as a process of its own.
+//!
+//! Cases go through the front door: the command line, a TDS connection, files. The server is the
+//! development SQL Server in this process, or the one that `ICEHOST_TEST_SQLSERVER` names.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a broken bed fails the test
+
+mod bed;
+mod program;
+mod readers;
+mod sql;
+
+pub use bed::Bed;
+pub use program::{Command, Run};
+pub use readers::{Dump, python_script};
+pub use sql::Client;

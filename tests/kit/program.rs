@@ -1,0 +1,153 @@
+//! The program under test, as a process.
+
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+use serde_json::Value;
+
+/// An `icehost` command in the making.
+#[derive(Debug, Clone)]
+pub struct Command {
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl Command {
+    /// `icehost` with these arguments.
+    pub fn new<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        Command {
+            arguments: arguments.into_iter().map(str::to_owned).collect(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// More arguments.
+    #[must_use]
+    pub fn args<'a>(mut self, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        self.arguments
+            .extend(arguments.into_iter().map(str::to_owned));
+        self
+    }
+
+    /// An environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Lets the run fail or crash at a failpoint: `return` or `panic`-like actions of the `fail` crate.
+    #[must_use]
+    pub fn failpoint(self, name: &str, action: &str) -> Self {
+        self.env("FAILPOINTS", &format!("{name}={action}"))
+    }
+
+    /// Starts the process.
+    pub fn spawn(&self) -> Child {
+        let program = program();
+        std::process::Command::new(&program)
+            .args(&self.arguments)
+            .env_remove("RUST_LOG")
+            .env("NO_COLOR", "1")
+            .envs(self.environment.iter().map(|(k, v)| (k, v)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("cannot start {}: {e}", program.display()))
+    }
+
+    /// Runs the process to its end.
+    pub fn run(&self) -> Run {
+        Run::of(self.arguments.join(" "), self.spawn())
+    }
+
+    /// Runs it with `--output json` and gives the object; the run must succeed.
+    pub fn json(self) -> Value {
+        self.args(["--output", "json"]).run().success().json()
+    }
+}
+
+/// A finished process.
+#[derive(Debug)]
+pub struct Run {
+    /// Its arguments, for messages.
+    pub command: String,
+    /// Exit code; `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Run {
+    /// Waits for a process.
+    pub fn of(command: String, child: Child) -> Run {
+        let output = child.wait_with_output().expect("wait for icehost");
+        Run {
+            command,
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The run, which must have succeeded.
+    #[track_caller]
+    pub fn success(self) -> Run {
+        assert_eq!(self.code, Some(0), "icehost {}\n{}", self.command, self.stderr);
+        self
+    }
+
+    /// The run, which must have failed with exit code 1, saying all of these.
+    #[track_caller]
+    pub fn failure(self, saying: &[&str]) -> Run {
+        assert_eq!(
+            self.code,
+            Some(1),
+            "icehost {}\n{}{}",
+            self.command,
+            self.stdout,
+            self.stderr
+        );
+        for text in saying {
+            assert!(
+                self.stderr.contains(text),
+                "'{text}' is missing in:\n{}",
+                self.stderr
+            );
+        }
+        self
+    }
+
+    /// The object on stdout.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| panic!("stdout is not one JSON object: {e}\n{}", self.stdout))
+    }
+}
+
+/// Beside the test programs, in the same build.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    let build = test
+        .ancestors()
+        .nth(2)
+        .expect("tests lie in the target directory");
+    let program = build.join("icehost-under-test");
+    assert!(
+        program.exists(),
+        "{} is missing: run the cases with `cargo test -p icehost-tests` or tests/run.sh",
+        program.display()
+    );
+    program
+}

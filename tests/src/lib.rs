@@ -1,1 +1,0 @@
-//! the test kit shared by the end-to-end cases
