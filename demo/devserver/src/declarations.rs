@@ -15,14 +15,31 @@ pub(crate) struct Declaration {
 /// Reads the declarations.
 ///
 /// # Errors
-/// 102 where they do not parse, 2715 for an unknown type.
+/// 102 where they do not parse, 134 for a name that comes twice, 2715 for an unknown type.
 pub(crate) fn parse(text: &str) -> Result<Vec<Declaration>, SqlError> {
-    split(text)
+    let mut declarations: Vec<Declaration> = Vec::new();
+    for part in split(text)
         .into_iter()
         .map(str::trim)
         .filter(|part| !part.is_empty())
-        .map(parse_one)
-        .collect()
+    {
+        let declaration = parse_one(part)?;
+        if declarations
+            .iter()
+            .any(|earlier| earlier.name.eq_ignore_ascii_case(&declaration.name))
+        {
+            return Err(error(
+                134,
+                &format!(
+                    "The variable name '{}' has already been declared. Variable names must be unique within a query \
+                     batch or stored procedure.",
+                    declaration.name
+                ),
+            ));
+        }
+        declarations.push(declaration);
+    }
+    Ok(declarations)
 }
 
 /// Splits at the commas outside of parentheses.
@@ -280,6 +297,7 @@ mod tests {
         for (text, number) in [
             ("p int", 102),
             ("@p", 102),
+            ("@p int, @P int", 134),
             ("@p geometry", 2715),
             ("@p varchar(8001)", 131),
             ("@p decimal(39)", 2750),
