@@ -132,19 +132,11 @@ const TYPES: &[(&str, &str, &[&str])] = &[
         "v",
         &["REPLICATE(CAST(N'\u{3b2}' AS nvarchar(max)), 70000)", "N''"],
     ),
-    (
-        "binary(4)",
-        "CONVERT(nvarchar(4000), v, 1)",
-        &["0x00000000", "0x01020304"],
-    ),
-    (
-        "varbinary(10)",
-        "CONVERT(nvarchar(4000), v, 1)",
-        &["0x", "0x00", "0xFF00FF"],
-    ),
+    ("binary(4)", "v", &["0x00000000", "0x01020304"]),
+    ("varbinary(10)", "v", &["0x", "0x00", "0xFF00FF"]),
     (
         "varbinary(max)",
-        "CONVERT(nvarchar(max), v, 1)",
+        "v",
         &[
             "CAST(REPLICATE(CAST('z' AS varchar(max)), 9000) AS varbinary(max))",
             "0x",

@@ -85,7 +85,7 @@ JOIN {prefix}sys.schemas AS s ON s.schema_id = o.schema_id
 WHERE o.object_id = @id AND o.type IN ('U', 'V');
 SELECT c.column_id, c.name, t.name,
        CASE WHEN t.is_user_defined = 1 THEN b.name ELSE t.name END,
-       c.max_length, c.precision, c.scale, c.collation_name, c.is_nullable, c.is_identity, c.is_computed,
+       c.max_length, c.[precision], c.[scale], c.collation_name, c.is_nullable, c.is_identity, c.is_computed,
        c.generated_always_type, d.definition
 FROM {prefix}sys.columns AS c
 JOIN {prefix}sys.types AS t ON t.user_type_id = c.user_type_id
@@ -98,7 +98,7 @@ FROM {prefix}sys.indexes AS i
 JOIN {prefix}sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id
 WHERE i.object_id = @id AND i.is_unique = 1 AND i.is_disabled = 0 AND i.has_filter = 0 AND k.key_ordinal > 0
 ORDER BY i.index_id, k.key_ordinal;
-SELECT SUM(p.rows) FROM {prefix}sys.partitions AS p WHERE p.object_id = @id AND p.index_id IN (0, 1);
+SELECT SUM(p.[rows]) FROM {prefix}sys.partitions AS p WHERE p.object_id = @id AND p.index_id IN (0, 1);
 SELECT COUNT(*) FROM {prefix}sys.triggers AS g WHERE g.parent_id = @id AND g.is_disabled = 0;
 SELECT d.name, d.snapshot_isolation_state FROM sys.databases AS d WHERE d.name = {database};"
     );

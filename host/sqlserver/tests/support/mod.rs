@@ -114,6 +114,9 @@ impl Server {
             tiberius::ColumnData::I32(Some(number)) => number.to_string(),
             tiberius::ColumnData::I64(Some(number)) => number.to_string(),
             tiberius::ColumnData::I32(None) | tiberius::ColumnData::I64(None) => "NULL".to_owned(),
+            tiberius::ColumnData::Binary(bytes) => {
+                bytes.map_or("NULL".to_owned(), |bytes| format!("{bytes:02X?}"))
+            }
             other => panic!("{other:?} in the result of {sql}"),
         };
         rows.into_iter()

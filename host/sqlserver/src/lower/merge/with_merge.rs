@@ -42,6 +42,12 @@ pub(super) fn statement(
         true,
     )?;
     change(&mut text, "WHEN NOT MATCHED BY SOURCE", orphans);
+    // Without a clause there is nothing to do, and MERGE wants one.
+    if !text.contains("\nWHEN ") {
+        return Ok(Statement::plain(
+            "SELECT CAST(0 AS bigint), CAST(0 AS bigint), CAST(0 AS bigint);",
+        ));
+    }
     text.push_str("\nOUTPUT $action INTO @actions ([action]);");
     Ok(parameters.finish(format!(
         "DECLARE @actions TABLE ([action] nvarchar(10) NOT NULL);
