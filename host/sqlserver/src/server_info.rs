@@ -15,7 +15,7 @@ pub struct ServerInfo {
     pub database: String,
     /// It knows `MERGE`; without it, a load uses `UPDATE`, `INSERT` and `DELETE` in one transaction.
     pub has_merge: bool,
-    /// It is Babelfish for PostgreSQL, which reads bulk-loaded decimals wrongly and does not pad `char`.
+    /// It is Babelfish for PostgreSQL, which reads bulk-loaded decimals and times wrongly and does not pad `char`.
     pub is_babelfish: bool,
 }
 

@@ -208,10 +208,12 @@ async fn an_upsert_updates_what_is_there_and_inserts_the_rest() {
         } else {
             "upsert [odd]\""
         };
+        let column = if server.is_babelfish { "ab" } else { "a]b" };
+        let quoted = icehost_sqlserver::quote(column);
         let name = server.table(odd).await;
         server
             .execute(&format!(
-                "CREATE TABLE {0} ([Code] varchar(10) NOT NULL PRIMARY KEY, [a]]b] nvarchar(20) NULL, [Amount] money NULL);
+                "CREATE TABLE {0} ([Code] varchar(10) NOT NULL PRIMARY KEY, {quoted} nvarchar(20) NULL, [Amount] money NULL);
                  INSERT INTO {0} VALUES ('foo', N'old', 1), ('bar', N'kept', 2)",
                 name.sql()
             ))
@@ -223,7 +225,7 @@ async fn an_upsert_updates_what_is_there_and_inserts_the_rest() {
                 texts(["FOO", "new", "foo ", "new"]),
             ),
             (
-                "a]b",
+                column,
                 LakeType::String,
                 texts(["first", "x", "second", "y"]),
             ),
@@ -260,7 +262,7 @@ async fn an_upsert_updates_what_is_there_and_inserts_the_rest() {
         assert_eq!(merged, counts(1, 1, 0, 2), "{options:?}");
         let found = server
             .query(&format!(
-                "SELECT Code, [a]]b], CAST(CAST(Amount AS decimal(19,4)) AS nvarchar(30)) FROM {} ORDER BY Code",
+                "SELECT Code, {quoted}, CAST(CAST(Amount AS decimal(19,4)) AS nvarchar(30)) FROM {} ORDER BY Code",
                 name.sql()
             ))
             .await;
@@ -748,6 +750,10 @@ async fn values_that_the_target_cannot_hold_are_errors_that_name_the_row() {
         ),
     ];
     for (sql_type, lake, values, expected) in cases {
+        // Babelfish keeps every character in any varchar.
+        if server.is_babelfish && expected.contains("code page") {
+            continue;
+        }
         let name = server.table("misfit").await;
         server
             .execute(&format!(

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tiberius::error::Error;
+use tiberius::error::{Error, IoErrorKind};
 use tiberius::{AuthMethod, Config, EncryptionLevel};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_util::compat::TokioAsyncWriteCompatExt;
@@ -17,8 +17,8 @@ use crate::error::{ErrorKind, Result, SqlServerError};
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// SqlClient's default; larger packets bring no measurable gain on a local network.
 const PACKET_SIZE: u32 = 8000;
-/// Azure SQL sends a client on once, from its gateway to the node.
-const MAX_REDIRECTS: usize = 3;
+/// Azure SQL sends a client on once, from its gateway to the node; a server without encryption costs one more.
+const MAX_ATTEMPTS: usize = 4;
 
 /// Connects and logs in.
 pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client> {
@@ -37,10 +37,11 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client> {
 
 async fn establish(endpoint: &Endpoint) -> Result<Client> {
     let mut target = (endpoint.host.clone(), endpoint.port);
-    for _ in 0..MAX_REDIRECTS {
+    let mut encryption = endpoint.encryption;
+    for _ in 0..MAX_ATTEMPTS {
         let stream = dial(endpoint, &target.0, target.1).await?;
         let socket = duplicate(&stream).map_err(|error| no_connection(endpoint, &error))?;
-        let config = config(endpoint, &target.0, target.1)?;
+        let config = config(endpoint, &target.0, target.1, encryption)?;
         match tiberius::Client::connect(config, stream.compat_write()).await {
             Ok(inner) => {
                 return Ok(Client {
@@ -55,6 +56,15 @@ async fn establish(endpoint: &Endpoint) -> Result<Client> {
             Err(Error::Routing { host, port }) => {
                 tracing::debug!(%endpoint, host, port, "the server sends the client on");
                 target = (host, port);
+            }
+            // The driver starts TLS even with a server that has said it has none, which then hangs up. As
+            // with Microsoft's drivers, encryption that is optional is then left out.
+            Err(Error::Io {
+                kind: IoErrorKind::UnexpectedEof,
+                ..
+            }) if encryption == Encryption::LoginOnly => {
+                tracing::warn!(%endpoint, "the server does not encrypt; the login goes in the clear");
+                encryption = Encryption::Off;
             }
             Err(error) => return Err(failure::from_handshake(error, endpoint)),
         }
@@ -114,7 +124,7 @@ fn duplicate(stream: &TcpStream) -> std::io::Result<std::net::TcpStream> {
     Ok(SockRef::from(stream).try_clone()?.into())
 }
 
-fn config(endpoint: &Endpoint, host: &str, port: u16) -> Result<Config> {
+fn config(endpoint: &Endpoint, host: &str, port: u16, encryption: Encryption) -> Result<Config> {
     let (Some(user), Some(password)) = (&endpoint.user, endpoint.password()) else {
         return Err(SqlServerError::new(
             ErrorKind::Login,
@@ -132,13 +142,13 @@ fn config(endpoint: &Endpoint, host: &str, port: u16) -> Result<Config> {
     config.application_name(endpoint.application_name.as_deref().unwrap_or("icehost"));
     config.packet_size(endpoint.packet_size.unwrap_or(PACKET_SIZE));
     config.readonly(endpoint.read_only);
-    config.encryption(match endpoint.encryption {
+    config.encryption(match encryption {
         Encryption::On => EncryptionLevel::Required,
         Encryption::LoginOnly => EncryptionLevel::Off,
         Encryption::Off => EncryptionLevel::NotSupported,
         Encryption::Strict => EncryptionLevel::Strict,
     });
-    match (&endpoint.trust, endpoint.encryption) {
+    match (&endpoint.trust, encryption) {
         (Trust::Authority(file), _) => {
             let bundle = std::fs::read(file).map_err(|error| {
                 SqlServerError::new(

@@ -146,6 +146,9 @@ impl<'a> BatchEncoder<'a> {
             (Cell::Decimal { unscaled, scale }, SqlType::NVarChar(_)) => {
                 Cell::Text(Value::Decimal { unscaled, scale }.text().into())
             }
+            (Cell::Time(ticks), SqlType::NVarChar(_)) => {
+                Cell::Text(Value::Time(ticks).text().into())
+            }
             // There is no smalldatetime on the way in.
             (Cell::SmallDateTime { days, minutes }, _) => {
                 let ticks = temporal::from_smalldatetime(days, minutes);

@@ -75,7 +75,7 @@ impl Loader<'_> {
                 Ok(counts)
             }
             Err(error) => {
-                self.roll_back().await;
+                self.roll_back(&statements).await;
                 Err(error)
             }
         }
@@ -163,10 +163,16 @@ impl Loader<'_> {
         if self.rows > 0 {
             let merging =
                 |error: SqlServerError| error.context(format!("merging into {}", self.target.name));
+            self.set_identity_insert(statements, "ON")
+                .await
+                .map_err(merging)?;
             let answer = self
                 .connection
                 .client
                 .run(&statements.apply)
+                .await
+                .map_err(merging)?;
+            self.set_identity_insert(statements, "OFF")
                 .await
                 .map_err(merging)?;
             // A trigger of the target may have results of its own; the counts come last.
@@ -194,8 +200,16 @@ impl Loader<'_> {
         Ok(counts)
     }
 
+    async fn set_identity_insert(&mut self, statements: &MergeStatements, on: &str) -> Result<()> {
+        if let Some(table) = &statements.identity_insert {
+            let setting = format!("SET IDENTITY_INSERT {table} {on};");
+            self.connection.client.batch(&setting).await?;
+        }
+        Ok(())
+    }
+
     /// Undoes what is not committed. Should that fail, the session's end does it.
-    async fn roll_back(&mut self) {
+    async fn roll_back(&mut self, statements: &MergeStatements) {
         let undone = self
             .connection
             .client
@@ -206,12 +220,8 @@ impl Loader<'_> {
         if let Err(error) = undone {
             tracing::debug!(%error, "rolling back: the connection is gone, and the transaction with it");
         }
-        let identity = self.target.columns.iter().any(|column| column.identity);
-        if identity {
-            let off = format!("SET IDENTITY_INSERT {} OFF;", self.target.name.sql());
-            if let Err(error) = self.connection.client.batch(&off).await {
-                tracing::debug!(%error, "IDENTITY_INSERT was off already");
-            }
+        if let Err(error) = self.set_identity_insert(statements, "OFF").await {
+            tracing::debug!(%error, "IDENTITY_INSERT was off already");
         }
     }
 }

@@ -21,6 +21,9 @@ use clauses::Clauses;
 /// What carries out a merge plan once its delta is staged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MergeStatements {
+    /// The target, quoted, where its identity column is given values: `SET IDENTITY_INSERT` has to be on for
+    /// it meanwhile, as a setting of the session.
+    pub identity_insert: Option<String>,
     /// Removes from the staging table all but one row of each key; one row, one column: how many.
     pub deduplicate: Option<Statement>,
     /// Merges the staging table into the target; one row: inserted, updated, deleted.
@@ -32,7 +35,14 @@ impl fmt::Display for MergeStatements {
         if let Some(deduplicate) = &self.deduplicate {
             writeln!(f, "{deduplicate}\n")?;
         }
-        self.apply.fmt(f)
+        match &self.identity_insert {
+            None => self.apply.fmt(f),
+            Some(table) => write!(
+                f,
+                "SET IDENTITY_INSERT {table} ON;\n{}\nSET IDENTITY_INSERT {table} OFF;",
+                self.apply
+            ),
+        }
     }
 }
 
@@ -73,7 +83,7 @@ pub(crate) fn lower(
     };
     let keys = context.keys(plan)?;
     let clauses = Clauses::new(plan);
-    let apply = if keys.is_empty() {
+    let (apply, identity) = if keys.is_empty() {
         append::statement(&context, &clauses)?
     } else if has_merge {
         with_merge::statement(&context, &keys, &clauses)?
@@ -81,12 +91,14 @@ pub(crate) fn lower(
         without_merge::statement(&context, &keys, &clauses)?
     };
     Ok(MergeStatements {
+        identity_insert: identity.then(|| target.name.sql()),
         deduplicate: deduplicate::statement(&context, plan)?,
         apply,
     })
 }
 
-/// What all statements of one merge are made of.
+/// What all statements of one merge are made of. Each kind of merge gives its statement, and whether that gives
+/// an identity column values.
 struct Context<'a> {
     target: &'a SqlTable,
     staging: &'a Staging,
@@ -129,13 +141,4 @@ fn target_operands(target: &SqlTable) -> Vec<Operand> {
             collation: column.collation.clone(),
         })
         .collect()
-}
-
-/// Brackets `text`, a statement that gives the target's identity column values, in the setting that allows it.
-fn with_identity_insert(target: &SqlTable, wanted: bool, text: String) -> String {
-    if !wanted {
-        return text;
-    }
-    let name = target.name.sql();
-    format!("SET IDENTITY_INSERT {name} ON;\n{text}\nSET IDENTITY_INSERT {name} OFF;")
 }

@@ -1,7 +1,7 @@
 //! One MERGE statement (T-SQL reference, "MERGE").
 
+use super::Context;
 use super::clauses::{self, Clauses, Effect, Effects};
-use super::{Context, with_identity_insert};
 use crate::error::Result;
 use crate::statement::{Parameters, Statement};
 
@@ -11,7 +11,7 @@ pub(super) fn statement(
     context: &Context<'_>,
     keys: &[String],
     clauses: &Clauses<'_>,
-) -> Result<Statement> {
+) -> Result<(Statement, bool)> {
     let mut parameters = Parameters::default();
     let mut text = format!(
         "MERGE {} WITH (HOLDLOCK) AS T\nUSING {}\nON {}",
@@ -44,20 +44,19 @@ pub(super) fn statement(
     change(&mut text, "WHEN NOT MATCHED BY SOURCE", orphans);
     // Without a clause there is nothing to do, and MERGE wants one.
     if !text.contains("\nWHEN ") {
-        return Ok(Statement::plain(
-            "SELECT CAST(0 AS bigint), CAST(0 AS bigint), CAST(0 AS bigint);",
-        ));
+        let nothing = "SELECT CAST(0 AS bigint), CAST(0 AS bigint), CAST(0 AS bigint);";
+        return Ok((Statement::plain(nothing), false));
     }
     text.push_str("\nOUTPUT $action INTO @actions ([action]);");
-    Ok(parameters.finish(format!(
+    let statement = parameters.finish(format!(
         "DECLARE @actions TABLE ([action] nvarchar(10) NOT NULL);
-{}
+{text}
 SELECT COUNT_BIG(CASE WHEN [action] = 'INSERT' THEN 1 END),
        COUNT_BIG(CASE WHEN [action] = 'UPDATE' THEN 1 END),
        COUNT_BIG(CASE WHEN [action] = 'DELETE' THEN 1 END)
-FROM @actions;",
-        with_identity_insert(context.target, identity, text)
-    )))
+FROM @actions;"
+    ));
+    Ok((statement, identity))
 }
 
 /// The clauses that update and delete rows of the target, in the plan's order.

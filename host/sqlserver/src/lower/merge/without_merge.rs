@@ -1,9 +1,9 @@
 //! What MERGE does, for servers that lack it: UPDATE, DELETE and INSERT, to be run in one serializable
 //! transaction.
 
+use super::Context;
 use super::clauses::{self, Clauses, Effect};
 use super::with_merge::set_list;
-use super::{Context, with_identity_insert};
 use crate::error::Result;
 use crate::lower::staging::MATCHED;
 use crate::name::quote;
@@ -16,7 +16,7 @@ pub(super) fn statement(
     context: &Context<'_>,
     keys: &[String],
     clauses: &Clauses<'_>,
-) -> Result<Statement> {
+) -> Result<(Statement, bool)> {
     let mut parameters = Parameters::default();
     let (source, target) = (context.source(), context.target.name.sql());
     let (stage, matched) = (quote(&context.staging.table), quote(MATCHED));
@@ -68,28 +68,33 @@ pub(super) fn statement(
     }
 
     let inserts = clauses::effects(context, &clauses.not_matched, &mut parameters, false)?;
+    let mut identity = false;
     if let Some(insert) = inserts.write {
+        identity = insert.identity;
         let condition = and(&insert);
         let (columns, values): (Vec<String>, Vec<String>) = insert.assignments.into_iter().unzip();
-        let text = counted(
+        steps.push(counted(
             format!(
                 "INSERT INTO {target} ({})\nSELECT {}\nFROM {stage} AS S\nWHERE S.{matched} IS NULL{condition}",
                 columns.join(", "),
                 values.join(", ")
             ),
             "@inserted",
-        );
-        steps.push(with_identity_insert(context.target, insert.identity, text));
+        ));
     }
-    Ok(parameters.finish(format!(
+    let statement = parameters.finish(format!(
         "DECLARE @inserted bigint, @updated bigint, @deleted bigint;
 SET @inserted = 0;
 SET @updated = 0;
 SET @deleted = 0;
 {}
 SELECT @inserted, @updated, @deleted;",
-        steps.join("\n")
-    )))
+        steps.join(
+            "
+"
+        )
+    ));
+    Ok((statement, identity))
 }
 
 fn updating(write: &Option<Effect>) -> Option<&Effect> {

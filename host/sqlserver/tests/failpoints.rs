@@ -1,0 +1,117 @@
+//! A load that breaks off anywhere leaves old rows with the old position, or new rows with the new one.
+#![cfg(feature = "failpoints")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int32Array, RecordBatch};
+use icehost_plan::{
+    Action, Clause, Column, ColumnType, Contents, Delta, KeyPair, LakeType, MergePlan, Occasion,
+    WriteMode,
+};
+use icehost_sqlserver::{ConnectOptions, ErrorKind, Loader, Position};
+use support::{Server, introspect};
+use uuid::Uuid;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_breaks_off_is_all_or_nothing() {
+    let scenario = fail::FailScenario::setup();
+    let mut server = Server::start().await;
+    for without_merge in [false, true] {
+        for (place, committed) in [
+            ("sqlserver-after-stage", false),
+            ("sqlserver-before-merge", false),
+            ("sqlserver-before-commit", false),
+            ("sqlserver-after-commit", true),
+        ] {
+            let name = server.table("broken").await;
+            server
+                .execute(&format!(
+                    "CREATE TABLE {0} (Id int NOT NULL PRIMARY KEY, V int NULL); INSERT INTO {0} VALUES (1, 1)",
+                    name.sql()
+                ))
+                .await;
+            let options = ConnectOptions {
+                without_merge,
+                ..ConnectOptions::default()
+            };
+            let mut connection = server.connect_with(&options).await;
+            connection.ensure_positions().await.unwrap();
+            let target = introspect(&mut connection, &name).await;
+            let delta = Delta {
+                columns: ["Id", "V"]
+                    .map(|name| Column::new(name, ColumnType::Lake(LakeType::Int), true))
+                    .to_vec(),
+                contents: Contents::Upserts,
+                operation: None,
+                rows: 2,
+            };
+            let clause = |occasion| Clause {
+                occasion,
+                condition: None,
+                action: Action::WriteAll,
+            };
+            let plan = MergePlan {
+                keys: vec![KeyPair {
+                    source: 0,
+                    target: 0,
+                }],
+                deduplicate: Vec::new(),
+                clauses: vec![clause(Occasion::Matched), clause(Occasion::NotMatched)],
+                mode: WriteMode::MergeOnRead,
+            };
+            let plan = plan.validate(&target.table, &delta).unwrap();
+            let values: ArrayRef = Arc::new(Int32Array::from_iter_values([1, 2]));
+            let tens: ArrayRef = Arc::new(Int32Array::from_iter_values([10, 20]));
+            let batch = RecordBatch::try_from_iter([("Id", values), ("V", tens)]).unwrap();
+            let lake_uuid = Uuid::new_v4();
+            let position = Position {
+                lake_table: "demo.t".to_owned(),
+                lake_uuid,
+                previous: None,
+                snapshot_id: 7,
+                run_id: "run".to_owned(),
+            };
+
+            fail::cfg(place, "return").unwrap();
+            let mut loader = Loader::begin(&mut connection, &target, &delta.columns)
+                .await
+                .unwrap();
+            loader.stage(&batch).await.unwrap();
+            let error = loader.merge(&plan, &delta, &position).await.unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::ConnectionLost, "{place}");
+            fail::remove(place);
+
+            let found = server
+                .query(&format!("SELECT Id, V FROM {} ORDER BY Id", name.sql()))
+                .await;
+            let reached = connection.read_position(lake_uuid, &target).await.unwrap();
+            if committed {
+                assert_eq!(
+                    (found, reached),
+                    (
+                        vec![vec!["1".into(), "10".into()], vec!["2".into(), "20".into()]],
+                        Some(7)
+                    )
+                );
+            } else {
+                assert_eq!(
+                    (found, reached),
+                    (vec![vec!["1".into(), "1".into()]], None),
+                    "{place}"
+                );
+                // The same load again finishes the job, on the same connection.
+                let mut loader = Loader::begin(&mut connection, &target, &delta.columns)
+                    .await
+                    .unwrap();
+                loader.stage(&batch).await.unwrap();
+                let counts = loader.merge(&plan, &delta, &position).await.unwrap();
+                assert_eq!((counts.inserted, counts.updated), (1, 1), "{place}");
+            }
+            server.execute(&format!("DROP TABLE {}", name.sql())).await;
+        }
+    }
+    scenario.teardown();
+}
