@@ -21,7 +21,7 @@ use crate::frame::Frame;
 use crate::interpreter::Session;
 use crate::session::Cancel;
 
-pub(crate) use from::{FromBuilder, cross, table_scope};
+pub(crate) use from::{cross, table_scope};
 pub(crate) use predicate::comparison;
 pub(crate) use pushdown::{add_seeks, push_filter};
 pub(crate) use query::distribute;

@@ -11,7 +11,7 @@ use crate::session::SqlError;
 use crate::type_rules::type_of;
 use crate::types::{Datum, SqlType};
 
-pub(crate) use text::{format_guid, to_text};
+pub(crate) use text::to_text;
 
 /// Whether text and binary that is too long is cut (CAST) or refused (assignment to a column).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

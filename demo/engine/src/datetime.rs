@@ -5,8 +5,8 @@
 mod format;
 mod parse;
 
-pub(crate) use format::{Parts, format_date, format_offset, format_ticks, styled};
-pub(crate) use parse::{Parsed, parse};
+pub(crate) use format::{Parts, format_offset, styled};
+pub(crate) use parse::parse;
 
 /// Days from 0001-01-01 to 1900-01-01, the epoch of `datetime`.
 pub(crate) const EPOCH_1900: i32 = 693_595;

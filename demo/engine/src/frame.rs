@@ -11,7 +11,6 @@ use crate::types::{Datum, SqlType};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Variable {
-    pub(crate) name: String,
     pub(crate) value: Datum,
     pub(crate) sql_type: SqlType,
 }
@@ -47,11 +46,7 @@ impl Frame {
             }
             None => {
                 self.places.insert(folded, self.variables.len());
-                self.variables.push(Variable {
-                    name: name.to_owned(),
-                    value,
-                    sql_type,
-                });
+                self.variables.push(Variable { value, sql_type });
             }
         }
         Ok(())

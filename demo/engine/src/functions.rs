@@ -1,10 +1,10 @@
 //! Built-in functions: what they take, what they give, how they compute.
 
+mod checksum;
 mod conditional;
 mod date;
 mod date_arithmetic;
 mod global;
-mod hash;
 mod math;
 mod metadata;
 mod string;
@@ -20,11 +20,14 @@ use crate::types::{Datum, SqlType};
 pub(crate) use global::global;
 
 /// Functions that exist in T-SQL and are refused by name, so that the message is not "unknown".
-const REFUSED: [&str; 12] = [
+const REFUSED: [&str; 22] = [
     "format",
     "parse",
     "json_value",
     "json_query",
+    "json_object",
+    "json_array",
+    "isjson",
     "openjson",
     "approx_count_distinct",
     "soundex",
@@ -33,6 +36,13 @@ const REFUSED: [&str; 12] = [
     "compress",
     "decompress",
     "crypt_gen_random",
+    "sql_variant_property",
+    "binary_checksum",
+    "hashbytes",
+    "grouping",
+    "percentile_cont",
+    "formatmessage",
+    "date_bucket",
 ];
 
 /// Binds a plain function call.
@@ -59,7 +69,7 @@ pub(crate) fn bind(binder: &mut Binder<'_>, name: &str, arguments: &[Ast]) -> Sq
         string::bind,
         math::bind,
         date::bind,
-        hash::bind,
+        checksum::bind,
         system::bind,
         metadata::bind,
     ] {

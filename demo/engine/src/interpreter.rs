@@ -21,7 +21,7 @@ use crate::context::{Context, SessionFacts};
 use crate::error::SqlResult;
 use crate::parser::parse;
 use crate::server::Server;
-use crate::session::{Cancel, Parameter, ResultSink, SqlError, TransactionRequest};
+use crate::session::{Cancel, EnvChange, Parameter, ResultSink, SqlError, TransactionRequest};
 use crate::storage::Database;
 use crate::transaction::Transaction;
 
@@ -41,6 +41,14 @@ pub(crate) struct LastStatement {
     pub(crate) error: i32,
     pub(crate) identity: Option<i128>,
     pub(crate) scope_identity: Option<i128>,
+}
+
+/// The state of a session that a nested batch may change for itself only.
+#[derive(Debug)]
+pub(crate) struct ScopeMark {
+    temporary: usize,
+    settings: Settings,
+    database: Arc<Database>,
 }
 
 /// One client's session. Dropping it rolls back its transaction and drops its temporary tables.
@@ -129,8 +137,7 @@ impl Session {
             .map_or(0, |transaction| transaction.id)
     }
 
-    /// Executes a batch, or with `params` the body of an `sp_executesql`, and returns the parameters
-    /// declared as output with their final values.
+    /// Executes a batch; with `params` it is [`Self::execute_body`].
     ///
     /// Errors go to `sink`, as SQL Server sends them within the result stream.
     pub fn execute(
@@ -140,28 +147,49 @@ impl Session {
         cancel: &Cancel,
         sink: &mut dyn ResultSink,
     ) -> Vec<Parameter> {
-        let inner = !params.is_empty();
-        let statements = match parse(sql) {
-            Ok(statements) => statements,
-            Err(error) => {
-                self.last.error = error.number as i32;
-                let _ = sink.error(error);
-                return Vec::new();
-            }
-        };
-        let mark = self.temporary.len();
+        if params.is_empty() {
+            return self.execute_text(sql, params, cancel, sink);
+        }
+        self.execute_body(sql, params, cancel, sink)
+    }
+
+    /// Executes the body of an `sp_executesql` and returns the parameters declared as output with their
+    /// final values. Temporary tables, SET options and USE end with the body.
+    pub fn execute_body(
+        &mut self,
+        sql: &str,
+        params: Vec<Parameter>,
+        cancel: &Cancel,
+        sink: &mut dyn ResultSink,
+    ) -> Vec<Parameter> {
+        let scope = self.begin_scope();
+        let outputs = self.execute_text(sql, params, cancel, sink);
+        self.end_scope(scope, sink);
+        outputs
+    }
+
+    fn execute_text(
+        &mut self,
+        sql: &str,
+        params: Vec<Parameter>,
+        cancel: &Cancel,
+        sink: &mut dyn ResultSink,
+    ) -> Vec<Parameter> {
         let mut batch = Batch::new(self, sink, cancel);
-        let outcome = batch.declare_parameters(params).and_then(|outputs| {
-            batch.run(&statements)?;
-            Ok(outputs)
+        let outcome = parse(sql).and_then(|statements| {
+            let outputs = batch.declare_parameters(params)?;
+            Ok((statements, outputs))
         });
         let outputs = match outcome {
-            Ok(outputs) => batch.output_values(outputs),
-            Err(_) => Vec::new(),
+            Ok((statements, outputs)) => match batch.run(&statements) {
+                Ok(()) => batch.output_values(outputs),
+                Err(_) => Vec::new(),
+            },
+            Err(error) => {
+                batch.report(error);
+                Vec::new()
+            }
         };
-        if inner {
-            self.drop_temporary_from(mark);
-        }
         self.end_batch();
         outputs
     }
@@ -213,6 +241,26 @@ impl Session {
         self.drop_temporary_from(0);
         self.pending_bulk = None;
         self.server.locks.end_session(self.id);
+    }
+
+    /// What a nested batch gives back when it ends.
+    pub(crate) fn begin_scope(&self) -> ScopeMark {
+        ScopeMark {
+            temporary: self.temporary.len(),
+            settings: self.settings.clone(),
+            database: self.database.clone(),
+        }
+    }
+
+    /// Ends a nested batch: its temporary tables go, settings and database are as before.
+    pub(crate) fn end_scope(&mut self, mark: ScopeMark, sink: &mut dyn ResultSink) {
+        self.drop_temporary_from(mark.temporary);
+        self.settings = mark.settings;
+        if self.database.id != mark.database.id {
+            let (old, new) = (self.database.name.clone(), mark.database.name.clone());
+            self.database = mark.database;
+            let _ = sink.env_change(EnvChange::Database { old, new });
+        }
     }
 
     pub(crate) fn enter_try(&mut self) {

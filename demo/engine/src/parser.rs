@@ -16,7 +16,7 @@ use names::is_reserved;
 
 /// How deep statements and expressions may nest: SQL Server's own limit is of this order, and the parser
 /// and evaluator recurse.
-const MAX_DEPTH: usize = 200;
+const MAX_DEPTH: usize = 100;
 
 /// Parses a batch.
 ///

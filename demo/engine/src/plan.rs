@@ -147,6 +147,8 @@ pub(crate) struct QueryPlan {
     pub(crate) correlated: bool,
 }
 
+// A plan has a handful of them.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub(crate) enum Body {
     Select(Box<SelectPlan>),
@@ -303,6 +305,8 @@ pub(crate) enum Seek {
 
 pub(crate) type LookupTable = HashMap<Key, Vec<(RowId, Row)>, rustc_hash::FxBuildHasher>;
 
+// A plan has a handful of them.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub(crate) enum From {
     /// No FROM clause: one row of nothing.

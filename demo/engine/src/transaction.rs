@@ -59,6 +59,8 @@ impl Snapshot {
 #[derive(Debug)]
 pub(crate) struct Transaction {
     pub(crate) id: u64,
+    /// The name of the outermost BEGIN TRANSACTION.
+    pub(crate) name: String,
     /// Begun by a statement for itself and committed at its end.
     pub(crate) automatic: bool,
     /// `@@TRANCOUNT`; 0 while automatic.
@@ -77,6 +79,7 @@ impl Transaction {
     pub(crate) fn new(id: u64, automatic: bool, isolation: IsolationLevel) -> Self {
         Self {
             id,
+            name: String::new(),
             automatic,
             nesting: u32::from(!automatic),
             doomed: false,

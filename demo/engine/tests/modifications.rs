@@ -19,14 +19,33 @@ fn items() -> Kit {
 #[test]
 fn insert_forms() {
     let mut kit = items();
-    assert_eq!(kit.rows("SELECT Id, CONVERT(varchar(10), Total) FROM Items ORDER BY Id"), ["1|3.00", "2|4.00", "3|NULL"]);
-    let done = kit.run("INSERT Items (Id, Name) SELECT Id + 10, Name + N'x' FROM Items").done;
+    assert_eq!(
+        kit.rows("SELECT Id, CONVERT(varchar(10), Total) FROM Items ORDER BY Id"),
+        ["1|3.00", "2|4.00", "3|NULL"]
+    );
+    let done = kit
+        .run("INSERT Items (Id, Name) SELECT Id + 10, Name + N'x' FROM Items")
+        .done;
     assert_eq!(done[0].rows, Some(3));
-    assert_eq!(kit.rows("INSERT INTO Items (Id, Name) OUTPUT inserted.Id, inserted.Name VALUES (20, N'out')"), ["20|out"]);
+    assert_eq!(
+        kit.rows(
+            "INSERT INTO Items (Id, Name) OUTPUT inserted.Id, inserted.Name VALUES (20, N'out')"
+        ),
+        ["20|out"]
+    );
     assert_eq!(kit.error("INSERT INTO Items (Id, Name) VALUES (30)"), 109);
-    assert_eq!(kit.error("INSERT INTO Items (Id, Nope) VALUES (30, 1)"), 207);
-    assert_eq!(kit.error("INSERT INTO Items (Id, Name, Total) VALUES (30, N'a', 1)"), 271);
-    assert_eq!(kit.error("INSERT INTO Items (Id, Name, Stamp) VALUES (30, N'a', 0x01)"), 273);
+    assert_eq!(
+        kit.error("INSERT INTO Items (Id, Nope) VALUES (30, 1)"),
+        207
+    );
+    assert_eq!(
+        kit.error("INSERT INTO Items (Id, Name, Total) VALUES (30, N'a', 1)"),
+        271
+    );
+    assert_eq!(
+        kit.error("INSERT INTO Items (Id, Name, Stamp) VALUES (30, N'a', 0x01)"),
+        273
+    );
     assert_eq!(kit.error("INSERT INTO Nope VALUES (1)"), 208);
 }
 
@@ -55,11 +74,23 @@ fn constraint_errors_name_what_broke() {
 #[test]
 fn statements_are_atomic_and_keys_may_swap() {
     let mut kit = items();
-    assert_eq!(kit.error("UPDATE Items SET Id = CASE WHEN Id < 3 THEN Id + 1 ELSE Id END"), 2627);
-    assert_eq!(kit.rows("SELECT Id FROM Items ORDER BY Id"), ["1", "2", "3"]);
+    assert_eq!(
+        kit.error("UPDATE Items SET Id = CASE WHEN Id < 3 THEN Id + 1 ELSE Id END"),
+        2627
+    );
+    assert_eq!(
+        kit.rows("SELECT Id FROM Items ORDER BY Id"),
+        ["1", "2", "3"]
+    );
     kit.run("UPDATE Items SET Id = 4 - Id");
-    assert_eq!(kit.rows("SELECT Id, Name FROM Items ORDER BY Id"), ["1|three", "2|two", "3|one"]);
-    assert_eq!(kit.error("INSERT INTO Items (Id, Name) VALUES (50, N'fifty'), (1, N'dup')"), 2627);
+    assert_eq!(
+        kit.rows("SELECT Id, Name FROM Items ORDER BY Id"),
+        ["1|three", "2|two", "3|one"]
+    );
+    assert_eq!(
+        kit.error("INSERT INTO Items (Id, Name) VALUES (50, N'fifty'), (1, N'dup')"),
+        2627
+    );
     assert_eq!(kit.value("SELECT COUNT(*) FROM Items WHERE Id = 50"), "0");
     kit.run("UPDATE Items SET Id = Id + 1");
     assert_eq!(kit.value("SELECT Name FROM Items WHERE Id = 4"), "one");
@@ -71,7 +102,10 @@ fn update_and_delete_with_from() {
     kit.run("CREATE TABLE #s (Id int PRIMARY KEY, Name nvarchar(20)); INSERT #s VALUES (1, N'uno'), (3, N'tres'), (7, N'x')");
     let done = kit.run("UPDATE t SET t.Name = s.Name, Price = 9 FROM dbo.Items AS t INNER JOIN #s AS s ON s.Id = t.Id").done;
     assert_eq!(done[0].rows, Some(2));
-    assert_eq!(kit.rows("SELECT Name FROM Items ORDER BY Id"), ["uno", "two", "tres"]);
+    assert_eq!(
+        kit.rows("SELECT Name FROM Items ORDER BY Id"),
+        ["uno", "two", "tres"]
+    );
     assert_eq!(kit.rows("DELETE t OUTPUT deleted.Id, s.Name FROM Items t JOIN #s s ON s.Id = t.Id WHERE t.Id > 1"), ["3|tres"]);
     assert_eq!(kit.rows("UPDATE Items SET Price += 1 OUTPUT deleted.Id, CAST(deleted.Price AS int), CAST(inserted.Price AS int) WHERE Id = 1"), ["1|9|10"]);
     kit.run("DELETE FROM Items WHERE Id IN (SELECT Id FROM #s)");
@@ -92,16 +126,29 @@ fn merge_does_all_three() {
              WHEN NOT MATCHED BY SOURCE AND T.Id = 3 THEN DELETE
              OUTPUT $action, inserted.Id, deleted.Id, deleted.Name;"
         ),
-        ["UPDATE|1|1|one", "INSERT|9|NULL|NULL", "DELETE|NULL|3|three"]
+        [
+            "UPDATE|1|1|one",
+            "INSERT|9|NULL|NULL",
+            "DELETE|NULL|3|three"
+        ]
     );
-    assert_eq!(kit.rows("SELECT Id, Name FROM Items ORDER BY Id"), ["1|uno", "2|two", "9|nine"]);
-    assert_eq!(kit.error("MERGE Items AS T USING #s AS S ON T.Id = S.Id WHEN MATCHED THEN DELETE"), 10713);
+    assert_eq!(
+        kit.rows("SELECT Id, Name FROM Items ORDER BY Id"),
+        ["1|uno", "2|two", "9|nine"]
+    );
+    assert_eq!(
+        kit.error("MERGE Items AS T USING #s AS S ON T.Id = S.Id WHEN MATCHED THEN DELETE"),
+        10713
+    );
     assert_eq!(
         kit.error("MERGE Items AS T USING (SELECT 1 AS Id UNION ALL SELECT 1) AS S ON T.Id = S.Id WHEN MATCHED THEN UPDATE SET Price = 1;"),
         8672
     );
     kit.run("CREATE TABLE #log (act nvarchar(10), id int); MERGE Items AS T USING (VALUES (2), (5)) AS S(Id) ON T.Id = S.Id WHEN MATCHED THEN UPDATE SET Price = 3 WHEN NOT MATCHED THEN INSERT (Id, Name) VALUES (S.Id, CONCAT(N'n', S.Id)) OUTPUT $action, inserted.Id INTO #log (act, id);");
-    assert_eq!(kit.rows("SELECT act, COUNT(*) FROM #log GROUP BY act ORDER BY act"), ["INSERT|1", "UPDATE|1"]);
+    assert_eq!(
+        kit.rows("SELECT act, COUNT(*) FROM #log GROUP BY act ORDER BY act"),
+        ["INSERT|1", "UPDATE|1"]
+    );
 }
 
 #[test]
@@ -114,7 +161,10 @@ fn identity_rules() {
     assert_eq!(kit.error("INSERT a (id, v) VALUES (1, 1)"), 544);
     kit.run("SET IDENTITY_INSERT a ON; INSERT a (id, v) VALUES (100, 1)");
     let failure = kit.failure("SET IDENTITY_INSERT b ON");
-    assert_eq!((failure.number, failure.message.contains("'test.dbo.a'")), (8107, true));
+    assert_eq!(
+        (failure.number, failure.message.contains("'test.dbo.a'")),
+        (8107, true)
+    );
     assert_eq!(kit.error("INSERT a (v) VALUES (1)"), 545);
     kit.run("SET IDENTITY_INSERT a OFF; INSERT a VALUES (3)");
     assert_eq!(kit.value("SELECT MAX(id) FROM a"), "105");
@@ -129,7 +179,9 @@ fn identity_rules() {
 #[test]
 fn triggers_see_what_changed() {
     let mut kit = items();
-    kit.run("CREATE TABLE audit (n int IDENTITY, what varchar(10), old nvarchar(20), new nvarchar(20))");
+    kit.run(
+        "CREATE TABLE audit (n int IDENTITY, what varchar(10), old nvarchar(20), new nvarchar(20))",
+    );
     kit.run(
         "CREATE TRIGGER tr_items ON dbo.Items AFTER INSERT, UPDATE, DELETE AS
          BEGIN
@@ -140,11 +192,20 @@ fn triggers_see_what_changed() {
          END",
     );
     kit.run("INSERT Items (Id, Name) VALUES (4, N'four'); UPDATE Items SET Name = N'FOUR!' WHERE Id = 4; DELETE Items WHERE Id = 4");
-    assert_eq!(kit.rows("SELECT what, old, new FROM audit ORDER BY n"), ["ins|NULL|four", "upd|four|FOUR!", "del|FOUR!|NULL"]);
-    assert_eq!(kit.error("INSERT Items (Id, Name) OUTPUT inserted.Id VALUES (5, N'five')"), 334);
+    assert_eq!(
+        kit.rows("SELECT what, old, new FROM audit ORDER BY n"),
+        ["ins|NULL|four", "upd|four|FOUR!", "del|FOUR!|NULL"]
+    );
+    assert_eq!(
+        kit.error("INSERT Items (Id, Name) OUTPUT inserted.Id VALUES (5, N'five')"),
+        334
+    );
     kit.run("CREATE TABLE #o (id int); INSERT Items (Id, Name) OUTPUT inserted.Id INTO #o VALUES (5, N'five')");
     assert_eq!(kit.rows("SELECT id FROM #o"), ["5"]);
-    assert_eq!(kit.value("SELECT name FROM sys.triggers WHERE parent_id = OBJECT_ID('dbo.Items')"), "tr_items");
+    assert_eq!(
+        kit.value("SELECT name FROM sys.triggers WHERE parent_id = OBJECT_ID('dbo.Items')"),
+        "tr_items"
+    );
     kit.run("DISABLE TRIGGER tr_items ON dbo.Items; DELETE Items WHERE Id = 5");
     assert_eq!(kit.value("SELECT COUNT(*) FROM audit"), "4");
 }
@@ -156,26 +217,50 @@ fn rowversion_grows_with_every_write() {
     kit.run("UPDATE Items SET Price = 1 WHERE Id = 1");
     let after = kit.value("SELECT MAX(Stamp) FROM Items");
     assert!(after > before, "{before} {after}");
-    assert_eq!(kit.value("SELECT CASE WHEN MIN_ACTIVE_ROWVERSION() = @@DBTS + 1 THEN 1 ELSE 0 END"), "1");
+    assert_eq!(
+        kit.value("SELECT CASE WHEN MIN_ACTIVE_ROWVERSION() = @@DBTS + 1 THEN 1 ELSE 0 END"),
+        "1"
+    );
     let mut other = kit.other();
-    kit::run(&mut other, "BEGIN TRAN; UPDATE Items SET Price = 2 WHERE Id = 2");
+    kit::run(
+        &mut other,
+        "BEGIN TRAN; UPDATE Items SET Price = 2 WHERE Id = 2",
+    );
     kit.run("CREATE TABLE z (id int, rv rowversion); INSERT z (id) VALUES (1)");
-    assert_eq!(kit.value("SELECT CASE WHEN MIN_ACTIVE_ROWVERSION() < (SELECT MAX(rv) FROM z) THEN 1 ELSE 0 END"), "1");
+    assert_eq!(
+        kit.value(
+            "SELECT CASE WHEN MIN_ACTIVE_ROWVERSION() < (SELECT MAX(rv) FROM z) THEN 1 ELSE 0 END"
+        ),
+        "1"
+    );
     kit::run(&mut other, "COMMIT");
-    assert_eq!(kit.value("SELECT CASE WHEN MIN_ACTIVE_ROWVERSION() > (SELECT MAX(rv) FROM z) THEN 1 ELSE 0 END"), "1");
+    assert_eq!(
+        kit.value(
+            "SELECT CASE WHEN MIN_ACTIVE_ROWVERSION() > (SELECT MAX(rv) FROM z) THEN 1 ELSE 0 END"
+        ),
+        "1"
+    );
 }
 
 #[test]
 fn altering_tables() {
     let mut kit = items();
     kit.run("ALTER TABLE Items ADD Extra int NOT NULL CONSTRAINT DF_Extra DEFAULT 5, Note varchar(5) NULL");
-    assert_eq!(kit.rows("SELECT Extra, Note FROM Items WHERE Id = 1"), ["5|NULL"]);
+    assert_eq!(
+        kit.rows("SELECT Extra, Note FROM Items WHERE Id = 1"),
+        ["5|NULL"]
+    );
     kit.run("ALTER TABLE Items ALTER COLUMN Note nvarchar(10) NULL");
     assert_eq!(kit.error("ALTER TABLE Items DROP COLUMN Extra"), 5074);
     kit.run("ALTER TABLE Items DROP CONSTRAINT DF_Extra; ALTER TABLE Items DROP COLUMN Extra");
     assert_eq!(kit.error("SELECT Extra FROM Items"), 207);
-    kit.run("ALTER TABLE Items DROP CONSTRAINT UQ_Name; INSERT Items (Id, Name) VALUES (8, N'one')");
+    kit.run(
+        "ALTER TABLE Items DROP CONSTRAINT UQ_Name; INSERT Items (Id, Name) VALUES (8, N'one')",
+    );
     assert_eq!(kit.error("CREATE UNIQUE INDEX ux ON Items (Name)"), 1505);
     kit.run("CREATE INDEX ix ON Items (Name DESC) INCLUDE (Price)");
-    assert_eq!(kit.value("SELECT COUNT(*) FROM sys.indexes WHERE object_id = OBJECT_ID('Items')"), "2");
+    assert_eq!(
+        kit.value("SELECT COUNT(*) FROM sys.indexes WHERE object_id = OBJECT_ID('Items')"),
+        "2"
+    );
 }

@@ -17,10 +17,21 @@ fn counters() -> Kit {
 #[test]
 fn nesting_savepoints_and_rollback() {
     let mut kit = counters();
-    let collected = kit.run("BEGIN TRAN; UPDATE c SET n = 1; SAVE TRAN s; UPDATE c SET n = 2; ROLLBACK TRAN s; COMMIT");
-    assert!(matches!(collected.changes[..], [EnvChange::BeginTransaction { .. }, EnvChange::CommitTransaction { .. }]));
+    let collected = kit.run(
+        "BEGIN TRAN; UPDATE c SET n = 1; SAVE TRAN s; UPDATE c SET n = 2; ROLLBACK TRAN s; COMMIT",
+    );
+    assert!(matches!(
+        collected.changes[..],
+        [
+            EnvChange::BeginTransaction { .. },
+            EnvChange::CommitTransaction { .. }
+        ]
+    ));
     assert_eq!(kit.rows("SELECT n FROM c"), ["1", "1"]);
-    assert_eq!(kit.value("BEGIN TRAN; BEGIN TRAN; SELECT @@TRANCOUNT; COMMIT; ROLLBACK"), "2");
+    assert_eq!(
+        kit.value("BEGIN TRAN; BEGIN TRAN; SELECT @@TRANCOUNT; COMMIT; ROLLBACK"),
+        "2"
+    );
     assert_eq!(kit.error("COMMIT"), 3902);
     assert_eq!(kit.error("ROLLBACK"), 3903);
     kit.run("BEGIN TRAN; CREATE TABLE e (a int); INSERT e VALUES (1); DROP TABLE d; ROLLBACK");
@@ -54,9 +65,17 @@ fn try_catch() {
         ["-1|1"]
     );
     assert_eq!(kit.value("SELECT COUNT(*) FROM c WHERE id = 9"), "0");
-    let failure = kit.failure("BEGIN TRY THROW 50001, N'mine', 3 END TRY BEGIN CATCH THROW END CATCH");
-    assert_eq!((failure.number, failure.state, failure.message.as_str()), (50001, 3, "mine"));
-    assert_eq!(kit.failure("RAISERROR(N'%s has %d', 16, 2, N'it', 5)").message, "it has 5");
+    let failure =
+        kit.failure("BEGIN TRY THROW 50001, N'mine', 3 END TRY BEGIN CATCH THROW END CATCH");
+    assert_eq!(
+        (failure.number, failure.state, failure.message.as_str()),
+        (50001, 3, "mine")
+    );
+    assert_eq!(
+        kit.failure("RAISERROR(N'%s has %d', 16, 2, N'it', 5)")
+            .message,
+        "it has 5"
+    );
     assert_eq!(kit.value("BEGIN TRY EXEC('SELECT * FROM nope') END TRY BEGIN CATCH SELECT ERROR_NUMBER() END CATCH"), "208");
 }
 
@@ -64,7 +83,11 @@ fn try_catch() {
 fn readers_wait_for_writers_and_time_out() {
     let mut kit = counters();
     let mut writer = kit.other();
-    assert!(run(&mut writer, "BEGIN TRAN; UPDATE c SET n = 5").errors.is_empty());
+    assert!(
+        run(&mut writer, "BEGIN TRAN; UPDATE c SET n = 5")
+            .errors
+            .is_empty()
+    );
     assert_eq!(kit.error("SET LOCK_TIMEOUT 50; SELECT * FROM c"), 1222);
     assert_eq!(kit.value("SELECT MAX(n) FROM c WITH (NOLOCK)"), "5");
     let handle = std::thread::spawn(move || {
@@ -80,14 +103,27 @@ fn readers_wait_for_writers_and_time_out() {
 #[test]
 fn snapshot_isolation() {
     let mut kit = counters();
-    assert_eq!(kit.error("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; SELECT * FROM c"), 3952);
+    assert_eq!(
+        kit.error("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; SELECT * FROM c"),
+        3952
+    );
     kit.run("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; ALTER DATABASE test SET ALLOW_SNAPSHOT_ISOLATION ON");
-    assert_eq!(kit.value("SELECT snapshot_isolation_state_desc FROM sys.databases WHERE name = 'test'"), "ON");
+    assert_eq!(
+        kit.value("SELECT snapshot_isolation_state_desc FROM sys.databases WHERE name = 'test'"),
+        "ON"
+    );
     let mut reader = kit.other();
-    run(&mut reader, "SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRAN; SELECT * FROM d");
+    run(
+        &mut reader,
+        "SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRAN; SELECT * FROM d",
+    );
     kit.run("UPDATE c SET n = 7; BEGIN TRAN; UPDATE c SET n = 8");
     let seen = run(&mut reader, "SELECT MAX(n) FROM c");
-    assert_eq!(kit::show(&seen.sets[0].rows[0][0]), "0", "the version as of the transaction's first read");
+    assert_eq!(
+        kit::show(&seen.sets[0].rows[0][0]),
+        "0",
+        "the version as of the transaction's first read"
+    );
     kit.run("COMMIT");
     let failed = run(&mut reader, "UPDATE c SET n = 9 WHERE id = 1");
     assert_eq!(failed.errors[0].number, 3960);
@@ -115,8 +151,14 @@ fn deadlocks_have_a_victim() {
     });
     std::thread::sleep(Duration::from_millis(100));
     let collected = run(&mut two, "UPDATE c SET n = 2; COMMIT");
-    let numbers = [collected.errors.first().map(|error| error.number), waiting.join().unwrap()];
-    assert!(numbers.contains(&Some(1205)) && numbers.contains(&None), "{numbers:?}");
+    let numbers = [
+        collected.errors.first().map(|error| error.number),
+        waiting.join().unwrap(),
+    ];
+    assert!(
+        numbers.contains(&Some(1205)) && numbers.contains(&None),
+        "{numbers:?}"
+    );
 }
 
 #[test]
@@ -132,14 +174,36 @@ fn dropping_a_session_rolls_back() {
 fn transaction_manager_requests() {
     let mut kit = counters();
     let mut sink = Collected::default();
-    kit.session.transaction_manager(TransactionRequest::Begin { isolation: Some(IsolationLevel::Serializable), name: String::new() }, &mut sink).unwrap();
+    kit.session
+        .transaction_manager(
+            TransactionRequest::Begin {
+                isolation: Some(IsolationLevel::Serializable),
+                name: String::new(),
+            },
+            &mut sink,
+        )
+        .unwrap();
     assert_ne!(kit.session.transaction_descriptor(), 0);
     kit.run("UPDATE c SET n = 3");
-    kit.session.transaction_manager(TransactionRequest::Rollback { name: String::new(), begin_again: None }, &mut sink).unwrap();
+    kit.session
+        .transaction_manager(
+            TransactionRequest::Rollback {
+                name: String::new(),
+                begin_again: None,
+            },
+            &mut sink,
+        )
+        .unwrap();
     assert_eq!(kit.session.transaction_descriptor(), 0);
     assert_eq!(sink.changes.len(), 2);
     assert_eq!(kit.value("SELECT MAX(n) FROM c"), "0");
-    assert_eq!(kit.session.transaction_manager(TransactionRequest::Commit { begin_again: None }, &mut sink).unwrap_err().number, 3902);
+    assert_eq!(
+        kit.session
+            .transaction_manager(TransactionRequest::Commit { begin_again: None }, &mut sink)
+            .unwrap_err()
+            .number,
+        3902
+    );
 }
 
 #[test]
@@ -162,7 +226,12 @@ fn cancellation_stops_waiting_and_scanning() {
         std::thread::sleep(Duration::from_millis(100));
         setter.store(true, Ordering::Relaxed);
     });
-    session.execute("SELECT COUNT(*) FROM GENERATE_SERIES(1, 2000000000)", Vec::new(), &flag, &mut sink);
+    session.execute(
+        "SELECT COUNT(*) FROM GENERATE_SERIES(1, 2000000000)",
+        Vec::new(),
+        &flag,
+        &mut sink,
+    );
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
@@ -171,9 +240,77 @@ fn application_locks() {
     let mut kit = counters();
     assert_eq!(kit.value("DECLARE @r int; EXEC @r = sp_getapplock @Resource = N'job', @LockMode = 'Exclusive', @LockOwner = 'Session'; SELECT @r"), "0");
     let mut other = kit.other();
-    let refused = run(&mut other, "DECLARE @r int; EXEC @r = sp_getapplock N'job', 'Exclusive', 'Session', 0; SELECT @r");
+    let refused = run(
+        &mut other,
+        "DECLARE @r int; EXEC @r = sp_getapplock N'job', 'Exclusive', 'Session', 0; SELECT @r",
+    );
     assert_eq!(kit::show(&refused.sets[0].rows[0][0]), "-1");
     kit.run("EXEC sp_releaseapplock N'job', 'Session'");
-    let granted = run(&mut other, "DECLARE @r int; EXEC @r = sp_getapplock N'job', 'Exclusive', 'Session', 0; SELECT @r");
+    let granted = run(
+        &mut other,
+        "DECLARE @r int; EXEC @r = sp_getapplock N'job', 'Exclusive', 'Session', 0; SELECT @r",
+    );
     assert_eq!(kit::show(&granted.sets[0].rows[0][0]), "0");
+}
+
+#[test]
+fn nested_batches_keep_their_settings_and_temporary_tables_to_themselves() {
+    let mut kit = counters();
+    assert_eq!(
+        kit.error("EXEC sp_executesql N'CREATE TABLE #inner (a int)'; SELECT * FROM #inner"),
+        208
+    );
+    kit.run("CREATE TABLE #outer (a int); EXEC('INSERT #outer VALUES (1)')");
+    assert_eq!(kit.value("SELECT COUNT(*) FROM #outer"), "1");
+    assert_eq!(
+        kit.run("EXEC('SET NOCOUNT ON'); UPDATE c SET n = 1")
+            .done
+            .last()
+            .unwrap()
+            .rows,
+        Some(2)
+    );
+    let mut sink = Collected::default();
+    kit.session.execute_body(
+        "CREATE TABLE #body (a int)",
+        Vec::new(),
+        &cancel(),
+        &mut sink,
+    );
+    assert_eq!(kit.error("SELECT * FROM #body"), 208);
+    assert_eq!(kit.error("BEGIN TRAN one; ROLLBACK TRAN other"), 6401);
+    kit.run("ROLLBACK");
+}
+
+#[test]
+fn long_chains_end_in_an_error_and_not_in_a_crash() {
+    let mut kit = counters();
+    let ors = (0..3000)
+        .map(|n| format!("id = {n}"))
+        .collect::<Vec<_>>()
+        .join(" OR ");
+    assert_eq!(
+        kit.value(&format!("SELECT COUNT(*) FROM c WHERE {ors}")),
+        "2"
+    );
+    let sum = vec!["1"; 5000].join(" + ");
+    assert_eq!(kit.error(&format!("SELECT {sum}")), 8631);
+    assert_eq!(
+        kit.value(&format!("SELECT {}", vec!["1"; 290].join(" + "))),
+        "290"
+    );
+    let nested = format!("SELECT {}1{}", "(".repeat(5000), ")".repeat(5000));
+    assert_eq!(kit.error(&nested), 191);
+    let cases = format!(
+        "SELECT {}1{}",
+        "CASE WHEN 1=1 THEN ".repeat(90),
+        " END".repeat(90)
+    );
+    let collected = kit.try_run(&cases);
+    assert_eq!(collected.sets.len() + collected.errors.len(), 1);
+    let unions = vec!["SELECT 1"; 250].join(" UNION ALL ");
+    assert_eq!(
+        kit.value(&format!("SELECT COUNT(*) FROM ({unions}) t(a)")),
+        "250"
+    );
 }

@@ -4,10 +4,9 @@ use std::rc::Rc;
 
 use super::aggregate::contains_aggregate;
 use super::scope::GroupScope;
-use super::typed::{TextCollation, Typed};
+use super::typed::Typed;
 use super::{Binder, Scope, add_seeks, collations_of, push_filter};
 use crate::ast::{self, Expr as Ast, OrderItem, Query, QueryBody, Select, SelectItem, SetOperator};
-use crate::collation::Collation;
 use crate::error::{SqlResult, undeclared_variable};
 use crate::plan::{
     Body, Expr, From, Grouping, Limit, OrderKey, OutputColumn, QueryPlan, SelectPlan,
@@ -546,13 +545,19 @@ impl Binder<'_> {
                     items[ordinal].typed.collation.resolved(),
                 ),
                 None if distinct => {
-                    return Err(SqlError::new(
-                        145,
-                        15,
-                        1,
-                        "ORDER BY items must appear in the select list if SELECT DISTINCT is specified.",
+                    let typed = self.bind_scalar(&item.expr)?;
+                    let column = items
+                        .iter()
+                        .position(|known| same_column(&known.typed.expr, &typed.expr))
+                        .ok_or_else(not_selected)?;
+                    (
+                        Expr::Column {
+                            depth: 0,
+                            source: 0,
+                            column,
+                        },
+                        typed.collation.resolved(),
                     )
-                    .ending_batch());
                 }
                 None => {
                     let typed = self.bind_scalar(&item.expr)?;
@@ -568,6 +573,35 @@ impl Binder<'_> {
         }
         Ok(keys)
     }
+}
+
+/// Whether two expressions are one and the same column.
+fn same_column(a: &Expr, b: &Expr) -> bool {
+    match (a, b) {
+        (
+            Expr::Column {
+                depth,
+                source,
+                column,
+            },
+            Expr::Column {
+                depth: other_depth,
+                source: other_source,
+                column: other,
+            },
+        ) => (depth, source, column) == (other_depth, other_source, other),
+        _ => false,
+    }
+}
+
+fn not_selected() -> SqlError {
+    SqlError::new(
+        145,
+        15,
+        1,
+        "ORDER BY items must appear in the select list if SELECT DISTINCT is specified.",
+    )
+    .ending_batch()
 }
 
 /// Whether a result column is the literal NULL.

@@ -93,7 +93,7 @@ pub(crate) fn styled(moment: Moment, parts: Parts, scale: u8, style: i32) -> Opt
         23 => format_date(moment.days),
         126 | 127 => {
             // ISO 8601 leaves out a fraction that is zero.
-            let whole = moment.ticks % TICKS_PER_SECOND == 0;
+            let whole = moment.ticks.is_multiple_of(TICKS_PER_SECOND);
             let time = format_ticks(moment.ticks, if whole { 0 } else { scale });
             let zone = match moment.offset {
                 Some(0) if style == 127 => "Z".to_owned(),

@@ -222,7 +222,7 @@ fn time(cursor: &mut Cursor<'_>, parsed: &mut Parsed) -> Option<()> {
                 cursor.at += 1;
                 let start = cursor.at;
                 let (_, digits) = cursor.digits()?;
-                if digits > 9 {
+                if digits > 7 {
                     return None;
                 }
                 parsed.fraction_digits = digits;

@@ -41,7 +41,7 @@ fn for_each_input(
     outer: Option<&Environment<'_>>,
     next: &mut dyn FnMut(&[Row]) -> SqlResult<Flow>,
 ) -> SqlResult<Flow> {
-    let mut before_windows = |next: &mut dyn FnMut(&[Row]) -> SqlResult<Flow>| -> SqlResult<Flow> {
+    let before_windows = |next: &mut dyn FnMut(&[Row]) -> SqlResult<Flow>| -> SqlResult<Flow> {
         match &plan.grouping {
             None => for_each_tuple(context, plan, outer, &mut |tuple| next(&tuple.rows)),
             Some(grouping) => {

@@ -61,7 +61,7 @@ pub(super) fn run(
         return Ok(Flow::Continue);
     };
     let bounds = bounds(context, limit, outer)?;
-    let mut produce = |next: &mut dyn FnMut(Vec<Datum>) -> SqlResult<Flow>| -> SqlResult<Flow> {
+    let produce = |next: &mut dyn FnMut(Vec<Datum>) -> SqlResult<Flow>| -> SqlResult<Flow> {
         let sides = (
             (left.as_ref(), left_conversions.as_slice()),
             (right.as_ref(), right_conversions.as_slice()),

@@ -96,17 +96,22 @@ impl<'a> Batch<'a> {
         match outcome {
             Ok(_) => Ok(()),
             Err(error) => {
-                if error.number != CANCELLED {
-                    self.session.last.error = error.number as i32;
-                    let _ = self.sink.error(error.clone());
-                    let _ = self.sink.done(StatementDone {
-                        rows: None,
-                        command: command::OTHER,
-                        error: true,
-                    });
-                }
+                self.report(error.clone());
                 Err(error)
             }
+        }
+    }
+
+    /// Tells the client of the error that ended the batch.
+    pub(crate) fn report(&mut self, error: SqlError) {
+        if error.number != CANCELLED {
+            self.session.last.error = error.number as i32;
+            let _ = self.sink.error(error);
+            let _ = self.sink.done(StatementDone {
+                rows: None,
+                command: command::OTHER,
+                error: true,
+            });
         }
     }
 

@@ -55,7 +55,8 @@ impl Batch<'_> {
                 arguments,
             } => self.raise_error(message, severity, state, arguments),
             StatementKind::Begin { name } => {
-                self.session.begin_transaction(None, name.as_deref(), self.sink);
+                self.session
+                    .begin_transaction(None, name.as_deref(), self.sink);
                 self.set_row_count(0);
                 self.done(command::BEGIN, None)
             }

@@ -5,10 +5,20 @@ use super::{Batch, MAX_NESTING};
 use crate::ast::{Argument, Declaration, Expr as Ast, ObjectName, StatementKind};
 use crate::error::{SqlResult, unsupported_procedure};
 use crate::frame::Frame;
+use crate::lexer::tokenize;
 use crate::locks::{Mode, Refusal, Resource, Span, Waiter};
 use crate::parser::parse;
 use crate::session::{ResultColumn, SqlError};
 use crate::types::{Datum, SqlType};
+
+/// A parameter list without its OUTPUT marks: as DECLARE takes it.
+fn without_output(declared: &str) -> SqlResult<String> {
+    let tokens = tokenize(declared)?;
+    let kept = tokens.iter().filter(|token| {
+        !["output", "out", "readonly"].contains(&token.text.to_ascii_lowercase().as_str())
+    });
+    Ok(kept.map(|token| token.text).collect::<Vec<_>>().join(" "))
+}
 
 impl Batch<'_> {
     pub(super) fn execute_text(&mut self, parts: &[Ast]) -> SqlResult<()> {
@@ -40,7 +50,7 @@ impl Batch<'_> {
             error
         };
         let statements = parse(sql).map_err(outward)?;
-        let mark = self.session.temporary.len();
+        let scope = self.session.begin_scope();
         self.session.nesting += 1;
         let mut inner = Batch::new(self.session, self.sink, self.cancel);
         inner.frame = frame;
@@ -48,7 +58,7 @@ impl Batch<'_> {
         let outcome = inner.run_list(&statements);
         let frame = inner.frame;
         self.session.nesting -= 1;
-        self.session.drop_temporary_from(mark);
+        self.session.end_scope(scope, self.sink);
         match outcome {
             Ok(_) => Ok(frame),
             Err(error) => Err(outward(error)),
@@ -128,11 +138,7 @@ impl Batch<'_> {
         let mut frame = Frame::default();
         let mut outputs: Vec<(String, String)> = Vec::new();
         if !declared.trim().is_empty() {
-            let plain = declared
-                .replace(" OUTPUT", "")
-                .replace(" output", "")
-                .replace(" OUT", "");
-            let parsed = parse(&format!("DECLARE {plain}"))?;
+            let parsed = parse(&format!("DECLARE {}", without_output(&declared)?))?;
             let Some(StatementKind::Declare(declarations)) =
                 parsed.first().map(|statement| statement.kind.clone())
             else {
@@ -363,7 +369,7 @@ impl Batch<'_> {
         let mut frame = Frame::default();
         if !parameters.trim().is_empty()
             && let Some(StatementKind::Declare(declarations)) =
-                parse(&format!("DECLARE {parameters}"))?
+                parse(&format!("DECLARE {}", without_output(parameters)?))?
                     .first()
                     .map(|first| first.kind.clone())
         {

@@ -109,6 +109,7 @@ impl Session {
     pub(crate) fn begin_transaction(
         &mut self,
         isolation: Option<IsolationLevel>,
+        name: Option<&str>,
         sink: &mut dyn ResultSink,
     ) {
         if let Some(isolation) = isolation {
@@ -117,11 +118,12 @@ impl Session {
         match &mut self.transaction {
             Some(transaction) if !transaction.automatic => transaction.nesting += 1,
             _ => {
-                let transaction = Transaction::new(
+                let mut transaction = Transaction::new(
                     self.server.next_transaction_id(),
                     false,
                     self.settings.isolation,
                 );
+                transaction.name = name.unwrap_or_default().to_owned();
                 let _ = sink.env_change(EnvChange::BeginTransaction {
                     descriptor: transaction.id,
                 });
@@ -176,6 +178,16 @@ impl Session {
                 self.undo(undo);
                 return Ok(());
             }
+            if !transaction.name.eq_ignore_ascii_case(name) {
+                return Err(SqlError::new(
+                    6401,
+                    16,
+                    1,
+                    format!(
+                        "Cannot roll back {name}. No transaction or savepoint of that name was found."
+                    ),
+                ));
+            }
         }
         self.rollback_all(sink);
         Ok(())
@@ -207,17 +219,19 @@ impl Session {
         sink: &mut dyn ResultSink,
     ) -> SqlResult<()> {
         match request {
-            TransactionRequest::Begin { isolation, .. } => self.begin_transaction(isolation, sink),
+            TransactionRequest::Begin { isolation, name } => {
+                self.begin_transaction(isolation, Some(&name), sink)
+            }
             TransactionRequest::Commit { begin_again } => {
                 self.commit_transaction(sink)?;
                 if let Some(isolation) = begin_again {
-                    self.begin_transaction(isolation, sink);
+                    self.begin_transaction(isolation, None, sink);
                 }
             }
             TransactionRequest::Rollback { name, begin_again } => {
                 self.rollback_transaction(Some(&name), sink)?;
                 if let Some(isolation) = begin_again {
-                    self.begin_transaction(isolation, sink);
+                    self.begin_transaction(isolation, None, sink);
                 }
             }
             TransactionRequest::Save { name } => self.save_transaction(&name)?,

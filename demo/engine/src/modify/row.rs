@@ -133,10 +133,6 @@ impl RowBuilder {
         })
     }
 
-    pub(crate) fn definition(&self) -> &Arc<TableDefinition> {
-        &self.definition
-    }
-
     /// Leaves CHECK constraints out, as bulk loads do unless told otherwise.
     pub(crate) fn skip_checks(&mut self) {
         self.checks.clear();

@@ -5,6 +5,7 @@ use super::{Parser, is_reserved};
 use crate::ast::{BinaryOperator, Call, Comparison, Expr, Name, OrderItem, UnaryOperator, Window};
 use crate::error::{SqlResult, unsupported_clause};
 use crate::lexer::TokenKind;
+use crate::session::SqlError;
 use crate::types::{Datum, SqlType};
 
 const NO_PARENTHESES: [&str; 5] = [
@@ -28,6 +29,31 @@ const RESERVED_FUNCTIONS: [&str; 9] = [
     "USER",
 ];
 
+/// How many operators of one precedence may follow each other: the tree leans left, and binding and
+/// evaluation recurse.
+pub(super) const MAX_CHAIN: usize = 300;
+
+pub(super) fn too_deep() -> SqlError {
+    SqlError::new(
+        8631,
+        17,
+        1,
+        "Internal error: Server stack limit has been reached. Please look for potentially deep nesting in your query, and try to simplify it.",
+    )
+}
+
+/// Combines the terms of AND or OR into a tree of little depth; their order stays.
+fn balanced(mut terms: Vec<Expr>, combine: fn(Box<Expr>, Box<Expr>) -> Expr) -> Expr {
+    if terms.len() > 1 {
+        let right = terms.split_off(terms.len().div_ceil(2));
+        return combine(
+            Box::new(balanced(terms, combine)),
+            Box::new(balanced(right, combine)),
+        );
+    }
+    terms.pop().unwrap_or_else(null)
+}
+
 pub(super) fn null() -> Expr {
     Expr::Literal {
         value: Datum::Null,
@@ -42,19 +68,19 @@ impl Parser<'_> {
     }
 
     fn disjunction(&mut self) -> SqlResult<Expr> {
-        let mut left = self.conjunction()?;
+        let mut terms = vec![self.conjunction()?];
         while self.eat_word("OR") {
-            left = Expr::Or(Box::new(left), Box::new(self.conjunction()?));
+            terms.push(self.conjunction()?);
         }
-        Ok(left)
+        Ok(balanced(terms, Expr::Or))
     }
 
     fn conjunction(&mut self) -> SqlResult<Expr> {
-        let mut left = self.negation()?;
+        let mut terms = vec![self.negation()?];
         while self.eat_word("AND") {
-            left = Expr::And(Box::new(left), Box::new(self.negation()?));
+            terms.push(self.negation()?);
         }
-        Ok(left)
+        Ok(balanced(terms, Expr::And))
     }
 
     fn negation(&mut self) -> SqlResult<Expr> {
@@ -187,7 +213,7 @@ impl Parser<'_> {
 
     fn additive(&mut self) -> SqlResult<Expr> {
         let mut left = self.multiplicative()?;
-        loop {
+        for _ in 0..MAX_CHAIN {
             let operator = match (self.peek().kind, self.peek().text) {
                 (TokenKind::Symbol, "+") => BinaryOperator::Add,
                 (TokenKind::Symbol, "-") => BinaryOperator::Subtract,
@@ -204,11 +230,12 @@ impl Parser<'_> {
                 right,
             };
         }
+        Err(too_deep())
     }
 
     fn multiplicative(&mut self) -> SqlResult<Expr> {
         let mut left = self.unary()?;
-        loop {
+        for _ in 0..MAX_CHAIN {
             let operator = match (self.peek().kind, self.peek().text) {
                 (TokenKind::Symbol, "*") => BinaryOperator::Multiply,
                 (TokenKind::Symbol, "/") => BinaryOperator::Divide,
@@ -223,6 +250,7 @@ impl Parser<'_> {
                 right,
             };
         }
+        Err(too_deep())
     }
 
     fn unary(&mut self) -> SqlResult<Expr> {

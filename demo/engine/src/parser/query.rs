@@ -145,7 +145,7 @@ impl Parser<'_> {
 
     fn set_expression(&mut self) -> SqlResult<QueryBody> {
         let mut left = self.intersection()?;
-        loop {
+        for _ in 0..super::expr::MAX_CHAIN {
             let operator = if self.eat_word("UNION") {
                 if self.eat_word("ALL") {
                     SetOperator::UnionAll
@@ -164,6 +164,7 @@ impl Parser<'_> {
                 right,
             };
         }
+        Err(super::expr::too_deep())
     }
 
     fn intersection(&mut self) -> SqlResult<QueryBody> {
@@ -581,7 +582,8 @@ impl Parser<'_> {
     /// `WITH (NOLOCK, ...)` or the old `(NOLOCK)`.
     pub(super) fn table_hints(&mut self) -> SqlResult<Vec<String>> {
         let with = self.at_word("WITH") && self.symbol_ahead(1, "(");
-        if !with && !(self.at_symbol("(") && self.hint_parenthesis()) {
+        let old_form = self.at_symbol("(") && self.hint_parenthesis();
+        if !with && !old_form {
             return Ok(Vec::new());
         }
         if with {

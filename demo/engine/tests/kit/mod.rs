@@ -1,10 +1,19 @@
 //! A session with a sink that collects, and a compact text form of what it collected.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use icehost_devengine::session::{EnvChange, Parameter, ResultColumn, ResultSink, SqlError, StatementDone, Stop};
+use icehost_devengine::session::{
+    EnvChange, Parameter, ResultColumn, ResultSink, SqlError, StatementDone, Stop,
+};
 use icehost_devengine::types::{Datum, SqlType};
 use icehost_devengine::{Server, Session};
 
@@ -28,12 +37,19 @@ pub struct Collected {
 
 impl ResultSink for Collected {
     fn columns(&mut self, columns: &[ResultColumn]) -> Result<(), Stop> {
-        self.sets.push(ResultSet { columns: columns.to_vec(), rows: Vec::new() });
+        self.sets.push(ResultSet {
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        });
         Ok(())
     }
 
     fn row(&mut self, row: &[Datum]) -> Result<(), Stop> {
-        self.sets.last_mut().expect("a row before its columns").rows.push(row.to_vec());
+        self.sets
+            .last_mut()
+            .expect("a row before its columns")
+            .rows
+            .push(row.to_vec());
         Ok(())
     }
 
@@ -67,14 +83,26 @@ pub fn show(value: &Datum) -> String {
         Datum::SmallInt(v) => v.to_string(),
         Datum::Int(v) => v.to_string(),
         Datum::BigInt(v) => v.to_string(),
-        Datum::Decimal { unscaled, scale, .. } => {
-            let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = usize::from(*scale) + 1);
+        Datum::Decimal {
+            unscaled, scale, ..
+        } => {
+            let digits = format!(
+                "{:0>width$}",
+                unscaled.unsigned_abs(),
+                width = usize::from(*scale) + 1
+            );
             let (whole, fraction) = digits.split_at(digits.len() - usize::from(*scale));
             let sign = if *unscaled < 0 { "-" } else { "" };
-            if *scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+            if *scale == 0 {
+                format!("{sign}{whole}")
+            } else {
+                format!("{sign}{whole}.{fraction}")
+            }
         }
         Datum::Text { value, .. } => value.to_string(),
-        Datum::Binary(bytes) => bytes.iter().fold("0x".to_owned(), |text, byte| format!("{text}{byte:02X}")),
+        Datum::Binary(bytes) => bytes
+            .iter()
+            .fold("0x".to_owned(), |text, byte| format!("{text}{byte:02X}")),
         Datum::Float(v) => v.to_string(),
         Datum::Real(v) => v.to_string(),
         other => format!("{other:?}"),
@@ -111,15 +139,25 @@ impl Kit {
     /// Runs a batch that must succeed.
     pub fn run(&mut self, sql: &str) -> Collected {
         let collected = self.try_run(sql);
-        assert!(collected.errors.is_empty(), "{sql}\nfailed: {:?}", collected.errors);
+        assert!(
+            collected.errors.is_empty(),
+            "{sql}\nfailed: {:?}",
+            collected.errors
+        );
         collected
     }
 
     /// The only result set's rows, values joined by `|`.
     pub fn rows(&mut self, sql: &str) -> Vec<String> {
         let collected = self.run(sql);
-        let set = collected.sets.last().unwrap_or_else(|| panic!("{sql}\nhas no result set"));
-        set.rows.iter().map(|row| row.iter().map(show).collect::<Vec<_>>().join("|")).collect()
+        let set = collected
+            .sets
+            .last()
+            .unwrap_or_else(|| panic!("{sql}\nhas no result set"));
+        set.rows
+            .iter()
+            .map(|row| row.iter().map(show).collect::<Vec<_>>().join("|"))
+            .collect()
     }
 
     /// The only value.
@@ -141,7 +179,11 @@ impl Kit {
 
     pub fn failure(&mut self, sql: &str) -> SqlError {
         let collected = self.try_run(sql);
-        collected.errors.first().unwrap_or_else(|| panic!("{sql}\nshould have failed but gave {collected:?}")).clone()
+        collected
+            .errors
+            .first()
+            .unwrap_or_else(|| panic!("{sql}\nshould have failed but gave {collected:?}"))
+            .clone()
     }
 
     /// `sp_executesql` with parameters.
@@ -149,9 +191,16 @@ impl Kit {
         let mut collected = Collected::default();
         let parameters = parameters
             .into_iter()
-            .map(|(name, sql_type, value)| Parameter { name: name.to_owned(), sql_type, value, output: false })
+            .map(|(name, sql_type, value)| Parameter {
+                name: name.to_owned(),
+                sql_type,
+                value,
+                output: false,
+            })
             .collect();
-        let outputs = self.session.execute(sql, parameters, &cancel(), &mut collected);
+        let outputs = self
+            .session
+            .execute(sql, parameters, &cancel(), &mut collected);
         collected.outputs = outputs;
         collected
     }
@@ -166,5 +215,8 @@ pub fn run(session: &mut Session, sql: &str) -> Collected {
 
 /// A Unicode text value.
 pub fn text(value: &str) -> Datum {
-    Datum::Text { value: value.into(), national: true }
+    Datum::Text {
+        value: value.into(),
+        national: true,
+    }
 }

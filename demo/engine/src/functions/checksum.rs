@@ -1,11 +1,11 @@
-//! CHECKSUM and HASHBYTES.
+//! CHECKSUM.
 
 use super::{Call, call};
 use crate::bind::{Binder, Typed};
 use crate::collation::Collation;
 use crate::compare::hash;
 use crate::context::Context;
-use crate::error::{SqlResult, unsupported_function};
+use crate::error::SqlResult;
 use crate::types::{Datum, SqlType};
 
 /// A hash that follows equality: what compares equal has one checksum. The numbers are not SQL Server's.
@@ -22,15 +22,11 @@ fn checksum(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
 
 pub(super) fn bind(binder: &mut Binder<'_>, of: &mut Call<'_>) -> SqlResult<Option<Typed>> {
     match of.name {
-        "checksum" | "binary_checksum" => {
+        "checksum" => {
             of.takes(1, 255)?;
-            if of.name == "binary_checksum" {
-                return Err(unsupported_function("BINARY_CHECKSUM"));
-            }
             let arguments = of.converted(&[])?;
             Ok(Some(call(binder, checksum, arguments, SqlType::Int, false)))
         }
-        "hashbytes" => Err(unsupported_function("HASHBYTES")),
         _ => Ok(None),
     }
 }
