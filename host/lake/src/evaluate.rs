@@ -43,12 +43,13 @@ pub(crate) fn holds(
     batch: &RecordBatch,
 ) -> Result<BooleanArray> {
     match evaluate(predicate, columns, batch)? {
+        Evaluated::Predicate(outcome) if outcome.null_count() == 0 => Ok(outcome),
         Evaluated::Predicate(outcome) => Ok(arrow_select::filter::prep_null_mask_filter(&outcome)),
         Evaluated::Scalar { .. } => Err(LakeError::internal("a condition yields no truth value")),
     }
 }
 
-/// The values of a scalar expression, in the form that [`Normal`] describes for its kind.
+/// The values of a scalar expression, as the type of the column that they are for.
 pub(crate) fn values(
     expression: &Expression,
     columns: &[Column],
@@ -370,3 +371,6 @@ fn literal(value: &Value, rows: usize) -> Result<Evaluated> {
         collation: None,
     })
 }
+
+#[cfg(test)]
+mod tests;

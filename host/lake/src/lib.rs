@@ -1,7 +1,11 @@
-//! Iceberg tables in a filesystem catalog: append, row-level changes, reads, changes between snapshots
+//! Iceberg tables in a filesystem catalog: append, row-level changes, reads, changes between snapshots.
 //!
 //! A [`Warehouse`] is a directory of tables in the Hadoop table layout. A [`LakeTable`] is a table at one
-//! version.
+//! version of its metadata. Rows come in by [staging](LakeTable::stage) a delta for a [`RowChange`], which a
+//! merge plan is lowered to, and [committing](LakeTable::commit) it; they come out by a
+//! [scan](LakeTable::scan) or as [changes](LakeTable::changes) between two snapshots.
+//!
+//! Every function that touches files does so on threads that may block, and needs a Tokio runtime.
 
 mod changes;
 mod commit;

@@ -129,16 +129,17 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
         .map_err(|e| LakeError::io("sync directory", dir, e))
 }
 
-/// Creates a directory with its parents, and syncs what holds it.
+/// Creates a directory with its parents, and syncs the directories that hold new ones.
 pub(crate) fn create_dir_all(dir: &Path) -> Result<()> {
-    if dir.is_dir() {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.is_dir()).collect();
+    if missing.is_empty() {
         return Ok(());
     }
     fs::create_dir_all(dir).map_err(|e| LakeError::io("create directory", dir, e))?;
-    match dir.parent() {
-        Some(parent) => sync_dir(parent),
-        None => Ok(()),
+    for parent in missing.iter().rev().filter_map(|dir| dir.parent()) {
+        sync_dir(parent)?;
     }
+    Ok(())
 }
 
 /// The path as text, which Iceberg's metadata needs.

@@ -51,11 +51,7 @@ impl Warehouse {
                 format!("the warehouse {} is not a directory", dir.display()),
             ));
         }
-        // Metadata holds absolute paths, which must not depend on the working directory or on links.
-        let root = match dir.canonicalize() {
-            Ok(root) => root,
-            Err(_) => std::path::absolute(&dir).map_err(|e| LakeError::io("resolve", &dir, e))?,
-        };
+        let root = absolute(&dir)?;
         metadata_files::path_text(&root)?;
         Ok(Warehouse { root })
     }
@@ -69,14 +65,16 @@ impl Warehouse {
     ///
     /// A table that another catalog keeps (`00001-….metadata.json`) can be read too, at its highest version.
     pub async fn open_location(dir: impl Into<PathBuf>) -> Result<LakeTable> {
-        let dir = dir.into();
-        let dir = dir.canonicalize().map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => not_found("", &dir),
-            _ => LakeError::io("open", &dir, e),
-        })?;
+        let dir = absolute(&dir.into())?;
         let display = metadata_files::path_text(&dir)?.to_owned();
         let found = LakeTable::open(display, dir.clone()).await?;
-        found.ok_or_else(|| not_found("", &dir))
+        found.ok_or_else(|| {
+            LakeError::new(
+                LakeErrorKind::TableNotFound,
+                format!("there is no Iceberg table in {}", dir.display()),
+            )
+            .with_hint("give the directory that holds the table's metadata directory")
+        })
     }
 
     /// Whether the table is there.
@@ -151,7 +149,7 @@ impl Warehouse {
         .await
     }
 
-    /// The tables of the warehouse, by name.
+    /// The tables of the warehouse, by namespace and name.
     pub async fn list_tables(&self) -> Result<Vec<LakeTableName>> {
         let root = self.root.clone();
         blocking(move || {
@@ -167,6 +165,18 @@ impl Warehouse {
 
     fn table_dir(&self, name: &LakeTableName) -> PathBuf {
         self.root.join(name.directory())
+    }
+}
+
+/// The directory without links and dots, so far as it exists: metadata holds absolute paths, which must not
+/// depend on the working directory.
+fn absolute(dir: &Path) -> Result<PathBuf> {
+    let io = |e| LakeError::io("resolve", dir, e);
+    let absolute = std::path::absolute(dir).map_err(io)?;
+    let existing = absolute.ancestors().find(|ancestor| ancestor.exists());
+    match existing.and_then(|part| Some((part, absolute.strip_prefix(part).ok()?))) {
+        Some((part, rest)) => Ok(part.canonicalize().map_err(io)?.join(rest)),
+        None => Ok(absolute),
     }
 }
 

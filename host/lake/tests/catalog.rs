@@ -77,7 +77,7 @@ async fn tables_are_listed_by_name() {
     fs::create_dir_all(lake.dir.path().join("demo/empty")).unwrap();
     let names = lake.warehouse.list_tables().await.unwrap();
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["demo.people", "sales.eu.orders", "sales.orders"]);
+    assert_eq!(names, ["demo.people", "sales.orders", "sales.eu.orders"]);
     let nowhere = Warehouse::open(lake.dir.path().join("nowhere")).unwrap();
     assert_eq!(nowhere.list_tables().await.unwrap(), []);
     assert!(!nowhere.root().exists(), "opening creates nothing");

@@ -40,9 +40,12 @@ fn new() -> Vec<Row> {
     rows(&[(1, "A"), (2, "b"), (3, "c")])
 }
 
-/// One test for all places: failpoints belong to the whole process.
+/// Failpoints belong to the whole process, so that one test at a time may set any.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test]
 async fn an_error_leaves_the_old_state_or_the_new() {
+    let _turn = TURN.lock().await;
     for place in BEFORE.into_iter().chain(AFTER) {
         let lake = Fixture::new();
         let table = lake.table().await;
@@ -77,6 +80,7 @@ async fn a_crash_leaves_the_old_state_or_the_new() {
             .unwrap();
         panic!("the failpoint was not reached");
     }
+    let _turn = TURN.lock().await;
     for place in BEFORE.into_iter().chain(AFTER) {
         let lake = Fixture::new();
         let table = lake.table().await;

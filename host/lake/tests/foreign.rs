@@ -199,21 +199,11 @@ async fn an_evolved_schema_reads_old_files() {
     let table = foreign::publish(&table, &evolved.metadata).await;
 
     let batches = scan(&table, ScanRequest::default()).await.unwrap();
-    let text = arrow_cast::pretty::pretty_format_batches(&batches)
-        .unwrap()
-        .to_string();
-    insta::assert_snapshot!(text, @r"
-    +--------+-----+------+
-    | number | age | name |
-    +--------+-----+------+
-    | 1      |     | a    |
-    | 2      | 36  | b    |
-    +--------+-----+------+
-    ");
+    assert_eq!(table_text(&batches), "number,age,name; 1,,a; 2,36,b");
     let ages: Vec<&ArrayRef> = batches.iter().map(|batch| batch.column(1)).collect();
     assert!(
         ages.iter()
-            .all(|ages| **ages.data_type() == arrow_schema::DataType::Int64)
+            .all(|ages| *ages.data_type() == arrow_schema::DataType::Int64)
     );
 }
 

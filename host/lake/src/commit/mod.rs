@@ -70,7 +70,8 @@ impl LakeTable {
     /// Commits a staged delta on top of the table's newest state, whichever that is by then: rows to be
     /// replaced or deleted are looked up anew on every attempt.
     ///
-    /// `None`, and no snapshot, where no row changes and empty commits are not allowed.
+    /// `None`, and no snapshot, where no row changes and empty commits are not allowed. An attempt that is
+    /// under way runs to its end, although the future be dropped.
     ///
     /// # Errors
     /// With an error nothing is committed, and the staged files are gone. The exception is an

@@ -151,16 +151,16 @@ impl Encoder {
         // A file ends between chunks only, so that the positions of a chunk's rows are known beforehand.
         let file = self.finished.len() as u32;
         if let Some(tracker) = &mut self.tracker {
-            let base = self.current.as_ref().map_or(0, ParquetFile::rows);
-            tracker.track(
-                &self.change,
+            let chunk = Chunk {
                 delta,
-                &key_columns,
-                &decisions,
-                &mut keep,
-                file,
-                base,
-            )?;
+                key_columns: &key_columns,
+                decisions: &decisions,
+                next: StagedRow {
+                    file,
+                    position: self.current.as_ref().map_or(0, ParquetFile::rows),
+                },
+            };
+            tracker.track(&self.change, &chunk, &mut keep)?;
         }
         if !keep.contains(&true) {
             return Ok(());
@@ -302,6 +302,16 @@ impl Encoder {
     }
 }
 
+/// Some rows of a delta, before they are written.
+struct Chunk<'a> {
+    delta: &'a RecordBatch,
+    /// The key columns in key order, as the table's types.
+    key_columns: &'a [ArrayRef],
+    decisions: &'a Decisions,
+    /// Where the first of the rows that are written will stand.
+    next: StagedRow,
+}
+
 /// What becomes of each row of a chunk.
 enum Decisions {
     Same(Decision),
@@ -410,19 +420,9 @@ impl Tracker {
         })
     }
 
-    /// Enters a chunk's rows and takes those out of `keep` that do not count. `base` is the number of rows
-    /// that the open file, the `file`-th, has already.
-    #[allow(clippy::too_many_arguments)]
-    fn track(
-        &mut self,
-        change: &RowChange,
-        delta: &RecordBatch,
-        key_columns: &[ArrayRef],
-        decisions: &Decisions,
-        keep: &mut [bool],
-        file: u32,
-        base: u64,
-    ) -> Result<()> {
+    /// Enters a chunk's rows, and takes those out of `keep` that do not count.
+    fn track(&mut self, change: &RowChange, chunk: &Chunk<'_>, keep: &mut [bool]) -> Result<()> {
+        let (delta, key_columns) = (chunk.delta, chunk.key_columns);
         let keys = self.encoder.encode(key_columns)?;
         let order: Option<Rows> = match &self.order {
             None => None,
@@ -436,9 +436,9 @@ impl Tracker {
             }
         };
         self.keys.widen(key_columns)?;
-        let mut position = base;
+        let mut next = chunk.next;
         for (row, keep) in keep.iter_mut().enumerate() {
-            let decision = decisions.at(row);
+            let decision = chunk.decisions.at(row);
             // A key with a NULL equals no other: the row is never matched.
             if keys.is_null(row) {
                 *keep = decision.writes(false);
@@ -450,11 +450,11 @@ impl Tracker {
                     *keep = false;
                     continue;
                 }
-                let written = keep.then_some(StagedRow { file, position });
+                let written = keep.then_some(next);
                 self.keys.enter(key, order, decision, written);
             }
             if *keep {
-                position += 1;
+                next.position += 1;
             }
         }
         Ok(())

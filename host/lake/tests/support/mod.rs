@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use futures::TryStreamExt;
 use icehost_lake::{
     ChangesRequest, CommitRequest, Committed, LakeTable, LakeTableName, NewColumn, NewTable,
@@ -228,6 +228,25 @@ pub fn rows_of(batches: &[RecordBatch]) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// The columns' names and every row, NULL as nothing.
+pub fn table_text(batches: &[RecordBatch]) -> String {
+    let mut lines = Vec::new();
+    for batch in batches {
+        if lines.is_empty() {
+            let fields = batch.schema_ref().fields();
+            let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+            lines.push(names.join(","));
+        }
+        for row in 0..batch.num_rows() {
+            let values = batch.columns().iter();
+            let values =
+                values.map(|v| arrow_cast::display::array_value_to_string(v, row).unwrap());
+            lines.push(values.collect::<Vec<_>>().join(","));
+        }
+    }
+    lines.join("; ")
 }
 
 pub async fn scan(table: &LakeTable, request: ScanRequest) -> Result<Vec<RecordBatch>> {
