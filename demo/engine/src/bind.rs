@@ -7,7 +7,9 @@ mod from;
 mod predicate;
 mod pushdown;
 mod query;
+mod rowset;
 mod scope;
+mod select_list;
 mod system_table;
 mod typed;
 

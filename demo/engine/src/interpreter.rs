@@ -1,6 +1,7 @@
 //! A session: executes batches, holds settings, temporary tables and the current transaction.
 
 mod access;
+mod alter;
 mod batch;
 mod control;
 mod ddl;

@@ -1,5 +1,6 @@
 //! Recursive descent over the tokens of one batch.
 
+mod alter;
 mod control;
 mod ddl;
 mod dml;
@@ -7,6 +8,7 @@ mod expr;
 mod literal;
 mod names;
 mod query;
+mod table;
 
 use crate::ast::{Statement, StatementKind};
 use crate::error::{SqlResult, syntax, syntax_keyword, unsupported_statement};
