@@ -4,11 +4,17 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Sends `tracing` events to stderr. `RUST_LOG` chooses what is shown; without it, warnings and errors.
+/// What is shown where `RUST_LOG` does not say: warnings and errors, but the driver's, which come as errors
+/// of ours with more to say.
+const DEFAULT: &str = "warn,tiberius=off";
+
+/// Sends `tracing` events to stderr. `RUST_LOG` chooses what is shown.
 pub(crate) fn start() {
-    let filter = EnvFilter::builder()
-        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
-        .from_env_lossy();
+    let chosen = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let filter = EnvFilter::builder().parse_lossy(match chosen.is_empty() {
+        true => DEFAULT,
+        false => &chosen,
+    });
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -68,6 +68,7 @@ impl Connection {
             .map_err(|error| error.context(format!("preparing the session on {endpoint}")))?;
         let mut server = ServerInfo::ask(&mut client).await?;
         server.has_merge &= !options.without_merge;
+        client.misreads_datetime = server.is_babelfish;
         tracing::debug!(
             %endpoint,
             product = server.product,

@@ -35,12 +35,13 @@ impl Statement {
         }
     }
 
-    /// The parameters as `sp_executesql` wants them declared: `@v1 int, @v2 datetime`.
-    pub fn declarations(&self) -> String {
+    /// The parameters as `sp_executesql` wants them declared, `@v1 int, @v2 datetime`, each of the type that
+    /// it is sent as.
+    pub(crate) fn declarations(&self, sent_as: impl Fn(SqlType) -> SqlType) -> String {
         let declared: Vec<String> = self
             .parameters
             .iter()
-            .map(|p| format!("{} {}", p.name, p.declared_type()))
+            .map(|p| format!("{} {}", p.name, sent_as(p.declared_type())))
             .collect();
         declared.join(", ")
     }

@@ -89,7 +89,7 @@ pub(crate) fn has_scale(ticks: i64, scale: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use icehost_plan::Value;
     use proptest::prelude::*;
 

@@ -21,10 +21,10 @@ async fn a_load_that_breaks_off_is_all_or_nothing() {
     let mut server = Server::start().await;
     for without_merge in [false, true] {
         for (place, committed) in [
-            ("sqlserver-after-stage", false),
-            ("sqlserver-before-merge", false),
-            ("sqlserver-before-commit", false),
-            ("sqlserver-after-commit", true),
+            ("sqlserver::after-stage", false),
+            ("sqlserver::before-merge", false),
+            ("sqlserver::before-commit", false),
+            ("sqlserver::after-commit", true),
         ] {
             let name = server.table("broken").await;
             server

@@ -46,6 +46,7 @@ async fn establish(endpoint: &Endpoint) -> Result<Client> {
             Ok(inner) => {
                 return Ok(Client {
                     inner,
+                    misreads_datetime: false,
                     fuse: Fuse {
                         socket,
                         blown: false,
@@ -61,8 +62,8 @@ async fn establish(endpoint: &Endpoint) -> Result<Client> {
             // with Microsoft's drivers, encryption that is optional is then left out.
             Err(Error::Io {
                 kind: IoErrorKind::UnexpectedEof,
-                ..
-            }) if encryption == Encryption::LoginOnly => {
+                message,
+            }) if encryption == Encryption::LoginOnly && message.contains("tls handshake") => {
                 tracing::warn!(%endpoint, "the server does not encrypt; the login goes in the clear");
                 encryption = Encryption::Off;
             }

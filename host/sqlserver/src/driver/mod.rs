@@ -42,6 +42,9 @@ impl Answer {
 /// A logged-in TDS connection: one request at a time.
 pub(crate) struct Client {
     inner: tiberius::Client<Compat<TcpStream>>,
+    /// The server takes a `datetime` parameter for a little less than it is: Babelfish does, so that
+    /// `column <= @p` misses the row at the bound. The parameter then goes as `datetime2(3)`.
+    pub(crate) misreads_datetime: bool,
     fuse: Fuse,
     endpoint: Endpoint,
 }
@@ -105,7 +108,7 @@ impl Client {
 
     /// Runs a statement with its parameters and reads everything that it gives.
     pub(crate) async fn run(&mut self, statement: &Statement) -> Result<Answer> {
-        let command = command(statement)?;
+        let command = command(statement, self.misreads_datetime)?;
         let request = self.fuse.begin()?;
         let inner = &mut self.inner;
         let gathered = async {
@@ -133,11 +136,12 @@ impl Client {
 
     /// Runs a statement with one result set and hands out its rows as they come.
     pub(crate) async fn stream(&mut self, statement: &Statement) -> Result<Rows<'_>> {
-        let command = command(statement)?;
+        let command = command(statement, self.misreads_datetime)?;
         let Client {
             inner,
             fuse,
             endpoint,
+            ..
         } = self;
         let request = fuse.begin()?;
         match command.exec(inner).await {
@@ -161,6 +165,7 @@ impl Client {
             inner,
             fuse,
             endpoint,
+            ..
         } = self;
         let request = fuse.begin()?;
         match inner.bulk_insert_columns(table, columns).await {
@@ -196,16 +201,20 @@ fn decode(row: tiberius::Row) -> Result<Row> {
 }
 
 /// `sp_executesql @stmt, @params, values…` (T-SQL reference, "sp_executesql").
-fn command(statement: &Statement) -> Result<Command<'_>> {
+fn command(statement: &Statement, misreads_datetime: bool) -> Result<Command<'_>> {
     tracing::trace!(%statement, "statement");
+    let sent_as = |sql_type| match sql_type {
+        SqlType::DateTime if misreads_datetime => SqlType::DateTime2(3),
+        other => other,
+    };
     let mut command = Command::new("sp_executesql");
     command.bind_param("", Cow::Borrowed(statement.sql.as_str()));
     if !statement.parameters.is_empty() {
-        command.bind_param("", statement.declarations());
+        command.bind_param("", statement.declarations(sent_as));
     }
     for parameter in &statement.parameters {
-        let data: ColumnData<'_> =
-            literal::cell(parameter.sql_type, &parameter.value)?.encode(parameter.sql_type)?;
+        let sql_type = sent_as(parameter.sql_type);
+        let data: ColumnData<'_> = literal::cell(sql_type, &parameter.value)?.encode(sql_type)?;
         command.bind_param(parameter.name.as_str(), data);
     }
     Ok(command)

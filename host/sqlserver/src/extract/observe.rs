@@ -170,7 +170,7 @@ fn compare(left: &Cell<'_>, right: &Cell<'_>) -> Option<Ordering> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use icehost_plan::Value;
 
     use super::*;

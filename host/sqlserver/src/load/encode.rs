@@ -151,14 +151,21 @@ impl<'a> BatchEncoder<'a> {
             }
             // There is no smalldatetime on the way in.
             (Cell::SmallDateTime { days, minutes }, _) => {
-                let ticks = temporal::from_smalldatetime(days, minutes);
-                match temporal::to_datetime2(ticks) {
-                    Some((days, ticks)) => Cell::DateTime2 { days, ticks },
-                    None => Cell::Null,
-                }
+                datetime2(temporal::from_smalldatetime(days, minutes))
+            }
+            (Cell::DateTime { days, ticks }, SqlType::DateTime2(_)) => {
+                datetime2(temporal::from_datetime(days, ticks))
             }
             (cell, _) => cell,
         })
+    }
+}
+
+/// A moment that `datetime` or `smalldatetime` holds, so that `datetime2` does.
+fn datetime2(ticks: i64) -> Cell<'static> {
+    match temporal::to_datetime2(ticks) {
+        Some((days, ticks)) => Cell::DateTime2 { days, ticks },
+        None => Cell::Null,
     }
 }
 

@@ -41,8 +41,8 @@ pub(crate) struct StagedColumn {
 }
 
 impl Staging {
-    /// Lays out the staging table called `table`. `as_text` is for a server that reads bulk-loaded
-    /// decimals and times wrongly.
+    /// Lays out the staging table called `table`. `misreads` is for a server that reads bulk-loaded
+    /// decimals, times and `datetime`s wrongly.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where a column's values are of another kind
@@ -51,7 +51,7 @@ impl Staging {
         table: &str,
         target: &SqlTable,
         delta: &[Column],
-        as_text: bool,
+        misreads: bool,
     ) -> Result<Staging> {
         let mut columns: Vec<StagedColumn> = Vec::with_capacity(delta.len());
         for (position, column) in delta.iter().enumerate() {
@@ -83,7 +83,7 @@ impl Staging {
             columns.push(StagedColumn {
                 name: column.name.clone(),
                 staged_name,
-                staged_type: staged_type(sql_type, as_text),
+                staged_type: staged_type(sql_type, misreads),
                 sql_type,
                 collation,
                 target: ordinal,
@@ -159,18 +159,20 @@ fn check_kinds(target: &SqlTable, column: &Column, sql_type: SqlType) -> Result<
 }
 
 /// The type that values for a column are loaded as, so that each arrives exactly as it was sent.
-fn staged_type(sql_type: SqlType, as_text: bool) -> SqlType {
+fn staged_type(sql_type: SqlType, misreads: bool) -> SqlType {
     // The driver declares nvarchar(n) by its bytes, which is right up to half of the longest.
     let national = |length: u16| match length {
         1..=2000 => SqlType::NVarChar(Length::Limited(length)),
         _ => SqlType::NVarChar(Length::Max),
     };
     match sql_type {
-        SqlType::Decimal { .. } | SqlType::Money | SqlType::SmallMoney if as_text => {
+        SqlType::Decimal { .. } | SqlType::Money | SqlType::SmallMoney if misreads => {
             // Sign, point and 38 digits, or a zero in front of the point
             SqlType::NVarChar(Length::Limited(41))
         }
-        SqlType::Time(_) if as_text => SqlType::NVarChar(Length::Limited(16)),
+        SqlType::Time(_) if misreads => SqlType::NVarChar(Length::Limited(16)),
+        // The milliseconds that SQL Server shows; it takes 1/300 s for a little less than they are.
+        SqlType::DateTime if misreads => SqlType::DateTime2(3),
         SqlType::Money => SqlType::Decimal {
             precision: 19,
             scale: 4,
