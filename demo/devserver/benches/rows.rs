@@ -75,7 +75,7 @@ async fn load(server: &RunningServer) {
         let status = if packets.peek().is_none() { LAST } else { 0 };
         client.send(BULK, status, payload).await;
     }
-    client.message().await.unwrap();
+    client.skip_message().await;
     report(
         "bulk load of 3 columns, 4096 byte packets",
         stream.len() as u64,
@@ -104,7 +104,8 @@ fn main() {
              INTO dbo.wide FROM GENERATE_SERIES(CAST(1 AS bigint), CAST({ROWS} AS bigint))"
         );
         let started = Instant::now();
-        client.run(&wide).await;
+        client.send(BATCH, LAST, &batch(&wide)).await;
+        client.skip_message().await;
         report("SELECT INTO of 12 columns within the server", 0, started);
         for packet_size in [4096, 32_767] {
             read(&server, packet_size, "one bigint computed", &narrow).await;
