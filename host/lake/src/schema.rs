@@ -238,7 +238,7 @@ fn parquet_field(column: &LakeColumn) -> parquet::errors::Result<ParquetType> {
         LakeType::Decimal { precision, scale } => (
             match precision {
                 ..=9 => PhysicalType::INT32,
-                ..=18 => PhysicalType::INT64,
+                10..=18 => PhysicalType::INT64,
                 _ => PhysicalType::FIXED_LEN_BYTE_ARRAY,
             },
             Some(LogicalType::Decimal {
