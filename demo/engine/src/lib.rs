@@ -1,4 +1,27 @@
-//! the development SQL Server's engine: a T-SQL subset on typed in-memory tables
+//! The development SQL Server's engine: a T-SQL subset on typed in-memory tables.
+//!
+//! It is not SQL Server. It exists so that tests and demonstrations run anywhere, and it must never
+//! flatter what runs on it: what it models it models with SQL Server's own types, rules and error numbers,
+//! and what it does not model it refuses with an error of class 16 whose number is 501xx (see [`error`]).
+//!
+//! [`Server`] holds databases, [`Session`] executes batches and hands what they produce to a
+//! [`session::ResultSink`]. Nothing here does I/O; a session is synchronous and may block on locks.
+//!
+//! A statement goes from text to tokens (`lexer`), to syntax (`parser`, `ast`), to a plan with settled
+//! names, types and conversions (`bind`, `plan`), and is then run (`exec` for queries, `modify` for changes,
+//! `interpreter` for everything else). Tables are immutable versions (`storage`), which is how rollback and
+//! SNAPSHOT isolation work.
+//!
+//! # Where it differs from SQL Server on purpose
+//!
+//! - Locks are on whole tables. What blocks on SQL Server blocks here, and so do writers of different rows;
+//!   a reader under READ COMMITTED sees one version of a table for the whole statement.
+//! - An update conflict (3960) is found by table, not by row.
+//! - Text sorts by case-folded code points: exact for equality and for letters of one script, not for the
+//!   order of punctuation and accents. Only Latin1_General collations and code page 1252 exist.
+//! - Rows come back in the order of their insertion where no ORDER BY says otherwise.
+//! - Computed columns are computed when their row is written, PERSISTED or not.
+//! - The clock's time zone is UTC.
 #![allow(missing_docs)] // field names are SQL Server's own terms; each type says what it is
 
 mod ast;
