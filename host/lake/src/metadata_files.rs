@@ -105,21 +105,35 @@ pub(crate) fn settle(table_dir: &Path, version: u64) -> Result<()> {
     let dir = metadata_dir(table_dir);
     sync_dir(&dir)?;
     failpoint("lake::after-metadata-link")?;
+    point_hint(&dir, version)?;
+    failpoint("lake::after-hint")
+}
+
+/// Points a hint that is behind at the newest version: a writer that ended between the two left it so, and
+/// some readers look no further than the hint.
+pub(crate) fn mend_hint(table_dir: &Path, version: u64) -> Result<()> {
+    let dir = metadata_dir(table_dir);
+    match read_hint(&dir) {
+        Some(hinted) if hinted >= version => Ok(()),
+        _ => point_hint(&dir, version),
+    }
+}
+
+fn point_hint(dir: &Path, version: u64) -> Result<()> {
     // Two writers may rename their hints in the wrong order; whoever comes last looks again.
-    let mut newest = newest_from(&dir, version);
+    let mut newest = newest_from(dir, version);
     loop {
         let hint = dir.join(HINT);
-        synced_temporary(&dir, newest.to_string().as_bytes())?
+        synced_temporary(dir, newest.to_string().as_bytes())?
             .persist(&hint)
             .map_err(|failed| LakeError::io("replace", &hint, failed.error))?;
-        let now = newest_from(&dir, newest);
+        let now = newest_from(dir, newest);
         if now == newest {
             break;
         }
         newest = now;
     }
-    sync_dir(&dir)?;
-    failpoint("lake::after-hint")
+    sync_dir(dir)
 }
 
 /// Makes the names in a directory durable.

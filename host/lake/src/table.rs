@@ -147,6 +147,20 @@ impl LakeTable {
         }
     }
 
+    /// Points `version-hint.text` at this version if it is behind, as a writer that crashed in its commit
+    /// leaves it. icehost finds the newest version anyway; PyIceberg and DuckDB look no further than the
+    /// hint.
+    ///
+    /// # Errors
+    /// [`LakeErrorKind::Io`] where the hint cannot be written.
+    pub async fn mend_hint(&self) -> Result<()> {
+        let Some(version) = self.file.as_ref().and_then(|file| file.version) else {
+            return Ok(());
+        };
+        let dir = Arc::clone(&self.dir);
+        blocking(move || metadata_files::mend_hint(&dir, version)).await
+    }
+
     pub(crate) fn no_such_snapshot(&self, id: i64) -> LakeError {
         LakeError::new(
             LakeErrorKind::SnapshotNotFound,

@@ -43,6 +43,9 @@ pub(crate) async fn attempt(
 ) -> Result<Landed, SyncError> {
     let mut source = OpenSource::open(&job.source).await?;
     let mut lake = open_lake(job, &source).await?;
+    lake.mend_hint()
+        .await
+        .doing(|| format!("opening lake table {}", job.lake.table))?;
     source.begin_read().await?;
     let detected = detect(job, &mut source, &lake, observer).await?;
     failpoint("sync::after-detect")?;

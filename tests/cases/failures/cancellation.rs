@@ -5,6 +5,7 @@ use std::time::Duration;
 use icehost_tests::Run;
 
 use crate::customers;
+use crate::files::files;
 
 #[test]
 fn an_interrupt_stops_the_run_and_commits_nothing() {
@@ -22,7 +23,7 @@ fn an_interrupt_stops_the_run_and_commits_nothing() {
         .unwrap();
     assert!(killed.success());
     Run::of("sync".to_owned(), child).failure(&["stopping", "stopped", "hint"]);
-    assert!(!bed.lake("demo.customers").join("metadata").exists());
+    assert_eq!(files(&bed.warehouse()), Vec::<String>::new());
     assert_eq!(bed.target().value("SELECT COUNT(*) FROM dbo.Customers"), "0");
 
     let next = bed

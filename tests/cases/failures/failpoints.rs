@@ -1,12 +1,10 @@
 //! At each named place a run fails, or its process dies; then the same command runs again.
 
-use std::fs;
-use std::path::Path;
-
 use icehost_tests::{Bed, Command, Dump};
 use serde_json::Value;
 
 use crate::customers;
+use crate::files::files;
 
 /// Places before the lake's commit: the lake must be as it was.
 const BEFORE_THE_COMMIT: [&str; 6] = [
@@ -52,24 +50,6 @@ fn target_rows(bed: &Bed) -> String {
     bed.target().value("SELECT COUNT(*) FROM dbo.Customers")
 }
 
-/// Files below a directory, in order.
-fn files(directory: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut open = vec![directory.to_owned()];
-    while let Some(directory) = open.pop() {
-        for entry in fs::read_dir(&directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                open.push(path);
-            } else {
-                found.push(path.display().to_string());
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
 /// The next run finishes the job: source, lake and target are equal, and no row came twice.
 #[track_caller]
 fn assert_recovers(bed: &Bed, place: &str) {
@@ -111,11 +91,7 @@ fn a_failed_first_sync_leaves_no_trace() {
             .failpoint(place, "return")
             .run()
             .failure(&[place]);
-        let left = match bed.warehouse().exists() {
-            true => files(&bed.warehouse()),
-            false => Vec::new(),
-        };
-        assert_eq!(left, Vec::<String>::new(), "{place}");
+        assert_eq!(files(&bed.warehouse()), Vec::<String>::new(), "{place}");
         assert_eq!(sync(&bed).json()["rows_inserted"], 10, "{place}");
     }
 }

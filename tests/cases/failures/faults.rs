@@ -33,7 +33,7 @@ fn a_lost_connection_is_tried_again() {
 #[test]
 fn a_deadlock_victim_is_tried_again() {
     let bed = customers::bed_on_development_server(20);
-    bed.server().faults().fail_next("MERGE", 1205);
+    bed.server().faults().fail_next("MERGE [dbo].[Customers]", 1205);
     let run = sync(&bed).args(["--output", "json"]).run().success();
     assert!(run.stderr.contains("1205") || run.stderr.contains("deadlock"), "{}", run.stderr);
     assert_in_step(&bed);
@@ -42,7 +42,7 @@ fn a_deadlock_victim_is_tried_again() {
 #[test]
 fn tries_come_to_an_end() {
     let bed = customers::bed_on_development_server(20);
-    bed.server().faults().fail_times("MERGE", 1205, 100);
+    bed.server().faults().fail_times("MERGE [dbo].[Customers]", 1205, 100);
     sync(&bed)
         .args(["--retries", "1"])
         .run()
@@ -55,7 +55,7 @@ fn tries_come_to_an_end() {
 #[test]
 fn other_errors_are_not_tried_again() {
     let bed = customers::bed_on_development_server(20);
-    bed.server().faults().fail_next("MERGE", 229);
+    bed.server().faults().fail_next("MERGE [dbo].[Customers]", 229);
     let run = sync(&bed).run().failure(&["229"]);
     assert!(!run.stderr.contains("trying again"), "{}", run.stderr);
     sync(&bed).json();
@@ -66,7 +66,7 @@ fn other_errors_are_not_tried_again() {
 fn a_value_that_the_target_cannot_hold_names_its_place_and_moves_nothing() {
     let bed = customers::bed_on_development_server(5);
     bed.target()
-        .execute("ALTER TABLE dbo.Customers ALTER COLUMN Name nvarchar(10) NOT NULL");
+        .execute("ALTER TABLE dbo.Customers ALTER COLUMN Name nvarchar(9) NOT NULL");
     sync(&bed)
         .run()
         .failure(&["dbo.Customers", "Name", "CustomerID", "hint"]);
@@ -81,7 +81,7 @@ fn a_value_that_the_target_cannot_hold_names_its_place_and_moves_nothing() {
 fn a_created_target_goes_again_when_it_cannot_be_filled() {
     let bed = customers::bed_on_development_server(5);
     bed.target().execute("DROP TABLE dbo.Customers");
-    bed.server().faults().fail_next("MERGE", 229);
+    bed.server().faults().fail_next("MERGE [dbo].[Customers]", 229);
     sync(&bed).arg("--create-target").run().failure(&["229"]);
     assert_eq!(
         bed.target()

@@ -8,3 +8,4 @@ mod customers;
 mod cancellation;
 mod failpoints;
 mod faults;
+mod files;

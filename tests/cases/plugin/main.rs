@@ -91,7 +91,7 @@ fn what_is_no_strategy_is_refused_by_what_it_is() {
     let core = file("core.wasm", b"\0asm\x01\0\0\0");
     for (path, says) in [
         (&empty, "empty"),
-        (&garbage, "not a WebAssembly"),
+        (&garbage, "not WebAssembly"),
         (&core, "core module"),
         (&"./missing.wasm".to_owned(), "missing.wasm"),
     ] {
