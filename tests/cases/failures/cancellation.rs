@@ -14,9 +14,9 @@ fn an_interrupt_stops_the_run_and_commits_nothing() {
         .sync_to_target("dbo.Customers", "demo.customers")
         .args(["--batch-size", "1"])
         // Each batch takes its time, so that there is one to stop at.
-        .failpoint("sync::while-staging", "sleep(400)");
+        .failpoint("sync::while-staging", "sleep(1500)");
     let child = command.spawn();
-    std::thread::sleep(Duration::from_millis(1200));
+    std::thread::sleep(Duration::from_millis(1000));
     let killed = std::process::Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status()

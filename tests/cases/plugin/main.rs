@@ -92,7 +92,7 @@ fn what_is_no_strategy_is_refused_by_what_it_is() {
     for (path, says) in [
         (&empty, "empty"),
         (&garbage, "not WebAssembly"),
-        (&core, "core module"),
+        (&core, "without an embedded component type"),
         (&"./missing.wasm".to_owned(), "missing.wasm"),
     ] {
         Command::new(["plugin", "inspect", path])
