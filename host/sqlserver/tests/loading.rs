@@ -776,11 +776,12 @@ async fn values_that_the_target_cannot_hold_are_errors_that_name_the_row() {
         let ErrorKind::Data(place) = error.kind() else {
             panic!("{sql_type}: {error:?}");
         };
-        assert_eq!(
-            (place.column.as_str(), place.row.as_str()),
-            ("V", "Id = 7"),
-            "{sql_type}"
+        // Babelfish gives names back in lower case.
+        assert!(
+            place.column.eq_ignore_ascii_case("V"),
+            "{sql_type}: {error}"
         );
+        assert_eq!(place.row, "Id = 7", "{sql_type}");
         assert!(place.table.contains("misfit"), "{sql_type}");
         assert!(error.to_string().contains(expected), "{sql_type}: {error}");
         assert!(error.hint().is_some(), "{sql_type}");

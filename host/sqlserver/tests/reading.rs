@@ -121,6 +121,10 @@ async fn a_cursor_of_any_type_reads_each_row_once() {
         ("nvarchar(10)", &["N'a'", "N'b'", "N'\u{e9}'"]),
     ];
     for (sql_type, values) in cursors {
+        // Babelfish takes time parameters in milliseconds at best.
+        if server.is_babelfish && *sql_type == "time(7)" {
+            continue;
+        }
         let name = server.table("cursor").await;
         server
             .execute(&format!(
@@ -484,7 +488,8 @@ async fn a_table_is_described_by_the_catalog() {
         .unwrap_err();
     assert_eq!(all.kind(), &ErrorKind::Unsupported);
     assert!(
-        all.to_string().contains("column 'X'") && all.to_string().contains("sql_variant"),
+        all.to_string().to_lowercase().contains("column 'x'")
+            && all.to_string().contains("sql_variant"),
         "{all}"
     );
     assert!(all.hint().unwrap().contains("--exclude-columns"));
@@ -494,7 +499,7 @@ async fn a_table_is_described_by_the_catalog() {
         ..ColumnSelection::default()
     };
     let table = connection.introspect(&name, &without).await.unwrap();
-    assert_eq!(table.name.table(), name.table());
+    assert!(table.name.table().eq_ignore_ascii_case(name.table()));
     assert_eq!(table.table.key(), [1, 0]);
     let types: Vec<String> = table
         .columns
@@ -554,7 +559,7 @@ async fn a_table_that_is_not_there_brings_names_that_are() {
         .unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::NotFound);
     assert!(
-        error.hint().unwrap().contains("Customers"),
+        error.hint().unwrap().to_lowercase().contains("customers"),
         "{:?}",
         error.hint()
     );

@@ -1,6 +1,6 @@
 //! Probes into one SELECT.
 
-use icehost_plan::{Aggregate, AggregateFunction, LogicalType, Probe};
+use icehost_plan::{Aggregate, AggregateFunction, LogicalType, Probe, SqlType};
 
 use super::extraction::readable;
 use crate::error::{Result, SqlServerError};
@@ -65,11 +65,19 @@ fn aggregated(table: &SqlTable, aggregate: &Aggregate, condition: &str) -> Resul
         )
     };
     let over = |call: String| format!("(SELECT {} FROM {from}{})", call, flat(condition));
+    let extreme = |function: &str| {
+        let call = format!("{function}({name})");
+        match column.sql_type {
+            // Babelfish gives the aggregate another scale than its column's.
+            SqlType::Decimal { .. } => format!("CAST({call} AS {})", column.sql_type),
+            _ => readable(&call, column),
+        }
+    };
     Ok(match aggregate.function {
         AggregateFunction::Min if by_order => first("ASC"),
         AggregateFunction::Max if by_order => first("DESC"),
-        AggregateFunction::Min => over(readable(&format!("MIN({name})"), column)),
-        AggregateFunction::Max => over(readable(&format!("MAX({name})"), column)),
+        AggregateFunction::Min => over(extreme("MIN")),
+        AggregateFunction::Max => over(extreme("MAX")),
         AggregateFunction::Count => over(format!("COUNT_BIG({name})")),
         AggregateFunction::CountDistinct => over(format!("COUNT_BIG(DISTINCT {name})")),
         AggregateFunction::CountNull => format!(
