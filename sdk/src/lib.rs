@@ -60,8 +60,9 @@ pub use bindings::detection::exports::icehost::strategy::change_detection::{
     ChangeSource, Coverage, ExtractionPlan, Outcome, Probe, Watermark, Window,
 };
 pub use bindings::detection::icehost::strategy::types::{
-    Aggregate, AggregateFunction, Column, ColumnId, ColumnRef, Compare, Comparison, Decimal, Direction, Expression,
-    Failure, Features, LogicalType, Membership, Node, Side, SortKey, Table, Value, Zoned,
+    Aggregate, AggregateFunction, Column, ColumnId, ColumnRef, Compare, Comparison, Decimal,
+    Direction, Expression, Failure, Features, LogicalType, Membership, Node, Side, SortKey, Table,
+    Value, Zoned,
 };
 pub use bindings::merge::exports::icehost::strategy::merge::{
     Action, Assignment, Clause, Contents, Delta, KeyPair, MergePlan, Occasion, WriteMode,

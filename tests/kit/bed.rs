@@ -177,7 +177,16 @@ impl Bed {
         let (schema, table) = table.split_once('.').expect("schema.table");
         let (user, password) = self.login();
         let arguments = [
-            host, port, &user, &password, "--database", database, "--schema", schema, "--table", table,
+            host,
+            port,
+            &user,
+            &password,
+            "--database",
+            database,
+            "--schema",
+            schema,
+            "--table",
+            table,
         ]
         .map(str::to_owned)
         .to_vec();

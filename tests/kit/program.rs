@@ -103,7 +103,13 @@ impl Run {
     /// The run, which must have succeeded.
     #[track_caller]
     pub fn success(self) -> Run {
-        assert_eq!(self.code, Some(0), "icehost {}\n{}", self.command, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(0),
+            "icehost {}\n{}",
+            self.command,
+            self.stderr
+        );
         self
     }
 

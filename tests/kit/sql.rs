@@ -45,13 +45,8 @@ impl Client {
     /// are to be cast by the query.
     #[track_caller]
     pub fn rows(&mut self, sql: &str) -> Vec<Vec<String>> {
-        let result = runtime().block_on(async {
-            self.client
-                .simple_query(sql)
-                .await?
-                .into_results()
-                .await
-        });
+        let result =
+            runtime().block_on(async { self.client.simple_query(sql).await?.into_results().await });
         let rows = result.unwrap_or_else(|e| panic!("{sql}\n{e}"));
         rows.into_iter()
             .next()

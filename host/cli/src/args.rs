@@ -54,7 +54,12 @@ pub(crate) struct LakeArguments {
 #[derive(Debug, Args)]
 pub(crate) struct SyncArguments {
     /// The source: mssql://USER:PASSWORD@HOST:PORT/DATABASE?encrypt=…, or an ADO.NET string
-    #[arg(long, value_name = "URL", env = "ICEHOST_SOURCE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ICEHOST_SOURCE",
+        hide_env_values = true
+    )]
     pub(crate) source: String,
 
     /// The source table, as SCHEMA.TABLE; quote names with [brackets] or "quotes"
@@ -62,7 +67,12 @@ pub(crate) struct SyncArguments {
     pub(crate) table: String,
 
     /// Only these columns, separated by commas
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "exclude_columns")]
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        conflicts_with = "exclude_columns"
+    )]
     pub(crate) columns: Vec<String>,
 
     /// All columns but these, separated by commas
@@ -121,7 +131,12 @@ pub(crate) struct LoadArguments {
     pub(crate) lake: LakeArguments,
 
     /// The target: mssql://USER:PASSWORD@HOST:PORT/DATABASE?encrypt=…, or an ADO.NET string
-    #[arg(long, value_name = "URL", env = "ICEHOST_TARGET", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ICEHOST_TARGET",
+        hide_env_values = true
+    )]
     pub(crate) target: String,
 
     /// The target table, as SCHEMA.TABLE [default: dbo and the lake table's name]
@@ -150,7 +165,12 @@ pub(crate) struct LoadArguments {
 #[derive(Debug, Args)]
 pub(crate) struct TargetArguments {
     /// A second SQL Server to keep in step with the lake; without it the run stops at the lake
-    #[arg(long, value_name = "URL", env = "ICEHOST_TARGET", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ICEHOST_TARGET",
+        hide_env_values = true
+    )]
     pub(crate) target: Option<String>,
 
     /// The target table, as SCHEMA.TABLE [default: the source's]
@@ -298,7 +318,12 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 fn mark(text: &str) -> Result<(String, icehost_plan::Value), String> {
     let (name, value) = pair(text)?;
-    Ok((name, value.parse().map_err(|e: icehost_plan::PlanError| e.to_string())?))
+    Ok((
+        name,
+        value
+            .parse()
+            .map_err(|e: icehost_plan::PlanError| e.to_string())?,
+    ))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

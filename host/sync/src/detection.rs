@@ -1,9 +1,7 @@
 //! What changed in the source: watermark, probes, plan.
 
 use icehost_lake::{LakeTable, RowChange};
-use icehost_plan::{
-    Contents, Coverage, Delta, Probe, Table, ValidExtractionPlan, Value,
-};
+use icehost_plan::{Contents, Coverage, Delta, Probe, Table, ValidExtractionPlan, Value};
 use icehost_sqlserver::{ConnectOptions, Connection, ReadConsistency, SqlTable};
 use icehost_strategy::Context;
 
@@ -143,10 +141,7 @@ async fn lake_change(
     layout::check_keys_fold(&source.table.name, &delta.columns, keys())?;
     let unique_keys = is_the_key(&source.table, &delta, keys().collect());
     let rows = RowChange::from_plan(&merge_plan, &description, &delta).doing(doing)?;
-    Ok(LakeChange {
-        rows,
-        unique_keys,
-    })
+    Ok(LakeChange { rows, unique_keys })
 }
 
 /// Whether these delta columns contain the source's primary key.

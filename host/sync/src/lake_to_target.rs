@@ -108,13 +108,9 @@ impl Delivery<'_> {
             .await
             .doing(|| format!("preparing target table {}", target.table.name))?;
         let staging = || format!("loading into target table {}", target.table.name);
-        let mut loader = Loader::begin(
-            &mut target.connection,
-            &target.table,
-            &delta.columns,
-        )
-        .await
-        .doing(staging)?;
+        let mut loader = Loader::begin(&mut target.connection, &target.table, &delta.columns)
+            .await
+            .doing(staging)?;
         let name = target.table.name.to_string();
         stage(&mut loader, changes, lake, &name, observer, cancel).await?;
 

@@ -54,7 +54,9 @@ pub async fn sync(
             exclude: &[],
         };
         let delivered = retry
-            .run(observer, cancel, || delivery.attempt(Uuid::now_v7(), observer, cancel))
+            .run(observer, cancel, || {
+                delivery.attempt(Uuid::now_v7(), observer, cancel)
+            })
             .await?;
         report.delivered(delivered, target.table.to_string(), delivering.elapsed());
     }
@@ -76,7 +78,9 @@ pub async fn load(
     let delivered = job
         .settings
         .retry
-        .run(observer, cancel, || delivery.attempt(Uuid::now_v7(), observer, cancel))
+        .run(observer, cancel, || {
+            delivery.attempt(Uuid::now_v7(), observer, cancel)
+        })
         .await?;
     let mut report = Report {
         table: job.target.table.to_string(),

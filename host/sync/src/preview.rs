@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::detection::{OpenSource, detect};
 use crate::error::Doing;
 use crate::lake_to_target::{Delivery, expected_delta};
-use crate::target_table::{OpenTarget, taken};
 use crate::source_to_lake::open_lake;
+use crate::target_table::{OpenTarget, taken};
 use crate::{LoadJob, Observer, SyncError, SyncJob};
 
 /// A dry run's result.
@@ -136,7 +136,12 @@ async fn merge_preview(
     lake: &LakeTable,
 ) -> Result<MergePreview, SyncError> {
     let mut target = OpenTarget::open(delivery.target, lake).await?;
-    let doing = || format!("planning the merge into target table {}", delivery.target.table);
+    let doing = || {
+        format!(
+            "planning the merge into target table {}",
+            delivery.target.table
+        )
+    };
     let position = match target.creation {
         Some(_) => None,
         None => target
@@ -181,7 +186,10 @@ fn describe(probe: &Probe, source: &OpenSource) -> String {
             };
             let columns = &source.table.table.columns;
             let column = columns.get(aggregate.column as usize);
-            format!("{function} {}", column.map_or("?", |column| column.name.as_str()))
+            format!(
+                "{function} {}",
+                column.map_or("?", |column| column.name.as_str())
+            )
         }
         Probe::MinActiveRowversion => "min active rowversion".to_owned(),
         Probe::ChangeTrackingCurrent => "change tracking current version".to_owned(),

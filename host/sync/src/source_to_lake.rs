@@ -99,7 +99,12 @@ pub(crate) async fn attempt(
         sequence_number: committed.sequence_number,
     };
     // The commit stands whatever becomes of a copy of its watermark.
-    if let Err(error) = job.settings.watermarks.committed(&committed.table, &stored).await {
+    if let Err(error) = job
+        .settings
+        .watermarks
+        .committed(&committed.table, &stored)
+        .await
+    {
         let warning = error.to_string();
         observer.event(Event::Warning(&warning));
         landed.warnings.push(warning);

@@ -212,7 +212,10 @@ pub(crate) fn taken(
 ) -> Result<Vec<Taken>, SyncError> {
     let mut taken = Vec::new();
     for (ordinal, column) in (0u32..).zip(&lake.columns) {
-        if exclude.iter().any(|name| name.eq_ignore_ascii_case(&column.name)) {
+        if exclude
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(&column.name))
+        {
             continue;
         }
         let there = target

@@ -47,7 +47,11 @@ fn every_table_agrees_everywhere() {
         ));
         let sync = || {
             bed.sync_to_target(table, &lake_table)
-                .args(["--strategy-option", "column=ModifiedDate", "--create-target"])
+                .args([
+                    "--strategy-option",
+                    "column=ModifiedDate",
+                    "--create-target",
+                ])
                 .json()
         };
         let report = sync();
@@ -57,11 +61,7 @@ fn every_table_agrees_everywhere() {
 
         let source = bed.source_dump(table);
         source.assert_equals(&bed.target_dump(table), table, "target");
-        source.assert_equals(
-            &Dump::agreed(&bed.lake(&lake_table), None),
-            table,
-            "lake",
-        );
+        source.assert_equals(&Dump::agreed(&bed.lake(&lake_table), None), table, "lake");
         synced += 1;
     }
     assert_eq!(synced, 10);

@@ -24,10 +24,11 @@ fn an_interrupt_stops_the_run_and_commits_nothing() {
     assert!(killed.success());
     Run::of("sync".to_owned(), child).failure(&["stopping", "stopped", "hint"]);
     assert_eq!(files(&bed.warehouse()), Vec::<String>::new());
-    assert_eq!(bed.target().value("SELECT COUNT(*) FROM dbo.Customers"), "0");
+    assert_eq!(
+        bed.target().value("SELECT COUNT(*) FROM dbo.Customers"),
+        "0"
+    );
 
-    let next = bed
-        .sync_to_target("dbo.Customers", "demo.customers")
-        .json();
+    let next = bed.sync_to_target("dbo.Customers", "demo.customers").json();
     assert_eq!(next["rows_inserted"], 20_000);
 }

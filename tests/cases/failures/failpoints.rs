@@ -64,7 +64,11 @@ fn assert_recovers(bed: &Bed, place: &str) {
         "target",
     );
     let snapshots = bed.on_lake(["snapshots"], "demo.customers").json();
-    assert_eq!(snapshots["snapshots"].as_array().unwrap().len(), 2, "{place}");
+    assert_eq!(
+        snapshots["snapshots"].as_array().unwrap().len(),
+        2,
+        "{place}"
+    );
 }
 
 #[test]
@@ -77,7 +81,11 @@ fn a_failure_before_the_lakes_commit_leaves_no_trace() {
             .run()
             .failure(&[place]);
         assert_eq!(watermark(&bed), mark, "{place}: the watermark");
-        assert_eq!(files(&bed.warehouse()), before, "{place}: staged files are removed");
+        assert_eq!(
+            files(&bed.warehouse()),
+            before,
+            "{place}: staged files are removed"
+        );
         assert_eq!(target_rows(&bed), "50", "{place}: the target");
         assert_recovers(&bed, place);
     }
@@ -124,9 +132,17 @@ fn a_crash_anywhere_leaves_a_state_from_which_the_next_run_goes_on() {
     for place in places.concat() {
         let bed = bed_with_a_delta();
         let run = sync(&bed).failpoint(place, "return(crash)").run();
-        assert_eq!(run.code, None, "{place}: a signal ends the process\n{}", run.stderr);
+        assert_eq!(
+            run.code, None,
+            "{place}: a signal ends the process\n{}",
+            run.stderr
+        );
         let rows = target_rows(&bed);
-        let expected = if AFTER_THE_MERGE.contains(&place) { "60" } else { "50" };
+        let expected = if AFTER_THE_MERGE.contains(&place) {
+            "60"
+        } else {
+            "50"
+        };
         assert_eq!(rows, expected, "{place}: the target");
         assert_recovers(&bed, place);
     }

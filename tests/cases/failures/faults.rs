@@ -33,16 +33,24 @@ fn a_lost_connection_is_tried_again() {
 #[test]
 fn a_deadlock_victim_is_tried_again() {
     let bed = customers::bed_on_development_server(20);
-    bed.server().faults().fail_next("MERGE [dbo].[Customers]", 1205);
+    bed.server()
+        .faults()
+        .fail_next("MERGE [dbo].[Customers]", 1205);
     let run = sync(&bed).args(["--output", "json"]).run().success();
-    assert!(run.stderr.contains("1205") || run.stderr.contains("deadlock"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("1205") || run.stderr.contains("deadlock"),
+        "{}",
+        run.stderr
+    );
     assert_in_step(&bed);
 }
 
 #[test]
 fn tries_come_to_an_end() {
     let bed = customers::bed_on_development_server(20);
-    bed.server().faults().fail_times("MERGE [dbo].[Customers]", 1205, 100);
+    bed.server()
+        .faults()
+        .fail_times("MERGE [dbo].[Customers]", 1205, 100);
     sync(&bed)
         .args(["--retries", "1"])
         .run()
@@ -55,7 +63,9 @@ fn tries_come_to_an_end() {
 #[test]
 fn other_errors_are_not_tried_again() {
     let bed = customers::bed_on_development_server(20);
-    bed.server().faults().fail_next("MERGE [dbo].[Customers]", 229);
+    bed.server()
+        .faults()
+        .fail_next("MERGE [dbo].[Customers]", 229);
     let run = sync(&bed).run().failure(&["229"]);
     assert!(!run.stderr.contains("trying again"), "{}", run.stderr);
     sync(&bed).json();
@@ -70,7 +80,10 @@ fn a_value_that_the_target_cannot_hold_names_its_place_and_moves_nothing() {
     sync(&bed)
         .run()
         .failure(&["dbo.Customers", "Name", "CustomerID", "hint"]);
-    assert_eq!(bed.target().value("SELECT COUNT(*) FROM dbo.Customers"), "0");
+    assert_eq!(
+        bed.target().value("SELECT COUNT(*) FROM dbo.Customers"),
+        "0"
+    );
     bed.target()
         .execute("ALTER TABLE dbo.Customers ALTER COLUMN Name nvarchar(100) NOT NULL");
     sync(&bed).json();
@@ -81,7 +94,9 @@ fn a_value_that_the_target_cannot_hold_names_its_place_and_moves_nothing() {
 fn a_created_target_goes_again_when_it_cannot_be_filled() {
     let bed = customers::bed_on_development_server(5);
     bed.target().execute("DROP TABLE dbo.Customers");
-    bed.server().faults().fail_next("MERGE [dbo].[Customers]", 229);
+    bed.server()
+        .faults()
+        .fail_next("MERGE [dbo].[Customers]", 229);
     sync(&bed).arg("--create-target").run().failure(&["229"]);
     assert_eq!(
         bed.target()

@@ -48,7 +48,10 @@ fn loads_whole(options: &[&str]) {
     let last = snapshots.last().unwrap();
     let first = load(&bed);
     assert_eq!(first["snapshot_id"], last["snapshot_id"]);
-    assert_eq!(first["rows_inserted"], last["rows"].as_array().unwrap().len());
+    assert_eq!(
+        first["rows_inserted"],
+        last["rows"].as_array().unwrap().len()
+    );
     assert_target_is_at(&bed, last);
 
     let again = load(&bed);
@@ -64,10 +67,11 @@ fn follows_every_snapshot(options: &[&str]) {
     let metadata = bed.lake("foreign.people").join("metadata");
     let aside = bed.path("aside");
     fs::create_dir(&aside).unwrap();
-    let version = |n: usize, directory: &Path| -> PathBuf {
-        directory.join(format!("v{n}.metadata.json"))
-    };
-    let versions = (1..).take_while(|&n| version(n, &metadata).exists()).count();
+    let version =
+        |n: usize, directory: &Path| -> PathBuf { directory.join(format!("v{n}.metadata.json")) };
+    let versions = (1..)
+        .take_while(|&n| version(n, &metadata).exists())
+        .count();
     for n in 1..=versions {
         fs::rename(version(n, &metadata), version(n, &aside)).unwrap();
     }
@@ -76,7 +80,8 @@ fn follows_every_snapshot(options: &[&str]) {
         fs::rename(version(n, &aside), version(n, &metadata)).unwrap();
         fs::write(metadata.join("version-hint.text"), n.to_string()).unwrap();
         let text = fs::read(version(n, &metadata)).unwrap();
-        let current = serde_json::from_slice::<Value>(&text).unwrap()["current-snapshot-id"].clone();
+        let current =
+            serde_json::from_slice::<Value>(&text).unwrap()["current-snapshot-id"].clone();
         if let Some(snapshot) = snapshots.iter().find(|s| s["snapshot_id"] == current) {
             deleted += load(&bed)["rows_deleted"].as_u64().unwrap();
             assert_target_is_at(&bed, snapshot);

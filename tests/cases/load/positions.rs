@@ -58,11 +58,12 @@ fn a_full_load_mends_a_target_that_went_its_own_way() {
         "DELETE FROM dbo.T WHERE Id = 7; UPDATE dbo.T SET Text = NULL WHERE Id = 8;
          INSERT INTO dbo.T VALUES (999, N'stray', '2026-01-01')",
     );
-    assert_eq!(load(&bed, &[])["rows_inserted"], 0, "the lake did not change");
-    let full = load(
-        &bed,
-        &["--full", "--merge-option", "delete-missing=true"],
+    assert_eq!(
+        load(&bed, &[])["rows_inserted"],
+        0,
+        "the lake did not change"
     );
+    let full = load(&bed, &["--full", "--merge-option", "delete-missing=true"]);
     assert_eq!(full["rows_inserted"], 1);
     assert_eq!(full["rows_deleted"], 1);
     bed.source_dump("dbo.T")

@@ -52,9 +52,15 @@ fn the_readmes_strategy_builds_outside_the_workspace_and_syncs() {
     let source = bed.path("everything");
     third_party_crate(&source);
     let component = bed.path("everything.wasm").display().to_string();
-    Command::new(["plugin", "build", &source.display().to_string(), "--out", &component])
-        .run()
-        .success();
+    Command::new([
+        "plugin",
+        "build",
+        &source.display().to_string(),
+        "--out",
+        &component,
+    ])
+    .run()
+    .success();
 
     let inspected = Command::new(["plugin", "inspect", &component]).json();
     let strategy = &inspected["strategies"][0];

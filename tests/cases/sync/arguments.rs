@@ -10,7 +10,16 @@ fn usage_errors_exit_with_2() {
         vec!["sync"],
         vec!["sync", "--no-such-flag"],
         vec!["frobnicate"],
-        vec!["watermark", "set", "--warehouse", "/tmp", "--lake-table", "a.b", "--mark", "x"],
+        vec![
+            "watermark",
+            "set",
+            "--warehouse",
+            "/tmp",
+            "--lake-table",
+            "a.b",
+            "--mark",
+            "x",
+        ],
     ] {
         let run = Command::new(arguments.iter().copied()).run();
         assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.stderr);
@@ -88,8 +97,20 @@ fn the_password_is_never_shown() {
     let unreachable = format!("mssql://sa:{}@127.0.0.1:1/db", "hunter2%21");
     for (url, secret) in [(wrong.as_str(), bed.password()), (&unreachable, "hunter2")] {
         let run = Command::new([
-            "sync", "--source", url, "--table", "dbo.T", "--strategy", "id", "--merge", "upsert",
-            "--retries", "0", "--output", "json", "--warehouse",
+            "sync",
+            "--source",
+            url,
+            "--table",
+            "dbo.T",
+            "--strategy",
+            "id",
+            "--merge",
+            "upsert",
+            "--retries",
+            "0",
+            "--output",
+            "json",
+            "--warehouse",
         ])
         .arg(bed.warehouse().display().to_string())
         .env("RUST_LOG", "trace")
@@ -97,7 +118,10 @@ fn the_password_is_never_shown() {
         .failure(&["hint"]);
         let encoded = "T3st%3Bpass%27word";
         for shown in [&run.stdout, &run.stderr] {
-            assert!(!shown.contains(secret) && !shown.contains(encoded), "{shown}");
+            assert!(
+                !shown.contains(secret) && !shown.contains(encoded),
+                "{shown}"
+            );
         }
     }
 }

@@ -20,7 +20,11 @@ fn case(cursor_type: &str, strategy: &str, values: [&str; 5], mark: &str) {
     };
     let first = sync();
     assert_eq!(first["rows_extracted"], 3, "{cursor_type}: first sync");
-    assert_eq!(sync()["rows_extracted"], 0, "{cursor_type}: nothing changed");
+    assert_eq!(
+        sync()["rows_extracted"],
+        0,
+        "{cursor_type}: nothing changed"
+    );
 
     for (id, value) in values.iter().enumerate().skip(3) {
         source.execute(&format!("INSERT INTO dbo.T VALUES ({id}, {value})"));
@@ -95,7 +99,13 @@ fn date() {
     case(
         "date",
         "timestamp",
-        ["'2026-01-01'", "'2026-01-02'", "'2026-01-02'", "'2026-01-03'", "'2026-01-04'"],
+        [
+            "'2026-01-01'",
+            "'2026-01-02'",
+            "'2026-01-02'",
+            "'2026-01-03'",
+            "'2026-01-04'",
+        ],
         "date:2026-01-04",
     );
 }
@@ -157,7 +167,10 @@ fn ambiguous_candidates_are_listed() {
         .args(["--strategy", "timestamp", "--merge", "upsert"])
         .run()
         .failure(&["timestamp", "Born", "Seen"]);
-    assert!(!bed.lake("demo.t").exists(), "a failed first sync leaves nothing behind");
+    assert!(
+        !bed.lake("demo.t").exists(),
+        "a failed first sync leaves nothing behind"
+    );
 }
 
 #[test]
@@ -202,7 +215,10 @@ fn lookback_finds_a_row_that_committed_late() {
     source.execute("INSERT INTO dbo.T VALUES (2, '2026-01-01T00:00:10')");
     assert_eq!(sync(&[])["rows_extracted"], 0, "below the watermark");
     let late = sync(&["--strategy-option", "lookback-seconds=30"]);
-    assert_eq!(late["rows_extracted"], 2, "the late row, and the one before it again");
+    assert_eq!(
+        late["rows_extracted"], 2,
+        "the late row, and the one before it again"
+    );
     bed.source_dump("dbo.T").assert_equals(
         &Dump::pyiceberg(&bed.lake("demo.t"), None),
         "source",

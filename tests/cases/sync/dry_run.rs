@@ -10,8 +10,18 @@ fn shows_plan_sql_bounds_and_estimate_and_touches_nothing() {
             .arg("--dry-run")
     };
     let first = dry().run().success();
-    for text in ["SELECT", "[ModifiedDate]", "20 rows", "2026-01-01T00:00:20", "MERGE"] {
-        assert!(first.stdout.contains(text), "'{text}' is missing in:\n{}", first.stdout);
+    for text in [
+        "SELECT",
+        "[ModifiedDate]",
+        "20 rows",
+        "2026-01-01T00:00:20",
+        "MERGE",
+    ] {
+        assert!(
+            first.stdout.contains(text),
+            "'{text}' is missing in:\n{}",
+            first.stdout
+        );
     }
     assert!(!bed.warehouse().exists(), "nothing is written to the lake");
     assert_eq!(
@@ -25,10 +35,19 @@ fn shows_plan_sql_bounds_and_estimate_and_touches_nothing() {
     customers::add(&bed, 21, 25, "2026-02-01");
     let second = dry().json();
     assert_eq!(second["dry_run"], true);
-    assert_eq!(second["watermark"]["marks"][0][1]["timestamp"], "2026-01-01T00:00:20.0000000");
+    assert_eq!(
+        second["watermark"]["marks"][0][1]["timestamp"],
+        "2026-01-01T00:00:20.0000000"
+    );
     let sql = second["extraction"]["sql"].as_str().unwrap();
     assert!(sql.contains("WHERE"), "{sql}");
     let parameters = second["extraction"]["parameters"].to_string();
-    assert!(parameters.contains("2026-01-01") && parameters.contains("2026-02-01"), "{parameters}");
-    assert_eq!(bed.target().value("SELECT COUNT(*) FROM dbo.Customers"), "20");
+    assert!(
+        parameters.contains("2026-01-01") && parameters.contains("2026-02-01"),
+        "{parameters}"
+    );
+    assert_eq!(
+        bed.target().value("SELECT COUNT(*) FROM dbo.Customers"),
+        "20"
+    );
 }

@@ -38,10 +38,7 @@ fn a_thousand_rows_then_the_delta() {
     let lake = Dump::agreed(&bed.lake("demo.customers"), None);
     source.assert_equals(&lake, "source", "lake");
 
-    let before = Dump::agreed(
-        &bed.lake("demo.customers"),
-        first["snapshot_id"].as_i64(),
-    );
+    let before = Dump::agreed(&bed.lake("demo.customers"), first["snapshot_id"].as_i64());
     assert_eq!(before.rows.len(), 1000, "the first snapshot stays readable");
 
     let snapshots = bed.on_lake(["snapshots"], "demo.customers").json();

@@ -32,7 +32,11 @@ fn composite_keys() {
     assert_eq!(second["rows_removed"], 20);
     let source = bed.source_dump("dbo.Lines");
     source.assert_equals(&bed.target_dump("dbo.Lines"), "source", "target");
-    source.assert_equals(&Dump::agreed(&bed.lake("demo.lines"), None), "source", "lake");
+    source.assert_equals(
+        &Dump::agreed(&bed.lake("demo.lines"), None),
+        "source",
+        "lake",
+    );
 }
 
 #[test]
@@ -57,21 +61,24 @@ fn a_text_key_that_changes_its_case_stays_one_row() {
     assert_eq!(second["rows_updated"], 2);
     assert_eq!(second["rows_inserted"], 0);
     let source = bed.source_dump("dbo.Codes");
-    source.assert_equals(&Dump::agreed(&bed.lake("demo.codes"), None), "source", "lake");
+    source.assert_equals(
+        &Dump::agreed(&bed.lake("demo.codes"), None),
+        "source",
+        "lake",
+    );
     source.assert_equals(&bed.target_dump("dbo.Codes"), "source", "target");
 }
 
 #[test]
 fn names_that_need_quoting() {
     let bed = Bed::new();
-    bed.source().execute(
-        "CREATE SCHEMA [odd schema]",
-    );
+    bed.source().execute("CREATE SCHEMA [odd schema]");
     let table = "CREATE TABLE {schema}.[[we]]ird, \"name\"]]] (
         [key ]]; DROP TABLE x --] int NOT NULL PRIMARY KEY,
         [Ünïcode 😀] nvarchar(20) NULL,
         [modified at] datetime2 NOT NULL)";
-    bed.source().execute(&table.replace("{schema}", "[odd schema]"));
+    bed.source()
+        .execute(&table.replace("{schema}", "[odd schema]"));
     bed.target().execute(&table.replace("{schema}", "dbo"));
     bed.source().execute(
         "INSERT INTO [odd schema].[[we]]ird, \"name\"]]] VALUES (1, N'x', '2026-01-01'), (2, NULL, '2026-01-02')",
@@ -81,9 +88,9 @@ fn names_that_need_quoting() {
         .args(["--target-table", "dbo.[[we]]ird, \"name\"]]]"])
         .json();
     assert_eq!(report["rows_inserted"], 2);
-    let rows = bed
-        .target()
-        .rows("SELECT [key ]]; DROP TABLE x --], [Ünïcode 😀] FROM dbo.[[we]]ird, \"name\"]]] ORDER BY 1");
+    let rows = bed.target().rows(
+        "SELECT [key ]]; DROP TABLE x --], [Ünïcode 😀] FROM dbo.[[we]]ird, \"name\"]]] ORDER BY 1",
+    );
     assert_eq!(rows, [["1", "x"], ["2", "NULL"]]);
 }
 

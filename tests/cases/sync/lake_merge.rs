@@ -19,9 +19,15 @@ fn history_in_the_lake_and_the_latest_in_the_target() {
     assert_eq!(second["rows_removed"], 0);
     assert_eq!(second["rows_updated"], 4);
     assert_eq!(second["rows_inserted"], 0);
-    assert_eq!(Dump::agreed(&bed.lake("demo.customers"), None).rows.len(), 14);
-    bed.source_dump("dbo.Customers")
-        .assert_equals(&bed.target_dump("dbo.Customers"), "source", "target");
+    assert_eq!(
+        Dump::agreed(&bed.lake("demo.customers"), None).rows.len(),
+        14
+    );
+    bed.source_dump("dbo.Customers").assert_equals(
+        &bed.target_dump("dbo.Customers"),
+        "source",
+        "target",
+    );
 }
 
 #[test]
@@ -43,8 +49,11 @@ fn a_lake_with_several_versions_of_a_key_delivers_the_latest() {
         .json();
     assert_eq!(load["rows_inserted"], 10);
     assert_eq!(load["duplicates_removed"], 15);
-    bed.source_dump("dbo.Customers")
-        .assert_equals(&bed.target_dump("dbo.Customers"), "source", "target");
+    bed.source_dump("dbo.Customers").assert_equals(
+        &bed.target_dump("dbo.Customers"),
+        "source",
+        "target",
+    );
 }
 
 #[test]
@@ -68,7 +77,10 @@ fn the_latest_in_the_lake_and_history_in_the_target() {
     assert_eq!(second["rows_removed"], 3);
     assert_eq!(second["rows_inserted"], 3);
     assert_eq!(second["rows_updated"], 0);
-    assert_eq!(bed.target().value("SELECT COUNT(*) FROM dbo.Customers"), "13");
+    assert_eq!(
+        bed.target().value("SELECT COUNT(*) FROM dbo.Customers"),
+        "13"
+    );
     bed.source_dump("dbo.Customers").assert_equals(
         &Dump::agreed(&bed.lake("demo.customers"), None),
         "source",

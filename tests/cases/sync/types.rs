@@ -50,7 +50,11 @@ fn every_type_arrives_unchanged() {
         .json();
     assert_eq!(report["rows_inserted"], 4);
     let source = bed.source_dump("dbo.Types");
-    source.assert_equals(&Dump::agreed(&bed.lake("demo.types"), None), "source", "lake");
+    source.assert_equals(
+        &Dump::agreed(&bed.lake("demo.types"), None),
+        "source",
+        "lake",
+    );
     source.assert_equals(&bed.target_dump("dbo.Types"), "source", "target");
 }
 
@@ -91,7 +95,9 @@ fn rowversion_is_carried_as_bytes() {
         "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, Version rowversion, Modified datetime2 NOT NULL);
          INSERT INTO dbo.T (Id, Modified) VALUES (1, '2026-01-01'), (2, '2026-01-01')",
     );
-    bed.sync_to_target("dbo.T", "demo.t").arg("--create-target").json();
+    bed.sync_to_target("dbo.T", "demo.t")
+        .arg("--create-target")
+        .json();
     let source = bed.source_dump("dbo.T");
     source.assert_equals(&Dump::agreed(&bed.lake("demo.t"), None), "source", "lake");
     source.assert_equals(&bed.target_dump("dbo.T"), "source", "target");
@@ -105,7 +111,14 @@ fn the_seventh_digit_of_a_time_is_cut_with_a_warning_or_refused() {
          INSERT INTO dbo.T VALUES (1, '12:00:00.1234567', '2026-01-01T00:00:00.1234567+01:00', '2026-01-01', '2026-01-01T00:00:00.7654321')",
     );
     bed.sync("dbo.T", "demo.refused")
-        .args(["--strategy", "timestamp", "--strategy-option", "column=Modified", "--merge", "upsert"])
+        .args([
+            "--strategy",
+            "timestamp",
+            "--strategy-option",
+            "column=Modified",
+            "--merge",
+            "upsert",
+        ])
         .args(["--time-precision", "error"])
         .run()
         .failure(&["dbo.T", "hint"]);
@@ -113,7 +126,14 @@ fn the_seventh_digit_of_a_time_is_cut_with_a_warning_or_refused() {
 
     let report = bed
         .sync("dbo.T", "demo.t")
-        .args(["--strategy", "timestamp", "--strategy-option", "column=Modified", "--merge", "upsert"])
+        .args([
+            "--strategy",
+            "timestamp",
+            "--strategy-option",
+            "column=Modified",
+            "--merge",
+            "upsert",
+        ])
         .json();
     let warnings = report["warnings"].to_string();
     for column in ["A", "B", "Modified"] {
@@ -135,9 +155,11 @@ fn other_types_are_refused_by_name_and_can_be_left_out() {
         "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, Odd sql_variant NULL, Modified datetime2 NOT NULL);
          INSERT INTO dbo.T (Id, Modified) VALUES (1, '2026-01-01')",
     );
-    bed.sync_to_target("dbo.T", "demo.t")
-        .run()
-        .failure(&["Odd", "sql_variant", "--exclude-columns"]);
+    bed.sync_to_target("dbo.T", "demo.t").run().failure(&[
+        "Odd",
+        "sql_variant",
+        "--exclude-columns",
+    ]);
     let report = bed
         .sync_to_target("dbo.T", "demo.t")
         .args(["--exclude-columns", "Odd", "--create-target"])

@@ -39,10 +39,11 @@ fn sync_rows(rows: u32) -> u64 {
                 DATEADD(second, value, '2026-01-01')
          FROM GENERATE_SERIES(1, {rows})"
     ));
-    let (report, peak) = run_measured(
-        bed.sync_to_target("dbo.Wide", "demo.wide")
-            .args(["--create-target", "--batch-size", "2"]),
-    );
+    let (report, peak) = run_measured(bed.sync_to_target("dbo.Wide", "demo.wide").args([
+        "--create-target",
+        "--batch-size",
+        "2",
+    ]));
     assert_eq!(report["rows_extracted"], rows);
     assert_eq!(report["rows_inserted"], rows);
     let sums = "SELECT CONCAT(COUNT(*), ' ', SUM(CAST(Id AS bigint)), ' ', SUM(Price), ' ', MAX(Name)) FROM dbo.Wide";

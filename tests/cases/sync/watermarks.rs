@@ -35,8 +35,11 @@ fn show_set_and_clear() {
     let all = bed.sync_to_target("dbo.Customers", "demo.customers").json();
     assert_eq!(all["first_sync"], true);
     assert_eq!(all["rows_extracted"], 10);
-    bed.source_dump("dbo.Customers")
-        .assert_equals(&bed.target_dump("dbo.Customers"), "source", "target");
+    bed.source_dump("dbo.Customers").assert_equals(
+        &bed.target_dump("dbo.Customers"),
+        "source",
+        "target",
+    );
 }
 
 #[test]
@@ -72,9 +75,8 @@ fn files_hold_a_copy_and_the_snapshot_wins_where_they_are_behind() {
     };
     let first = sync(true);
     let file = directory.join("demo.customers.json");
-    let read = || -> serde_json::Value {
-        serde_json::from_slice(&fs::read(&file).unwrap()).unwrap()
-    };
+    let read =
+        || -> serde_json::Value { serde_json::from_slice(&fs::read(&file).unwrap()).unwrap() };
     assert_eq!(read()["table"], "demo.customers");
     assert_eq!(read()["marks"][0][1]["timestamp"], MARK);
     assert_eq!(read()["snapshot_id"], first["snapshot_id"]);
@@ -84,11 +86,18 @@ fn files_hold_a_copy_and_the_snapshot_wins_where_they_are_behind() {
     customers::add(&bed, 11, 15, "2026-02-01");
     sync(false);
     let third = sync(true);
-    assert_eq!(third["rows_extracted"], 0, "the snapshot's watermark is ahead of the file's");
+    assert_eq!(
+        third["rows_extracted"], 0,
+        "the snapshot's watermark is ahead of the file's"
+    );
     customers::add(&bed, 16, 17, "2026-02-02");
     let fourth = sync(true);
     assert_eq!(fourth["rows_extracted"], 2);
-    assert_eq!(read()["snapshot_id"], fourth["snapshot_id"], "the file has caught up");
+    assert_eq!(
+        read()["snapshot_id"],
+        fourth["snapshot_id"],
+        "the file has caught up"
+    );
 }
 
 #[test]

@@ -14,7 +14,10 @@ use crate::strategies;
 
 pub(crate) async fn run(arguments: LoadArguments, output: Output) -> Result<(), Failure> {
     let cancel = cancel_on_signal();
-    let limits = strategies::limits(arguments.run.strategy_timeout, arguments.run.strategy_memory);
+    let limits = strategies::limits(
+        arguments.run.strategy_timeout,
+        arguments.run.strategy_memory,
+    );
     let runtime = strategies::runtime(&arguments.run.cache, limits)?;
     let lake = Lake {
         warehouse: Warehouse::open(&arguments.lake.warehouse)?,
@@ -31,7 +34,12 @@ pub(crate) async fn run(arguments: LoadArguments, output: Output) -> Result<(), 
             table,
             create: arguments.create_target,
         },
-        merge: merging(&runtime, &arguments.merge.merge, &arguments.merge.merge_option).await?,
+        merge: merging(
+            &runtime,
+            &arguments.merge.merge,
+            &arguments.merge.merge_option,
+        )
+        .await?,
         full: arguments.full,
         exclude: arguments.exclude_columns,
         settings: Settings {

@@ -15,7 +15,10 @@ use crate::strategies;
 
 pub(crate) async fn run(arguments: SyncArguments, output: Output) -> Result<(), Failure> {
     let cancel = cancel_on_signal();
-    let limits = strategies::limits(arguments.run.strategy_timeout, arguments.run.strategy_memory);
+    let limits = strategies::limits(
+        arguments.run.strategy_timeout,
+        arguments.run.strategy_memory,
+    );
     let runtime = strategies::runtime(&arguments.run.cache, limits)?;
     let job = job(&arguments, &runtime).await?;
     let progress = Progress::new(output);
@@ -37,7 +40,14 @@ async fn job(arguments: &SyncArguments, runtime: &Runtime) -> Result<SyncJob, Fa
     let table = TableName::parse(&arguments.table)?;
     let lake_merge = match &arguments.lake_merge {
         Some(name) => merging(runtime, name, &arguments.lake_merge_option).await?,
-        None => merging(runtime, &arguments.merge.merge, &arguments.merge.merge_option).await?,
+        None => {
+            merging(
+                runtime,
+                &arguments.merge.merge,
+                &arguments.merge.merge_option,
+            )
+            .await?
+        }
     };
     let target = match &arguments.target.target {
         Some(url) => Some((
@@ -49,7 +59,12 @@ async fn job(arguments: &SyncArguments, runtime: &Runtime) -> Result<SyncJob, Fa
                 },
                 create: arguments.target.create_target,
             },
-            merging(runtime, &arguments.merge.merge, &arguments.merge.merge_option).await?,
+            merging(
+                runtime,
+                &arguments.merge.merge,
+                &arguments.merge.merge_option,
+            )
+            .await?,
         )),
         None => None,
     };

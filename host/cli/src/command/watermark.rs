@@ -41,7 +41,9 @@ pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(),
             let store = store(&kept);
             let before = store.load(&table, &progress).await?;
             let run_id = new_run_id();
-            let inherited = |given: Option<String>, of: fn(&StoredWatermark) -> &str, flag: &str| {
+            let inherited = |given: Option<String>,
+                             of: fn(&StoredWatermark) -> &str,
+                             flag: &str| {
                 given
                     .or_else(|| before.as_ref().map(|stored| of(stored).to_owned()))
                     .ok_or_else(|| {

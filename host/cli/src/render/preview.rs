@@ -31,7 +31,10 @@ fn print_text(preview: &Preview) {
         }
         line(indented(&extraction.text));
     }
-    line(format!("\nlake {}: {}", preview.lake_table, preview.lake_plan));
+    line(format!(
+        "\nlake {}: {}",
+        preview.lake_table, preview.lake_plan
+    ));
     if let Some(merge) = &preview.merge {
         line(format!("\ntarget {}: {}", merge.table, merge.from));
         for statement in &merge.statements {

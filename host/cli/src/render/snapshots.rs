@@ -21,7 +21,13 @@ pub(crate) fn print_snapshots(table: &LakeTable, output: Output) {
         Output::Text => {
             line(format!(
                 "{:<20} {:>8}  {:<24} {:<10} {:>12} {:>12} {:>14}",
-                "snapshot", "sequence", "committed", "operation", "added rows", "removed", "rows in all"
+                "snapshot",
+                "sequence",
+                "committed",
+                "operation",
+                "added rows",
+                "removed",
+                "rows in all"
             ));
             for snapshot in &snapshots {
                 line(row(snapshot, current));
@@ -58,14 +64,24 @@ fn row(snapshot: &SnapshotInfo, current: Option<i64>) -> String {
         number("added-records"),
         number("added-position-deletes"),
         rows(snapshot).map_or_else(|| "?".to_owned(), |n| n.to_string()),
-        if Some(snapshot.id) == current { "  current" } else { "" },
+        if Some(snapshot.id) == current {
+            "  current"
+        } else {
+            ""
+        },
     )
 }
 
 /// Rows that a reader sees, as far as the summary tells.
 fn rows(snapshot: &SnapshotInfo) -> Option<u64> {
-    let deleted = snapshot.summary_number("total-position-deletes").unwrap_or(0);
-    Some(snapshot.summary_number("total-records")?.saturating_sub(deleted))
+    let deleted = snapshot
+        .summary_number("total-position-deletes")
+        .unwrap_or(0);
+    Some(
+        snapshot
+            .summary_number("total-records")?
+            .saturating_sub(deleted),
+    )
 }
 
 fn moment(milliseconds: i64) -> String {

@@ -7,11 +7,7 @@ use crate::args::Output;
 use crate::render::{line, report::marks};
 
 /// Prints a table's watermark, or that there is none.
-pub(crate) fn print_watermark(
-    table: &LakeTable,
-    stored: Option<&StoredWatermark>,
-    output: Output,
-) {
+pub(crate) fn print_watermark(table: &LakeTable, stored: Option<&StoredWatermark>, output: Output) {
     match output {
         Output::Json => {
             let record = stored.map(|stored| {
