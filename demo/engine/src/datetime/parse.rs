@@ -278,6 +278,7 @@ fn offset(cursor: &mut Cursor<'_>) -> Option<Option<i16>> {
         return None;
     }
     let (minutes, _) = cursor.digits()?;
-    let total = i16::try_from(hours * 60 + minutes).ok()?;
+    let total = hours.checked_mul(60)?.checked_add(minutes)?;
+    let total = i16::try_from(total).ok()?;
     (minutes < 60 && total <= 14 * 60).then_some(Some(sign * total))
 }

@@ -281,13 +281,19 @@ fn offset_minutes(value: &Datum) -> Option<i16> {
     if let Some(minutes) = integer(value) {
         return i16::try_from(minutes)
             .ok()
-            .filter(|minutes| minutes.abs() <= 840);
+            .filter(|minutes| minutes.unsigned_abs() <= 840);
     }
     let text = super::text(value)?;
     let negative = text.starts_with('-');
     let (hours, minutes) = text.trim_start_matches(['+', '-']).split_once(':')?;
-    let total = hours.parse::<i16>().ok()? * 60 + minutes.parse::<i16>().ok()?;
-    (total <= 840).then_some(if negative { -total } else { total })
+    let total = hours
+        .parse::<i16>()
+        .ok()?
+        .checked_mul(60)?
+        .checked_add(minutes.parse::<i16>().ok()?)?;
+    (0..=840)
+        .contains(&total)
+        .then_some(if negative { -total } else { total })
 }
 
 fn bad_offset() -> SqlError {

@@ -172,7 +172,10 @@ pub(super) fn add(part: Part, count: i64, value: &Datum) -> SqlResult<Datum> {
         Part::Week => count
             .checked_mul(7)
             .and_then(|days| shift_days(moment, days)),
-        Part::Nanosecond => shift_ticks(moment, i128::from((count + 50 * count.signum()) / 100)),
+        Part::Nanosecond => shift_ticks(
+            moment,
+            i128::from(count.saturating_add(50 * count.signum()) / 100),
+        ),
         Part::IsoWeek | Part::Offset => return Err(not_supported(part, "dateadd", value)),
         _ => unit_ticks(part)
             .and_then(|unit| shift_ticks(moment, i128::from(count) * i128::from(unit))),

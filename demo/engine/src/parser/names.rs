@@ -139,12 +139,11 @@ impl Parser<'_> {
         match word.as_str() {
             "double" => self.expect_word("PRECISION")?,
             "national" => {
-                let inner = self.advance().text.to_ascii_lowercase();
-                word = if self.eat_word("VARYING") {
-                    "nvarchar".to_owned()
-                } else {
-                    format!("n{}", &inner[..4.min(inner.len())])
-                };
+                if !(self.eat_word("CHAR") || self.eat_word("CHARACTER")) {
+                    return Err(self.unexpected());
+                }
+                let varying = self.eat_word("VARYING");
+                word = if varying { "nvarchar" } else { "nchar" }.to_owned();
             }
             "char" | "character" if self.eat_word("VARYING") => "varchar".clone_into(&mut word),
             "binary" if self.eat_word("VARYING") => "varbinary".clone_into(&mut word),
