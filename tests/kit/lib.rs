@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a broken bed fails the test
 
 mod bed;
+pub mod customers;
 mod program;
 mod readers;
 mod sql;

@@ -127,7 +127,7 @@ impl Worker {
         offset: usize,
     ) -> Result<Vec<Returned>, SqlError> {
         let (parameters, places) = bind(&statement.declarations, values)?;
-        let outputs = self.execute(&statement.text, parameters);
+        let outputs = self.execute_body(&statement.text, parameters);
         Ok(places
             .into_iter()
             .filter_map(|(declared, place, name)| {
@@ -189,7 +189,7 @@ impl Worker {
                 output: argument.output,
             });
         }
-        let outputs = self.execute(&text, parameters);
+        let outputs = self.execute_body(&text, parameters);
         let value_of = |name: &str| {
             outputs
                 .iter()

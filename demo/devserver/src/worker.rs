@@ -198,7 +198,7 @@ impl Worker {
             PacketType::SqlBatch => {
                 let text = crate::input::utf16(input.rest(), "the text of a batch")?;
                 self.response.begin(false);
-                self.execute(&text, Vec::new());
+                self.execute_batch(&text);
                 if let Some(target) = self.session.take_bulk() {
                     self.announced = Some(Announced {
                         statement: text,
@@ -240,25 +240,46 @@ impl Worker {
         }
     }
 
-    /// Runs a statement unless a fault says otherwise, and returns its output parameters.
-    pub(crate) fn execute(&mut self, text: &str, parameters: Vec<Parameter>) -> Vec<Parameter> {
-        tracing::debug!(statement = text, parameters = parameters.len(), "executing");
+    /// Runs a batch unless a fault says otherwise.
+    fn execute_batch(&mut self, text: &str) {
+        if self.meets_no_fault(text, 0) {
+            self.session
+                .execute(text, Vec::new(), &self.cancel, &mut self.response);
+        }
+    }
+
+    /// Runs the body of an `sp_executesql` or of one of its kin unless a fault says otherwise, and returns
+    /// its output parameters. Temporary tables and SET options end with it.
+    pub(crate) fn execute_body(
+        &mut self,
+        text: &str,
+        parameters: Vec<Parameter>,
+    ) -> Vec<Parameter> {
+        if !self.meets_no_fault(text, parameters.len()) {
+            return Vec::new();
+        }
+        self.session
+            .execute_body(text, parameters, &self.cancel, &mut self.response)
+    }
+
+    /// Notes a statement and lets the fault act that is set for it. False where it is not to run.
+    fn meets_no_fault(&mut self, text: &str, parameters: usize) -> bool {
+        tracing::debug!(statement = text, parameters, "executing");
         self.shared.statistics.statement(text);
         match self.shared.faults.meet(text) {
             None => {}
             Some(Effect::Fail(error)) => {
                 self.fail(error);
-                return Vec::new();
+                return false;
             }
             Some(Effect::Drop(When::BeforeExecution)) => {
                 self.disconnect = true;
-                return Vec::new();
+                return false;
             }
             Some(Effect::Drop(When::AfterExecution)) => self.disconnect = true,
             Some(Effect::Delay(duration)) => self.wait(duration),
         }
-        self.session
-            .execute(text, parameters, &self.cancel, &mut self.response)
+        true
     }
 
     fn fail(&mut self, error: SqlError) {

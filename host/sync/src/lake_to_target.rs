@@ -194,7 +194,7 @@ pub(crate) fn expected_delta(takes: &[Taken], from: Option<i64>, rows: u64) -> D
         columns.push(Delta::operation_column());
     }
     Delta {
-        operation: changes.then(|| takes.len() as u32),
+        operation: changes.then_some(takes.len() as u32),
         contents: if changes {
             Contents::Changes
         } else {

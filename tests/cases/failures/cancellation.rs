@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use icehost_tests::Run;
+use icehost_tests::{Run, customers};
 
-use crate::customers;
 use crate::files::files;
 
 #[test]

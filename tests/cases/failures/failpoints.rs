@@ -1,9 +1,8 @@
 //! At each named place a run fails, or its process dies; then the same command runs again.
 
-use icehost_tests::{Bed, Command, Dump};
+use icehost_tests::{Bed, Command, Dump, customers};
 use serde_json::Value;
 
-use crate::customers;
 use crate::files::files;
 
 /// Places before the lake's commit: the lake must be as it was.

@@ -1,8 +1,6 @@
 //! Faults of the server and the network: those that pass are tried again, the others are not.
 
-use icehost_tests::{Bed, Command, Dump};
-
-use crate::customers;
+use icehost_tests::{Bed, Command, Dump, customers};
 
 fn sync(bed: &Bed) -> Command {
     bed.sync_to_target("dbo.Customers", "demo.customers")

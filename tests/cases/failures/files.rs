@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// Files below a directory, in order; none where it does not exist.
-pub fn files(directory: &Path) -> Vec<String> {
+pub(crate) fn files(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut open = vec![directory.to_owned()];
     while let Some(directory) = open.pop() {

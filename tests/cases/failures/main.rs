@@ -2,9 +2,6 @@
 //! job.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../sync/customers.rs"]
-mod customers;
-
 mod cancellation;
 mod failpoints;
 mod faults;

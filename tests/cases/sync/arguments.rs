@@ -1,8 +1,6 @@
 //! Wrong input: an error that says what to do, an exit code, and no secret.
 
-use icehost_tests::{Bed, Command};
-
-use crate::customers;
+use icehost_tests::{Bed, Command, customers};
 
 #[test]
 fn usage_errors_exit_with_2() {

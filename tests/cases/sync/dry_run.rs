@@ -1,6 +1,6 @@
 //! `--dry-run` shows everything and touches nothing.
 
-use crate::customers;
+use icehost_tests::customers;
 
 #[test]
 fn shows_plan_sql_bounds_and_estimate_and_touches_nothing() {

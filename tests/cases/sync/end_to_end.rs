@@ -1,8 +1,6 @@
 //! The whole workflow: 1,000 rows, then 100 more and 25 changed.
 
-use icehost_tests::Dump;
-
-use crate::customers;
+use icehost_tests::{Dump, customers};
 
 #[test]
 fn a_thousand_rows_then_the_delta() {

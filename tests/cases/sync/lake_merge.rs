@@ -1,8 +1,6 @@
 //! The lake and the target may take a delta differently.
 
-use icehost_tests::Dump;
-
-use crate::customers;
+use icehost_tests::{Dump, customers};
 
 #[test]
 fn history_in_the_lake_and_the_latest_in_the_target() {

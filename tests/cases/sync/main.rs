@@ -3,7 +3,6 @@
 
 mod arguments;
 mod cursors;
-mod customers;
 mod dry_run;
 mod end_to_end;
 mod keys;

@@ -1,8 +1,8 @@
 //! The watermark: stored, shown, set, cleared, copied to files.
 
-use std::fs;
+use icehost_tests::customers;
 
-use crate::customers;
+use std::fs;
 
 const MARK: &str = "2026-01-01T00:00:10.0000000";
 

@@ -1,6 +1,6 @@
 //! A table of customers, the same on both sides.
 
-use icehost_tests::Bed;
+use crate::Bed;
 
 /// `dbo.Customers` in the source with this many rows, and empty in the target.
 pub fn bed(rows: u32) -> Bed {
@@ -8,7 +8,6 @@ pub fn bed(rows: u32) -> Bed {
 }
 
 /// The same on a development server, for cases that inject faults.
-#[allow(dead_code)] // not every program of cases does
 pub fn bed_on_development_server(rows: u32) -> Bed {
     fill(Bed::on_development_server(), rows)
 }
