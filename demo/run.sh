@@ -68,6 +68,7 @@ table="CREATE TABLE dbo.Customers (
   ModifiedDate datetime2(7) NOT NULL)"
 for database in IcebergDemo_Source IcebergDemo_Target; do
   sql master "CREATE DATABASE $database"
+  sql master "ALTER DATABASE $database SET ALLOW_SNAPSHOT_ISOLATION ON"
   sql "$database" "$table"
 done
 sql IcebergDemo_Source "INSERT INTO dbo.Customers
