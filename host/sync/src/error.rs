@@ -1,6 +1,6 @@
 //! What can end a run.
 
-use icehost_lake::LakeError;
+use icehost_lake::{LakeError, LakeErrorKind};
 use icehost_plan::PlanError;
 use icehost_sqlserver::SqlServerError;
 use icehost_strategy::StrategyError;
@@ -71,6 +71,10 @@ impl SyncError {
     pub fn hint(&self) -> Option<String> {
         match self {
             SyncError::SqlServer { error, .. } => error.hint().map(str::to_owned),
+            SyncError::Lake { error, .. } if error.kind() == LakeErrorKind::PositionLost => Some(
+                "deliver every row once with `icehost load --full`; the changes after it can be told again"
+                    .to_owned(),
+            ),
             SyncError::Lake { error, .. } => error.hint().map(str::to_owned),
             SyncError::Strategy(error) => error.hint(),
             SyncError::Plan { hint, .. }

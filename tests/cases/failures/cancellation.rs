@@ -1,27 +1,42 @@
 //! Ctrl-C stops a run at a batch boundary and leaves nothing half-done.
 
-use std::time::Duration;
+use std::io::{BufRead, BufReader, Read};
 
-use icehost_tests::{Run, customers};
+use icehost_tests::customers;
 
 use crate::files::files;
 
 #[test]
 fn an_interrupt_stops_the_run_and_commits_nothing() {
     let bed = customers::bed_on_development_server(20_000);
-    let command = bed
+    let mut child = bed
         .sync_to_target("dbo.Customers", "demo.customers")
         .args(["--batch-size", "1"])
         // Each batch takes its time, so that there is one to stop at.
-        .failpoint("sync::while-staging", "sleep(1500)");
-    let child = command.spawn();
-    std::thread::sleep(Duration::from_millis(1000));
-    let killed = std::process::Command::new("kill")
+        .failpoint("sync::while-staging", "sleep(1500)")
+        .env("RUST_LOG", "icehost_cli=info")
+        .spawn();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("reading rows from the source") {
+        line.clear();
+        assert_ne!(
+            stderr.read_line(&mut line).unwrap(),
+            0,
+            "the run ended early"
+        );
+    }
+    let interrupted = std::process::Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status()
         .unwrap();
-    assert!(killed.success());
-    Run::of("sync".to_owned(), child).failure(&["stopping", "stopped", "hint"]);
+    assert!(interrupted.success());
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{rest}");
+    for text in ["stopping at the next batch", "error: stopped", "hint"] {
+        assert!(rest.contains(text), "'{text}' is missing in:\n{rest}");
+    }
     assert_eq!(files(&bed.warehouse()), Vec::<String>::new());
     assert_eq!(
         bed.target().value("SELECT COUNT(*) FROM dbo.Customers"),

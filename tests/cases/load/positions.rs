@@ -1,6 +1,6 @@
 //! The target's position in the lake: a row in the target, moved by the merge's own transaction.
 
-use icehost_tests::{Bed, Dump};
+use icehost_tests::Bed;
 
 /// A lake table with a history of its own; the target does not take part.
 fn lake(bed: &Bed) {
@@ -81,10 +81,23 @@ fn each_target_table_has_its_own_position() {
         .json();
     assert_eq!(other["rows_inserted"], 50);
     bed.target_dump("dbo.T").assert_equals(
-        &Dump {
-            ..bed.target_dump("dbo.Other")
-        },
+        &bed.target_dump("dbo.Other"),
         "one target",
         "the other",
     );
+}
+
+#[test]
+fn a_position_that_the_lake_no_longer_knows_asks_for_a_full_load() {
+    let bed = Bed::new();
+    lake(&bed);
+    load(&bed, &[]);
+    bed.target()
+        .execute("UPDATE dbo.icehost_positions SET snapshot_id = 1");
+    bed.load("demo.t", "dbo.T")
+        .args(["--merge", "upsert"])
+        .run()
+        .failure(&["cannot be told", "hint", "icehost load --full"]);
+    assert_eq!(load(&bed, &["--full"])["rows_updated"], 50);
+    assert_eq!(load(&bed, &[])["rows_updated"], 0);
 }
