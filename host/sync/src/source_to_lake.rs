@@ -224,7 +224,7 @@ async fn advance(
         watermark: detector.advance(&context, &outcome).await?,
         run_id: run_id.to_string(),
         rows: extracted.rows,
-        time: chrono::Utc::now().to_rfc3339(),
+        time: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::Utc;
+use chrono::{SecondsFormat, Utc};
 use icehost_plan::Watermark;
 use icehost_sync::{
     DirectoryWatermarks, SnapshotWatermarks, StoredWatermark, WatermarkRecord, WatermarkStore,
@@ -64,7 +64,7 @@ pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(),
                 },
                 run_id: run_id.clone(),
                 rows: 0,
-                time: Utc::now().to_rfc3339(),
+                time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
             };
             let table = write_watermark(&table, store.as_ref(), Some(record), &run_id).await?;
             let stored = store.load(&table, &progress).await?;
