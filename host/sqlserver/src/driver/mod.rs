@@ -1,26 +1,32 @@
-//! The one module that knows the TDS driver. Everything else sees [`Client`], [`Cell`] and [`Statement`].
+//! The one module that knows TDS. Everything else sees [`Client`], [`Cell`], [`Block`] and [`Statement`].
+//!
+//! tiberius logs in and runs statements; the rows of a large result are read past it (`stream`), over a
+//! connection that is ours (`transport`).
 
 mod cell;
 mod dial;
 mod failure;
+mod stream;
+mod transport;
 
 use std::borrow::Cow;
 use std::net::{Shutdown, TcpStream as StdTcpStream};
-use std::pin::Pin;
 
-use futures::{Stream, TryStreamExt};
+use futures::TryStreamExt;
 use icehost_plan::SqlType;
 use tiberius::{ColumnData, Command, CommandItem, TokenRow};
-use tokio::net::TcpStream;
 use tokio_util::compat::Compat;
 
 pub(crate) use cell::Cell;
 pub(crate) use dial::connect;
+pub(crate) use stream::wire;
+pub(crate) use stream::{Block, Field, Kind, Rows};
 
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::lower::literal;
 use crate::statement::Statement;
+use transport::Wire;
 
 /// A row of a result.
 pub(crate) type Row = Vec<Cell<'static>>;
@@ -41,7 +47,9 @@ impl Answer {
 
 /// A logged-in TDS connection: one request at a time.
 pub(crate) struct Client {
-    inner: tiberius::Client<Compat<TcpStream>>,
+    inner: tiberius::Client<Compat<Wire>>,
+    /// What `inner` talks through.
+    wire: Wire,
     /// The server takes a `datetime` parameter for a little less than it is: Babelfish does, so that
     /// `column <= @p` misses the row at the bound. The parameter then goes as `datetime2(3)`.
     pub(crate) misreads_datetime: bool,
@@ -134,22 +142,27 @@ impl Client {
         Ok(answer)
     }
 
-    /// Runs a statement with one result set and hands out its rows as they come.
+    /// Runs a statement with one result set and hands out its rows as they come, past the driver.
     pub(crate) async fn stream(&mut self, statement: &Statement) -> Result<Rows<'_>> {
         let command = command(statement, self.misreads_datetime)?;
         let Client {
             inner,
+            wire,
             fuse,
             endpoint,
             ..
         } = self;
         let request = fuse.begin()?;
-        match command.exec(inner).await {
-            Ok(items) => Ok(Rows {
-                items: Some(Box::pin(items)),
-                request: Some(request),
-                endpoint,
-            }),
+        wire.divert();
+        let sent = async {
+            let mut nothing = command.exec(inner).await?;
+            while nothing.try_next().await?.is_some() {}
+            Ok(())
+        }
+        .await;
+        wire.restore();
+        match sent {
+            Ok(()) => Ok(Rows::new(wire.clone(), request, endpoint)),
             Err(error) => settle(request, Err(error), endpoint),
         }
     }
@@ -220,49 +233,9 @@ fn command(statement: &Statement, misreads_datetime: bool) -> Result<Command<'_>
     Ok(command)
 }
 
-/// The rows of a statement under way. Dropping it unfinished closes the connection.
-pub(crate) struct Rows<'c> {
-    items: Option<Pin<Box<dyn Stream<Item = tiberius::Result<CommandItem>> + Send + 'c>>>,
-    request: Option<InFlight<'c>>,
-    endpoint: &'c Endpoint,
-}
-
-impl Rows<'_> {
-    /// The next row; `None` after the last.
-    pub(crate) async fn next(
-        &mut self,
-    ) -> Result<Option<impl Iterator<Item = Result<Cell<'static>>> + use<>>> {
-        loop {
-            let Some(items) = &mut self.items else {
-                return Ok(None);
-            };
-            match items.try_next().await {
-                Ok(Some(CommandItem::Row(row))) => {
-                    return Ok(Some(row.into_iter().map(Cell::decode)));
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    self.items = None;
-                    if let Some(request) = self.request.take() {
-                        request.done();
-                    }
-                    return Ok(None);
-                }
-                Err(error) => {
-                    self.items = None;
-                    return match self.request.take() {
-                        Some(request) => settle(request, Err(error), self.endpoint),
-                        None => Err(failure::from_driver(error, self.endpoint)),
-                    };
-                }
-            }
-        }
-    }
-}
-
 /// An open bulk load (MS-TDS 2.2.6.1).
 pub(crate) struct BulkLoad<'c> {
-    load: tiberius::BulkLoadRequest<'c, Compat<TcpStream>>,
+    load: tiberius::BulkLoadRequest<'c, Compat<Wire>>,
     request: InFlight<'c>,
     types: &'c [SqlType],
     endpoint: &'c Endpoint,
