@@ -257,3 +257,6 @@ fn server_error(reader: &mut Reader<'_>) -> Option<(ServerMessage, String)> {
     };
     Some((message, text))
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,6 +111,12 @@ impl Wire {
         })))
     }
 
+    /// A connection to a server that has nothing to agree on.
+    #[cfg(test)]
+    pub(in crate::driver) fn over(socket: TcpStream) -> Wire {
+        Wire::new(Channel::Plain(socket), Vec::new())
+    }
+
     /// The packet size that the server agreed to, header included.
     pub(in crate::driver) fn packet_size(&self) -> usize {
         self.state().packet_size
