@@ -205,7 +205,7 @@ impl State {
             return;
         };
         answer.extend_from_slice(bytes);
-        let Some([_, status, high, low, ..]) = answer.first_chunk::<HEADER>() else {
+        let Some([_, _, high, low, ..]) = answer.first_chunk::<HEADER>() else {
             return;
         };
         let length = usize::from(u16::from_be_bytes([*high, *low]));
@@ -213,7 +213,6 @@ impl State {
             return;
         }
         // Servers answer in one packet; of one that does not, the first is looked at.
-        let _last = status & END_OF_MESSAGE;
         if let Some(size) = packet_size(answer.get(HEADER..).unwrap_or_default()) {
             self.packet_size = size;
         }
