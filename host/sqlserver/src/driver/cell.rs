@@ -153,18 +153,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Whether the driver takes the value in a bulk load: it holds `(max)` columns to the 65,535 that stands
-    /// for "max" on the wire.
-    pub(crate) fn fits_bulk_load(&self) -> bool {
-        const LIMIT: usize = u16::MAX as usize;
-        match self {
-            Cell::Text(text) => text.len() <= LIMIT / 2 || text.encode_utf16().count() * 2 <= LIMIT,
-            Cell::Binary(bytes) => bytes.len() <= LIMIT,
-            _ => true,
-        }
-    }
-
-    /// As a column or parameter of type `sql_type`, which the value must fit.
+    /// As a parameter of type `sql_type`, which the value must fit.
     pub(super) fn encode(self, sql_type: SqlType) -> Result<ColumnData<'a>> {
         let scale = match sql_type {
             SqlType::Time(scale) | SqlType::DateTime2(scale) | SqlType::DateTimeOffset(scale) => {

@@ -1,6 +1,7 @@
 //! Opening a connection.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -49,10 +50,7 @@ async fn establish(endpoint: &Endpoint) -> Result<Client> {
                     inner,
                     wire,
                     misreads_datetime: false,
-                    fuse: Fuse {
-                        socket,
-                        blown: false,
-                    },
+                    fuse: Arc::new(Fuse::new(socket)),
                     endpoint: endpoint.clone(),
                 });
             }

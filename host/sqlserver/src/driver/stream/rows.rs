@@ -39,6 +39,8 @@ pub(crate) struct Rows<'c> {
     error: Option<SqlServerError>,
     /// The server closes the connection after its error.
     fatal: bool,
+    /// Rows that the server says it has changed.
+    affected: u64,
 }
 
 /// What a look at the bytes at hand gave.
@@ -67,7 +69,13 @@ impl<'c> Rows<'c> {
             handed_out: 0,
             error: None,
             fatal: false,
+            affected: 0,
         }
+    }
+
+    /// How many rows the statements have changed, as far as their ends have come.
+    pub(in crate::driver) fn affected(&self) -> u64 {
+        self.affected
     }
 
     /// Rows that have come: at least one, at most `most_rows`, and as few as take `most_bytes`. `None` after
@@ -179,7 +187,9 @@ impl<'c> Rows<'c> {
                 }
                 None => None,
             },
-            token::DONE..=token::DONE_IN_PROCEDURE => reader.take(12).map(drop),
+            token::DONE..=token::DONE_IN_PROCEDURE => done(&mut reader).map(|rows| {
+                self.affected += rows;
+            }),
             token::RETURN_STATUS => reader.u32().map(drop),
             token::ERROR => server_error(&mut reader).map(|(message, text)| {
                 self.fatal |= failure::is_fatal(&message);
@@ -236,6 +246,15 @@ fn columns(reader: &mut Reader<'_>) -> Result<Option<Vec<WireColumn>>> {
         columns.push(column);
     }
     Ok(Some(columns))
+}
+
+/// DONE after its token (MS-TDS 2.2.7.6): the number of rows, where there is one.
+fn done(reader: &mut Reader<'_>) -> Option<u64> {
+    const COUNT: u16 = 0x0010;
+    let status = reader.u16()?;
+    let _command = reader.u16()?;
+    let rows = reader.u64()?;
+    Some(if status & COUNT != 0 { rows } else { 0 })
 }
 
 /// ERROR after its token (MS-TDS 2.2.7.10), with its text.

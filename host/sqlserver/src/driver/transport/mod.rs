@@ -21,6 +21,8 @@ pub(super) const END_OF_MESSAGE: u8 = 0x01;
 pub(super) enum PacketType {
     /// What a server says.
     Response = 0x04,
+    /// The rows of an INSERT BULK.
+    BulkLoad = 0x07,
     /// Before the login, the TLS handshake included.
     Prelogin = 0x12,
 }

@@ -100,10 +100,7 @@ fn read(bytes: Vec<u8>, piece: usize, most_rows: usize, most_bytes: usize) -> Re
                 tokio::task::yield_now().await;
             }
         });
-        let mut fuse = Fuse {
-            socket: StdTcpStream::connect(address).unwrap(),
-            blown: false,
-        };
+        let fuse = Fuse::new(StdTcpStream::connect(address).unwrap());
         let endpoint = Endpoint::parse("mssql://sa:x@127.0.0.1").unwrap();
         let wire = Wire::over(client);
         let mut rows = Rows::new(wire, fuse.begin().unwrap(), &endpoint);
