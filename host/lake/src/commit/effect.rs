@@ -8,6 +8,7 @@ use roaring::RoaringTreemap;
 
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::keys::KeyEncoder;
+use crate::read::data_file::Pick;
 use crate::read::deletes::Deletes;
 use crate::read::live_files::{LiveFile, TableFiles};
 use crate::schema::LakeColumn;
@@ -135,7 +136,12 @@ fn settle(
                 }
                 Ok(ControlFlow::Continue(()))
             };
-            let _all_read = deletes.read_live(&files, file, &columns, BATCH_ROWS, sink)?;
+            let pick = match everything {
+                true => Pick::Except(deletes.positions(file)),
+                false => Pick::Near(keys, deletes.positions(file)),
+            };
+            let _all_read =
+                deletes.read_picked(&files, file, &columns, &pick, BATCH_ROWS, sink)?;
             if !gone.is_empty() {
                 removed.insert(file.path().to_owned(), gone);
             }

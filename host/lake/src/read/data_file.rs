@@ -12,22 +12,53 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
 use parquet::basic::Type as PhysicalType;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use roaring::RoaringTreemap;
 
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::evaluate::exact_cast;
 use crate::read::live_files::{LiveFile, TableFiles, missing_file};
 use crate::schema::{self, LakeColumn};
+use crate::staging::delta_keys::DeltaKeys;
 
 /// Decoded size that a batch aims at, so that wide rows come in small batches.
 const BATCH_BYTES: u64 = 4 << 20;
 
 /// Which rows of a file to read, by position.
-#[derive(Debug, Clone)]
-pub(crate) enum Pick {
+#[derive(Clone)]
+pub(crate) enum Pick<'a> {
     All,
     Except(RoaringTreemap),
     Only(RoaringTreemap),
+    /// Those that may hold what is looked for, by the file's own bounds, except these.
+    Near(&'a dyn Near, RoaringTreemap),
+}
+
+/// Something that is looked for in files.
+pub(crate) trait Near {
+    /// The rows that may hold it, by the bounds of row groups and pages; `None` where they rule out none.
+    fn rows(&self, file: &ParquetMetaData) -> Option<RoaringTreemap>;
+}
+
+impl Near for DeltaKeys {
+    fn rows(&self, file: &ParquetMetaData) -> Option<RoaringTreemap> {
+        self.rows_that_may_match(file)
+    }
+}
+
+impl Pick<'_> {
+    /// The same in terms of positions.
+    fn settle(&self, file: &ParquetMetaData) -> Pick<'static> {
+        match self {
+            Pick::All => Pick::All,
+            Pick::Except(positions) => Pick::Except(positions.clone()),
+            Pick::Only(positions) => Pick::Only(positions.clone()),
+            Pick::Near(sought, except) => match sought.rows(file) {
+                Some(rows) => Pick::Only(rows - except),
+                None => Pick::Except(except.clone()),
+            },
+        }
+    }
 }
 
 /// Takes a batch and the position of each of its rows in the file; may ask for no more.
@@ -40,7 +71,7 @@ impl TableFiles {
         &self,
         file: &LiveFile,
         columns: &[LakeColumn],
-        pick: &Pick,
+        pick: &Pick<'_>,
         batch_rows: usize,
         sink: Sink<'_>,
     ) -> Result<ControlFlow<()>> {
@@ -50,10 +81,17 @@ impl TableFiles {
         let handle =
             File::open(&path).map_err(|e| missing_file("data file", &self.name, &path, e))?;
         // Types follow from the Parquet schema alone, whatever wrote the file.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        if matches!(pick, Pick::Near(..)) {
+            options = options.with_page_index_policy(PageIndexPolicy::Optional);
+        }
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(handle, options)
             .map_err(corrupt)?;
         let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
+        let pick = &pick.settle(builder.metadata());
+        if let Pick::Only(positions) = pick {
+            tracing::debug!(file = %path.display(), of = rows, read = positions.len(), "rows by their bounds");
+        }
         let roots = self.roots(file, &path, columns, &builder)?;
         let mut wanted: Vec<usize> = roots.iter().flatten().copied().collect();
         wanted.sort_unstable();
@@ -237,9 +275,10 @@ fn batch_size(
         .clamp(1, batch_rows.max(1))
 }
 
-fn selection(pick: &Pick, rows: u64) -> Option<RowSelection> {
+fn selection(pick: &Pick<'static>, rows: u64) -> Option<RowSelection> {
     let (positions, selected) = match pick {
-        Pick::All => return None,
+        // Settled before.
+        Pick::All | Pick::Near(..) => return None,
         Pick::Except(positions) => (positions, false),
         Pick::Only(positions) => (positions, true),
     };
@@ -266,9 +305,9 @@ fn selection(pick: &Pick, rows: u64) -> Option<RowSelection> {
     Some(selectors.into())
 }
 
-fn positions(pick: &Pick, rows: u64) -> Box<dyn Iterator<Item = u64> + '_> {
+fn positions<'a>(pick: &'a Pick<'static>, rows: u64) -> Box<dyn Iterator<Item = u64> + 'a> {
     match pick {
-        Pick::All => Box::new(0..rows),
+        Pick::All | Pick::Near(..) => Box::new(0..rows),
         Pick::Except(positions) => Box::new((0..rows).filter(|p| !positions.contains(*p))),
         Pick::Only(positions) => Box::new(positions.iter().take_while(move |&p| p < rows)),
     }

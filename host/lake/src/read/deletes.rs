@@ -266,7 +266,7 @@ impl Deletes {
         files: &TableFiles,
         file: &LiveFile,
         columns: &[LakeColumn],
-        pick: &Pick,
+        pick: &Pick<'_>,
         batch_rows: usize,
         sink: Sink<'_>,
     ) -> Result<ControlFlow<()>> {

@@ -1,21 +1,17 @@
 //! The keys of a delta, collected while its rows are staged.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Date32Type, Decimal128Type, Int32Type, Int64Type, Time64MicrosecondType,
-    TimestampMicrosecondType,
-};
-use arrow_array::{Array, ArrayRef};
-use iceberg::spec::{DataFile, Datum};
+use arrow_array::ArrayRef;
+use iceberg::spec::DataFile;
 use icehost_plan::LakeType;
+use parquet::file::metadata::ParquetMetaData;
+use roaring::RoaringTreemap;
 
 use crate::error::Result;
 use crate::keys::KeyFold;
 use crate::row_change::{Matched, NotMatched};
-use crate::schema::to_iceberg;
+use crate::staging::key_values::KeyValues;
 
 /// What becomes of a delta's row, in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,40 +59,28 @@ pub(crate) struct KeyEntry {
     order: Option<Box<[u8]>>,
 }
 
-/// One entry for each key of the delta. Takes about a hundred bytes a key.
+/// One entry for each key of the delta. Takes about a hundred bytes a key, and eight more for each part of it
+/// that is a number or a time.
 #[derive(Debug)]
 pub(crate) struct DeltaKeys {
     index: HashMap<Box<[u8]>, u32>,
     pub(crate) entries: Vec<KeyEntry>,
     /// Rows that were written before a later one with the same key.
     pub(crate) superseded: Vec<StagedRow>,
-    ranges: Vec<KeyRange>,
-}
-
-/// Smallest and largest value of one key column.
-#[derive(Debug)]
-struct KeyRange {
-    field_id: i32,
-    kind: LakeType,
-    /// False where values that compare equal are not ordered as their bytes are.
-    usable: bool,
-    bounds: Option<(Datum, Datum)>,
+    values: Vec<KeyValues>,
 }
 
 impl DeltaKeys {
     /// `fields` are the field ids and types of the key columns, in key order.
     pub(crate) fn new(fields: &[(i32, LakeType)], fold: &KeyFold) -> Self {
-        let range = |(position, &(field_id, kind)): (usize, &(i32, LakeType))| KeyRange {
-            field_id,
-            kind,
-            usable: fold.get(position).is_none() && has_order(kind),
-            bounds: None,
+        let values = |(position, &(field_id, kind)): (usize, &(i32, LakeType))| {
+            KeyValues::new(field_id, kind, fold.get(position).is_some())
         };
         DeltaKeys {
             index: HashMap::new(),
             entries: Vec::new(),
             superseded: Vec::new(),
-            ranges: fields.iter().enumerate().map(range).collect(),
+            values: fields.iter().enumerate().map(values).collect(),
         }
     }
 
@@ -141,105 +125,34 @@ impl DeltaKeys {
         }
     }
 
-    /// Widens the ranges by a batch's key columns, in key order.
-    pub(crate) fn widen(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        for (range, column) in self.ranges.iter_mut().zip(columns) {
-            if range.usable {
-                range.widen(column)?;
-            }
+    /// Notes a batch's key columns, in key order, to tell by them where the keys cannot be.
+    pub(crate) fn note(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        for (values, column) in self.values.iter_mut().zip(columns) {
+            values.note(column)?;
         }
         Ok(())
+    }
+
+    /// To be called when every batch has been noted.
+    pub(crate) fn seal(&mut self) {
+        self.values.iter_mut().for_each(KeyValues::seal);
     }
 
     /// Whether the file may hold a row with one of the keys, by its bounds.
     pub(crate) fn may_be_in(&self, file: &DataFile) -> bool {
-        !self.ranges.iter().any(|range| range.excludes(file))
+        self.values.iter().all(|values| values.may_be_in(file))
     }
-}
 
-impl KeyRange {
-    fn widen(&mut self, column: &ArrayRef) -> Result<()> {
-        for row in 0..column.len() {
-            let Some(value) = value_at(column, row, self.kind)? else {
-                continue;
+    /// The rows of a file that may have one of the keys, by the bounds of its row groups and pages; `None`
+    /// where they rule out none.
+    pub(crate) fn rows_that_may_match(&self, file: &ParquetMetaData) -> Option<RoaringTreemap> {
+        let mut rows: Option<RoaringTreemap> = None;
+        for values in &self.values {
+            rows = match (rows, values.rows_that_may_match(file)) {
+                (Some(before), Some(now)) => Some(before & now),
+                (before, now) => before.or(now),
             };
-            self.bounds = Some(match self.bounds.take() {
-                None => (value.clone(), value),
-                Some((low, high)) => {
-                    if value.partial_cmp(&low) == Some(Ordering::Less) {
-                        (value, high)
-                    } else if value.partial_cmp(&high) == Some(Ordering::Greater) {
-                        (low, value)
-                    } else {
-                        (low, high)
-                    }
-                }
-            });
         }
-        Ok(())
+        rows
     }
-
-    fn excludes(&self, file: &DataFile) -> bool {
-        let Some((low, high)) = &self.bounds else {
-            return false;
-        };
-        // Bounds of a type that was promoted since do not compare, and exclude nothing.
-        let below = file
-            .upper_bounds()
-            .get(&self.field_id)
-            .is_some_and(|upper| upper.partial_cmp(low) == Some(Ordering::Less));
-        let above = file
-            .lower_bounds()
-            .get(&self.field_id)
-            .is_some_and(|lower| lower.partial_cmp(high) == Some(Ordering::Greater));
-        below || above
-    }
-}
-
-/// Types whose bounds are worth comparing.
-fn has_order(kind: LakeType) -> bool {
-    !matches!(
-        kind,
-        LakeType::Boolean
-            | LakeType::Float
-            | LakeType::Double
-            | LakeType::Binary
-            | LakeType::Fixed(_)
-    )
-}
-
-fn value_at(column: &ArrayRef, row: usize, kind: LakeType) -> Result<Option<Datum>> {
-    if column.is_null(row) {
-        return Ok(None);
-    }
-    Ok(Some(match kind {
-        LakeType::Int => Datum::int(column.as_primitive::<Int32Type>().value(row)),
-        LakeType::Long => Datum::long(column.as_primitive::<Int64Type>().value(row)),
-        LakeType::Date => Datum::date(column.as_primitive::<Date32Type>().value(row)),
-        LakeType::Time => {
-            Datum::time_micros(column.as_primitive::<Time64MicrosecondType>().value(row))?
-        }
-        LakeType::Timestamp => {
-            Datum::timestamp_micros(column.as_primitive::<TimestampMicrosecondType>().value(row))
-        }
-        LakeType::TimestampTz => {
-            Datum::timestamptz_micros(column.as_primitive::<TimestampMicrosecondType>().value(row))
-        }
-        LakeType::String => Datum::string(column.as_string::<i32>().value(row)),
-        LakeType::Uuid => {
-            Datum::try_from_bytes(column.as_fixed_size_binary().value(row), to_iceberg(kind))?
-        }
-        LakeType::Decimal { .. } => Datum::try_from_bytes(
-            &column
-                .as_primitive::<Decimal128Type>()
-                .value(row)
-                .to_be_bytes(),
-            to_iceberg(kind),
-        )?,
-        LakeType::Boolean
-        | LakeType::Float
-        | LakeType::Double
-        | LakeType::Fixed(_)
-        | LakeType::Binary => return Ok(None),
-    }))
 }

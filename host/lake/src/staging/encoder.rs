@@ -296,7 +296,7 @@ impl Encoder {
             change: self.change,
             data_files: self.finished,
             rows_received: self.rows_received,
-            keys: self.tracker.map(|tracker| (tracker.keys, tracker.encoder)),
+            keys: self.tracker.map(Tracker::finish),
             files: self.files,
         })
     }
@@ -420,6 +420,11 @@ impl Tracker {
         })
     }
 
+    fn finish(mut self) -> (DeltaKeys, KeyEncoder) {
+        self.keys.seal();
+        (self.keys, self.encoder)
+    }
+
     /// Enters a chunk's rows, and takes those out of `keep` that do not count.
     fn track(&mut self, change: &RowChange, chunk: &Chunk<'_>, keep: &mut [bool]) -> Result<()> {
         let (delta, key_columns) = (chunk.delta, chunk.key_columns);
@@ -435,7 +440,7 @@ impl Tracker {
                 Some(converter.convert_columns(&columns)?)
             }
         };
-        self.keys.widen(key_columns)?;
+        self.keys.note(key_columns)?;
         let mut next = chunk.next;
         for (row, keep) in keep.iter_mut().enumerate() {
             let decision = chunk.decisions.at(row);

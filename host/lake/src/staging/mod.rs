@@ -2,6 +2,7 @@
 
 pub(crate) mod delta_keys;
 mod encoder;
+mod key_values;
 pub(crate) mod parquet_file;
 pub(crate) mod staged_files;
 pub(crate) mod statistics;
