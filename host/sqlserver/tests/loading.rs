@@ -965,3 +965,76 @@ async fn many_rows_go_by_bulk_load() {
     }
     server.execute(&format!("DROP TABLE {}", name.sql())).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_load_into_an_empty_table_is_an_insert_that_obeys_the_plan() {
+    let mut server = Server::start().await;
+    for options in &WAYS {
+        let name = server.table("empty").await;
+        server
+            .execute(&format!(
+                "CREATE TABLE {} (Id int NOT NULL PRIMARY KEY, V int NULL)",
+                name.sql()
+            ))
+            .await;
+        let mut connection = server.connect_with(options).await;
+        let target = introspect(&mut connection, &name).await;
+        let lake = Uuid::new_v4();
+        let clauses = || {
+            let is_delete = compare(
+                column(Side::Source, 2),
+                Comparison::Eq,
+                literal("integer:0"),
+            );
+            vec![
+                clause(Occasion::Matched, None, Action::WriteAll),
+                clause(Occasion::NotMatched, Some(is_delete), Action::Skip),
+                clause(Occasion::NotMatched, None, Action::WriteAll),
+            ]
+        };
+        let delta = |ids: [i32; 4], operations: [i32; 4]| {
+            rows(vec![
+                ("Id", LakeType::Int, ints(ids)),
+                ("V", LakeType::Int, ints(ids)),
+                ("icehost_operation", LakeType::Int, ints(operations)),
+            ])
+        };
+        // Of the two rows of key 1 the last stays; key 3 is a delete of nothing.
+        let first = delta([1, 1, 2, 3], [1, 1, 1, 0]);
+        let plan = plan(&target, &first.delta(Contents::Changes), &["Id"], clauses());
+        let mut loaded = Vec::new();
+        for (delta, previous, snapshot) in [
+            (&first, None, 10),
+            (&delta([2, 3, 4, 5], [1, 1, 1, 0]), Some(10), 11),
+        ] {
+            let position = position(lake, previous, snapshot);
+            let counts = load(
+                &mut connection,
+                &target,
+                delta,
+                Contents::Changes,
+                &plan,
+                &position,
+            )
+            .await;
+            loaded.push(counts.unwrap());
+        }
+        assert_eq!(
+            loaded,
+            [counts(2, 0, 0, 1), counts(2, 1, 0, 0)],
+            "{options:?}"
+        );
+        let found = server
+            .query(&format!("SELECT Id FROM {} ORDER BY Id", name.sql()))
+            .await;
+        assert_eq!(found, [["1"], ["2"], ["3"], ["4"]]);
+        if let Some(dev) = &server.dev {
+            let seen = dev.statistics().statements_seen();
+            let inserts = seen
+                .iter()
+                .filter(|sql| sql.contains("WITH (TABLOCK) (") && sql.contains(name.table()));
+            assert_eq!(inserts.count(), 1, "{options:?}");
+        }
+        server.execute(&format!("DROP TABLE {}", name.sql())).await;
+    }
+}

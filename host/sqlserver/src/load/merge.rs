@@ -167,12 +167,11 @@ impl Loader<'_> {
             self.set_identity_insert(statements, "ON")
                 .await
                 .map_err(merging)?;
-            let answer = self
-                .connection
-                .client
-                .run(&statements.apply)
-                .await
-                .map_err(merging)?;
+            let apply = match &statements.apply_to_empty {
+                Some(insert) if self.finds_empty(position).await.map_err(merging)? => insert,
+                _ => &statements.apply,
+            };
+            let answer = self.connection.client.run(apply).await.map_err(merging)?;
             self.set_identity_insert(statements, "OFF")
                 .await
                 .map_err(merging)?;
@@ -199,6 +198,29 @@ impl Loader<'_> {
                 error.context(format!("committing the merge into {}", self.target.name))
             })?;
         Ok(counts)
+    }
+
+    /// Whether this is the first load into a table without rows, which then stays so until the transaction
+    /// ends. A MERGE would look each row up in nothing and write down its action; on SQL Server it also keeps
+    /// the whole statement from running on several processors.
+    async fn finds_empty(&mut self, position: &Position) -> Result<bool> {
+        // Where lock hints are not honoured, as on Babelfish, another session may still insert.
+        if position.previous.is_some() || self.connection.server.is_babelfish {
+            return Ok(false);
+        }
+        // Looks without a lock first: a table with rows is not to be locked as a whole.
+        for lock in ["", " WITH (TABLOCKX, HOLDLOCK)"] {
+            let sql = format!(
+                "SELECT CASE WHEN EXISTS (SELECT 1 FROM {}{lock}) THEN 1 ELSE 0 END;",
+                self.target.name.sql()
+            );
+            let answer = self.connection.client.batch(&sql).await?;
+            let row = answer.rows().into_iter().next().unwrap_or_default();
+            if Fields::of(row).flag()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn set_identity_insert(&mut self, statements: &MergeStatements, on: &str) -> Result<()> {

@@ -28,6 +28,9 @@ pub struct MergeStatements {
     pub deduplicate: Option<Statement>,
     /// Merges the staging table into the target; one row: inserted, updated, deleted.
     pub apply: Statement,
+    /// Does the same where the target has no row, with one INSERT; `None` where the plan inserts nothing or
+    /// `apply` is an INSERT itself.
+    pub apply_to_empty: Option<Statement>,
 }
 
 impl fmt::Display for MergeStatements {
@@ -90,10 +93,15 @@ pub(crate) fn lower(
     } else {
         without_merge::statement(&context, &keys, &clauses)?
     };
+    let apply_to_empty = match keys.is_empty() {
+        true => None,
+        false => append::into_empty(&context, &clauses)?,
+    };
     Ok(MergeStatements {
         identity_insert: identity.then(|| target.name.sql()),
         deduplicate: deduplicate::statement(&context, plan)?,
         apply,
+        apply_to_empty,
     })
 }
 
