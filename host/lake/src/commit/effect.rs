@@ -43,7 +43,10 @@ impl Effect {
     pub(crate) fn of(staged: &Staged, base: &LakeTable) -> Result<Effect> {
         let mut effect = Effect::default();
         let (removed, superseded) = match &staged.keys {
-            None if !staged.change.keys.is_empty() && base.current_snapshot().is_some() => {
+            None if !staged.change.keys.is_empty()
+                && !staged.vouched
+                && base.current_snapshot().is_some() =>
+            {
                 return Err(LakeError::new(
                     LakeErrorKind::Conflict,
                     format!(
