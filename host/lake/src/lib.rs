@@ -23,6 +23,7 @@ mod snapshot;
 mod staging;
 mod table;
 mod warehouse;
+mod withdraw;
 
 pub use changes::{ChangePlan, ChangeStats, ChangesRequest};
 pub use commit::{CommitRequest, Committed, Guard};

@@ -29,6 +29,8 @@ pub(crate) struct LoadRecord {
     pub(crate) id: Uuid,
     /// When it began, in RFC 3339.
     pub(crate) started: String,
+    /// The load has created the lake table.
+    pub(crate) created_table: bool,
     pub(crate) inputs: Inputs,
     /// What the change detector wanted read, and how it was to land in the lake.
     pub(crate) plans: String,
@@ -71,6 +73,7 @@ impl LoadRecord {
             format: FORMAT,
             id: Uuid::now_v7(),
             started: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            created_table: false,
             inputs,
             plans,
             readings,

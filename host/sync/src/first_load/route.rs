@@ -12,7 +12,7 @@ use crate::error::Doing;
 use crate::failpoint::failpoint;
 use crate::journal::{Inputs, Journal, LoadRecord, RangeEntry};
 use crate::range_scheduler::open_reader;
-use crate::source_to_lake::create_empty;
+use crate::source_to_lake::{create_empty, open_lake};
 use crate::{CommitMode, Event, Merging, Observer, SyncError, SyncJob};
 
 /// Ranges are no smaller than this, unless the user asks for smaller ones.
@@ -63,6 +63,17 @@ async fn go_on(
             .difference(&inputs(job, source))
             .map(|what| format!("{what} changed")),
     };
+    if let Some(reason) = &changed
+        && record.created_table
+        && lake.snapshots().is_empty()
+    {
+        // Nothing of it can be seen yet, and it may be that it was to have other columns.
+        warn_of_restart(lake, &record, reason, observer);
+        start_over(job, source, lake, journal, &record).await?;
+        let detected = detect(job, source, lake, observer, None).await?;
+        let load = begin(job, source, lake, &detected, observer).await?;
+        return Ok((detected, load));
+    }
     let readings = changed.is_none().then(|| record.readings.clone());
     let mut detected = detect(job, source, lake, observer, readings).await?;
     if changed.is_none() && plans(&detected) != record.plans {
@@ -112,17 +123,45 @@ async fn go_on(
                     "finish the load with the settings that it was begun with, or sync into a new lake table",
                 ));
             }
-            observer.event(Event::Warning(&format!(
-                "{reason} since the first load of {} was interrupted: it is started over, without the {} ranges that had been read",
-                lake.name(),
-                record.done()
-            )));
+            warn_of_restart(lake, &record, &reason, observer);
             clear(lake, &journal, &record).await?;
             drop(journal);
             let load = begin(job, source, lake, &detected, observer).await?;
             Ok((detected, load))
         }
     }
+}
+
+fn warn_of_restart(lake: &LakeTable, record: &LoadRecord, reason: &str, observer: &dyn Observer) {
+    observer.event(Event::Warning(&format!(
+        "{reason} since the first load of {} was interrupted: it is started over, without the {} ranges that had been read",
+        lake.name(),
+        record.done()
+    )));
+}
+
+/// Takes back a table that the load has created, with all that it has left.
+async fn start_over(
+    job: &SyncJob,
+    source: &OpenSource,
+    lake: &mut LakeTable,
+    journal: Journal,
+    record: &LoadRecord,
+) -> Result<(), SyncError> {
+    let files = kept_files(record);
+    discard(lake, files).await?;
+    lake.clone()
+        .withdraw()
+        .await
+        .doing(|| format!("starting the first load of {} over", lake.name()))?;
+    journal.remove().await?;
+    *lake = open_lake(job, source).await?;
+    Ok(())
+}
+
+fn kept_files(record: &LoadRecord) -> Vec<icehost_lake::KeptFiles> {
+    let done = record.ranges.iter().filter_map(|r| r.done.as_ref());
+    done.map(|done| done.files.clone()).collect()
 }
 
 /// A new load in ranges, where there is reason for one.
@@ -166,11 +205,16 @@ async fn begin(
     if boundaries.is_empty() {
         return Ok(None);
     }
-    if !lake.exists() {
+    let create = !lake.exists();
+    if create {
         *lake = create_empty(job, source).await?;
     }
     let journal = Journal::claim(lake).await?;
     refresh(lake).await?;
+    if create && Journal::is_present(lake) {
+        // Left by a run that ended while it took the table back; there are no files any more.
+        journal.remove().await?;
+    }
     if lake.current_snapshot().is_some() || Journal::is_present(lake) {
         return Err(SyncError::moved());
     }
@@ -179,6 +223,7 @@ async fn begin(
         plans(detected),
         detected.readings.clone(),
     );
+    record.created_table = create;
     record.key = names(&source.table, &key);
     record.ranges = KeyRange::between(boundaries)
         .into_iter()
@@ -335,12 +380,7 @@ async fn forget_missing(
 
 /// Removes a load's journal, and those of its files that no snapshot holds.
 async fn clear(lake: &LakeTable, journal: &Journal, record: &LoadRecord) -> Result<(), SyncError> {
-    let files = record
-        .ranges
-        .iter()
-        .filter_map(|entry| Some(entry.done.as_ref()?.files.clone()))
-        .collect();
-    discard(lake, files).await?;
+    discard(lake, kept_files(record)).await?;
     journal.remove().await
 }
 
