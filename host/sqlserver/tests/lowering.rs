@@ -517,9 +517,9 @@ fn values_of_another_kind_are_refused_before_anything_is_staged() {
 fn boundaries_between_ranges_are_the_servers_own() {
     let table = customers();
     let statement = range_boundaries(&table, &[0], 250_000).unwrap();
-    insta::assert_snapshot!(statement, @"");
+    insta::assert_snapshot!(statement);
     let wide = range_boundaries(&table, &[11, 4, 6], 100).unwrap();
-    insta::assert_snapshot!(wide, @"");
+    insta::assert_snapshot!(wide);
 }
 
 /// The SQL for the customers in a range of a key.
@@ -549,19 +549,20 @@ fn in_range(key: &[u32], after: Option<&[&str]>, through: Option<&[&str]>) -> St
 
 #[test]
 fn a_range_of_a_key_of_one_column() {
-    insta::assert_snapshot!(in_range(&[0], None, Some(&["integer:10"])), @"");
-    insta::assert_snapshot!(in_range(&[0], Some(&["integer:10"]), Some(&["integer:20"])), @"");
-    insta::assert_snapshot!(in_range(&[6], None, Some(&["uuid:6f9619ff-8b86-d011-b42d-00c04fc964ff"])), @"");
+    insta::assert_snapshot!(in_range(&[0], None, Some(&["integer:10"])));
+    insta::assert_snapshot!(in_range(&[0], Some(&["integer:10"]), Some(&["integer:20"])));
+    insta::assert_snapshot!(in_range(
+        &[6],
+        None,
+        Some(&["uuid:6f9619ff-8b86-d011-b42d-00c04fc964ff"])
+    ));
 }
 
 #[test]
 fn a_range_of_a_key_of_several_columns_compares_row_by_row() {
-    insta::assert_snapshot!(
-        in_range(
-            &[1, 2, 8],
-            Some(&["text:a", "text:ł", "null"]),
-            Some(&["text:b", "null", "decimal:1.5"])
-        ),
-        @""
-    );
+    insta::assert_snapshot!(in_range(
+        &[1, 2, 8],
+        Some(&["text:a", "text:ł", "null"]),
+        Some(&["text:b", "null", "decimal:1.5"])
+    ));
 }
