@@ -110,10 +110,9 @@ impl Running {
                     "please report this as a defect",
                 ))
             });
-            match (&outcome, result) {
-                // That one was stopped says less than why it was.
-                (Ok(()) | Err(SyncError::Cancelled), Err(error)) => outcome = Err(error),
-                _ => {}
+            // That one was stopped says less than why it was.
+            if let (Ok(()) | Err(SyncError::Cancelled), Err(error)) = (&outcome, result) {
+                outcome = Err(error);
             }
         }
         outcome
