@@ -122,7 +122,44 @@ pub(crate) struct SyncArguments {
     pub(crate) store: WatermarkStoreArguments,
 
     #[command(flatten)]
+    pub(crate) first_load: FirstLoadArguments,
+
+    #[command(flatten)]
     pub(crate) run: RunArguments,
+}
+
+/// How a table is read for the first time.
+#[derive(Debug, Args)]
+pub(crate) struct FirstLoadArguments {
+    /// Connections that read a table for the first time, each a range of its key at a time; an interrupted
+    /// load goes on with the ranges that are missing
+    #[arg(long, value_name = "N", env = "ICEHOST_PARALLEL", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) parallel: u32,
+
+    /// Rows in a range, about [default: a quarter of a connection's share, 10,000 to 500,000]
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) range_rows: Option<u64>,
+
+    /// How many snapshots a first load in ranges makes
+    #[arg(long, value_enum, default_value_t = CommitMode::Once)]
+    pub(crate) commit: CommitMode,
+
+    /// Discard what an interrupted first load has left, and start over
+    #[arg(long)]
+    pub(crate) restart: bool,
+
+    /// Memory that the run may take, for example 256MiB; fewer connections are used where it is small
+    /// [default: 128MiB, and 48MiB for each connection beyond the first]
+    #[arg(long, value_name = "SIZE", env = "ICEHOST_MEMORY_LIMIT", value_parser = size)]
+    pub(crate) memory_limit: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CommitMode {
+    /// One, when every range has been read
+    Once,
+    /// One per range; the last one carries the watermark
+    PerRange,
 }
 
 #[derive(Debug, Args)]
@@ -199,9 +236,9 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Memory that a batch of rows may take, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub(crate) batch_size: u32,
+    /// Memory that a batch of rows may take, in MiB [default: 8, or as much as the memory allows]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) batch_size: Option<u32>,
 
     /// How often a run starts again after a lost connection, a deadlock or a commit conflict
     #[arg(long, value_name = "N", default_value_t = 4)]
@@ -330,5 +367,44 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("a number of seconds above 0 and up to 3600 is wanted".to_owned()),
+    }
+}
+
+/// A number of bytes with a unit: 268435456, 256MiB, 256M, 1GiB.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text
+        .get(digits.len()..)
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
+        .as_str()
+    {
+        "" | "b" => Some(1),
+        "k" | "kib" => Some(1 << 10),
+        "m" | "mib" => Some(1 << 20),
+        "g" | "gib" => Some(1u64 << 30),
+        _ => None,
+    };
+    match (digits.parse::<u64>(), unit) {
+        (Ok(number), Some(unit)) if number > 0 => number.checked_mul(unit),
+        _ => None,
+    }
+    .ok_or_else(|| format!("'{text}' is not a size like 256MiB or 1GiB"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_binary_units() {
+        assert_eq!(size("1024"), Ok(1024));
+        assert_eq!(size("256MiB"), Ok(256 << 20));
+        assert_eq!(size("256 m"), Ok(256 << 20));
+        assert_eq!(size("2GiB"), Ok(2 << 30));
+        for wrong in ["", "0", "MiB", "256MB", "-1MiB", "1.5GiB", "99999999999GiB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -23,6 +23,7 @@ mod snapshot;
 mod staging;
 mod table;
 mod warehouse;
+mod withdraw;
 
 pub use changes::{ChangePlan, ChangeStats, ChangesRequest};
 pub use commit::{CommitRequest, Committed, Guard};
@@ -33,6 +34,6 @@ pub use read::{BatchStream, ScanRequest};
 pub use row_change::RowChange;
 pub use schema::{LakeColumn, NewColumn};
 pub use snapshot::SnapshotInfo;
-pub use staging::{StageOptions, Staged, StagedWriter};
+pub use staging::{KeptFiles, StageOptions, Staged, StagedWriter};
 pub use table::LakeTable;
 pub use warehouse::{NewTable, Warehouse};

@@ -15,7 +15,8 @@ use iceberg::spec::TableMetadata;
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::failpoint::failpoint;
 
-const HINT: &str = "version-hint.text";
+/// The file that names the newest version, for readers that look no further.
+pub(crate) const HINT: &str = "version-hint.text";
 
 /// A metadata file that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

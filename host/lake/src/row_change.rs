@@ -100,6 +100,18 @@ impl RowChange {
         .lower()
     }
 
+    /// Whether the rows of a delta only need to be written where the table has none that they could match.
+    /// `unique_keys`: no two of them have the same key.
+    pub fn only_adds(&self, unique_keys: bool) -> bool {
+        self.keys.is_empty() || (unique_keys && !self.delete_unlisted)
+    }
+
+    /// Whether a row that comes again takes the place of the one that is there.
+    pub fn replaces_by_key(&self) -> bool {
+        let replaces = |rule: &Rule<Matched>| rule.outcome == Matched::Replace;
+        !self.keys.is_empty() && self.matched.iter().any(replaces)
+    }
+
     /// How the key's text compares.
     pub(crate) fn fold(&self) -> KeyFold {
         KeyFold::new(self.keys.iter().map(|key| {

@@ -469,3 +469,69 @@ async fn a_commit_on_a_stale_table_matches_the_newest_rows() {
         rows(&[(1, "mine"), (2, "kept")])
     );
 }
+
+/// Ids in the order in which they come: sorted, or strewn over pages.
+fn strewn(count: i64, sorted: bool) -> Vec<Row> {
+    let id = |n: i64| if sorted { n } else { n * 48_271 % 65_537 };
+    (1..=count).map(|n| row(id(n), "before")).collect()
+}
+
+/// Pages hold 20,000 rows at most and row groups end early, so that bounds have something to rule out.
+#[tokio::test]
+async fn what_bounds_rule_out_holds_no_key() {
+    for sorted in [true, false] {
+        let lake = Fixture::new();
+        let mut expected: std::collections::BTreeMap<i64, String> = Default::default();
+        let mut table = lake.table().await;
+        let before = strewn(60_000, sorted);
+        let options = StageOptions {
+            row_group_bytes: 64 << 10,
+            ..StageOptions::default()
+        };
+        let staged = stage_with(&table, upserting(&table), &[batch(&before)], options)
+            .await
+            .unwrap();
+        table = commit(&table, staged).await.unwrap().unwrap().table;
+        expected.extend(before.iter().map(|(id, _)| (*id, "before".to_owned())));
+        // Keys at the ends of pages and groups, in the middle, beyond both ends, and of every file so far.
+        for round in 0..4i64 {
+            let mut delta: Vec<i64> = vec![
+                i64::MIN,
+                -1,
+                0,
+                1,
+                20_000,
+                20_001,
+                59_999,
+                60_000,
+                60_001,
+                i64::MAX,
+            ];
+            delta.extend((0..200).map(|n| (n * 7_919 + round * 104_729) % 70_000));
+            let name = format!("round {round}");
+            let mut rows: Vec<Row> = delta.iter().map(|&id| row(id, &name)).collect();
+            rows.sort();
+            rows.dedup();
+            let known = rows
+                .iter()
+                .filter(|(id, _)| expected.contains_key(id))
+                .count();
+            let done = upsert(&table, &rows).await;
+            assert_eq!(
+                done.rows_removed, known as u64,
+                "round {round}, sorted {sorted}"
+            );
+            expected.extend(rows.iter().map(|(id, _)| (*id, name.clone())));
+            table = done.table;
+        }
+        let mut now = read(&table, None).await;
+        now.sort();
+        let wanted: Vec<Row> = expected.iter().map(|(id, name)| row(*id, name)).collect();
+        assert!(
+            now == wanted,
+            "{} rows where {} are expected",
+            now.len(),
+            wanted.len()
+        );
+    }
+}

@@ -9,11 +9,13 @@ mod collation;
 mod error;
 pub mod expression;
 pub mod extraction;
+mod key_range;
 mod lake_type;
 mod logical;
 pub mod merge;
 mod sql_type;
 mod table;
+mod upper_bound;
 pub mod value;
 mod watermark;
 
@@ -24,6 +26,7 @@ pub use extraction::{
     Aggregate, AggregateFunction, ChangeSource, Coverage, Direction, ExtractionPlan, Outcome,
     Probe, SortKey, ValidExtractionPlan, Window, validate_probes,
 };
+pub use key_range::KeyRange;
 pub use lake_type::LakeType;
 pub use logical::LogicalType;
 pub use merge::{

@@ -27,6 +27,7 @@ mod introspect;
 mod load;
 pub mod lower;
 mod name;
+mod ranges;
 mod server_info;
 mod statement;
 mod temporal;

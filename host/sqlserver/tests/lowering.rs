@@ -4,10 +4,10 @@
 use icehost_plan::{
     Action, Aggregate, AggregateFunction, Assignment, ChangeSource, Clause, Collation, Column,
     ColumnType, Comparison, Contents, Coverage, Delta, Direction, Expression, ExtractionPlan,
-    Features, KeyPair, MergePlan, Node, Occasion, Probe, Side, SortKey, SqlType, Table,
+    Features, KeyPair, KeyRange, MergePlan, Node, Occasion, Probe, Side, SortKey, SqlType, Table,
     ValidMergePlan, Value, WriteMode,
 };
-use icehost_sqlserver::lower::{create_table, extraction, merge, probes};
+use icehost_sqlserver::lower::{create_table, extraction, merge, probes, range_boundaries};
 use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, TableName};
 
 const CI: &str = "SQL_Latin1_General_CP1_CI_AS";
@@ -59,6 +59,7 @@ fn table(name: TableName, columns: &[(&str, &str, &str)]) -> SqlTable {
         has_triggers: false,
         snapshot_isolation: false,
         unique_keys: vec![vec![columns[0].name.clone()]],
+        clustered_key: vec![columns[0].name.clone()],
         columns,
         skipped: Vec::new(),
     }
@@ -510,4 +511,58 @@ fn values_of_another_kind_are_refused_before_anything_is_staged() {
         error.to_string(),
         "table dbo.Customers, column 'Changed': int values cannot be loaded into datetime"
     );
+}
+
+#[test]
+fn boundaries_between_ranges_are_the_servers_own() {
+    let table = customers();
+    let statement = range_boundaries(&table, &[0], 250_000).unwrap();
+    insta::assert_snapshot!(statement);
+    let wide = range_boundaries(&table, &[11, 4, 6], 100).unwrap();
+    insta::assert_snapshot!(wide);
+}
+
+/// The SQL for the customers in a range of a key.
+fn in_range(key: &[u32], after: Option<&[&str]>, through: Option<&[&str]>) -> String {
+    let table = customers();
+    let values = |texts: Option<&[&str]>| {
+        texts.map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect())
+    };
+    let range = KeyRange {
+        after: values(after),
+        through: values(through),
+    };
+    // Changed <= …
+    let filter = tree(vec![
+        source(3),
+        literal("timestamp:2026-01-31T00:00:00"),
+        Node::Compare {
+            op: Comparison::Le,
+            left: 0,
+            right: 1,
+        },
+    ]);
+    let filter = range.within(Some(&filter), key, &table.table.columns);
+    let plan = plan(&[0], filter.unwrap()).validate(&table.table).unwrap();
+    extraction(&table, &plan).unwrap().to_string()
+}
+
+#[test]
+fn a_range_of_a_key_of_one_column() {
+    insta::assert_snapshot!(in_range(&[0], None, Some(&["integer:10"])));
+    insta::assert_snapshot!(in_range(&[0], Some(&["integer:10"]), Some(&["integer:20"])));
+    insta::assert_snapshot!(in_range(
+        &[6],
+        None,
+        Some(&["uuid:6f9619ff-8b86-d011-b42d-00c04fc964ff"])
+    ));
+}
+
+#[test]
+fn a_range_of_a_key_of_several_columns_compares_row_by_row() {
+    insta::assert_snapshot!(in_range(
+        &[1, 2, 8],
+        Some(&["text:a", "text:ł", "null"]),
+        Some(&["text:b", "null", "decimal:1.5"])
+    ));
 }

@@ -74,12 +74,14 @@ pub(crate) struct LakeChange {
     pub(crate) unique_keys: bool,
 }
 
-/// Asks the change detector what to read, and the merger how it lands in the lake.
+/// Asks the change detector what to read, and the merger how it lands in the lake. `known` are readings of
+/// the probes that an earlier run has left; they count where there is no watermark yet.
 pub(crate) async fn detect(
     job: &SyncJob,
     source: &mut OpenSource,
     lake: &LakeTable,
     observer: &dyn Observer,
+    known: Option<Vec<Value>>,
 ) -> Result<Detected, SyncError> {
     observer.event(Event::Detecting);
     let stored = job.settings.watermarks.load(lake, observer).await?;
@@ -94,11 +96,15 @@ pub(crate) async fn detect(
         watermark: stored.as_ref().map(StoredWatermark::watermark),
     };
     let probes = detector.probes(&context).await?;
-    let readings = source
-        .connection
-        .probe(&source.table, &probes)
-        .await
-        .doing(|| format!("probing source table {}", source.table.name))?;
+    let known = known.filter(|known| stored.is_none() && known.len() == probes.len());
+    let readings = match known {
+        Some(known) => known,
+        None => source
+            .connection
+            .probe(&source.table, &probes)
+            .await
+            .doing(|| format!("probing source table {}", source.table.name))?,
+    };
     let plan = detector.plan(&context, &readings).await?;
     let change = lake_change(&job.lake_merge, &source.table, &plan, lake).await?;
     Ok(Detected {

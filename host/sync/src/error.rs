@@ -61,6 +61,22 @@ pub enum SyncError {
         /// Another run moved it; starting again is right.
         moved: bool,
     },
+    /// The settings cannot be carried out, or do not go with what an earlier run has left.
+    #[error("{message}")]
+    Settings {
+        /// What does not go.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The user asked to stop a first load that is read in ranges.
+    #[error("stopped before it was done; {done} of {total} ranges of the first load are kept")]
+    Interrupted {
+        /// Ranges that have been read.
+        done: usize,
+        /// Ranges in all.
+        total: usize,
+    },
     /// The user asked to stop.
     #[error("stopped before it was done; nothing was committed by the half that was running")]
     Cancelled,
@@ -79,7 +95,12 @@ impl SyncError {
             SyncError::Strategy(error) => error.hint(),
             SyncError::Plan { hint, .. }
             | SyncError::Schema { hint, .. }
+            | SyncError::Settings { hint, .. }
             | SyncError::Watermark { hint, .. } => Some(hint.clone()),
+            SyncError::Interrupted { .. } => Some(
+                "run the same command again: it resumes, and reads only the ranges that are missing"
+                    .to_owned(),
+            ),
             SyncError::Cancelled => Some("run the same command again to go on".to_owned()),
         }
     }
@@ -96,6 +117,22 @@ impl SyncError {
 
     pub(crate) fn cancelled() -> Self {
         SyncError::Cancelled
+    }
+
+    pub(crate) fn settings(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        SyncError::Settings {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Another run was faster; starting again is right.
+    pub(crate) fn moved() -> Self {
+        SyncError::Watermark {
+            message: "another sync of this table was faster".to_owned(),
+            hint: "run again".to_owned(),
+            moved: true,
+        }
     }
 
     pub(crate) fn watermark(message: impl Into<String>, hint: impl Into<String>) -> Self {

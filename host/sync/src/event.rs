@@ -22,6 +22,13 @@ pub enum Event<'a> {
         /// Their size in memory so far, in bytes.
         bytes: u64,
     },
+    /// So many of the ranges of a first load have been read, in this run or in earlier ones.
+    Ranges {
+        /// Ranges that have been read.
+        done: u64,
+        /// Ranges in all.
+        total: u64,
+    },
     /// The delta is in the lake.
     Committed {
         /// The new snapshot.

@@ -101,6 +101,45 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// Memory that a batch of rows may take, in bytes.
     pub batch_bytes: usize,
+    /// Memory that a row group of a data file may take while it is written, encoded, in bytes.
+    pub row_group_bytes: usize,
+    /// How a table is read for the first time.
+    pub first_load: FirstLoadSettings,
+}
+
+/// How a table is read for the first time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstLoadSettings {
+    /// Connections at once, each with a range of the table's key; with 1 the table is read in one piece,
+    /// unless one of the next two says otherwise.
+    pub connections: usize,
+    /// Rows in a range, about; `None` lets the table's size decide.
+    pub range_rows: Option<u64>,
+    /// How many snapshots it makes.
+    pub commit: CommitMode,
+    /// Discard what an interrupted first load has left.
+    pub restart: bool,
+}
+
+/// How many snapshots a first load makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CommitMode {
+    /// One, when everything has been read.
+    #[default]
+    Once,
+    /// One per range, as soon as it has been read; the last one carries the watermark.
+    PerRange,
+}
+
+impl Default for FirstLoadSettings {
+    fn default() -> Self {
+        FirstLoadSettings {
+            connections: 1,
+            range_rows: None,
+            commit: CommitMode::default(),
+            restart: false,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -109,6 +148,8 @@ impl Default for Settings {
             watermarks: Arc::new(SnapshotWatermarks),
             retry: RetryPolicy::default(),
             batch_bytes: 8 << 20,
+            row_group_bytes: 32 << 20,
+            first_load: FirstLoadSettings::default(),
         }
     }
 }

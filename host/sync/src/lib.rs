@@ -9,23 +9,34 @@ mod detection;
 mod error;
 mod event;
 mod failpoint;
+mod first_load;
 mod job;
+mod journal;
 mod lake_to_target;
 mod layout;
+mod memory;
 mod pipeline;
 pub mod preview;
+mod range_scheduler;
+mod range_task;
 mod report;
 mod retry;
 mod source_to_lake;
 mod target_table;
+mod transfer;
 mod watermark_directory;
 mod watermark_record;
 mod watermark_store;
 
 pub use error::SyncError;
 pub use event::{Event, Observer, Silent};
-pub use job::{Detection, Lake, LoadJob, Merging, Settings, Source, SyncJob, Target};
+pub use first_load::{SUMMARY_FIRST_LOAD, SUMMARY_RANGES};
+pub use job::{
+    CommitMode, Detection, FirstLoadSettings, Lake, LoadJob, Merging, Settings, Source, SyncJob,
+    Target,
+};
 pub use layout::PROPERTY_SOURCE_COLUMNS;
+pub use memory::Memory;
 pub use pipeline::{load, new_run_id, sync};
 pub use preview::Preview;
 pub use report::Report;

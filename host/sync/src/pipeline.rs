@@ -97,6 +97,8 @@ impl Report {
         self.run_id = landed.run_id.to_string();
         self.first_sync = Some(landed.first_sync);
         self.rows_extracted = Some(landed.rows_extracted);
+        self.ranges = landed.ranges;
+        self.ranges_resumed = landed.ranges_resumed;
         self.rows_appended = Some(landed.rows_appended);
         self.rows_removed = Some(landed.rows_removed);
         self.snapshot_id = landed.snapshot_id;

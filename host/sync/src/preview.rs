@@ -68,7 +68,7 @@ pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, Syn
     let mut source = OpenSource::open(&job.source).await?;
     let lake = open_lake(job, &source).await?;
     source.begin_read().await?;
-    let detected = detect(job, &mut source, &lake, observer).await?;
+    let detected = detect(job, &mut source, &lake, observer, None).await?;
     let statement = lower::extraction(&source.table, &detected.plan)
         .doing(|| format!("planning to read source table {}", source.table.name))?;
     let readings = detected

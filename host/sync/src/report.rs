@@ -20,6 +20,10 @@ pub struct Report {
     pub first_sync: Option<bool>,
     /// Rows read from the source.
     pub rows_extracted: Option<u64>,
+    /// Ranges that a first load was read in; `null` where the table was read in one piece.
+    pub ranges: Option<u64>,
+    /// Those of them that an earlier, interrupted run had read. The counts of rows are of all ranges.
+    pub ranges_resumed: Option<u64>,
     /// Rows written to data files.
     pub rows_appended: Option<u64>,
     /// Rows that position deletes take out.

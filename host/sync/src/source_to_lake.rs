@@ -1,25 +1,23 @@
 //! The first half: detect, extract, stage, commit.
 
-use icehost_lake::{CommitRequest, Committed, LakeError, LakeTable, StageOptions, Staged};
+use icehost_lake::{CommitRequest, Committed, Guard, LakeError, LakeTable, StageOptions, Staged};
 use icehost_plan::{Outcome, Watermark};
-use icehost_sqlserver::{ExtractOptions, Extracted};
+use icehost_sqlserver::{ExtractOptions, Extracted, SqlTable};
 use icehost_strategy::Context;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::detection::{Detected, OpenSource, detect};
+use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
 use crate::failpoint::failpoint;
+use crate::first_load::{Run, route};
 use crate::layout;
+use crate::transfer::Transfer;
 use crate::watermark_record::{
     SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,
 };
 use crate::watermark_store::{StoredWatermark, snapshot_watermark};
 use crate::{Event, Observer, SyncError, SyncJob};
-
-/// Batches that may wait between the reader and the writer.
-const BATCHES_BETWEEN: usize = 1;
 
 /// What the first half did.
 pub(crate) struct Landed {
@@ -32,6 +30,29 @@ pub(crate) struct Landed {
     pub(crate) snapshot_created: bool,
     pub(crate) watermark: Option<Watermark>,
     pub(crate) warnings: Vec<String>,
+    /// Ranges that the table was read in; `None` where it was read in one piece.
+    pub(crate) ranges: Option<u64>,
+    /// Those of them that an earlier run had read.
+    pub(crate) ranges_resumed: Option<u64>,
+}
+
+impl Landed {
+    /// Nothing has landed yet.
+    pub(crate) fn new(run_id: Uuid, detected: &Detected, lake: &LakeTable) -> Landed {
+        Landed {
+            run_id,
+            first_sync: detected.stored.is_none(),
+            rows_extracted: 0,
+            rows_appended: 0,
+            rows_removed: 0,
+            snapshot_id: lake.current_snapshot().map(|snapshot| snapshot.id),
+            snapshot_created: false,
+            watermark: detected.stored.as_ref().map(|s| s.watermark().clone()),
+            warnings: Vec::new(),
+            ranges: None,
+            ranges_resumed: None,
+        }
+    }
 }
 
 /// One attempt, from the connection to the commit. It leaves nothing behind where it fails.
@@ -47,8 +68,16 @@ pub(crate) async fn attempt(
         .await
         .doing(|| format!("opening lake table {}", job.lake.table))?;
     source.begin_read().await?;
-    let detected = detect(job, &mut source, &lake, observer).await?;
+    let (detected, load) = route(job, &mut source, &mut lake, observer).await?;
     failpoint("sync::after-detect")?;
+    if let Some(load) = load {
+        let run = Run {
+            run_id,
+            observer,
+            cancel,
+        };
+        return load.run(job, source, lake, &detected, run).await;
+    }
 
     let (extracted, staged) =
         extract(job, &mut source, &lake, &detected, run_id, observer, cancel).await?;
@@ -59,17 +88,9 @@ pub(crate) async fn attempt(
         .doing(|| format!("ending the read of source table {}", source.table.name))?;
     failpoint("sync::after-extract")?;
 
-    let mut landed = Landed {
-        run_id,
-        first_sync: detected.stored.is_none(),
-        rows_extracted: extracted.rows,
-        rows_appended: 0,
-        rows_removed: 0,
-        snapshot_id: lake.current_snapshot().map(|snapshot| snapshot.id),
-        snapshot_created: false,
-        watermark: detected.stored.as_ref().map(|s| s.watermark().clone()),
-        warnings: warnings(&source, &extracted),
-    };
+    let mut landed = Landed::new(run_id, &detected, &lake);
+    landed.rows_extracted = extracted.rows;
+    landed.warnings = warnings(&source.table, &extracted);
     for warning in &landed.warnings {
         observer.event(Event::Warning(warning));
     }
@@ -83,8 +104,24 @@ pub(crate) async fn attempt(
         staged.discard();
         return Ok(landed);
     }
-    let record = advance(job, &source, &detected, &extracted, run_id).await?;
-    let committed = commit(job, &lake, staged, &record, detected.stored, run_id).await?;
+    let record = advance(
+        job,
+        &source.table,
+        &source.identity,
+        &detected,
+        &extracted,
+        run_id,
+    )
+    .await?;
+    let commit_of = Commit {
+        staged,
+        watermark: Some(&record),
+        summary: Vec::new(),
+        allow_empty: false,
+        guard: Box::new(|_| Ok(())),
+    };
+    let before = detected.stored.as_ref().map(|stored| stored.snapshot_id);
+    let committed = commit(job, &lake, commit_of, before, run_id).await?;
     landed.rows_appended = committed.rows_appended;
     landed.rows_removed = committed.rows_removed;
     landed.snapshot_id = Some(committed.snapshot_id);
@@ -98,19 +135,24 @@ pub(crate) async fn attempt(
         snapshot_id: committed.snapshot_id,
         sequence_number: committed.sequence_number,
     };
-    // The commit stands whatever becomes of a copy of its watermark.
-    if let Err(error) = job
-        .settings
-        .watermarks
-        .committed(&committed.table, &stored)
-        .await
-    {
+    copy_watermark(job, &committed.table, stored, observer, &mut landed).await;
+    Ok(landed)
+}
+
+/// Tells the watermark store of a commit. The commit stands whatever becomes of a copy of its watermark.
+pub(crate) async fn copy_watermark(
+    job: &SyncJob,
+    lake: &LakeTable,
+    stored: StoredWatermark,
+    observer: &dyn Observer,
+    landed: &mut Landed,
+) {
+    if let Err(error) = job.settings.watermarks.committed(lake, &stored).await {
         let warning = error.to_string();
         observer.event(Event::Warning(&warning));
         landed.warnings.push(warning);
     }
     landed.watermark = Some(stored.record.watermark);
-    Ok(landed)
 }
 
 /// The table, or one that comes into being with its first commit.
@@ -126,7 +168,11 @@ pub(crate) async fn open_lake(job: &SyncJob, source: &OpenSource) -> Result<Lake
     }
 }
 
-async fn create_empty(job: &SyncJob, source: &OpenSource) -> Result<LakeTable, SyncError> {
+/// The table, without a snapshot.
+pub(crate) async fn create_empty(
+    job: &SyncJob,
+    source: &OpenSource,
+) -> Result<LakeTable, SyncError> {
     let new = layout::new_lake_table(&source.table.table)?;
     job.lake
         .warehouse
@@ -135,7 +181,7 @@ async fn create_empty(job: &SyncJob, source: &OpenSource) -> Result<LakeTable, S
         .doing(|| format!("creating lake table {}", job.lake.table))
 }
 
-/// Reads from the source while what came before is encoded and written.
+/// Reads the delta in one piece.
 async fn extract(
     job: &SyncJob,
     source: &mut OpenSource,
@@ -145,70 +191,51 @@ async fn extract(
     observer: &dyn Observer,
     cancel: &CancellationToken,
 ) -> Result<(Extracted, Staged), SyncError> {
-    let reading = || format!("reading source table {}", job.source.table);
-    let writing = || format!("writing files of lake table {}", job.lake.table);
-    let options = ExtractOptions {
-        batch_bytes: job.settings.batch_bytes,
-        time_precision: job.source.time_precision,
-        ..ExtractOptions::default()
-    };
     observer.event(Event::Extracting {
         row_estimate: source.table.table.row_estimate,
     });
-    let stage_options = StageOptions {
-        unique_keys: detected.change.unique_keys,
-        ..StageOptions::default()
+    let transfer = Transfer {
+        table: &source.table,
+        plan: &detected.plan,
+        lake,
+        change: &detected.change.rows,
+        extract: extract_options(job),
+        stage: StageOptions {
+            unique_keys: detected.change.unique_keys,
+            ..stage_options(job)
+        },
+        run_id,
     };
-    let mut writer = lake
-        .stage(run_id, detected.change.rows.clone(), stage_options)
-        .await
-        .doing(writing)?;
-    let mut extraction = source
-        .connection
-        .extract(&source.table, &detected.plan, options)
-        .await
-        .doing(reading)?;
+    let progress = |rows, bytes| observer.event(Event::Extracted { rows, bytes });
+    transfer.run(&mut source.connection, progress, cancel).await
+}
 
-    let (sender, mut receiver) = mpsc::channel(BATCHES_BETWEEN);
-    let read = async move {
-        while let Some(batch) = tokio::select! {
-            batch = extraction.next_batch() => batch.doing(reading)?,
-            () = cancel.cancelled() => return Err(SyncError::cancelled()),
-        } {
-            // The writer went away: its own error says why.
-            if sender.send(batch).await.is_err() {
-                break;
-            }
-        }
-        drop(sender);
-        Ok(extraction)
-    };
-    let write = async move {
-        let (mut rows, mut bytes) = (0, 0);
-        while let Some(batch) = receiver.recv().await {
-            rows += batch.num_rows() as u64;
-            bytes += batch.get_array_memory_size() as u64;
-            writer.write(batch).await.doing(writing)?;
-            failpoint("sync::while-staging")?;
-            observer.event(Event::Extracted { rows, bytes });
-        }
-        Ok(writer)
-    };
-    let (extraction, writer) = tokio::try_join!(read, write)?;
-    let staged = writer.finish().await.doing(writing)?;
-    Ok((extraction.finish().doing(reading)?, staged))
+pub(crate) fn extract_options(job: &SyncJob) -> ExtractOptions {
+    ExtractOptions {
+        batch_bytes: job.settings.batch_bytes,
+        time_precision: job.source.time_precision,
+        ..ExtractOptions::default()
+    }
+}
+
+pub(crate) fn stage_options(job: &SyncJob) -> StageOptions {
+    StageOptions {
+        row_group_bytes: job.settings.row_group_bytes,
+        ..StageOptions::default()
+    }
 }
 
 /// The watermark that the change detector wants committed with the rows.
-async fn advance(
+pub(crate) async fn advance(
     job: &SyncJob,
-    source: &OpenSource,
+    source: &SqlTable,
+    identity: &str,
     detected: &Detected,
     extracted: &Extracted,
     run_id: Uuid,
 ) -> Result<WatermarkRecord, SyncError> {
     let context = Context {
-        table: &source.table.table,
+        table: &source.table,
         options: &job.detection.options,
         watermark: detected.stored.as_ref().map(StoredWatermark::watermark),
     };
@@ -220,7 +247,7 @@ async fn advance(
     let detector = &job.detection.strategy;
     Ok(WatermarkRecord {
         strategy: detector.strategy().description().name.clone(),
-        source: source.identity.clone(),
+        source: identity.to_owned(),
         watermark: detector.advance(&context, &outcome).await?,
         run_id: run_id.to_string(),
         rows: extracted.rows,
@@ -228,39 +255,55 @@ async fn advance(
     })
 }
 
-/// Commits the staged files with the watermark, provided that nobody moved the watermark meanwhile: their
-/// delta would then hold rows of ours, and ours rows of theirs.
-async fn commit(
+/// A snapshot to be made.
+pub(crate) struct Commit<'a> {
+    pub(crate) staged: Staged,
+    /// Where the source has been read up to with it.
+    pub(crate) watermark: Option<&'a WatermarkRecord>,
+    /// Further fields of its summary.
+    pub(crate) summary: Vec<(&'static str, String)>,
+    /// Make it although it has no rows.
+    pub(crate) allow_empty: bool,
+    /// What else may keep it from being made.
+    pub(crate) guard: Guard,
+}
+
+/// Commits staged files with the watermark, provided that nobody moved the watermark meanwhile: their delta
+/// would then hold rows of ours, and ours rows of theirs. `seen` is the snapshot of the watermark that the
+/// run went on from.
+pub(crate) async fn commit(
     job: &SyncJob,
     lake: &LakeTable,
-    staged: Staged,
-    record: &WatermarkRecord,
-    before: Option<StoredWatermark>,
+    commit: Commit<'_>,
+    seen: Option<i64>,
     run_id: Uuid,
 ) -> Result<Committed, SyncError> {
     let doing = || format!("committing to lake table {}", job.lake.table);
     let digest = job.detection.strategy.strategy().digest();
-    let seen = before.map(|stored| stored.snapshot_id);
+    let mut summary = commit.summary;
+    summary.push((SUMMARY_RUN_ID, run_id.to_string()));
+    summary.push((SUMMARY_STRATEGY_DIGEST, digest));
+    if let Some(record) = commit.watermark {
+        summary.push((SUMMARY_WATERMARK, record.to_summary()?));
+    }
+    let guard = commit.guard;
     let request = CommitRequest {
-        staged: Some(staged),
-        summary: [
-            (SUMMARY_RUN_ID, run_id.to_string()),
-            (SUMMARY_STRATEGY_DIGEST, digest),
-            (SUMMARY_WATERMARK, record.to_summary()?),
-        ]
-        .map(|(field, value)| (field.to_owned(), value))
-        .into(),
+        staged: Some(commit.staged),
+        summary: summary
+            .into_iter()
+            .map(|(field, value)| (field.to_owned(), value))
+            .collect(),
         guard: Some(Box::new(move |table| {
             let now = snapshot_watermark(table).map_err(|e| LakeError::guard(e.to_string()))?;
             match now.map(|stored| stored.snapshot_id) == seen {
-                true => Ok(()),
+                true => guard(table),
                 false => Err(LakeError::guard(
                     "another sync of this table has moved the watermark meanwhile",
                 )
                 .transient()),
             }
         })),
-        allow_empty: false,
+        allow_empty: commit.allow_empty,
     };
     let committed = lake.commit(request).await.doing(doing)?;
     committed.ok_or_else(|| {
@@ -272,12 +315,12 @@ async fn commit(
 }
 
 /// What Iceberg could not hold.
-fn warnings(source: &OpenSource, extracted: &Extracted) -> Vec<String> {
+pub(crate) fn warnings(source: &SqlTable, extracted: &Extracted) -> Vec<String> {
     let named = |columns: &[String]| {
         let quoted: Vec<String> = columns.iter().map(|name| format!("'{name}'")).collect();
         quoted.join(", ")
     };
-    let table = &source.table.name;
+    let table = &source.name;
     let mut warnings = Vec::new();
     if !extracted.truncated.is_empty() {
         warnings.push(format!(

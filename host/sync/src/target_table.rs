@@ -188,6 +188,7 @@ fn described(creation: &Creation) -> SqlTable {
         table,
         columns,
         unique_keys: vec![creation.key.clone()],
+        clustered_key: Vec::new(),
         skipped: Vec::new(),
     }
 }

@@ -6,3 +6,4 @@ mod cancellation;
 mod failpoints;
 mod faults;
 mod files;
+mod first_load;

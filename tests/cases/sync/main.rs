@@ -6,6 +6,7 @@ mod arguments;
 mod cursors;
 mod dry_run;
 mod end_to_end;
+mod first_load;
 mod keys;
 mod lake_merge;
 mod types;

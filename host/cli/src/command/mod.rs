@@ -26,5 +26,5 @@ fn retry_policy(arguments: &RunArguments) -> RetryPolicy {
 }
 
 fn batch_bytes(arguments: &RunArguments) -> usize {
-    arguments.batch_size as usize * (1 << 20)
+    arguments.batch_size.unwrap_or(8) as usize * (1 << 20)
 }

@@ -3,11 +3,14 @@
 use icehost_lake::{LakeTableName, Warehouse};
 use icehost_sqlserver::{ColumnSelection, Endpoint, TableName};
 use icehost_strategy::{Options, Runtime};
-use icehost_sync::{Detection, Lake, Merging, Settings, Source, SyncJob, Target, preview, sync};
+use icehost_sync::{
+    Detection, FirstLoadSettings, Lake, Memory, Merging, Settings, Source, SyncJob, Target,
+    preview, sync,
+};
 
-use crate::args::{Output, SyncArguments, TimePrecision};
+use crate::args::{CommitMode, Output, SyncArguments, TimePrecision};
+use crate::command::retry_policy;
 use crate::command::watermark::store;
-use crate::command::{batch_bytes, retry_policy};
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
 use crate::render::{Progress, print_preview, print_report};
@@ -70,6 +73,12 @@ async fn job(arguments: &SyncArguments, runtime: &Runtime) -> Result<SyncJob, Fa
     };
     let strategy = strategies::detector(runtime, &arguments.strategy).await?;
     let options = Options::from_pairs(strategy.strategy(), &arguments.strategy_option)?;
+    let first_load = &arguments.first_load;
+    let memory = Memory::divide(
+        first_load.memory_limit,
+        arguments.run.batch_size.map(|mib| u64::from(mib) << 20),
+        first_load.parallel as usize,
+    )?;
     Ok(SyncJob {
         lake: Lake {
             warehouse: Warehouse::open(&arguments.warehouse)?,
@@ -98,7 +107,17 @@ async fn job(arguments: &SyncArguments, runtime: &Runtime) -> Result<SyncJob, Fa
         settings: Settings {
             watermarks: store(&arguments.store),
             retry: retry_policy(&arguments.run),
-            batch_bytes: batch_bytes(&arguments.run),
+            batch_bytes: memory.batch_bytes,
+            row_group_bytes: memory.row_group_bytes,
+            first_load: FirstLoadSettings {
+                connections: memory.connections,
+                range_rows: first_load.range_rows,
+                commit: match first_load.commit {
+                    CommitMode::Once => icehost_sync::CommitMode::Once,
+                    CommitMode::PerRange => icehost_sync::CommitMode::PerRange,
+                },
+                restart: first_load.restart,
+            },
         },
     })
 }

@@ -13,6 +13,8 @@ use crate::args::Output;
 pub(crate) struct Progress {
     line: Option<ProgressBar>,
     started: Mutex<Instant>,
+    /// Of a first load: ranges done and in all.
+    ranges: Mutex<Option<(u64, u64)>>,
 }
 
 impl Progress {
@@ -29,6 +31,7 @@ impl Progress {
         Progress {
             line,
             started: Mutex::new(Instant::now()),
+            ranges: Mutex::new(None),
         }
     }
 
@@ -91,7 +94,18 @@ impl Observer for Progress {
             }
             Event::Extracted { rows, bytes } => {
                 tracing::debug!(rows, bytes, "rows staged for the lake");
-                self.show(self.rate("to the lake", rows, bytes));
+                let ranges = self.ranges.lock().ok().and_then(|ranges| *ranges);
+                let what = match ranges {
+                    Some((done, total)) => format!("to the lake, {done} of {total} ranges"),
+                    None => "to the lake".to_owned(),
+                };
+                self.show(self.rate(&what, rows, bytes));
+            }
+            Event::Ranges { done, total } => {
+                tracing::info!(done, total, "ranges of the first load read");
+                if let Ok(mut ranges) = self.ranges.lock() {
+                    *ranges = Some((done, total));
+                }
             }
             Event::Committed { snapshot_id, rows } => {
                 tracing::info!(snapshot_id, rows, "committed a snapshot");

@@ -25,8 +25,15 @@ fn print_text(report: &Report) {
             (Some(true), Some(id)) => format!("snapshot {id}"),
             _ => "no new snapshot".to_owned(),
         };
+        let ranges = match (report.ranges, report.ranges_resumed) {
+            (Some(ranges), Some(0) | None) => format!(" in {ranges} ranges"),
+            (Some(ranges), Some(resumed)) => {
+                format!(" in {ranges} ranges, {resumed} of them by an earlier run")
+            }
+            (None, _) => String::new(),
+        };
         line(format!(
-            "{} -> {}: {} rows read, {} appended, {} removed, {snapshot} ({})",
+            "{} -> {}: {} rows read{ranges}, {} appended, {} removed, {snapshot} ({})",
             report.table,
             report.lake_table,
             HumanCount(extracted),

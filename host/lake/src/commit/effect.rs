@@ -44,7 +44,10 @@ impl Effect {
     pub(crate) fn of(staged: &Staged, base: &LakeTable) -> Result<Effect> {
         let mut effect = Effect::default();
         let (removed, superseded) = match &staged.keys {
-            None if !staged.change.keys.is_empty() && base.current_snapshot().is_some() => {
+            None if !staged.change.keys.is_empty()
+                && !staged.vouched
+                && base.current_snapshot().is_some() =>
+            {
                 return Err(LakeError::new(
                     LakeErrorKind::Conflict,
                     format!(
@@ -140,8 +143,7 @@ fn settle(
                 true => Pick::Except(deletes.positions(file)),
                 false => Pick::Near(keys, deletes.positions(file)),
             };
-            let _all_read =
-                deletes.read_picked(&files, file, &columns, &pick, BATCH_ROWS, sink)?;
+            let _all_read = deletes.read_picked(&files, file, &columns, &pick, BATCH_ROWS, sink)?;
             if !gone.is_empty() {
                 removed.insert(file.path().to_owned(), gone);
             }

@@ -70,7 +70,8 @@ impl Encoder {
             )
             .with_hint("run again: the plan is then made for its new columns"));
         }
-        let nothing_to_match = options.unique_keys && table.current_snapshot().is_none();
+        let nothing_to_match =
+            options.unique_keys && (options.unmatched || table.current_snapshot().is_none());
         let tracker = if change.keys.is_empty() || (nothing_to_match && !change.delete_unlisted) {
             None
         } else {
@@ -297,6 +298,7 @@ impl Encoder {
             data_files: self.finished,
             rows_received: self.rows_received,
             keys: self.tracker.map(Tracker::finish),
+            vouched: self.options.unmatched,
             files: self.files,
         })
     }

@@ -153,7 +153,11 @@ fn pages_that_may_match(
     values: &[i64],
 ) -> Option<Vec<(u64, Option<u64>)>> {
     let index = file.column_index()?.get(group)?.get(column)?;
-    let locations = file.offset_index()?.get(group)?.get(column)?.page_locations();
+    let locations = file
+        .offset_index()?
+        .get(group)?
+        .get(column)?
+        .page_locations();
     if index.num_pages() != locations.len() as u64 {
         return None;
     }

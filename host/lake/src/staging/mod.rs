@@ -2,6 +2,7 @@
 
 pub(crate) mod delta_keys;
 mod encoder;
+mod kept;
 mod key_values;
 pub(crate) mod parquet_file;
 pub(crate) mod staged_files;
@@ -14,6 +15,8 @@ use iceberg::spec::DataFile;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
+
+pub use kept::KeptFiles;
 
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
 use crate::keys::KeyEncoder;
@@ -35,6 +38,9 @@ pub struct StageOptions {
     /// The caller vouches that no two rows of the delta have the same key. The keys are then not collected
     /// where the table has no rows that they could match, so that a first load takes no memory a row.
     pub unique_keys: bool,
+    /// The caller also vouches that no row of the table has one of the delta's keys, though it may have
+    /// rows: the delta is a part of one whose other parts the table holds.
+    pub unmatched: bool,
 }
 
 impl Default for StageOptions {
@@ -43,6 +49,7 @@ impl Default for StageOptions {
             target_file_bytes: 512 << 20,
             row_group_bytes: 32 << 20,
             unique_keys: false,
+            unmatched: false,
         }
     }
 }
@@ -141,6 +148,8 @@ pub struct Staged {
     pub(crate) data_files: Vec<DataFile>,
     pub(crate) rows_received: u64,
     pub(crate) keys: Option<(DeltaKeys, KeyEncoder)>,
+    /// Nothing in the table has one of the keys, the caller vouches.
+    pub(crate) vouched: bool,
     pub(crate) files: StagedFiles,
 }
 

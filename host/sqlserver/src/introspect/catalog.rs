@@ -10,6 +10,9 @@ use crate::error::{Result, SqlServerError};
 use crate::name::{TableName, quote};
 use crate::statement::Parameters;
 
+/// `index_id` of a clustered index (T-SQL reference, "sys.indexes").
+const CLUSTERED: i64 = 1;
+
 /// What the catalog says of one table.
 pub(super) struct Description {
     pub(super) object_id: i32,
@@ -42,6 +45,9 @@ pub(super) struct CatalogColumn {
 
 pub(super) struct CatalogKey {
     pub(super) primary: bool,
+    pub(super) unique: bool,
+    /// The rows lie in its order.
+    pub(super) clustered: bool,
     pub(super) column_ids: Vec<i32>,
 }
 
@@ -93,10 +99,10 @@ LEFT JOIN {prefix}sys.types AS b ON b.user_type_id = c.system_type_id
 LEFT JOIN {prefix}sys.default_constraints AS d ON d.object_id = c.default_object_id
 WHERE c.object_id = @id
 ORDER BY c.column_id;
-SELECT i.index_id, i.is_primary_key, k.column_id
+SELECT i.index_id, i.is_primary_key, i.is_unique, k.column_id
 FROM {prefix}sys.indexes AS i
 JOIN {prefix}sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id
-WHERE i.object_id = @id AND i.is_unique = 1 AND i.is_disabled = 0 AND i.has_filter = 0 AND k.key_ordinal > 0
+WHERE i.object_id = @id AND (i.is_unique = 1 OR i.index_id = 1) AND i.is_disabled = 0 AND i.has_filter = 0 AND k.key_ordinal > 0
 ORDER BY i.index_id, k.key_ordinal;
 SELECT SUM(p.[rows]) FROM {prefix}sys.partitions AS p WHERE p.object_id = @id AND p.index_id IN (0, 1);
 SELECT COUNT(*) FROM {prefix}sys.triggers AS g WHERE g.parent_id = @id AND g.is_disabled = 0;
@@ -137,7 +143,7 @@ SELECT d.name, d.snapshot_isolation_state FROM sys.databases AS d WHERE d.name =
         snapshot_isolation: database.flag()?,
         row_estimate: row_estimate.and_then(|rows| u64::try_from(rows).ok()),
         columns: columns.into_iter().map(column).collect::<Result<_>>()?,
-        keys: unique_keys(keys)?,
+        keys: index_keys(keys)?,
     }))
 }
 
@@ -161,18 +167,24 @@ fn column(row: Row) -> Result<CatalogColumn> {
     })
 }
 
-fn unique_keys(rows: Vec<Row>) -> Result<Vec<CatalogKey>> {
+fn index_keys(rows: Vec<Row>) -> Result<Vec<CatalogKey>> {
     let mut keys: Vec<(i64, CatalogKey)> = Vec::new();
     for row in rows {
         let mut fields = Fields::of(row);
-        let (index, primary, column) =
-            (fields.integer()?, fields.flag()?, fields.integer()? as i32);
+        let (index, primary, unique, column) = (
+            fields.integer()?,
+            fields.flag()?,
+            fields.flag()?,
+            fields.integer()? as i32,
+        );
         match keys.last_mut() {
             Some((last, key)) if *last == index => key.column_ids.push(column),
             _ => keys.push((
                 index,
                 CatalogKey {
                     primary,
+                    unique,
+                    clustered: index == CLUSTERED,
                     column_ids: vec![column],
                 },
             )),

@@ -98,6 +98,10 @@ fn assemble(
             .collect()
     };
     let unique_keys = keys.iter().map(|(_, key)| columns_of(key)).collect();
+    let clustered = description.keys.iter().find(|key| key.clustered);
+    let clustered_key = clustered
+        .and_then(|key| carried_columns(key, &carried))
+        .map_or_else(Vec::new, |key| columns_of(&key));
     let carried: Vec<SqlColumn> = carried.into_iter().map(|(_, column)| column).collect();
     Ok(SqlTable {
         table: Table {
@@ -117,6 +121,7 @@ fn assemble(
         snapshot_isolation: description.snapshot_isolation,
         columns: carried,
         unique_keys,
+        clustered_key,
         skipped,
     })
 }
@@ -155,17 +160,19 @@ fn same(left: &str, right: &str) -> bool {
 fn carried_keys(keys: &[CatalogKey], carried: &[(i32, SqlColumn)]) -> Vec<(bool, Vec<usize>)> {
     let mut found: Vec<(bool, Vec<usize>)> = keys
         .iter()
-        .filter_map(|key| {
-            let ordinals: Option<Vec<usize>> = key
-                .column_ids
-                .iter()
-                .map(|id| carried.iter().position(|(column_id, _)| column_id == id))
-                .collect();
-            Some((key.primary, ordinals?))
-        })
+        .filter(|key| key.unique)
+        .filter_map(|key| Some((key.primary, carried_columns(key, carried)?)))
         .collect();
     found.sort_by_key(|(primary, _)| !primary);
     found
+}
+
+/// The key's columns as ordinals, if all are carried.
+fn carried_columns(key: &CatalogKey, carried: &[(i32, SqlColumn)]) -> Option<Vec<usize>> {
+    key.column_ids
+        .iter()
+        .map(|id| carried.iter().position(|(column_id, _)| column_id == id))
+        .collect()
 }
 
 fn plan_column(column: &SqlColumn, key_position: Option<u32>) -> Column {

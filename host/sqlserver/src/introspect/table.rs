@@ -26,6 +26,9 @@ pub struct SqlTable {
     pub columns: Vec<SqlColumn>,
     /// The column names of each unique key, the primary key first; only keys whose columns are all carried.
     pub unique_keys: Vec<Vec<String>>,
+    /// The columns of the clustered index, unique or not, in whose order the rows lie; empty for a heap, and
+    /// where not all of them are carried.
+    pub clustered_key: Vec<String>,
     /// Columns that were passed over because icehost does not carry their type: name and type.
     pub skipped: Vec<(String, String)>,
 }

@@ -7,6 +7,7 @@ mod extraction;
 pub(crate) mod literal;
 pub(crate) mod merge;
 mod probe;
+mod ranges;
 pub(crate) mod staging;
 
 pub use ddl::{NewColumn, create_table};
@@ -15,3 +16,4 @@ pub use extraction::extraction;
 pub(crate) use extraction::{asked_aggregates, computed_from_rows};
 pub use merge::{MergeStatements, merge};
 pub use probe::probes;
+pub use ranges::range_boundaries;

@@ -1,0 +1,257 @@
+//! What is left of a first load that was interrupted: which ranges there are, which are done, in which files.
+//!
+//! The journal lies beside the table's metadata under a name that no Iceberg reader looks for. It is replaced
+//! as a whole and atomically, so that a crash leaves the state before or after a range, and a lock tells
+//! other runs that one is at work. It is gone once the load is committed.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use icehost_lake::LakeTable;
+use icehost_plan::{KeyRange, Value};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::SyncError;
+use crate::range_task::RangeDone;
+
+const NAME: &str = "icehost-first-load.json";
+const LOCK: &str = "icehost-first-load.lock";
+/// The layout of the file.
+const FORMAT: u32 = 1;
+
+/// A first load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LoadRecord {
+    format: u32,
+    /// Identifies the load in the summaries of the snapshots that it makes, through all its runs.
+    pub(crate) id: Uuid,
+    /// When it began, in RFC 3339.
+    pub(crate) started: String,
+    /// The load has created the lake table.
+    pub(crate) created_table: bool,
+    pub(crate) inputs: Inputs,
+    /// What the change detector wanted read, and how it was to land in the lake.
+    pub(crate) plans: String,
+    /// What the probes had read: the bounds that all ranges are read under.
+    pub(crate) readings: Vec<Value>,
+    /// The columns whose values bound the ranges.
+    pub(crate) key: Vec<String>,
+    pub(crate) ranges: Vec<RangeEntry>,
+}
+
+/// What must not change between the runs of one load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Inputs {
+    pub(crate) source: String,
+    pub(crate) server: String,
+    /// A table dropped and created again has another one.
+    pub(crate) object_id: i32,
+    /// Name, type, nullability and collation of each column.
+    pub(crate) columns: Vec<String>,
+    /// Name, SHA-256 and options of the change detector.
+    pub(crate) strategy: String,
+    /// Name, SHA-256 and options of the lake's merger.
+    pub(crate) lake_merge: String,
+    pub(crate) time_precision: String,
+}
+
+/// A range and how far it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RangeEntry {
+    pub(crate) range: KeyRange,
+    /// Its files and counts, once it has been read.
+    pub(crate) done: Option<RangeDone>,
+    /// The snapshot that holds its rows.
+    pub(crate) snapshot_id: Option<i64>,
+}
+
+impl LoadRecord {
+    pub(crate) fn new(inputs: Inputs, plans: String, readings: Vec<Value>) -> LoadRecord {
+        LoadRecord {
+            format: FORMAT,
+            id: Uuid::now_v7(),
+            started: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            created_table: false,
+            inputs,
+            plans,
+            readings,
+            key: Vec::new(),
+            ranges: Vec::new(),
+        }
+    }
+
+    /// Ranges that have been read.
+    pub(crate) fn done(&self) -> usize {
+        let done = |entry: &&RangeEntry| entry.done.is_some();
+        self.ranges.iter().filter(done).count()
+    }
+
+    /// Whether a snapshot holds a part of the load already.
+    pub(crate) fn partly_committed(&self) -> bool {
+        self.ranges.iter().any(|entry| entry.snapshot_id.is_some())
+    }
+}
+
+impl Inputs {
+    /// What differs, for people; `None` where nothing does.
+    pub(crate) fn difference(&self, now: &Inputs) -> Option<&'static str> {
+        let pairs = [
+            (self.source == now.source, "the source"),
+            (self.server == now.server, "the server"),
+            (
+                self.object_id == now.object_id && self.columns == now.columns,
+                "the source table or the choice of its columns",
+            ),
+            (self.strategy == now.strategy, "the strategy or its options"),
+            (
+                self.lake_merge == now.lake_merge,
+                "the lake's merge strategy or its options",
+            ),
+            (
+                self.time_precision == now.time_precision,
+                "--time-precision",
+            ),
+        ];
+        pairs
+            .into_iter()
+            .find_map(|(same, what)| (!same).then_some(what))
+    }
+}
+
+/// The right to work on a table's first load, and its journal.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    /// Locked as long as this lives.
+    _lock: File,
+}
+
+impl Journal {
+    /// Whether an interrupted load, or one that is under way, has left a journal.
+    pub(crate) fn is_present(table: &LakeTable) -> bool {
+        directory(table).join(NAME).exists()
+    }
+
+    /// Claims the first load of a table, which must exist.
+    ///
+    /// # Errors
+    /// Another process has claimed it.
+    pub(crate) async fn claim(table: &LakeTable) -> Result<Journal, SyncError> {
+        let (directory, name) = (directory(table), table.name().to_owned());
+        blocking(move || {
+            let path = directory.join(LOCK);
+            // The file stays behind, empty: to remove it would let two processes lock two files of one name.
+            let lock = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)
+                .map_err(|e| failed("create", &path, e))?;
+            match lock.try_lock() {
+                Ok(()) => Ok(Journal {
+                    path: directory.join(NAME),
+                    _lock: lock,
+                }),
+                Err(TryLockError::WouldBlock) => Err(SyncError::settings(
+                    format!("another run is at work on the first load of lake table {name}"),
+                    "wait for it to end, or stop it; what it has read by then is not read again",
+                )),
+                Err(TryLockError::Error(e)) => Err(failed("lock", &path, e)),
+            }
+        })
+        .await
+    }
+
+    /// The load that the journal tells of.
+    pub(crate) async fn read(&self) -> Result<Option<LoadRecord>, SyncError> {
+        let path = self.path.clone();
+        blocking(move || {
+            let text = match fs::read(&path) {
+                Ok(text) => text,
+                Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(e) => return Err(failed("read", &path, e)),
+            };
+            let malformed = |reason: String| {
+                SyncError::settings(
+                    format!(
+                        "the journal of a first load, {}, cannot be read: {reason}",
+                        path.display()
+                    ),
+                    "remove the file to start the load over",
+                )
+            };
+            let record: LoadRecord =
+                serde_json::from_slice(&text).map_err(|e| malformed(e.to_string()))?;
+            match record.format {
+                FORMAT => Ok(Some(record)),
+                other => Err(malformed(format!("it is of format {other}"))),
+            }
+        })
+        .await
+    }
+
+    /// Replaces the journal.
+    pub(crate) async fn write(&self, record: &LoadRecord) -> Result<(), SyncError> {
+        let path = self.path.clone();
+        let text = serde_json::to_vec(record)
+            .map_err(|e| failed("write", &path, std::io::Error::other(e)))?;
+        blocking(move || replace(&path, &text)).await
+    }
+
+    /// Removes the journal; the right ends when the value is dropped.
+    pub(crate) async fn remove(&self) -> Result<(), SyncError> {
+        let path = self.path.clone();
+        blocking(move || match fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(failed("remove", &path, e)),
+            _ => sync_parent(&path),
+        })
+        .await
+    }
+}
+
+fn directory(table: &LakeTable) -> PathBuf {
+    table.location().join("metadata")
+}
+
+/// Writes a whole new file, fsyncs it and renames it into place.
+fn replace(path: &Path, text: &[u8]) -> Result<(), SyncError> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut new = tempfile::Builder::new()
+        .prefix(".icehost-")
+        .suffix(".tmp")
+        .tempfile_in(directory)
+        .map_err(|e| failed("write in", directory, e))?;
+    new.write_all(text)
+        .and_then(|()| new.as_file().sync_all())
+        .map_err(|e| failed("write", path, e))?;
+    new.persist(path)
+        .map_err(|e| failed("replace", path, e.error))?;
+    sync_parent(path)
+}
+
+fn sync_parent(path: &Path) -> Result<(), SyncError> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|e| failed("write to", directory, e))
+}
+
+fn failed(doing: &str, path: &Path, error: std::io::Error) -> SyncError {
+    SyncError::settings(
+        format!("cannot {doing} {}: {error}", path.display()),
+        "the warehouse must be writable, on a file system that locks files",
+    )
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SyncError> + Send + 'static,
+) -> Result<T, SyncError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| {
+        Err(SyncError::settings(
+            format!("the journal's thread failed: {e}"),
+            "please report this as a defect",
+        ))
+    })
+}

@@ -1,0 +1,78 @@
+//! From a source table into data files that no snapshot refers to yet.
+
+use icehost_lake::{LakeTable, RowChange, StageOptions, Staged};
+use icehost_plan::ValidExtractionPlan;
+use icehost_sqlserver::{Connection, ExtractOptions, Extracted, SqlTable};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::SyncError;
+use crate::error::Doing;
+use crate::failpoint::failpoint;
+
+/// Batches that may wait between the reader and the writer.
+const BATCHES_BETWEEN: usize = 1;
+
+/// What to read and where it goes.
+pub(crate) struct Transfer<'a> {
+    pub(crate) table: &'a SqlTable,
+    pub(crate) plan: &'a ValidExtractionPlan,
+    pub(crate) lake: &'a LakeTable,
+    pub(crate) change: &'a RowChange,
+    pub(crate) extract: ExtractOptions,
+    pub(crate) stage: StageOptions,
+    pub(crate) run_id: Uuid,
+}
+
+impl Transfer<'_> {
+    /// Reads from the source while what came before is encoded and written. `progress` takes rows and bytes
+    /// so far, after each batch. Where it fails, the files are gone.
+    pub(crate) async fn run(
+        &self,
+        connection: &mut Connection,
+        mut progress: impl FnMut(u64, u64) + Send,
+        cancel: &CancellationToken,
+    ) -> Result<(Extracted, Staged), SyncError> {
+        let reading = || format!("reading source table {}", self.table.name);
+        let writing = || format!("writing files of lake table {}", self.lake.name());
+        let mut writer = self
+            .lake
+            .stage(self.run_id, self.change.clone(), self.stage.clone())
+            .await
+            .doing(writing)?;
+        let mut extraction = connection
+            .extract(self.table, self.plan, self.extract)
+            .await
+            .doing(reading)?;
+
+        let (sender, mut receiver) = mpsc::channel(BATCHES_BETWEEN);
+        let read = async move {
+            while let Some(batch) = tokio::select! {
+                batch = extraction.next_batch() => batch.doing(reading)?,
+                () = cancel.cancelled() => return Err(SyncError::cancelled()),
+            } {
+                // The writer went away: its own error says why.
+                if sender.send(batch).await.is_err() {
+                    break;
+                }
+            }
+            drop(sender);
+            Ok(extraction)
+        };
+        let write = async move {
+            let (mut rows, mut bytes) = (0, 0);
+            while let Some(batch) = receiver.recv().await {
+                rows += batch.num_rows() as u64;
+                bytes += batch.get_array_memory_size() as u64;
+                writer.write(batch).await.doing(writing)?;
+                failpoint("sync::while-staging")?;
+                progress(rows, bytes);
+            }
+            Ok(writer)
+        };
+        let (extraction, writer) = tokio::try_join!(read, write)?;
+        let staged = writer.finish().await.doing(writing)?;
+        Ok((extraction.finish().doing(reading)?, staged))
+    }
+}

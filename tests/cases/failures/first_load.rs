@@ -1,0 +1,324 @@
+//! A first load in ranges that fails, crashes or is stopped: the next run reads only what is missing.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+
+use icehost_tests::{Bed, Command, Dump, customers};
+use serde_json::Value;
+
+use crate::files::files;
+
+/// 500 customers in 11 ranges, one connection at a time so that their order is known.
+fn load(bed: &Bed) -> Command {
+    bed.sync("dbo.Customers", "demo.customers")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .args(["--range-rows", "50", "--retries", "0"])
+}
+
+fn per_range(bed: &Bed) -> Command {
+    load(bed).args(["--commit", "per-range"])
+}
+
+fn journal(bed: &Bed) -> std::path::PathBuf {
+    bed.lake("demo.customers")
+        .join("metadata/icehost-first-load.json")
+}
+
+/// The journal is gone, no file is left that no snapshot refers to, and the rows are the source's.
+#[track_caller]
+fn assert_loaded(bed: &Bed, place: &str) {
+    assert!(!journal(bed).exists(), "{place}: the journal is removed");
+    let lake = Dump::agreed(&bed.lake("demo.customers"), None);
+    bed.source_dump("dbo.Customers")
+        .assert_equals(&lake, &format!("source after {place}"), "lake");
+}
+
+fn data_files(bed: &Bed) -> usize {
+    let all = files(&bed.lake("demo.customers").join("data"));
+    all.len()
+}
+
+#[test]
+fn after_a_crash_in_the_middle_only_what_is_missing_is_read() {
+    for (place, resumed) in [
+        ("sync::load-begun=return(crash)", 0),
+        ("sync::range-read=3*off->return(crash)", 3),
+        ("sync::range-recorded=3*off->return(crash)", 4),
+        ("sync::after-extract=return(crash)", 11),
+        ("lake::before-metadata-link=1*off->return(crash)", 11),
+    ] {
+        let bed = customers::bed(500);
+        let run = load(&bed).env("FAILPOINTS", place).run();
+        assert_eq!(run.code, None, "{place}\n{}", run.stderr);
+        assert!(journal(&bed).exists(), "{place}");
+        // What changes now belongs to the run after the load.
+        customers::change(&bed, 5, "2026-02-02");
+        customers::add(&bed, 501, 510, "2026-02-01");
+        let next = load(&bed).json();
+        assert_eq!(next["ranges"], 11, "{place}");
+        assert_eq!(next["ranges_resumed"], resumed, "{place}");
+        let missing = if resumed == 0 { 495 } else { 500 };
+        assert_eq!(next["rows_extracted"], missing, "{place}");
+        assert_eq!(next["first_sync"], true);
+        let last = load(&bed).json();
+        assert_eq!(last["rows_extracted"], 15, "{place}");
+        assert_loaded(&bed, place);
+    }
+}
+
+#[test]
+fn after_an_error_in_a_range_the_others_stay() {
+    let bed = customers::bed(500);
+    let run = load(&bed)
+        .env("FAILPOINTS", "sync::range-read=4*off->return")
+        .run()
+        .failure(&["sync::range-read"]);
+    assert!(run.stderr.contains("4 of 11 ranges"), "{}", run.stderr);
+    assert_eq!(
+        data_files(&bed),
+        4,
+        "those of the range that failed are gone"
+    );
+    let next = load(&bed).json();
+    assert_eq!(next["ranges_resumed"], 4);
+    assert_eq!(data_files(&bed), 10, "the last range is empty");
+    assert_loaded(&bed, "an error");
+}
+
+#[test]
+fn a_crash_behind_the_commit_leaves_a_journal_that_is_cleared_away() {
+    for place in [
+        "lake::after-metadata-link=1*off->return(crash)",
+        "sync::ranges-committed=return(crash)",
+    ] {
+        let bed = customers::bed(500);
+        let run = load(&bed).env("FAILPOINTS", place).run();
+        assert_eq!(run.code, None, "{place}\n{}", run.stderr);
+        let next = load(&bed).json();
+        assert_eq!(next["rows_extracted"], 0, "{place}");
+        assert_loaded(&bed, place);
+    }
+}
+
+#[test]
+fn ranges_that_were_committed_one_by_one_are_not_added_twice() {
+    for place in [
+        "sync::range-recorded=4*off->return(crash)",
+        "sync::ranges-committed=return(crash)",
+        "sync::ranges-committed=4*off->return(crash)",
+        "sync::ranges-committed=9*off->return(crash)",
+        "lake::after-metadata-link=5*off->return(crash)",
+        "lake::before-metadata-link=5*off->return(crash)",
+    ] {
+        for finish in [load, per_range] {
+            let bed = customers::bed(500);
+            let run = per_range(&bed).env("FAILPOINTS", place).run();
+            assert_eq!(run.code, None, "{place}\n{}", run.stderr);
+            let watermark = bed.on_lake(["watermark", "show"], "demo.customers").json();
+            if place != "sync::ranges-committed=9*off->return(crash)" {
+                assert_eq!(watermark["watermark"], Value::Null, "{place}");
+            }
+            finish(&bed).json();
+            assert_loaded(&bed, place);
+            customers::change(&bed, 5, "2026-02-02");
+            assert_eq!(load(&bed).json()["rows_removed"], 5, "{place}");
+            assert_loaded(&bed, place);
+        }
+    }
+}
+
+#[test]
+fn files_that_are_missing_or_cut_short_are_read_again() {
+    let bed = customers::bed(500);
+    load(&bed)
+        .env("FAILPOINTS", "sync::range-read=4*off->return")
+        .run()
+        .failure(&["sync::range-read"]);
+    let there = files(&bed.lake("demo.customers").join("data"));
+    fs::remove_file(&there[0]).unwrap();
+    let cut = fs::OpenOptions::new().write(true).open(&there[1]).unwrap();
+    cut.set_len(100).unwrap();
+    let run = load(&bed).args(["--output", "json"]).run().success();
+    assert!(
+        run.stderr.contains("missing or of another size"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.json()["ranges_resumed"], 2);
+    assert_eq!(data_files(&bed), 10);
+    assert_loaded(&bed, "lost files");
+}
+
+#[test]
+fn changed_settings_start_the_load_over() {
+    for changed in [
+        vec!["--strategy-option", "lookback-seconds=5"],
+        vec!["--exclude-columns", "Email"],
+        vec!["--time-precision", "error"],
+        vec!["--restart"],
+    ] {
+        let bed = customers::bed(500);
+        load(&bed)
+            .env("FAILPOINTS", "sync::range-read=4*off->return")
+            .run()
+            .failure(&["sync::range-read"]);
+        let run = load(&bed)
+            .args(changed.iter().copied())
+            .args(["--output", "json"])
+            .run()
+            .success();
+        assert!(run.stderr.contains("is started over"), "{}", run.stderr);
+        assert_eq!(run.json()["ranges_resumed"], 0);
+        assert_eq!(data_files(&bed), 10, "{changed:?}: the old files are gone");
+        assert!(!journal(&bed).exists());
+    }
+}
+
+#[test]
+fn a_load_that_is_partly_committed_is_not_started_over_where_rows_would_come_twice() {
+    let bed = customers::bed(500);
+    let append = |bed: &Bed| {
+        bed.sync("dbo.Customers", "demo.customers")
+            .args(["--strategy", "timestamp", "--merge", "append-only"])
+            .args([
+                "--range-rows",
+                "50",
+                "--retries",
+                "0",
+                "--commit",
+                "per-range",
+            ])
+    };
+    append(&bed)
+        .env("FAILPOINTS", "sync::range-read=4*off->return")
+        .run()
+        .failure(&["sync::range-read"]);
+    append(&bed)
+        .arg("--restart")
+        .run()
+        .failure(&["holds 4 of 11 ranges", "a second time"]);
+    append(&bed).json();
+    assert_loaded(&bed, "append-only");
+
+    // An upsert finds them by their keys.
+    let bed = customers::bed(500);
+    per_range(&bed)
+        .env("FAILPOINTS", "sync::range-read=4*off->return")
+        .run()
+        .failure(&["sync::range-read"]);
+    let report = per_range(&bed).arg("--restart").json();
+    assert_eq!(report["ranges"], Value::Null);
+    assert_eq!(report["rows_removed"], 200);
+    assert_loaded(&bed, "upsert");
+}
+
+#[test]
+fn a_second_run_at_once_is_refused() {
+    let bed = customers::bed(500);
+    let mut first = load(&bed)
+        .args(["--parallel", "2"])
+        .env("FAILPOINTS", "sync::while-staging=sleep(1000)")
+        .spawn();
+    while !journal(&bed).exists() {
+        assert!(first.try_wait().unwrap().is_none(), "the run ended early");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    load(&bed)
+        .run()
+        .failure(&["another run is at work on the first load of lake table demo.customers"]);
+    bed.sync("dbo.Customers", "demo.customers")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .run()
+        .failure(&["another run is at work"]);
+    assert!(first.wait().unwrap().success());
+    assert_loaded(&bed, "two at once");
+}
+
+#[test]
+fn writers_that_are_at_work_meanwhile_lose_nothing_under_snapshot() {
+    let bed = customers::bed(2000);
+    bed.source().execute(&format!(
+        "ALTER DATABASE {} SET ALLOW_SNAPSHOT_ISOLATION ON",
+        bed.source_database()
+    ));
+    assert_writers_lose_nothing(&bed);
+}
+
+#[test]
+fn nor_under_read_committed() {
+    assert_writers_lose_nothing(&customers::bed(2000));
+}
+
+#[track_caller]
+fn assert_writers_lose_nothing(bed: &Bed) {
+    let child = bed
+        .sync("dbo.Customers", "demo.customers")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .args(["--parallel", "3", "--range-rows", "100"])
+        .env("FAILPOINTS", "sync::while-staging=sleep(30)")
+        .spawn();
+    while !journal(bed).exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let mut source = bed.source();
+    for round in 0..20 {
+        source.execute(&format!(
+            "UPDATE dbo.Customers SET Name = CONCAT(N'changed {round} ', CustomerID), ModifiedDate = DATEADD(second, {round}, '2026-03-01')
+             WHERE CustomerID % 20 = {round};
+             INSERT INTO dbo.Customers VALUES ({}, N'new', NULL, 1, DATEADD(second, {round}, '2026-03-01'))",
+            10_000 + round
+        ));
+    }
+    let first = icehost_tests::Run::of("the first load".to_owned(), child).success();
+    assert!(!first.stderr.contains("error"), "{}", first.stderr);
+    bed.sync("dbo.Customers", "demo.customers")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .json();
+    assert_loaded(bed, "concurrent writers");
+}
+
+#[test]
+fn a_lost_connection_costs_its_range_only() {
+    let bed = customers::bed_on_development_server(5000);
+    bed.server().faults().drop_connection_after_packets(60);
+    let run = bed
+        .sync("dbo.Customers", "demo.customers")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .args(["--parallel", "2", "--range-rows", "500", "--output", "json"])
+        .run()
+        .success();
+    assert!(run.stderr.contains("trying again"), "{}", run.stderr);
+    assert_loaded(&bed, "a lost connection");
+}
+
+#[test]
+fn an_interrupt_keeps_the_finished_ranges() {
+    let bed = customers::bed(500);
+    let mut child = load(&bed)
+        .env("FAILPOINTS", "sync::while-staging=sleep(300)")
+        .env("RUST_LOG", "icehost_cli=info")
+        .spawn();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("done=2") {
+        line.clear();
+        assert_ne!(
+            stderr.read_line(&mut line).unwrap(),
+            0,
+            "the run ended early"
+        );
+    }
+    let interrupted = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(interrupted.success());
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{rest}");
+    assert!(rest.contains("ranges of the first load are kept"), "{rest}");
+    assert!(rest.contains("it resumes"), "{rest}");
+    let next = load(&bed).json();
+    assert!(next["ranges_resumed"].as_u64().unwrap() >= 2, "{next}");
+    assert_loaded(&bed, "an interrupt");
+}
