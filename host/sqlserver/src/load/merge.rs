@@ -201,8 +201,8 @@ impl Loader<'_> {
     }
 
     /// Whether this is the first load into a table without rows, which then stays so until the transaction
-    /// ends. A MERGE would look each row up in nothing and write down its action; on SQL Server it also keeps
-    /// the whole statement from running on several processors.
+    /// ends. A MERGE would look each row up in nothing and write its action into a table variable, which also
+    /// keeps SQL Server from using several processors (T-SQL reference, "table").
     async fn finds_empty(&mut self, position: &Position) -> Result<bool> {
         // Where lock hints are not honoured, as on Babelfish, another session may still insert.
         if position.previous.is_some() || self.connection.server.is_babelfish {

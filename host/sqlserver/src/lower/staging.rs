@@ -98,6 +98,16 @@ impl Staging {
         })
     }
 
+    /// A table of these columns.
+    #[cfg(test)]
+    pub(crate) fn of(columns: Vec<StagedColumn>) -> Staging {
+        Staging {
+            table: "#stage".to_owned(),
+            columns,
+            misreads: false,
+        }
+    }
+
     /// The batch that creates the table.
     pub(crate) fn create(&self) -> String {
         let mut lines = vec![format!(
