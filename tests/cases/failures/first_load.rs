@@ -280,7 +280,7 @@ fn assert_writers_lose_nothing(bed: &Bed) {
 #[test]
 fn a_lost_connection_costs_its_range_only() {
     let bed = customers::bed_on_development_server(5000);
-    bed.server().faults().drop_connection_after_packets(60);
+    bed.server().faults().drop_connection_after_packets(25);
     let run = bed
         .sync("dbo.Customers", "demo.customers")
         .args(["--strategy", "timestamp", "--merge", "upsert"])
