@@ -567,3 +567,70 @@ async fn a_table_that_is_not_there_brings_names_that_are() {
     introspect(&mut connection, &name).await;
     server.execute(&format!("DROP TABLE {}", name.sql())).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_read_through_every_encryption_and_packet_size() {
+    let certificate = std::env::temp_dir().join(format!("icehost-read-{}.pem", std::process::id()));
+    for tls in [
+        icehost_devserver::Tls::None,
+        icehost_devserver::Tls::Offered,
+        icehost_devserver::Tls::Required,
+    ] {
+        let server = icehost_devserver::DevServer::builder()
+            .tls(tls)
+            .database("Test")
+            .start()
+            .await
+            .unwrap();
+        let (port, password) = (server.addr().port(), server.password().to_owned());
+        let mut options = vec!["encrypt=false", "encrypt=false&packet_size=512"];
+        if tls != icehost_devserver::Tls::Required {
+            options.push("encrypt=disable");
+        }
+        let trusted = format!("encrypt=strict&certificate={}", certificate.display());
+        if tls != icehost_devserver::Tls::None {
+            std::fs::write(&certificate, server.certificate_pem()).unwrap();
+            options.extend([
+                "trust_server_certificate=true",
+                "trust_server_certificate=true&packet_size=512",
+                "trust_server_certificate=true&packet_size=32767",
+                &trusted,
+            ]);
+        }
+        for (number, option) in options.into_iter().enumerate() {
+            let url = format!("mssql://sa@127.0.0.1:{port}/Test?{option}");
+            let endpoint = icehost_sqlserver::Endpoint::parse(&url)
+                .unwrap()
+                .with_password(&password);
+            let mut connection =
+                icehost_sqlserver::Connection::open(&endpoint, &Default::default())
+                    .await
+                    .unwrap_or_else(|error| panic!("{option}: {error}"));
+            let name = TableName::new("dbo", format!("T{number}"));
+            let columns = [icehost_sqlserver::lower::NewColumn {
+                name: "Id".to_owned(),
+                sql_type: icehost_plan::SqlType::Int,
+                nullable: false,
+                collation: None,
+            }];
+            connection
+                .create_table(&name, &columns, &["Id".to_owned()])
+                .await
+                .unwrap();
+            let table = introspect(&mut connection, &name).await;
+            let plan = plan(&table.table, None);
+            let (batches, extracted) =
+                extract(&mut connection, &table, &plan, ExtractOptions::default())
+                    .await
+                    .unwrap_or_else(|error| panic!("{option}: {error}"));
+            assert_eq!((batches.len(), extracted.rows), (0, 0), "{option}");
+            // The connection goes on with the next statement.
+            assert_eq!(
+                connection.probe(&table, &[max(0)]).await.unwrap(),
+                [Value::Null],
+                "{option}"
+            );
+        }
+    }
+    let _gone = std::fs::remove_file(&certificate);
+}

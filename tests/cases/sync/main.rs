@@ -1,6 +1,7 @@
 //! `icehost sync`, from a source table to the lake and on to a target.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod allocations;
 mod arguments;
 mod cursors;
 mod dry_run;

@@ -121,18 +121,39 @@ impl Cell<'static> {
 }
 
 impl<'a> Cell<'a> {
-    /// Whether the driver takes the value in a bulk load: it holds `(max)` columns to the 65,535 that stands
-    /// for "max" on the wire.
-    pub(crate) fn fits_bulk_load(&self) -> bool {
-        const LIMIT: usize = u16::MAX as usize;
+    /// The same value, which borrows nothing.
+    pub(crate) fn into_owned(self) -> Cell<'static> {
         match self {
-            Cell::Text(text) => text.len() <= LIMIT / 2 || text.encode_utf16().count() * 2 <= LIMIT,
-            Cell::Binary(bytes) => bytes.len() <= LIMIT,
-            _ => true,
+            Cell::Text(text) => Cell::Text(text.into_owned().into()),
+            Cell::Binary(bytes) => Cell::Binary(bytes.into_owned().into()),
+            Cell::Null => Cell::Null,
+            Cell::Bit(v) => Cell::Bit(v),
+            Cell::TinyInt(v) => Cell::TinyInt(v),
+            Cell::SmallInt(v) => Cell::SmallInt(v),
+            Cell::Int(v) => Cell::Int(v),
+            Cell::BigInt(v) => Cell::BigInt(v),
+            Cell::Real(v) => Cell::Real(v),
+            Cell::Float(v) => Cell::Float(v),
+            Cell::Decimal { unscaled, scale } => Cell::Decimal { unscaled, scale },
+            Cell::Uuid(v) => Cell::Uuid(v),
+            Cell::Date(days) => Cell::Date(days),
+            Cell::Time(ticks) => Cell::Time(ticks),
+            Cell::DateTime { days, ticks } => Cell::DateTime { days, ticks },
+            Cell::SmallDateTime { days, minutes } => Cell::SmallDateTime { days, minutes },
+            Cell::DateTime2 { days, ticks } => Cell::DateTime2 { days, ticks },
+            Cell::DateTimeOffset {
+                days,
+                ticks,
+                offset,
+            } => Cell::DateTimeOffset {
+                days,
+                ticks,
+                offset,
+            },
         }
     }
 
-    /// As a column or parameter of type `sql_type`, which the value must fit.
+    /// As a parameter of type `sql_type`, which the value must fit.
     pub(super) fn encode(self, sql_type: SqlType) -> Result<ColumnData<'a>> {
         let scale = match sql_type {
             SqlType::Time(scale) | SqlType::DateTime2(scale) | SqlType::DateTimeOffset(scale) => {

@@ -54,11 +54,6 @@ fn not_unicode(what: &str) -> SqlServerError {
 }
 
 fn from_token(token: &TokenError, endpoint: &Endpoint) -> SqlServerError {
-    let text = endpoint.scrub(token.message());
-    let place = match (token.procedure(), token.line()) {
-        ("", _) => String::new(),
-        (procedure, line) => format!(", procedure {procedure}, line {line}"),
-    };
     let message = ServerMessage {
         number: token.code(),
         class: token.class(),
@@ -66,20 +61,50 @@ fn from_token(token: &TokenError, endpoint: &Endpoint) -> SqlServerError {
         procedure: token.procedure().to_owned(),
         line: token.line(),
     };
-    let hint = hint_for_number(message.number);
-    let error = SqlServerError::new(
-        ErrorKind::Server(message),
-        format!(
-            "{} (error {}, level {}, state {}{place})",
-            text.trim_end().trim_end_matches('.'),
-            token.code(),
-            token.class(),
-            token.state()
-        ),
+    from_server(message, token.message(), endpoint)
+}
+
+/// An error that the server reported, with its text.
+pub(super) fn from_server(
+    message: ServerMessage,
+    text: &str,
+    endpoint: &Endpoint,
+) -> SqlServerError {
+    let text = endpoint.scrub(text);
+    let place = match (message.procedure.as_str(), message.line) {
+        ("", _) => String::new(),
+        (procedure, line) => format!(", procedure {procedure}, line {line}"),
+    };
+    let text = format!(
+        "{} (error {}, level {}, state {}{place})",
+        text.trim_end().trim_end_matches('.'),
+        message.number,
+        message.class,
+        message.state
     );
+    let hint = hint_for_number(message.number);
+    let error = SqlServerError::new(ErrorKind::Server(message), text);
     match hint {
         Some(hint) => error.with_hint(hint),
         None => error,
+    }
+}
+
+/// Whether the server closes the connection after this error.
+pub(super) fn is_fatal(message: &ServerMessage) -> bool {
+    message.class >= FATAL_CLASS
+}
+
+/// An error of the socket, or what came over it.
+pub(super) fn from_io(error: &io::Error, endpoint: &Endpoint) -> SqlServerError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => SqlServerError::protocol(format!(
+            "the answer of {endpoint} was not understood: {error}"
+        )),
+        _ => SqlServerError::new(
+            ErrorKind::ConnectionLost,
+            format!("the connection to {endpoint} broke: {error}"),
+        ),
     }
 }
 
@@ -99,11 +124,6 @@ pub(super) fn from_handshake(error: Error, endpoint: &Endpoint) -> SqlServerErro
             )
             .with_hint(hint)
         }
-        Error::Tls(text) => tls(&text, endpoint),
-        Error::Io {
-            kind: IoErrorKind::InvalidData | IoErrorKind::InvalidInput,
-            message,
-        } => tls(&message, endpoint),
         Error::Io { kind, message } => {
             let lost = SqlServerError::new(
                 ErrorKind::ConnectionLost,
@@ -117,29 +137,6 @@ pub(super) fn from_handshake(error: Error, endpoint: &Endpoint) -> SqlServerErro
                 _ => lost,
             }
         }
-        Error::Protocol(text) if text.contains("encryption level") => SqlServerError::new(
-            ErrorKind::Tls,
-            format!("{endpoint} does not encrypt, and encrypt=true asks for it"),
-        )
-        .with_hint(
-            "set up encryption on the server, or write encrypt=false on a network that you trust",
-        ),
         other => from_driver(other, endpoint),
     }
-}
-
-fn tls(text: &str, endpoint: &Endpoint) -> SqlServerError {
-    // The driver adds advice about its own functions behind the first sentence.
-    let reason = text.split(" To connect anyway").next().unwrap_or(text);
-    SqlServerError::new(
-        ErrorKind::Tls,
-        format!(
-            "no encrypted connection to {endpoint}: {}",
-            endpoint.scrub(reason.trim_end_matches('.'))
-        ),
-    )
-    .with_hint(
-        "name the certificate's authority with certificate=FILE; trust_server_certificate=true skips the check, \
-         on a network that you trust",
-    )
 }

@@ -1,26 +1,36 @@
-//! The one module that knows the TDS driver. Everything else sees [`Client`], [`Cell`] and [`Statement`].
+//! The one module that knows TDS. Everything else sees [`Client`], [`Cell`], [`Block`] and [`Statement`].
+//!
+//! tiberius logs in and runs statements; the rows of a large result are read past it (`stream`), over a
+//! connection that is ours (`transport`).
 
+mod bulk;
 mod cell;
 mod dial;
 mod failure;
+mod stream;
+mod transport;
 
 use std::borrow::Cow;
 use std::net::{Shutdown, TcpStream as StdTcpStream};
-use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::{Stream, TryStreamExt};
+use futures::TryStreamExt;
 use icehost_plan::SqlType;
-use tiberius::{ColumnData, Command, CommandItem, TokenRow};
-use tokio::net::TcpStream;
+use tiberius::{ColumnData, Command, CommandItem};
 use tokio_util::compat::Compat;
 
+pub(crate) use bulk::{BulkLoad, PART};
 pub(crate) use cell::Cell;
 pub(crate) use dial::connect;
+pub(crate) use stream::wire;
+pub(crate) use stream::{Block, Field, Kind, Rows};
 
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::lower::literal;
 use crate::statement::Statement;
+use transport::Wire;
 
 /// A row of a result.
 pub(crate) type Row = Vec<Cell<'static>>;
@@ -41,11 +51,13 @@ impl Answer {
 
 /// A logged-in TDS connection: one request at a time.
 pub(crate) struct Client {
-    inner: tiberius::Client<Compat<TcpStream>>,
+    inner: tiberius::Client<Compat<Wire>>,
+    /// What `inner` talks through.
+    wire: Wire,
     /// The server takes a `datetime` parameter for a little less than it is: Babelfish does, so that
     /// `column <= @p` misses the row at the bound. The parameter then goes as `datetime2(3)`.
     pub(crate) misreads_datetime: bool,
-    fuse: Fuse,
+    fuse: Arc<Fuse>,
     endpoint: Endpoint,
 }
 
@@ -53,11 +65,11 @@ pub(crate) struct Client {
 /// releases its locks at once. What is left of the answer could not be told from the next one.
 struct Fuse {
     socket: StdTcpStream,
-    blown: bool,
+    blown: AtomicBool,
 }
 
 /// A request under way; dropping it before [`InFlight::done`] blows the fuse.
-struct InFlight<'c>(Option<&'c mut Fuse>);
+struct InFlight<'c>(Option<&'c Fuse>);
 
 impl InFlight<'_> {
     fn done(mut self) {
@@ -68,17 +80,21 @@ impl InFlight<'_> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         if let Some(fuse) = self.0.take() {
-            fuse.blown = true;
-            if let Err(error) = fuse.socket.shutdown(Shutdown::Both) {
-                tracing::debug!(%error, "the socket of an abandoned request was closed already");
-            }
+            fuse.blow();
         }
     }
 }
 
 impl Fuse {
-    fn begin(&mut self) -> Result<InFlight<'_>> {
-        if self.blown {
+    fn new(socket: StdTcpStream) -> Fuse {
+        Fuse {
+            socket,
+            blown: AtomicBool::new(false),
+        }
+    }
+
+    fn begin(&self) -> Result<InFlight<'_>> {
+        if self.blown.load(Ordering::Relaxed) {
             return Err(SqlServerError::new(
                 ErrorKind::ConnectionLost,
                 "the connection was closed because an earlier request on it failed or was abandoned",
@@ -86,6 +102,13 @@ impl Fuse {
             .with_hint("open a new connection"));
         }
         Ok(InFlight(Some(self)))
+    }
+
+    fn blow(&self) {
+        self.blown.store(true, Ordering::Relaxed);
+        if let Err(error) = self.socket.shutdown(Shutdown::Both) {
+            tracing::debug!(%error, "the socket of an abandoned request was closed already");
+        }
     }
 }
 
@@ -134,47 +157,27 @@ impl Client {
         Ok(answer)
     }
 
-    /// Runs a statement with one result set and hands out its rows as they come.
+    /// Runs a statement with one result set and hands out its rows as they come, past the driver.
     pub(crate) async fn stream(&mut self, statement: &Statement) -> Result<Rows<'_>> {
         let command = command(statement, self.misreads_datetime)?;
         let Client {
             inner,
+            wire,
             fuse,
             endpoint,
             ..
         } = self;
         let request = fuse.begin()?;
-        match command.exec(inner).await {
-            Ok(items) => Ok(Rows {
-                items: Some(Box::pin(items)),
-                request: Some(request),
-                endpoint,
-            }),
-            Err(error) => settle(request, Err(error), endpoint),
+        wire.divert();
+        let sent = async {
+            let mut nothing = command.exec(inner).await?;
+            while nothing.try_next().await?.is_some() {}
+            Ok(())
         }
-    }
-
-    /// Opens a bulk load into `table`, given as a statement has it, with the columns of these types.
-    pub(crate) async fn bulk<'c>(
-        &'c mut self,
-        table: &'c str,
-        columns: &'c [&'c str],
-        types: &'c [SqlType],
-    ) -> Result<BulkLoad<'c>> {
-        let Client {
-            inner,
-            fuse,
-            endpoint,
-            ..
-        } = self;
-        let request = fuse.begin()?;
-        match inner.bulk_insert_columns(table, columns).await {
-            Ok(load) => Ok(BulkLoad {
-                load,
-                request,
-                types,
-                endpoint,
-            }),
+        .await;
+        wire.restore();
+        match sent {
+            Ok(()) => Ok(Rows::new(wire.clone(), request, endpoint)),
             Err(error) => settle(request, Err(error), endpoint),
         }
     }
@@ -218,78 +221,4 @@ fn command(statement: &Statement, misreads_datetime: bool) -> Result<Command<'_>
         command.bind_param(parameter.name.as_str(), data);
     }
     Ok(command)
-}
-
-/// The rows of a statement under way. Dropping it unfinished closes the connection.
-pub(crate) struct Rows<'c> {
-    items: Option<Pin<Box<dyn Stream<Item = tiberius::Result<CommandItem>> + Send + 'c>>>,
-    request: Option<InFlight<'c>>,
-    endpoint: &'c Endpoint,
-}
-
-impl Rows<'_> {
-    /// The next row; `None` after the last.
-    pub(crate) async fn next(
-        &mut self,
-    ) -> Result<Option<impl Iterator<Item = Result<Cell<'static>>> + use<>>> {
-        loop {
-            let Some(items) = &mut self.items else {
-                return Ok(None);
-            };
-            match items.try_next().await {
-                Ok(Some(CommandItem::Row(row))) => {
-                    return Ok(Some(row.into_iter().map(Cell::decode)));
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    self.items = None;
-                    if let Some(request) = self.request.take() {
-                        request.done();
-                    }
-                    return Ok(None);
-                }
-                Err(error) => {
-                    self.items = None;
-                    return match self.request.take() {
-                        Some(request) => settle(request, Err(error), self.endpoint),
-                        None => Err(failure::from_driver(error, self.endpoint)),
-                    };
-                }
-            }
-        }
-    }
-}
-
-/// An open bulk load (MS-TDS 2.2.6.1).
-pub(crate) struct BulkLoad<'c> {
-    load: tiberius::BulkLoadRequest<'c, Compat<TcpStream>>,
-    request: InFlight<'c>,
-    types: &'c [SqlType],
-    endpoint: &'c Endpoint,
-}
-
-impl<'c> BulkLoad<'c> {
-    /// Sends a row; the driver writes as packets fill.
-    pub(crate) async fn send(&mut self, cells: impl Iterator<Item = Cell<'c>>) -> Result<()> {
-        let mut row = TokenRow::with_capacity(self.types.len());
-        for (cell, &sql_type) in cells.zip(self.types) {
-            row.push(cell.encode(sql_type)?);
-        }
-        self.load
-            .send(row)
-            .await
-            .map_err(|error| failure::from_driver(error, self.endpoint))
-    }
-
-    /// Ends the load; the number of rows that the server took.
-    pub(crate) async fn finish(self) -> Result<u64> {
-        let BulkLoad {
-            load,
-            request,
-            endpoint,
-            ..
-        } = self;
-        let result = load.finalize().await;
-        settle(request, result, endpoint).map(tiberius::ExecuteResult::total)
-    }
 }

@@ -4,25 +4,27 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_array::builder::{
-    BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, FixedSizeBinaryBuilder,
-    Float32Builder, Float64Builder, Int32Builder, Int64Builder, StringBuilder,
-    Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
+    BooleanBuilder, Date32Builder, Decimal128Builder, FixedSizeBinaryBuilder, Float32Builder,
+    Float64Builder, Int32Builder, Int64Builder, PrimitiveBuilder, Time64MicrosecondBuilder,
+    TimestampMicrosecondBuilder,
 };
+use arrow_array::types::ArrowPrimitiveType;
 use icehost_plan::{LakeType, SqlType};
 
 use super::TimePrecision;
-use crate::driver::Cell;
+use super::variable::{TooLarge, Variable};
+use crate::driver::{Block, Field, Kind, wire};
 use crate::error::{Result, SqlServerError};
 use crate::temporal;
 
 /// 100 ns ticks in a microsecond.
 const TICKS_PER_MICROSECOND: i64 = 10;
-/// What an Arrow array of 32-bit offsets holds.
-const MAX_ARRAY_BYTES: usize = i32::MAX as usize;
 
 /// Why a value was not taken.
 #[derive(Debug)]
 pub(super) struct Refusal {
+    /// Its row in the block, from 0.
+    pub(super) row: usize,
     pub(super) reason: String,
     pub(super) hint: Option<&'static str>,
 }
@@ -34,7 +36,6 @@ pub(super) struct ColumnBuilder {
     time_precision: TimePrecision,
     /// Blanks to fill a `char(n)` up to, where the server does not.
     pad_to: usize,
-    payload: usize,
     rows: usize,
     truncated: bool,
     offset_lost: bool,
@@ -56,9 +57,9 @@ enum Values {
     Time(Time64MicrosecondBuilder),
     Timestamp(TimestampMicrosecondBuilder),
     TimestampTz(TimestampMicrosecondBuilder),
-    Text(StringBuilder),
+    Text(Variable),
     Uuid(FixedSizeBinaryBuilder),
-    Binary(BinaryBuilder),
+    Binary(Variable),
 }
 
 impl Values {
@@ -80,9 +81,9 @@ impl Values {
             LakeType::TimestampTz => {
                 Values::TimestampTz(TimestampMicrosecondBuilder::new().with_data_type(lake.arrow()))
             }
-            LakeType::String => Values::Text(StringBuilder::new()),
+            LakeType::String => Values::Text(Variable::new()),
             LakeType::Uuid => Values::Uuid(FixedSizeBinaryBuilder::new(16)),
-            LakeType::Fixed(_) | LakeType::Binary => Values::Binary(BinaryBuilder::new()),
+            LakeType::Fixed(_) | LakeType::Binary => Values::Binary(Variable::new()),
         }
     }
 
@@ -118,7 +119,6 @@ impl ColumnBuilder {
             values: Values::new(sql_type.lake()),
             time_precision,
             pad_to,
-            payload: 0,
             rows: 0,
             truncated: false,
             offset_lost: false,
@@ -136,7 +136,11 @@ impl ColumnBuilder {
 
     /// Bytes of the values since then.
     pub(super) fn bytes(&self) -> usize {
-        self.rows * self.values.width() + self.payload
+        let payload = match &self.values {
+            Values::Text(values) | Values::Binary(values) => values.len(),
+            _ => 0,
+        };
+        self.rows * self.values.width() + payload
     }
 
     pub(super) fn was_truncated(&self) -> bool {
@@ -147,104 +151,141 @@ impl ColumnBuilder {
         self.offset_lost
     }
 
-    pub(super) fn push(&mut self, cell: &Cell<'static>) -> Result<(), Refusal> {
-        self.rows += 1;
-        match (&mut self.values, cell) {
-            (values, Cell::Null) => values.append_null(),
-            (Values::Boolean(builder), Cell::Bit(v)) => builder.append_value(*v),
-            (Values::Int(builder), Cell::TinyInt(v)) => builder.append_value((*v).into()),
-            (Values::Int(builder), Cell::SmallInt(v)) => builder.append_value((*v).into()),
-            (Values::Int(builder), Cell::Int(v)) => builder.append_value(*v),
-            (Values::Long(builder), Cell::BigInt(v)) => builder.append_value(*v),
-            (Values::Float(builder), Cell::Real(v)) => builder.append_value(*v),
-            (Values::Double(builder), Cell::Float(v)) => builder.append_value(*v),
+    /// Takes a block's values of the column at `position`. After a refusal, the builder is of no more use.
+    pub(super) fn append(&mut self, block: &Block<'_>, position: usize) -> Result<(), Refusal> {
+        let Some(kind) = block.columns.get(position).map(|column| column.kind) else {
+            return Err(malformed(0));
+        };
+        self.rows += block.rows;
+        let (precision, truncated) = (self.time_precision, &mut self.truncated);
+        match (&mut self.values, kind) {
+            (Values::Boolean(builder), Kind::Bit) => {
+                for (row, bytes) in block.values(position).enumerate() {
+                    match bytes {
+                        None => builder.append_null(),
+                        Some([bit]) => builder.append_value(*bit != 0),
+                        Some(_) => return Err(malformed(row)),
+                    }
+                }
+                Ok(())
+            }
+            (Values::Int(builder), Kind::TinyInt) => {
+                fill(builder, block, position, |b| Some((*b.first()?).into()))
+            }
+            (Values::Int(builder), Kind::SmallInt) => fill(builder, block, position, |b| {
+                Some(i16::from_le_bytes(b.try_into().ok()?).into())
+            }),
+            (Values::Int(builder), Kind::Int) => fill(builder, block, position, |b| {
+                Some(i32::from_le_bytes(b.try_into().ok()?))
+            }),
+            (Values::Long(builder), Kind::BigInt) => fill(builder, block, position, |b| {
+                Some(i64::from_le_bytes(b.try_into().ok()?))
+            }),
+            (Values::Float(builder), Kind::Real) => fill(builder, block, position, |b| {
+                Some(f32::from_le_bytes(b.try_into().ok()?))
+            }),
+            (Values::Double(builder), Kind::Float) => fill(builder, block, position, |b| {
+                Some(f64::from_le_bytes(b.try_into().ok()?))
+            }),
             (
-                Values::Decimal { builder, scale, .. },
-                Cell::Decimal {
-                    unscaled,
-                    scale: own,
+                Values::Decimal {
+                    builder, scale: 4, ..
                 },
-            ) if scale == own => builder.append_value(*unscaled),
-            (Values::Text(builder), Cell::Text(text)) => {
-                self.payload += fitting(text.len())?;
-                let blanks = match self.pad_to {
-                    0 => 0,
-                    length => length.saturating_sub(text.encode_utf16().count()),
+                Kind::Money,
+            ) => fill(builder, block, position, |b| Some(wire::money(b)?.into())),
+            (
+                Values::Decimal {
+                    builder, scale: 4, ..
+                },
+                Kind::SmallMoney,
+            ) => fill(builder, block, position, |b| {
+                Some(i32::from_le_bytes(b.try_into().ok()?).into())
+            }),
+            (Values::Decimal { builder, scale, .. }, Kind::Decimal { scale: own })
+                if *scale == own =>
+            {
+                fill(builder, block, position, wire::decimal)
+            }
+            (Values::Date(builder), Kind::Date) => fill(builder, block, position, |b| {
+                Some(temporal::from_date(wire::date(b)?))
+            }),
+            (Values::Time(builder), Kind::Time { scale }) => {
+                let read = |b: &[u8]| i64::try_from(wire::ticks(b, scale)?).ok();
+                fill_moments(builder, block, position, precision, truncated, read)
+            }
+            (Values::Timestamp(builder), Kind::DateTime) => fill(builder, block, position, |b| {
+                let (days, ticks) = wire::datetime(b)?;
+                Some(temporal::from_datetime(days, ticks) / TICKS_PER_MICROSECOND)
+            }),
+            (Values::Timestamp(builder), Kind::SmallDateTime) => {
+                fill(builder, block, position, |b| {
+                    let (days, minutes) = wire::smalldatetime(b)?;
+                    Some(temporal::from_smalldatetime(days, minutes) / TICKS_PER_MICROSECOND)
+                })
+            }
+            (Values::Timestamp(builder), Kind::DateTime2 { scale }) => {
+                let read = |b: &[u8]| {
+                    let (days, ticks) = wire::moment(b, scale)?;
+                    Some(temporal::from_datetime2(days, ticks))
                 };
-                match blanks {
-                    0 => builder.append_value(text),
-                    blanks => builder.append_value(format!("{text}{:blanks$}", "")),
+                fill_moments(builder, block, position, precision, truncated, read)
+            }
+            (Values::TimestampTz(builder), Kind::DateTimeOffset { scale }) => {
+                let offset_lost = &mut self.offset_lost;
+                let read = |b: &[u8]| {
+                    let (days, ticks, offset) = wire::moment_with_offset(b, scale)?;
+                    *offset_lost |= offset != 0;
+                    Some(temporal::from_datetime2(days, ticks))
+                };
+                fill_moments(builder, block, position, precision, truncated, read)
+            }
+            (Values::Uuid(builder), Kind::Uuid) => {
+                for (row, bytes) in block.values(position).enumerate() {
+                    match bytes {
+                        None => builder.append_null(),
+                        Some(bytes) => wire::uuid(bytes)
+                            .and_then(|bytes| builder.append_value(bytes).ok())
+                            .ok_or_else(|| malformed(row))?,
+                    }
                 }
-                self.payload += blanks;
+                Ok(())
             }
-            (Values::Binary(builder), Cell::Binary(bytes)) => {
-                self.payload += fitting(bytes.len())?;
-                builder.append_value(bytes);
+            (Values::Text(values), Kind::Utf16) => {
+                let pad_to = self.pad_to;
+                fill_variable(values, block, position, |bytes, out| {
+                    let before = out.len();
+                    wire::append_utf16(bytes, out).map_err(|_| not_unicode())?;
+                    pad(out, before, pad_to);
+                    Ok(())
+                })
             }
-            (Values::Uuid(builder), Cell::Uuid(bytes)) => {
-                if let Err(error) = builder.append_value(bytes) {
-                    return Err(Refusal {
-                        reason: error.to_string(),
-                        hint: None,
-                    });
-                }
+            (Values::Text(values), Kind::CodePage { utf8 }) => {
+                let pad_to = self.pad_to;
+                fill_variable(values, block, position, |bytes, out| {
+                    let before = out.len();
+                    wire::append_code_page(bytes, utf8, out).map_err(|_| not_unicode())?;
+                    pad(out, before, pad_to);
+                    Ok(())
+                })
             }
-            (Values::Date(builder), Cell::Date(days)) => {
-                builder.append_value(temporal::from_date(*days));
+            (Values::Binary(values), Kind::Binary) => {
+                fill_variable(values, block, position, |bytes, out| {
+                    out.extend_from_slice(bytes);
+                    Ok(())
+                })
             }
-            (Values::Time(builder), Cell::Time(ticks)) => {
-                let ticks = *ticks as i64;
-                builder.append_value(microseconds(
-                    ticks,
-                    self.time_precision,
-                    &mut self.truncated,
-                )?);
-            }
-            (Values::Timestamp(builder), Cell::DateTime { days, ticks }) => {
-                builder.append_value(temporal::from_datetime(*days, *ticks) / TICKS_PER_MICROSECOND)
-            }
-            (Values::Timestamp(builder), Cell::SmallDateTime { days, minutes }) => builder
-                .append_value(
-                    temporal::from_smalldatetime(*days, *minutes) / TICKS_PER_MICROSECOND,
-                ),
-            (Values::Timestamp(builder), Cell::DateTime2 { days, ticks }) => {
-                let ticks = temporal::from_datetime2(*days, *ticks);
-                builder.append_value(microseconds(
-                    ticks,
-                    self.time_precision,
-                    &mut self.truncated,
-                )?);
-            }
-            (
-                Values::TimestampTz(builder),
-                Cell::DateTimeOffset {
-                    days,
-                    ticks,
-                    offset,
-                },
-            ) => {
-                let ticks = temporal::from_datetime2(*days, *ticks);
-                builder.append_value(microseconds(
-                    ticks,
-                    self.time_precision,
-                    &mut self.truncated,
-                )?);
-                self.offset_lost |= *offset != 0;
-            }
-            (_, other) => {
-                return Err(Refusal {
-                    reason: format!("the server sent {other:?}, which is not of the column's type"),
-                    hint: Some("the table was changed while it was read; run again"),
-                });
-            }
+            (_, other) => Err(Refusal {
+                row: 0,
+                reason: format!("the server sent {other:?}, which is not of the column's type"),
+                hint: Some("the table was changed while it was read; run again"),
+            }),
         }
-        Ok(())
     }
 
     /// The values since the last call, as an array.
     pub(super) fn finish(&mut self) -> Result<ArrayRef> {
         self.rows = 0;
-        self.payload = 0;
+        let misfit = |error| SqlServerError::protocol(format!("column '{}': {error}", self.name));
         Ok(match &mut self.values {
             Values::Boolean(builder) => Arc::new(builder.finish()),
             Values::Int(builder) => Arc::new(builder.finish()),
@@ -259,48 +300,124 @@ impl ColumnBuilder {
                 let array = builder
                     .finish()
                     .with_precision_and_scale(*precision, *scale as i8);
-                Arc::new(array.map_err(|error| {
-                    SqlServerError::protocol(format!("column '{}': {error}", self.name))
-                })?)
+                Arc::new(array.map_err(misfit)?)
             }
             Values::Date(builder) => Arc::new(builder.finish()),
             Values::Time(builder) => Arc::new(builder.finish()),
             Values::Timestamp(builder) | Values::TimestampTz(builder) => Arc::new(builder.finish()),
-            Values::Text(builder) => Arc::new(builder.finish()),
+            Values::Text(values) => values.finish_text().map_err(misfit)?,
             Values::Uuid(builder) => Arc::new(builder.finish()),
-            Values::Binary(builder) => Arc::new(builder.finish()),
+            Values::Binary(values) => values.finish_binary().map_err(misfit)?,
         })
     }
 }
 
-impl Values {
-    fn append_null(&mut self) {
-        match self {
-            Values::Boolean(builder) => builder.append_null(),
-            Values::Int(builder) => builder.append_null(),
-            Values::Long(builder) => builder.append_null(),
-            Values::Float(builder) => builder.append_null(),
-            Values::Double(builder) => builder.append_null(),
-            Values::Decimal { builder, .. } => builder.append_null(),
-            Values::Date(builder) => builder.append_null(),
-            Values::Time(builder) => builder.append_null(),
-            Values::Timestamp(builder) | Values::TimestampTz(builder) => builder.append_null(),
-            Values::Text(builder) => builder.append_null(),
-            Values::Uuid(builder) => builder.append_null(),
-            Values::Binary(builder) => builder.append_null(),
+/// Values of a fixed size.
+#[inline]
+fn fill<T: ArrowPrimitiveType>(
+    builder: &mut PrimitiveBuilder<T>,
+    block: &Block<'_>,
+    position: usize,
+    read: impl Fn(&[u8]) -> Option<T::Native>,
+) -> Result<(), Refusal> {
+    for (row, bytes) in block.values(position).enumerate() {
+        match bytes {
+            None => builder.append_null(),
+            Some(bytes) => builder.append_value(read(bytes).ok_or_else(|| malformed(row))?),
         }
+    }
+    Ok(())
+}
+
+/// Moments and times, which `read` gives in ticks of 100 ns.
+#[inline]
+fn fill_moments<T: ArrowPrimitiveType<Native = i64>>(
+    builder: &mut PrimitiveBuilder<T>,
+    block: &Block<'_>,
+    position: usize,
+    precision: TimePrecision,
+    truncated: &mut bool,
+    mut read: impl FnMut(&[u8]) -> Option<i64>,
+) -> Result<(), Refusal> {
+    for (row, bytes) in block.values(position).enumerate() {
+        match bytes {
+            None => builder.append_null(),
+            Some(bytes) => {
+                let ticks = read(bytes).ok_or_else(|| malformed(row))?;
+                builder.append_value(microseconds(ticks, precision, truncated, row)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why a value of varying length was not taken, and what can be done.
+type Refused = (String, &'static str);
+
+/// Values of varying length, which `append` puts behind those before.
+#[inline]
+fn fill_variable(
+    values: &mut Variable,
+    block: &Block<'_>,
+    position: usize,
+    append: impl Fn(&[u8], &mut Vec<u8>) -> Result<(), Refused>,
+) -> Result<(), Refusal> {
+    let mut joined = Vec::new();
+    for (row, field) in block.column(position).enumerate() {
+        let taken = match field {
+            Field::Null => {
+                values.append_null();
+                continue;
+            }
+            Field::Whole(bytes) => append(bytes, values.bytes()),
+            // A chunk may end within a character, so they are put together first.
+            Field::Chunks(chunks) => {
+                joined.clear();
+                chunks.for_each(|chunk| joined.extend_from_slice(chunk));
+                append(&joined, values.bytes())
+            }
+        };
+        let ended = taken.and_then(|()| {
+            values.end_value().map_err(|TooLarge| {
+                (
+                    "the value makes a batch of more than 2 GiB, which is the most that is carried"
+                        .to_owned(),
+                    "leave the column out with --exclude-columns",
+                )
+            })
+        });
+        ended.map_err(|(reason, hint)| Refusal {
+            row,
+            reason,
+            hint: Some(hint),
+        })?;
+    }
+    Ok(())
+}
+
+/// Fills a `char(n)` up with blanks; `before` is where its text begins.
+fn pad(out: &mut Vec<u8>, before: usize, pad_to: usize) {
+    if pad_to > 0 {
+        let text = String::from_utf8_lossy(out.get(before..).unwrap_or_default());
+        let blanks = pad_to.saturating_sub(text.encode_utf16().count());
+        let length = out.len() + blanks;
+        out.resize(length, b' ');
     }
 }
 
-/// The length of a text or binary value, if an array can hold it at all.
-fn fitting(bytes: usize) -> Result<usize, Refusal> {
-    if bytes < MAX_ARRAY_BYTES {
-        return Ok(bytes);
+fn malformed(row: usize) -> Refusal {
+    Refusal {
+        row,
+        reason: "the server sent a value of the wrong length".to_owned(),
+        hint: None,
     }
-    Err(Refusal {
-        reason: format!("the value has {bytes} bytes, and 2 GiB is the most that is carried"),
-        hint: Some("leave the column out with --exclude-columns"),
-    })
+}
+
+fn not_unicode() -> Refused {
+    (
+        "the value is not valid Unicode: half of a surrogate pair stands alone".to_owned(),
+        "repair the value, or leave its column out with --exclude-columns",
+    )
 }
 
 /// Microseconds of 100 ns ticks.
@@ -308,12 +425,14 @@ fn microseconds(
     ticks: i64,
     precision: TimePrecision,
     truncated: &mut bool,
+    row: usize,
 ) -> Result<i64, Refusal> {
     if ticks % TICKS_PER_MICROSECOND != 0 {
         match precision {
             TimePrecision::Truncate => *truncated = true,
             TimePrecision::Error => {
                 return Err(Refusal {
+                    row,
                     reason: format!(
                         "the 100 ns digit {} does not fit the lake's microseconds",
                         ticks.rem_euclid(TICKS_PER_MICROSECOND)

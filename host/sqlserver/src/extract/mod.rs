@@ -2,6 +2,7 @@
 
 mod builder;
 mod observe;
+mod variable;
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use builder::ColumnBuilder;
 use observe::Observer;
 
 use crate::connection::Connection;
-use crate::driver::{Cell, Rows};
+use crate::driver::{Block, Cell, Rows};
 use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
 use crate::lower;
@@ -76,7 +77,6 @@ pub struct Extraction<'c> {
     key: Vec<(usize, String)>,
     observer: Observer,
     options: ExtractOptions,
-    row: Vec<Cell<'static>>,
     total_rows: u64,
     total_bytes: u64,
 }
@@ -125,7 +125,6 @@ impl<'c> Extraction<'c> {
             key: key.collect(),
             observer,
             options,
-            row: Vec::new(),
             total_rows: 0,
             total_bytes: 0,
         })
@@ -149,39 +148,49 @@ impl<'c> Extraction<'c> {
             return Ok(None);
         };
         loop {
+            let held = self.columns.first().map_or(0, ColumnBuilder::len);
+            let (rows_left, bytes_left) = (
+                self.options.batch_rows.saturating_sub(held),
+                self.options
+                    .batch_bytes
+                    .saturating_sub(bytes(&self.columns)),
+            );
+            if held > 0 && (rows_left == 0 || bytes_left == 0) {
+                break;
+            }
             let next = rows
-                .next()
+                .next(rows_left, bytes_left)
                 .await
                 .map_err(|error| error.context(format!("reading {}", self.table.name)))?;
-            let Some(cells) = next else {
+            let Some(block) = next else {
                 self.rows = None;
                 break;
             };
-            self.row.clear();
-            for cell in cells {
-                self.row.push(cell?);
-            }
-            if self.row.len() != self.columns.len() {
+            if block.columns.len() != self.columns.len() {
                 return Err(SqlServerError::protocol(format!(
-                    "reading {}: a row of {} values came for {} columns",
+                    "reading {}: a result of {} columns came where {} were asked for",
                     self.table.name,
-                    self.row.len(),
+                    block.columns.len(),
                     self.columns.len()
                 )));
             }
-            self.observer.see(&self.row);
-            let key_of_row = RowKey {
-                key: &self.key,
-                number: self.total_rows + 1,
-            };
-            push(self.table, &mut self.columns, &self.row, &key_of_row)?;
-            self.total_rows += 1;
-            let rows_in_batch = self.columns.first().map_or(0, ColumnBuilder::len);
-            if rows_in_batch >= self.options.batch_rows
-                || bytes(&self.columns) >= self.options.batch_bytes
-            {
-                break;
+            self.observer.see(&block);
+            for (position, column) in self.columns.iter_mut().enumerate() {
+                column.append(&block, position).map_err(|refusal| {
+                    let row = RowKey {
+                        key: &self.key,
+                        number: self.total_rows + 1 + refusal.row as u64,
+                    }
+                    .describe(&block, refusal.row);
+                    let error =
+                        SqlServerError::data(&self.table.name, column.name(), row, &refusal.reason);
+                    match refusal.hint {
+                        Some(hint) => error.with_hint(hint),
+                        None => error,
+                    }
+                })?;
             }
+            self.total_rows += block.rows as u64;
         }
         self.batch()
     }
@@ -236,30 +245,6 @@ fn bytes(columns: &[ColumnBuilder]) -> usize {
     columns.iter().map(ColumnBuilder::bytes).sum()
 }
 
-/// Puts a row's cells into the columns.
-fn push(
-    table: &SqlTable,
-    columns: &mut [ColumnBuilder],
-    row: &[Cell<'static>],
-    key: &RowKey<'_>,
-) -> Result<()> {
-    for (column, cell) in columns.iter_mut().zip(row) {
-        if let Err(refusal) = column.push(cell) {
-            let error = SqlServerError::data(
-                &table.name,
-                column.name(),
-                key.describe(row),
-                &refusal.reason,
-            );
-            return Err(match refusal.hint {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            });
-        }
-    }
-    Ok(())
-}
-
 /// What a row is called in a message.
 struct RowKey<'a> {
     key: &'a [(usize, String)],
@@ -267,12 +252,12 @@ struct RowKey<'a> {
 }
 
 impl RowKey<'_> {
-    fn describe(&self, row: &[Cell<'static>]) -> String {
+    fn describe(&self, block: &Block<'_>, row: usize) -> String {
         let parts: Vec<String> = self
             .key
             .iter()
             .filter_map(|(position, name)| {
-                let value = value(row.get(*position)?.clone());
+                let value = value(block.cell(row, *position)?);
                 Some(format!("{name} = {}", value.text()))
             })
             .collect();
@@ -285,7 +270,7 @@ impl RowKey<'_> {
 }
 
 /// A cell as a typed value, at full precision.
-pub(crate) fn value(cell: Cell<'static>) -> Value {
+pub(crate) fn value(cell: Cell<'_>) -> Value {
     match cell {
         Cell::Null => Value::Null,
         Cell::Bit(v) => Value::Boolean(v),

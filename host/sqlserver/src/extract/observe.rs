@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use icehost_plan::{Aggregate, AggregateFunction, ValidExtractionPlan, Value};
 
 use super::value;
-use crate::driver::{Cell, Client};
+use crate::driver::{Block, Cell, Client, Field};
 use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
 use crate::lower;
@@ -75,8 +75,8 @@ impl Observer {
         Ok(Observer(observed))
     }
 
-    /// Takes a row into account.
-    pub(super) fn see(&mut self, row: &[Cell<'static>]) {
+    /// Takes rows into account.
+    pub(super) fn see(&mut self, block: &Block<'_>) {
         for observed in &mut self.0 {
             let Observed::Gathered {
                 function,
@@ -87,24 +87,33 @@ impl Observer {
             else {
                 continue;
             };
-            let Some(cell) = row.get(*position) else {
-                continue;
-            };
-            let wanted = match (function, cell) {
-                (AggregateFunction::CountNull, Cell::Null) => {
-                    *count += 1;
+            let wanted = match function {
+                AggregateFunction::Min => Ordering::Less,
+                AggregateFunction::Max => Ordering::Greater,
+                AggregateFunction::CountNull => {
+                    *count += nulls(block, *position);
                     continue;
                 }
-                (_, Cell::Null) | (AggregateFunction::CountNull, _) => continue,
-                (AggregateFunction::Min, _) => Ordering::Less,
-                (AggregateFunction::Max, _) => Ordering::Greater,
-                (AggregateFunction::Count | AggregateFunction::CountDistinct, _) => {
-                    *count += 1;
+                AggregateFunction::Count | AggregateFunction::CountDistinct => {
+                    *count += block.rows as i64 - nulls(block, *position);
                     continue;
                 }
             };
-            if *extreme == Cell::Null || compare(cell, extreme) == Some(wanted) {
-                *extreme = cell.clone();
+            let mut best = None;
+            for row in 0..block.rows {
+                let Some(cell) = block.cell(row, *position) else {
+                    continue;
+                };
+                if cell == Cell::Null {
+                    continue;
+                }
+                let known = best.as_ref().unwrap_or(&*extreme);
+                if *known == Cell::Null || compare(&cell, known) == Some(wanted) {
+                    best = Some(cell);
+                }
+            }
+            if let Some(best) = best {
+                *extreme = best.into_owned();
             }
         }
     }
@@ -122,6 +131,11 @@ impl Observer {
         });
         values.collect()
     }
+}
+
+fn nulls(block: &Block<'_>, position: usize) -> i64 {
+    let fields = block.column(position);
+    fields.filter(|field| matches!(field, Field::Null)).count() as i64
 }
 
 /// SQL Server's order of two values of one column; `None` where it has none.

@@ -58,6 +58,7 @@ impl Loader<'_> {
         delta: &Delta,
         position: &Position,
     ) -> Result<MergeCounts> {
+        self.end_load().await?;
         let has_merge = self.connection.server.has_merge;
         let statements = merge::lower(self.target, &self.staging, delta, plan, has_merge)?;
         self.warn_of_loose_key(plan);

@@ -1,25 +1,27 @@
 //! Deltas into tables: staged in a temporary table by bulk load, merged in one transaction.
 
-mod encode;
+mod arrow_value;
+mod bulk;
 mod merge;
+mod misfit;
 mod position;
 mod verify;
 
-use arrow_array::RecordBatch;
-use icehost_plan::{Column, SqlType, Value};
+use arrow_array::{Array, RecordBatch};
+use icehost_plan::{Column, SqlType};
 
 pub use merge::MergeCounts;
 pub use position::Position;
 
 use crate::connection::Connection;
-use crate::driver::{Cell, Client};
+use crate::driver::{BulkLoad, PART};
 use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
-use crate::lower::staging::{ARRIVAL, Staging};
+use crate::lower::staging::Staging;
 use crate::lower::{self, NewColumn};
-use crate::name::{TableName, quote};
-use crate::statement::Parameters;
-use encode::{BatchEncoder, Refusal};
+use crate::name::TableName;
+use arrow_value::ArrowValue;
+use bulk::{BatchEncoder, Refused};
 
 /// A delta on its way into a table.
 ///
@@ -30,10 +32,11 @@ pub struct Loader<'c> {
     connection: &'c mut Connection,
     target: &'c SqlTable,
     staging: Staging,
-    /// What the staging table's columns are called in statements, the arrival number first.
-    quoted: Vec<String>,
-    types: Vec<SqlType>,
+    /// Where the columns of the target's key stand in the delta.
+    key: Vec<usize>,
     notes: Vec<ColumnNotes>,
+    /// The load that all batches go into, once there is a row.
+    load: Option<BulkLoad>,
     rows: u64,
 }
 
@@ -105,13 +108,15 @@ impl<'c> Loader<'c> {
             .map_err(|error| {
                 error.context(format!("creating a staging table for {}", target.name))
             })?;
-        let columns = staging.columns.iter();
-        let names = columns.clone().map(|column| column.staged_name.as_str());
-        let types = columns.map(|column| column.staged_type);
+        let key_ordinals = target.table.key();
+        let key = key_ordinals.iter().filter_map(|&ordinal| {
+            let mut columns = staging.columns.iter();
+            columns.position(|column| column.target == Some(ordinal as usize))
+        });
         Ok(Loader {
-            quoted: [ARRIVAL].into_iter().chain(names).map(quote).collect(),
-            types: [SqlType::BigInt].into_iter().chain(types).collect(),
+            key: key.collect(),
             notes: vec![ColumnNotes::default(); staging.columns.len()],
+            load: None,
             connection,
             target,
             staging,
@@ -119,132 +124,154 @@ impl<'c> Loader<'c> {
         })
     }
 
-    /// Rows staged so far.
+    /// Rows staged so far; the last of them may still be on their way.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
     /// Loads a batch, whose columns are the delta's in their order, in the Arrow types of
-    /// [`LakeType::arrow`](icehost_plan::LakeType::arrow). Rows go out as they are encoded, so memory does
-    /// not grow with the batch.
+    /// [`LakeType::arrow`](icehost_plan::LakeType::arrow).
+    ///
+    /// All batches go into one bulk load, which [`Loader::merge`] ends. Rows go out while later ones are
+    /// encoded, some hundred kilobytes at a time, so memory grows neither with the batch nor with the delta.
     ///
     /// # Errors
     /// [`ErrorKind::Data`](crate::ErrorKind::Data), naming table, column and row key, for a value that the
-    /// target's column cannot hold exactly. The connection is closed then, and the staging table with it.
+    /// target's column cannot hold exactly. The connection is closed then, and the staging table with it;
+    /// so they are when the loader is dropped or the future is before it has ended.
     pub async fn stage(&mut self, batch: &RecordBatch) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let encoder = BatchEncoder::new(self.target, &self.staging, batch)?;
-        let (target, first) = (self.target, self.rows);
-        let table = quote(&self.staging.table);
-        let columns: Vec<&str> = self.quoted.iter().map(String::as_str).collect();
+        self.check(batch)?;
+        let target = self.target;
         let loading =
             |error: SqlServerError| error.context(format!("staging rows for {}", target.name));
-        let mut load = self
-            .connection
-            .client
-            .bulk(&table, &columns, &self.types)
-            .await
-            .map_err(loading)?;
-        let mut cells: Vec<Cell<'_>> = Vec::with_capacity(self.types.len());
-        let mut oversized: Vec<(usize, usize)> = Vec::new();
-        for row in 0..batch.num_rows() {
-            let number = first + row as u64 + 1;
-            cells.push(Cell::BigInt(number as i64));
-            for (position, notes) in self.notes.iter_mut().enumerate() {
-                match encoder.cell(position, row) {
-                    Ok(cell) => {
-                        note(notes, &encoder, position, row, number, &cell);
-                        if cell.fits_bulk_load() {
-                            cells.push(cell);
-                        } else {
-                            cells.push(Cell::Null);
-                            oversized.push((row, position));
-                        }
-                    }
-                    Err(Refusal { reason, hint }) => {
-                        let error = SqlServerError::data(
-                            &target.name,
-                            encoder.column_name(position),
-                            encoder.row_key(row, number),
-                            reason,
-                        );
-                        return Err(error.with_hint(hint));
-                    }
-                }
+        // Taken out, so that what happens next ends the load unless it is put back.
+        let mut load = match self.load.take() {
+            Some(load) => load,
+            None => self.begin_load().await.map_err(loading)?,
+        };
+        self.note_nulls(batch);
+        let mut encoder = BatchEncoder::new(&self.staging, batch);
+        let first = self.rows + 1;
+        loop {
+            match encoder.append(first, PART, &mut load.part) {
+                Ok(true) => load.pass_on().await.map_err(loading)?,
+                Ok(false) => break,
+                Err(refused) => return Err(self.refusal(batch, &refused)),
             }
-            load.send(cells.drain(..)).await.map_err(loading)?;
         }
-        let loaded = load.finish().await.map_err(loading)?;
-        let sent = batch.num_rows() as u64;
-        if loaded != sent {
-            return Err(SqlServerError::protocol(format!(
-                "staging rows for {}: the server took {loaded} of {sent} rows",
-                target.name
-            )));
+        let columns = self.staging.columns.iter().zip(encoder.beyond_ascii());
+        for (notes, (column, beyond_ascii)) in self.notes.iter_mut().zip(columns) {
+            let has_code_page = matches!(column.sql_type, SqlType::Char(_) | SqlType::VarChar(_));
+            notes.beyond_ascii |= has_code_page && beyond_ascii;
         }
-        for (row, position) in oversized {
-            let Ok(value) = encoder.cell(position, row) else {
-                continue;
-            };
-            let (Some(name), Some(&sql_type)) =
-                (columns.get(position + 1), self.types.get(position + 1))
-            else {
-                continue;
-            };
-            let number = first + row as u64 + 1;
-            let client = &mut self.connection.client;
-            stage_oversized(client, &table, (name, sql_type), number, value)
-                .await
-                .map_err(loading)?;
-        }
-        self.rows += sent;
+        self.rows += batch.num_rows() as u64;
+        self.load = Some(load);
         Ok(())
     }
-}
 
-/// Puts one value into its staged row, in a statement of its own.
-async fn stage_oversized(
-    client: &mut Client,
-    table: &str,
-    column: (&str, SqlType),
-    number: u64,
-    value: Cell<'_>,
-) -> Result<()> {
-    let value = match value {
-        Cell::Text(text) => Value::Text(text.into_owned()),
-        Cell::Binary(bytes) => Value::Binary(bytes.into_owned()),
-        // Only text and bytes are ever too long.
-        _ => return Ok(()),
-    };
-    let (name, sql_type) = column;
-    let mut parameters = Parameters::default();
-    let value = parameters.add(sql_type, value);
-    let number = parameters.add(SqlType::BigInt, Value::Integer(number as i64));
-    let statement = parameters.finish(format!(
-        "UPDATE {table} SET {name} = {value} WHERE {} = {number};",
-        quote(ARRIVAL)
-    ));
-    client.run(&statement).await?;
-    Ok(())
-}
+    async fn begin_load(&mut self) -> Result<BulkLoad> {
+        let statement = self.staging.insert_bulk();
+        let mut load = self.connection.client.begin_bulk(&statement).await?;
+        bulk::begin(&self.staging, &mut load.part)?;
+        Ok(load)
+    }
 
-fn note(
-    notes: &mut ColumnNotes,
-    encoder: &BatchEncoder<'_>,
-    position: usize,
-    row: usize,
-    number: u64,
-    cell: &Cell<'_>,
-) {
-    match cell {
-        Cell::Null if notes.first_null.is_none() => {
-            notes.first_null = Some(encoder.row_key(row, number));
+    /// Ends the load, so that the staging table has all rows.
+    async fn end_load(&mut self) -> Result<()> {
+        let Some(mut load) = self.load.take() else {
+            return Ok(());
+        };
+        bulk::end(&mut load.part);
+        let loaded = self.connection.client.finish_bulk(load).await;
+        let loaded = loaded
+            .map_err(|error| error.context(format!("staging rows for {}", self.target.name)))?;
+        if loaded != self.rows {
+            return Err(SqlServerError::protocol(format!(
+                "staging rows for {}: the server took {loaded} of {} rows",
+                self.target.name, self.rows
+            )));
         }
-        Cell::Text(text) if !notes.beyond_ascii => {
-            notes.beyond_ascii = encoder.has_code_page(position) && !text.is_ascii();
+        Ok(())
+    }
+
+    /// Refuses a batch that is not what the staging table was made for.
+    fn check(&self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_columns() != self.staging.columns.len() {
+            return Err(SqlServerError::protocol(format!(
+                "staging rows for {}: a batch of {} columns came for a delta of {}",
+                self.target.name,
+                batch.num_columns(),
+                self.staging.columns.len()
+            )));
         }
-        _ => {}
+        for (column, array) in self.staging.columns.iter().zip(batch.columns()) {
+            if !arrow_value::is_known(array.data_type()) {
+                return Err(SqlServerError::unsupported(format!(
+                    "table {}, column '{}': Arrow values of type {} cannot be loaded",
+                    self.target.name,
+                    column.name,
+                    array.data_type()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers the first row with NULL of each column.
+    fn note_nulls(&mut self, batch: &RecordBatch) {
+        for (position, array) in batch.columns().iter().enumerate() {
+            let known = |notes: &ColumnNotes| notes.first_null.is_some();
+            if array.null_count() == 0 || self.notes.get(position).is_none_or(known) {
+                continue;
+            }
+            let first = (0..array.len()).find(|&row| array.is_null(row));
+            let key = first.map(|row| self.row_key(batch, row));
+            if let Some(notes) = self.notes.get_mut(position) {
+                notes.first_null = key;
+            }
+        }
+    }
+
+    /// What is said of a value that cannot be loaded.
+    fn refusal(&self, batch: &RecordBatch, refused: &Refused) -> SqlServerError {
+        let &Refused {
+            row,
+            column,
+            misfit,
+        } = refused;
+        let (name, sql_type) = match self.staging.columns.get(column) {
+            Some(column) => (column.name.as_str(), column.sql_type),
+            None => ("", SqlType::Bit),
+        };
+        let value = batch.columns().get(column);
+        let value = value.and_then(|array| ArrowValue::of(array, row));
+        let refusal = misfit.refusal(value.unwrap_or(ArrowValue::Boolean(false)), sql_type);
+        let key = self.row_key(batch, row);
+        SqlServerError::data(&self.target.name, name, key, refusal.reason).with_hint(refusal.hint)
+    }
+
+    /// What a row of the batch that comes next is called in a message: its key, or its number where it has
+    /// none.
+    fn row_key(&self, batch: &RecordBatch, row: usize) -> String {
+        let parts: Vec<String> = self
+            .key
+            .iter()
+            .filter_map(|&position| {
+                let column = self.staging.columns.get(position)?;
+                let text = match ArrowValue::of(batch.columns().get(position)?, row) {
+                    Some(value) => value.shown(column.sql_type),
+                    None => "NULL".to_owned(),
+                };
+                Some(format!("{} = {text}", column.name))
+            })
+            .collect();
+        if parts.is_empty() {
+            format!("number {} of the delta", self.rows + row as u64 + 1)
+        } else {
+            parts.join(", ")
+        }
     }
 }

@@ -111,16 +111,23 @@ pub(super) fn operands(table: &SqlTable) -> Vec<Operand> {
 
 /// A column as it is selected.
 fn read_expression(column: &SqlColumn) -> String {
-    readable(&quote(&column.name), column)
+    unicode(&quote(&column.name), column)
 }
 
-/// `sql`, a value of the column's type, in a form that crosses the wire exactly.
+/// `sql`, a value of the column's type, in a form that the driver decodes exactly.
 pub(super) fn readable(sql: &str, column: &SqlColumn) -> String {
     match column.sql_type {
-        // The driver decodes money into floating point.
+        // The driver decodes money into floating point; the row reader does not.
         SqlType::Money => format!("CAST({sql} AS decimal(19,4))"),
         SqlType::SmallMoney => format!("CAST({sql} AS decimal(10,4))"),
-        // The driver decodes code page 1252 exactly, others not all; the server knows them all.
+        _ => unicode(sql, column),
+    }
+}
+
+/// `sql`, a value of the column's type, as Unicode where its code page is not 1252, the only one that is
+/// decoded on this side; the server knows them all.
+fn unicode(sql: &str, column: &SqlColumn) -> String {
+    match column.sql_type {
         SqlType::Char(n) if !is_latin1(column) => {
             format!("CAST({sql} AS {})", national(Length::Limited(n)))
         }

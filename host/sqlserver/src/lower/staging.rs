@@ -21,6 +21,8 @@ pub(crate) struct Staging {
     pub(crate) table: String,
     /// In the order of the delta.
     pub(crate) columns: Vec<StagedColumn>,
+    /// The server is one that misreads some bulk-loaded types.
+    misreads: bool,
 }
 
 /// A column of the delta.
@@ -74,8 +76,8 @@ impl Staging {
                         .iter()
                         .any(|c| c.staged_name.to_lowercase() == folded)
             };
-            // The driver takes no control characters; tempdb may ignore case where the source does not.
-            let staged_name = if column.name.chars().any(char::is_control) || taken(&column.name) {
+            // tempdb may ignore case where the source does not.
+            let staged_name = if taken(&column.name) {
                 format!("icehost_column_{position}")
             } else {
                 column.name.clone()
@@ -92,6 +94,7 @@ impl Staging {
         Ok(Staging {
             table: table.to_owned(),
             columns,
+            misreads,
         })
     }
 
@@ -114,6 +117,38 @@ impl Staging {
             "CREATE TABLE {} (\n{}\n);",
             quote(&self.table),
             lines.join(",\n")
+        )
+    }
+
+    /// The batch that announces rows for the table: the arrival number and the delta's columns.
+    ///
+    /// - `TABLOCK`: nobody else sees the table, so one lock serves as well as one for each row, and SQL Server
+    ///   logs pages instead of rows: tempdb is always in the simple recovery model.
+    /// - `ORDER`: the rows come by their arrival number, which is the clustered key; told so, SQL Server
+    ///   builds the index as they come and sorts nothing.
+    /// - No `ROWS_PER_BATCH`: it only sizes the memory of a sort, and there is none.
+    /// - No `KEEP_NULLS`, `CHECK_CONSTRAINTS` or `FIRE_TRIGGERS`: there are no defaults, constraints or
+    ///   triggers here. The merge meets the target's.
+    ///
+    /// Babelfish gets no options: it has no use for them.
+    pub(crate) fn insert_bulk(&self) -> String {
+        let mut columns = vec![format!("{} bigint", quote(ARRIVAL))];
+        for column in &self.columns {
+            columns.push(format!(
+                "{} {}",
+                quote(&column.staged_name),
+                column.staged_type
+            ));
+        }
+        let options = if self.misreads {
+            String::new()
+        } else {
+            format!(" WITH (TABLOCK, ORDER({} ASC))", quote(ARRIVAL))
+        };
+        format!(
+            "INSERT BULK {} ({}){options};",
+            quote(&self.table),
+            columns.join(", ")
         )
     }
 
@@ -160,39 +195,34 @@ fn check_kinds(target: &SqlTable, column: &Column, sql_type: SqlType) -> Result<
 
 /// The type that values for a column are loaded as, so that each arrives exactly as it was sent.
 fn staged_type(sql_type: SqlType, misreads: bool) -> SqlType {
-    // The driver declares nvarchar(n) by its bytes, which is right up to half of the longest.
-    let national = |length: u16| match length {
-        1..=2000 => SqlType::NVarChar(Length::Limited(length)),
-        _ => SqlType::NVarChar(Length::Max),
-    };
-    match sql_type {
-        SqlType::Decimal { .. } | SqlType::Money | SqlType::SmallMoney if misreads => {
-            // Sign, point and 38 digits, or a zero in front of the point
+    match (sql_type, misreads) {
+        // Sign, point and 38 digits, or a zero in front of the point
+        (SqlType::Decimal { .. } | SqlType::Money | SqlType::SmallMoney, true) => {
             SqlType::NVarChar(Length::Limited(41))
         }
-        SqlType::Time(_) if misreads => SqlType::NVarChar(Length::Limited(16)),
-        // The milliseconds that SQL Server shows; it takes 1/300 s for a little less than they are.
-        SqlType::DateTime if misreads => SqlType::DateTime2(3),
-        SqlType::Money => SqlType::Decimal {
-            precision: 19,
-            scale: 4,
-        },
-        SqlType::SmallMoney => SqlType::Decimal {
-            precision: 10,
-            scale: 4,
-        },
-        // As Unicode, so that a character that the code page lacks is noticed and not replaced.
-        SqlType::Char(n) | SqlType::NChar(n) => national(n),
-        SqlType::VarChar(Length::Limited(n)) | SqlType::NVarChar(Length::Limited(n)) => national(n),
-        SqlType::VarChar(Length::Max) | SqlType::NVarChar(Length::Max) => {
-            SqlType::NVarChar(Length::Max)
+        (SqlType::Time(_), true) => SqlType::NVarChar(Length::Limited(16)),
+        (SqlType::DateTimeOffset(_), true) => SqlType::DateTimeOffset(7),
+        // The milliseconds that SQL Server shows; Babelfish takes 1/300 s for a little less than they are.
+        (SqlType::DateTime, true) => SqlType::DateTime2(3),
+        (SqlType::SmallDateTime, true) => SqlType::DateTime2(0),
+        // As Unicode, so that a character that the code page lacks is noticed and not replaced; and without
+        // the blanks and zeros that fill up the types of fixed length, which the merge's CAST adds.
+        (SqlType::Char(n) | SqlType::NChar(n), _) => unicode(n),
+        (SqlType::VarChar(Length::Limited(n)) | SqlType::NVarChar(Length::Limited(n)), _) => {
+            unicode(n)
         }
-        SqlType::Binary(n) => SqlType::VarBinary(Length::Limited(n)),
-        SqlType::RowVersion => SqlType::VarBinary(Length::Limited(8)),
-        // The driver declares neither the scale of these two nor smalldatetime.
-        SqlType::Time(_) => SqlType::Time(7),
-        SqlType::DateTimeOffset(_) => SqlType::DateTimeOffset(7),
-        SqlType::SmallDateTime => SqlType::DateTime2(0),
-        other => other,
+        (SqlType::VarChar(Length::Max), _) => SqlType::NVarChar(Length::Max),
+        // No others get in, so there is nothing to fill up; Babelfish has been tried with this.
+        (SqlType::Binary(n), true) => SqlType::VarBinary(Length::Limited(n)),
+        (SqlType::RowVersion, _) => SqlType::VarBinary(Length::Limited(8)),
+        (other, _) => other,
+    }
+}
+
+/// `nvarchar` of that many UTF-16 units; 4000 are the most that have a limited type.
+fn unicode(length: u16) -> SqlType {
+    match length {
+        1..=4000 => SqlType::NVarChar(Length::Limited(length)),
+        _ => SqlType::NVarChar(Length::Max),
     }
 }

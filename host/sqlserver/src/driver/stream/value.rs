@@ -1,0 +1,161 @@
+//! Single values out of their bytes (MS-TDS 2.2.5.5).
+
+use std::borrow::Cow;
+
+use super::block::Field;
+use super::column::Kind;
+use super::text::{append_code_page, append_utf16};
+use crate::driver::Cell;
+
+/// An integer of up to eight bytes, little-endian.
+#[inline]
+fn unsigned(bytes: &[u8]) -> Option<u64> {
+    let mut value = [0; 8];
+    value.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    Some(u64::from_le_bytes(value))
+}
+
+/// The unscaled value of a decimal: its sign in a byte, 1 for positive, then its magnitude.
+#[inline]
+pub(crate) fn decimal(bytes: &[u8]) -> Option<i128> {
+    let (&sign, magnitude) = bytes.split_first()?;
+    let unscaled = match magnitude {
+        [a, b, c, d] => u32::from_le_bytes([*a, *b, *c, *d]).into(),
+        [a, b, c, d, e, f, g, h] => u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]).into(),
+        _ => {
+            let mut value = [0; 16];
+            value.get_mut(..magnitude.len())?.copy_from_slice(magnitude);
+            i128::from_le_bytes(value)
+        }
+    };
+    Some(if sign == 0 { -unscaled } else { unscaled })
+}
+
+/// 100 ns ticks of a time of day that came in units of 10^-`scale` s.
+#[inline]
+pub(crate) fn ticks(bytes: &[u8], scale: u8) -> Option<u64> {
+    const TICKS: [u64; 8] = [10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    let unit = TICKS.get(usize::from(scale))?;
+    unsigned(bytes)?.checked_mul(*unit)
+}
+
+/// Days since 0001-01-01 and 100 ns ticks of a `datetime2`.
+#[inline]
+pub(crate) fn moment(bytes: &[u8], scale: u8) -> Option<(u32, u64)> {
+    let (time, days) = bytes.split_at_checked(bytes.len().checked_sub(3)?)?;
+    Some((unsigned(days)? as u32, ticks(time, scale)?))
+}
+
+/// A uniqueidentifier's bytes in the order of its text: the first three groups come little-endian.
+#[inline]
+pub(crate) fn uuid(bytes: &[u8]) -> Option<[u8; 16]> {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = <[u8; 16]>::try_from(bytes).ok()?;
+    let [i, j, k, l, m, n, o, p] = rest;
+    Some([d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p])
+}
+
+/// One value, whatever it is; `None` where its bytes are not of its kind.
+pub(crate) fn cell(kind: Kind, field: Field<'_>) -> Option<Cell<'_>> {
+    let bytes = match field {
+        Field::Null => return Some(Cell::Null),
+        Field::Whole(bytes) => Cow::Borrowed(bytes),
+        Field::Chunks(chunks) => Cow::Owned(chunks.flatten().copied().collect()),
+    };
+    let text = |append: fn(&[u8], &mut Vec<u8>) -> bool| {
+        let mut text = Vec::new();
+        if !append(&bytes, &mut text) {
+            return None;
+        }
+        Some(Cell::Text(String::from_utf8(text).ok()?.into()))
+    };
+    Some(match kind {
+        Kind::Bit => Cell::Bit(*bytes.first()? != 0),
+        Kind::TinyInt => Cell::TinyInt(*bytes.first()?),
+        Kind::SmallInt => Cell::SmallInt(i16::from_le_bytes(bytes.as_ref().try_into().ok()?)),
+        Kind::Int => Cell::Int(i32::from_le_bytes(bytes.as_ref().try_into().ok()?)),
+        Kind::BigInt => Cell::BigInt(i64::from_le_bytes(bytes.as_ref().try_into().ok()?)),
+        Kind::Real => Cell::Real(f32::from_le_bytes(bytes.as_ref().try_into().ok()?)),
+        Kind::Float => Cell::Float(f64::from_le_bytes(bytes.as_ref().try_into().ok()?)),
+        Kind::Money => Cell::Decimal {
+            unscaled: money(&bytes)?.into(),
+            scale: 4,
+        },
+        Kind::SmallMoney => Cell::Decimal {
+            unscaled: i32::from_le_bytes(bytes.as_ref().try_into().ok()?).into(),
+            scale: 4,
+        },
+        Kind::Decimal { scale } => Cell::Decimal {
+            unscaled: decimal(&bytes)?,
+            scale,
+        },
+        Kind::Uuid => Cell::Uuid(uuid(&bytes)?),
+        Kind::Date => Cell::Date(unsigned(&bytes)? as u32),
+        Kind::Time { scale } => Cell::Time(ticks(&bytes, scale)?),
+        Kind::DateTime => {
+            let (days, ticks) = datetime(&bytes)?;
+            Cell::DateTime { days, ticks }
+        }
+        Kind::SmallDateTime => {
+            let (days, minutes) = smalldatetime(&bytes)?;
+            Cell::SmallDateTime { days, minutes }
+        }
+        Kind::DateTime2 { scale } => {
+            let (days, ticks) = moment(&bytes, scale)?;
+            Cell::DateTime2 { days, ticks }
+        }
+        Kind::DateTimeOffset { scale } => {
+            let (days, ticks, offset) = moment_with_offset(&bytes, scale)?;
+            Cell::DateTimeOffset {
+                days,
+                ticks,
+                offset,
+            }
+        }
+        Kind::Binary => Cell::Binary(bytes),
+        Kind::Utf16 => return text(|bytes, out| append_utf16(bytes, out).is_ok()),
+        Kind::CodePage { utf8: false } => {
+            return text(|bytes, out| append_code_page(bytes, false, out).is_ok());
+        }
+        Kind::CodePage { utf8: true } => {
+            return text(|bytes, out| append_code_page(bytes, true, out).is_ok());
+        }
+    })
+}
+
+/// Ten-thousandths; the upper half comes first (MS-TDS 2.2.5.5.1.4).
+#[inline]
+pub(crate) fn money(bytes: &[u8]) -> Option<i64> {
+    let [a, b, c, d, e, f, g, h] = <[u8; 8]>::try_from(bytes).ok()?;
+    Some(i64::from_le_bytes([e, f, g, h, a, b, c, d]))
+}
+
+/// Days since 1900-01-01 and 1/300 s since midnight.
+#[inline]
+pub(crate) fn datetime(bytes: &[u8]) -> Option<(i32, u32)> {
+    let [a, b, c, d, e, f, g, h] = <[u8; 8]>::try_from(bytes).ok()?;
+    Some((
+        i32::from_le_bytes([a, b, c, d]),
+        u32::from_le_bytes([e, f, g, h]),
+    ))
+}
+
+/// Days since 1900-01-01 and minutes since midnight.
+#[inline]
+pub(crate) fn smalldatetime(bytes: &[u8]) -> Option<(u16, u16)> {
+    let [a, b, c, d] = <[u8; 4]>::try_from(bytes).ok()?;
+    Some((u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])))
+}
+
+/// A `datetimeoffset`: days and ticks in UTC, and minutes east of it.
+#[inline]
+pub(crate) fn moment_with_offset(bytes: &[u8], scale: u8) -> Option<(u32, u64, i16)> {
+    let (rest, offset) = bytes.split_last_chunk::<2>()?;
+    let (days, ticks) = moment(rest, scale)?;
+    Some((days, ticks, i16::from_le_bytes(*offset)))
+}
+
+/// Days since 0001-01-01.
+#[inline]
+pub(crate) fn date(bytes: &[u8]) -> Option<u32> {
+    Some(unsigned(bytes)? as u32)
+}
