@@ -230,7 +230,7 @@ class Bench:
                 measure(
                     [self.icehost, "load", "--output", "json", "--warehouse", self.work / "ours",
                      "--lake-table", "bench.t", "--target", url, "--target-table", "dbo.t", "--create-target",
-                     "--merge", "upsert", "--merge-option", "key=Id"],
+                     "--merge", "upsert"],
                     dict(os.environ),
                 )
             )  # fmt: skip

@@ -14,7 +14,7 @@ class Server:
     def __init__(self, programs: Path, replay_mib: int) -> None:
         self.programs = programs
         self.password = secrets.token_hex(8)
-        self.environment = os.environ | {"ICEHOST_DEVSERVER_PASSWORD": self.password, "RUST_LOG": "warn"}
+        self.environment = os.environ | {"ICEHOST_DEVSERVER_PASSWORD": self.password, "RUST_LOG": "error"}
         command = [programs / "icehost-devserver", "--listen", "127.0.0.1:0"]
         if replay_mib:
             command += ["--replay-results", str(replay_mib)]
