@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Prints the path of a Python that has the pinned readers and SQL Server clients, making its
-# virtual environment first if need be. It lives outside the clone, one for each requirements file.
+# virtual environment first if need be. It lives outside the clone, one for each requirements file; another
+# file than the readers' may be given.
 set -euo pipefail
 
-requirements="$(dirname "$(readlink -f "$0")")/requirements.txt"
+requirements="$(readlink -f "${1:-$(dirname "$(readlink -f "$0")")/requirements.txt}")"
 cache="${ICEHOST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/icehost}"
 venv="$cache/venv-$(sha256sum "$requirements" | cut -c1-16)"
 

@@ -211,19 +211,15 @@ impl Connection {
                 output = self.session.output.recv() => Event::Output(output),
             };
             match event {
-                Event::Packet(packet) => match packet?.kind {
-                    PacketType::Attention => attention = self.called_off(),
-                    other => {
-                        return Err(ConnectionError::Protocol(format!(
-                            "a packet of type {other:?} before the response to the last request was complete"
-                        )));
-                    }
-                },
+                Event::Packet(packet) => attention = self.interrupted_by(packet?.kind)?,
                 Event::Output(Some(Output::Tokens(tokens))) => {
                     self.writer
                         .write(&mut self.stream, PacketType::Response, &tokens)
                         .await?;
                     self.count_sent()?;
+                }
+                Event::Output(Some(Output::Kept(pieces))) => {
+                    attention = self.send_kept(&pieces, attention).await?;
                 }
                 Event::Output(Some(Output::End(last))) => {
                     return self.answer(last, attention).await;
@@ -231,6 +227,42 @@ impl Connection {
                 Event::Output(Some(Output::Disconnect)) => return Err(ConnectionError::Fault),
                 Event::Output(None) => return Err(ConnectionError::SessionLost),
             }
+        }
+    }
+
+    /// Sends a result that was kept, to its end or until the client wants no more.
+    async fn send_kept(
+        &mut self,
+        pieces: &[Bytes],
+        mut attention: Attention,
+    ) -> Result<Attention, ConnectionError> {
+        for piece in pieces {
+            let arrived = tokio::select! {
+                biased;
+                packet = self.reader.next(&mut self.stream) => Some(packet),
+                () = std::future::ready(()) => None,
+            };
+            if let Some(packet) = arrived {
+                attention = self.interrupted_by(packet?.kind)?;
+            }
+            if attention == Attention::Received {
+                break;
+            }
+            self.writer
+                .write(&mut self.stream, PacketType::Response, piece)
+                .await?;
+            self.count_sent()?;
+        }
+        Ok(attention)
+    }
+
+    /// What a packet means that comes while a response is on its way.
+    fn interrupted_by(&mut self, kind: PacketType) -> Result<Attention, ConnectionError> {
+        match kind {
+            PacketType::Attention => Ok(self.called_off()),
+            other => Err(ConnectionError::Protocol(format!(
+                "a packet of type {other:?} before the response to the last request was complete"
+            ))),
         }
     }
 

@@ -17,6 +17,12 @@
 //! table-valued, CLR and `xml` parameters, Always Encrypted, `varchar` text in code pages other than 1252 and
 //! UTF-8, values above 256 MiB. Several active result sets are not offered.
 //!
+//! # Being measured against
+//!
+//! With [`Builder::replay_results`] a query's result is kept as it was encoded, and the same query is answered
+//! from memory while the tables that it reads are the same, byte for byte as it would be otherwise. A program
+//! that reads can then be measured, and not this server.
+//!
 //! # Faults and statistics
 //!
 //! [`RunningServer::faults`] lets a test break connections, refuse logins, and fail or delay statements;
@@ -46,6 +52,7 @@ mod declarations;
 mod faults;
 mod handshake;
 mod input;
+mod kept_results;
 mod login;
 mod packet;
 mod prelogin;

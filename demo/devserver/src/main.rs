@@ -41,6 +41,11 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     cert_out: Option<PathBuf>,
 
+    /// Keep results in up to this many MiB of memory and replay one when the same query comes again and the
+    /// tables that it reads have not changed. For measuring clients rather than this server.
+    #[arg(long, value_name = "MIB")]
+    replay_results: Option<usize>,
+
     /// A T-SQL script to run before the server says that it listens; give it again for more. A line `GO` ends
     /// a batch.
     #[arg(long, value_name = "FILE")]
@@ -90,6 +95,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             Encryption::Required => Tls::Required,
             Encryption::Off => Tls::None,
         });
+    if let Some(mebibytes) = arguments.replay_results {
+        builder = builder.replay_results(mebibytes.saturating_mul(1 << 20));
+    }
     for name in arguments.database {
         builder = builder.database(name);
     }

@@ -1,13 +1,17 @@
 //! The response to a request: what the engine produces, as tokens, on their way to the connection.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+use icehost_devengine::ResultIdentity;
 use icehost_devengine::session::{
     Cancel, EnvChange, ResultColumn, ResultSink, SqlError, StatementDone, Stop,
 };
 use icehost_devengine::types::Datum;
 use tokio::sync::mpsc;
 
+use crate::kept_results::{KeptResults, Key, Recording};
 use crate::protocol_error::ProtocolError;
 use crate::token::colmetadata;
 use crate::token::done::{Done, Scope};
@@ -24,7 +28,9 @@ const INTERNAL: u32 = 50_099;
 #[derive(Debug)]
 pub(crate) enum Output {
     /// A piece of the response.
-    Tokens(Vec<u8>),
+    Tokens(Bytes),
+    /// Many pieces at once: a result that was kept from an earlier time.
+    Kept(Arc<[Bytes]>),
     /// The response is complete but for this token, whose flags depend on whether the client still wants it.
     End(Done),
     /// Hang up: a fault that a test has ordered.
@@ -46,6 +52,10 @@ pub(crate) struct Response {
     unreported_error: bool,
     /// The number of the last error of this request.
     last_error: Option<u32>,
+    /// Where results are kept, if they are.
+    kept: Option<Arc<KeptResults>>,
+    /// The result that is on its way, if it is to be kept.
+    recording: Option<Recording>,
 }
 
 impl Response {
@@ -53,6 +63,7 @@ impl Response {
         connection: mpsc::Sender<Output>,
         cancel: Cancel,
         null_compression: bool,
+        kept: Option<Arc<KeptResults>>,
     ) -> Self {
         Self {
             connection,
@@ -64,6 +75,8 @@ impl Response {
             pending: None,
             unreported_error: false,
             last_error: None,
+            kept,
+            recording: None,
         }
     }
 
@@ -75,6 +88,7 @@ impl Response {
             Scope::Statement
         };
         self.rows = None;
+        self.recording = None;
         self.last_error = None;
         self.unreported_error = false;
     }
@@ -141,6 +155,12 @@ impl Response {
             return Ok(());
         }
         let chunk = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK + CHUNK / 8));
+        let chunk = Bytes::from(chunk);
+        if let (Some(recording), Some(kept)) = (&mut self.recording, &self.kept)
+            && !recording.take(&chunk, kept)
+        {
+            self.recording = None;
+        }
         self.connection
             .blocking_send(Output::Tokens(chunk))
             .map_err(|_closed| Stop)
@@ -177,6 +197,8 @@ impl Response {
 
 impl ResultSink for Response {
     fn columns(&mut self, columns: &[ResultColumn]) -> Result<(), Stop> {
+        // A result whose end was not announced failed and was caught.
+        self.recording = self.recording.take().filter(Recording::is_empty);
         self.write_pending();
         match colmetadata::write(columns, &mut self.buffer) {
             Ok(infos) => {
@@ -198,10 +220,14 @@ impl ResultSink for Response {
         if let Err(error) = rows.write(row, &mut self.buffer) {
             return Err(self.contradiction(error));
         }
+        if let Some(recording) = &mut self.recording {
+            recording.row();
+        }
         self.send_if_full()
     }
 
     fn done(&mut self, done: StatementDone) -> Result<(), Stop> {
+        self.recording = None;
         self.write_pending();
         self.rows = None;
         self.unreported_error = false;
@@ -216,12 +242,14 @@ impl ResultSink for Response {
     }
 
     fn message(&mut self, text: SqlError) -> Result<(), Stop> {
+        self.recording = None;
         self.write_pending();
         message::write_info(&text, &mut self.buffer);
         self.send_if_full()
     }
 
     fn error(&mut self, error: SqlError) -> Result<(), Stop> {
+        self.recording = None;
         self.write_pending();
         self.unreported_error = true;
         self.last_error = Some(error.number);
@@ -230,8 +258,50 @@ impl ResultSink for Response {
     }
 
     fn env_change(&mut self, change: EnvChange) -> Result<(), Stop> {
+        self.recording = None;
         self.write_pending();
         environment::write_change(&change, &mut self.buffer);
         self.send_if_full()
+    }
+
+    fn result_complete(&mut self) -> Result<(), Stop> {
+        if self.recording.is_some() {
+            self.send()?;
+        }
+        if let (Some(recording), Some(kept)) = (self.recording.take(), &self.kept) {
+            recording.keep(kept);
+        }
+        Ok(())
+    }
+
+    fn knows_results(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    fn known_result(&mut self, identity: ResultIdentity) -> Result<Option<u64>, Stop> {
+        let Some(kept) = &self.kept else {
+            return Ok(None);
+        };
+        let key = Key {
+            identity,
+            null_compression: self.null_compression,
+        };
+        let known = kept.get(&key);
+        // What came before belongs to other statements.
+        self.recording = None;
+        self.write_pending();
+        self.send()?;
+        match known {
+            None => {
+                self.recording = Some(Recording::new(key));
+                Ok(None)
+            }
+            Some(known) => {
+                self.connection
+                    .blocking_send(Output::Kept(known.pieces))
+                    .map_err(|_closed| Stop)?;
+                Ok(Some(known.rows))
+            }
+        }
     }
 }

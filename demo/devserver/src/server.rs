@@ -14,6 +14,7 @@ use url::Url;
 use crate::connection::ConnectionError;
 use crate::faults::Faults;
 use crate::handshake;
+use crate::kept_results::KeptResults;
 use crate::packet::ReadError;
 use crate::statistics::Statistics;
 use crate::tls::{Certificate, Tls};
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) certificate: Certificate,
     pub(crate) faults: Faults,
     pub(crate) statistics: Statistics,
+    pub(crate) kept_results: Option<Arc<KeptResults>>,
 }
 
 /// Why a server did not start.
@@ -93,6 +95,7 @@ pub struct Builder {
     listen: String,
     tls: Tls,
     databases: Vec<String>,
+    replay_bytes: Option<usize>,
 }
 
 impl Default for Builder {
@@ -103,6 +106,7 @@ impl Default for Builder {
             listen: "127.0.0.1:0".to_owned(),
             tls: Tls::default(),
             databases: Vec::new(),
+            replay_bytes: None,
         }
     }
 }
@@ -143,6 +147,14 @@ impl Builder {
         self
     }
 
+    /// Keeps results, up to this many bytes of them in all, and replays one when the same query comes again
+    /// and nothing has changed that the result depends on. Off unless asked for: it is for measuring clients.
+    #[must_use]
+    pub fn replay_results(mut self, bytes: usize) -> Self {
+        self.replay_bytes = Some(bytes);
+        self
+    }
+
     /// Starts the server on threads of its own, so that it runs on whatever its starter does.
     ///
     /// # Errors
@@ -177,6 +189,7 @@ impl Builder {
             certificate,
             faults: Faults::default(),
             statistics: Statistics::default(),
+            kept_results: self.replay_bytes.map(KeptResults::new).map(Arc::new),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(IO_THREADS)
@@ -280,6 +293,15 @@ impl RunningServer {
     #[must_use]
     pub fn statistics(&self) -> &Statistics {
         &self.shared.statistics
+    }
+
+    /// How many results were replayed; see [`Builder::replay_results`].
+    #[must_use]
+    pub fn results_replayed(&self) -> u64 {
+        self.shared
+            .kept_results
+            .as_ref()
+            .map_or(0, |kept| kept.replayed())
     }
 
     /// Closes all connections and the socket, and waits until they are closed.

@@ -94,6 +94,7 @@ pub(crate) async fn open(
         outgoing,
         Arc::clone(&cancel),
         version.has_null_compression(),
+        shared.kept_results.clone(),
     );
     let worker_cancel = Arc::clone(&cancel);
     let database = Some(login.database.clone()).filter(|name| !name.is_empty());

@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::error::SqlResult;
 use crate::frame::Frame;
 use crate::interpreter::Session;
+use crate::result_identity::Dependencies;
 use crate::session::Cancel;
 
 pub(crate) use from::{cross, table_scope};
@@ -41,6 +42,7 @@ pub(crate) struct Binder<'a> {
     pub(crate) common_tables: Vec<Rc<CommonTable>>,
     /// Variables stand for their values, unless the statement itself assigns them.
     pub(crate) fold_variables: bool,
+    pub(crate) dependencies: Dependencies,
 }
 
 impl<'a> Binder<'a> {
@@ -58,6 +60,7 @@ impl<'a> Binder<'a> {
             scopes: Vec::new(),
             common_tables: Vec::new(),
             fold_variables: true,
+            dependencies: Dependencies::default(),
         }
     }
 

@@ -46,6 +46,7 @@ mod modify;
 mod money;
 mod parser;
 mod plan;
+mod result_identity;
 pub mod server;
 pub mod session;
 mod storage;
@@ -55,4 +56,5 @@ pub mod types;
 
 pub use bulk::BulkTarget;
 pub use interpreter::Session;
+pub use result_identity::ResultIdentity;
 pub use server::Server;

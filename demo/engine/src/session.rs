@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::result_identity::ResultIdentity;
 use crate::types::{Datum, SqlType};
 
 /// A result-set column, as it goes into COLMETADATA.
@@ -62,6 +63,23 @@ pub trait ResultSink {
     fn message(&mut self, message: SqlError) -> Result<(), Stop>;
     fn error(&mut self, error: SqlError) -> Result<(), Stop>;
     fn env_change(&mut self, change: EnvChange) -> Result<(), Stop>;
+
+    /// Announces the columns and rows that come next, where they follow from `identity` alone. A sink that has
+    /// passed on the same before may do so again by itself and return how many rows that were; otherwise the
+    /// query runs, and [`Self::result_complete`] follows unless it fails.
+    fn known_result(&mut self, _identity: ResultIdentity) -> Result<Option<u64>, Stop> {
+        Ok(None)
+    }
+
+    /// All rows of the result announced last have been passed on.
+    fn result_complete(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    /// Whether the sink wants [`Self::known_result`] and [`Self::result_complete`] to be called.
+    fn knows_results(&self) -> bool {
+        false
+    }
 }
 
 /// A parameter of `sp_executesql` and its kin, by name (with `@`) or by position (empty name).

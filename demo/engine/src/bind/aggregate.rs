@@ -137,6 +137,7 @@ impl Binder<'_> {
         if call.star || call.distinct || !call.within_group.is_empty() {
             return Err(unsupported_function(&call.name.0));
         }
+        self.dependencies.function(&name);
         functions::bind(self, &name, &call.arguments)
     }
 

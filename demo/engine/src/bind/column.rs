@@ -136,6 +136,8 @@ impl Binder<'_> {
         let Some((slot, variable)) = self.frame.variable(name) else {
             return Err(undeclared_variable(name));
         };
+        self.dependencies
+            .variable(name, &variable.sql_type, &variable.value);
         if self.fold_variables {
             return Ok(Typed {
                 nullable: true,

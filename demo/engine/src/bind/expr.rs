@@ -41,7 +41,10 @@ impl Binder<'_> {
             }
             Ast::Column { qualifier, name } => self.bind_column(qualifier, name),
             Ast::Variable(name) => self.bind_variable(name),
-            Ast::Global(name) => functions::global(self.context, name),
+            Ast::Global(name) => {
+                self.dependencies.other();
+                functions::global(self.context, name)
+            }
             Ast::Unary { operator, operand } => self.bind_unary(*operator, operand),
             Ast::Binary {
                 operator,

@@ -64,6 +64,14 @@ impl Binder<'_> {
         scope: ScopeSource,
         source: Source,
     ) -> SqlResult<FromBuilder> {
+        match &source {
+            Source::Table(table) => self.dependencies.table(&table.version),
+            Source::Rows(_) => self.dependencies.other(),
+            Source::Query { .. }
+            | Source::Values(_)
+            | Source::Series { .. }
+            | Source::Split { .. } => {}
+        }
         let sources = &mut self.scope_mut().sources;
         let duplicate = sources.iter().any(|known| {
             known.name.eq_ignore_ascii_case(&scope.name)

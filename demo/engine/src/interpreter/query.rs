@@ -8,7 +8,8 @@ use crate::error::SqlResult;
 use crate::exec::{Flow, run_query};
 use crate::locks::cancelled;
 use crate::plan::{Body, OutputColumn};
-use crate::session::ResultColumn;
+use crate::result_identity::ResultIdentity;
+use crate::session::{ResultColumn, Stop};
 
 pub(crate) fn result_column(column: &OutputColumn) -> ResultColumn {
     ResultColumn {
@@ -38,6 +39,23 @@ impl Batch<'_> {
         let plan = binder.bind_query(query)?;
         let assigning =
             matches!(&plan.body, Body::Select(select) if !select.assignments.is_empty());
+        let dependencies = std::mem::take(&mut binder.dependencies);
+        let repeatable = !assigning && !self.session.settings.format_only;
+        let identity = if repeatable && self.sink.knows_results() {
+            ResultIdentity::of(&self.session.database, query, &dependencies)
+        } else {
+            None
+        };
+        let announced = identity.is_some();
+        if let Some(identity) = identity
+            && let Some(rows) = self
+                .sink
+                .known_result(identity)
+                .map_err(|Stop| cancelled())?
+        {
+            self.set_row_count(rows);
+            return self.done(command::SELECT, Some(rows));
+        }
         if !assigning {
             let columns: Vec<ResultColumn> = plan.columns.iter().map(result_column).collect();
             self.stop(|sink| sink.columns(&columns))?;
@@ -62,6 +80,9 @@ impl Batch<'_> {
             {
                 variable.value = value;
             }
+        }
+        if announced {
+            self.stop(|sink| sink.result_complete())?;
         }
         self.set_row_count(rows);
         self.done(command::SELECT, Some(rows))
