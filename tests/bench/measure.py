@@ -53,5 +53,7 @@ def why(errors: str, code: int) -> str:
     if code == 124:
         return "it took too long"
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    # SQLAlchemy ends with a link.
+    lines = [line for line in lines if not line.startswith("(Background")]
     telling = [line for line in lines if "rror" in line] or lines
     return (telling[-1] if telling else f"exit code {code}")[:300]
