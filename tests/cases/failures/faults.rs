@@ -2,6 +2,9 @@
 
 use icehost_tests::{Bed, Command, Dump, customers};
 
+/// How a delta lands in a table without rows.
+const FIRST_LOAD: &str = "INSERT INTO [dbo].[Customers]";
+
 fn sync(bed: &Bed) -> Command {
     bed.sync_to_target("dbo.Customers", "demo.customers")
 }
@@ -31,24 +34,23 @@ fn a_lost_connection_is_tried_again() {
 #[test]
 fn a_deadlock_victim_is_tried_again() {
     let bed = customers::bed_on_development_server(20);
-    bed.server()
-        .faults()
-        .fail_next("MERGE [dbo].[Customers]", 1205);
-    let run = sync(&bed).args(["--output", "json"]).run().success();
-    assert!(
-        run.stderr.contains("1205") || run.stderr.contains("deadlock"),
-        "{}",
-        run.stderr
-    );
-    assert_in_step(&bed);
+    for statement in [FIRST_LOAD, "MERGE [dbo].[Customers]"] {
+        bed.server().faults().fail_next(statement, 1205);
+        let run = sync(&bed).args(["--output", "json"]).run().success();
+        assert!(
+            run.stderr.contains("1205") || run.stderr.contains("deadlock"),
+            "{statement}: {}",
+            run.stderr
+        );
+        assert_in_step(&bed);
+        customers::add(&bed, 21, 25, "2026-02-01");
+    }
 }
 
 #[test]
 fn tries_come_to_an_end() {
     let bed = customers::bed_on_development_server(20);
-    bed.server()
-        .faults()
-        .fail_times("MERGE [dbo].[Customers]", 1205, 100);
+    bed.server().faults().fail_times(FIRST_LOAD, 1205, 100);
     sync(&bed)
         .args(["--retries", "1"])
         .run()
@@ -61,9 +63,7 @@ fn tries_come_to_an_end() {
 #[test]
 fn other_errors_are_not_tried_again() {
     let bed = customers::bed_on_development_server(20);
-    bed.server()
-        .faults()
-        .fail_next("MERGE [dbo].[Customers]", 229);
+    bed.server().faults().fail_next(FIRST_LOAD, 229);
     let run = sync(&bed).run().failure(&["229"]);
     assert!(!run.stderr.contains("trying again"), "{}", run.stderr);
     sync(&bed).json();
@@ -92,9 +92,7 @@ fn a_value_that_the_target_cannot_hold_names_its_place_and_moves_nothing() {
 fn a_created_target_goes_again_when_it_cannot_be_filled() {
     let bed = customers::bed_on_development_server(5);
     bed.target().execute("DROP TABLE dbo.Customers");
-    bed.server()
-        .faults()
-        .fail_next("MERGE [dbo].[Customers]", 229);
+    bed.server().faults().fail_next(FIRST_LOAD, 229);
     sync(&bed).arg("--create-target").run().failure(&["229"]);
     assert_eq!(
         bed.target()
