@@ -59,6 +59,7 @@ async fn read(url: &str, table: &TableName) -> Result<u64, Box<dyn Error>> {
         filter: None,
         order_by: Vec::new(),
         observe: Vec::new(),
+        split_on: None,
         coverage: Coverage::Full,
     }
     .validate(&table.table)?;
