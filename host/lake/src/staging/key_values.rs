@@ -291,3 +291,78 @@ fn widen(bounds: &mut Option<(Datum, Datum)>, column: &ArrayRef, kind: LakeType)
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use arrow_array::{Int64Array, RecordBatch};
+    use arrow_schema::{DataType, Field, Schema};
+    use bytes::Bytes;
+    use parquet::arrow::ArrowWriter;
+    use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
+    use parquet::file::properties::WriterProperties;
+
+    use super::*;
+
+    /// The metadata of a file with ids 0, 10, 20 … in groups of 4,000 rows and pages of 1,000.
+    fn file(rows: i64) -> ParquetMetaData {
+        let field = Field::new("Id", DataType::Int64, false).with_metadata(HashMap::from([(
+            "PARQUET:field_id".to_owned(),
+            "7".to_owned(),
+        )]));
+        let schema = Arc::new(Schema::new(vec![field]));
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(4000))
+            .set_data_page_row_count_limit(1000)
+            .set_write_batch_size(1000)
+            .set_dictionary_enabled(false)
+            .build();
+        let mut bytes = Vec::new();
+        let mut writer =
+            ArrowWriter::try_new(&mut bytes, Arc::clone(&schema), Some(properties)).unwrap();
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values((0..rows).map(|n| n * 10)));
+        writer
+            .write(&RecordBatch::try_new(schema, vec![ids]).unwrap())
+            .unwrap();
+        writer.close().unwrap();
+        ParquetMetaDataReader::new()
+            .with_page_index_policy(PageIndexPolicy::Required)
+            .parse_and_finish(&Bytes::from(bytes))
+            .unwrap()
+    }
+
+    fn keys(field_id: i32, ids: &[i64]) -> KeyValues {
+        let mut values = KeyValues::new(field_id, LakeType::Long, false);
+        let column: ArrayRef = Arc::new(Int64Array::from(ids.to_vec()));
+        values.note(&column).unwrap();
+        values.seal();
+        values
+    }
+
+    #[test]
+    fn only_pages_that_a_key_lies_in_are_read() {
+        let file = file(10_000);
+        for (ids, pages) in [
+            (&[15_000i64, 15_010, 15_020][..], vec![1u64]),
+            (&[0, 99_990], vec![0, 9]),
+            // Between the pages, and beyond both ends.
+            (&[9_995, -1, 100_000], vec![]),
+            (&[39_990, 40_000], vec![3, 4]),
+        ] {
+            let rows = keys(7, ids).rows_that_may_match(&file).unwrap();
+            let wanted: RoaringTreemap = pages
+                .iter()
+                .flat_map(|p| p * 1000..(p + 1) * 1000)
+                .collect();
+            assert_eq!(rows, wanted, "{ids:?}");
+        }
+    }
+
+    #[test]
+    fn another_field_rules_out_nothing() {
+        assert_eq!(keys(8, &[5]).rows_that_may_match(&file(5000)), None);
+    }
+}
