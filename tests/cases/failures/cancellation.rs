@@ -1,24 +1,17 @@
 //! Ctrl-C stops a run at a batch boundary and leaves nothing half-done.
 
 use std::io::{BufRead, BufReader, Read};
+use std::process::Child;
 
 use icehost_tests::customers;
 
 use crate::files::files;
 
-#[test]
-fn an_interrupt_stops_the_run_and_commits_nothing() {
-    let bed = customers::bed_on_development_server(20_000);
-    let mut child = bed
-        .sync_to_target("dbo.Customers", "demo.customers")
-        .args(["--batch-size", "1"])
-        // Each batch takes its time, so that there is one to stop at.
-        .failpoint("sync::while-staging", "sleep(1500)")
-        .env("RUST_LOG", "icehost_cli=info")
-        .spawn();
+/// Interrupts a run once it has said `text`; what it says from then on. It must end as one that was stopped.
+pub(crate) fn interrupt_when(mut child: Child, text: &str) -> String {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.contains("reading rows from the source") {
+    while !line.contains(text) {
         line.clear();
         assert_ne!(
             stderr.read_line(&mut line).unwrap(),
@@ -34,6 +27,20 @@ fn an_interrupt_stops_the_run_and_commits_nothing() {
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1), "{rest}");
+    rest
+}
+
+#[test]
+fn an_interrupt_stops_the_run_and_commits_nothing() {
+    let bed = customers::bed_on_development_server(20_000);
+    let child = bed
+        .sync_to_target("dbo.Customers", "demo.customers")
+        .args(["--batch-size", "1"])
+        // Each batch takes its time, so that there is one to stop at.
+        .failpoint("sync::while-staging", "sleep(1500)")
+        .env("RUST_LOG", "icehost_cli=info")
+        .spawn();
+    let rest = interrupt_when(child, "reading rows from the source");
     for text in ["stopping at the next batch", "error: stopped", "hint"] {
         assert!(rest.contains(text), "'{text}' is missing in:\n{rest}");
     }

@@ -1,11 +1,11 @@
 //! A first load in ranges that fails, crashes or is stopped: the next run reads only what is missing.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 
 use icehost_tests::{Bed, Command, Dump, customers};
 use serde_json::Value;
 
+use crate::cancellation::interrupt_when;
 use crate::files::files;
 
 /// 500 customers in 11 ranges, one connection at a time so that their order is known.
@@ -294,28 +294,11 @@ fn a_lost_connection_costs_its_range_only() {
 #[test]
 fn an_interrupt_keeps_the_finished_ranges() {
     let bed = customers::bed(500);
-    let mut child = load(&bed)
+    let child = load(&bed)
         .env("FAILPOINTS", "sync::while-staging=sleep(300)")
         .env("RUST_LOG", "icehost_cli=info")
         .spawn();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("done=2") {
-        line.clear();
-        assert_ne!(
-            stderr.read_line(&mut line).unwrap(),
-            0,
-            "the run ended early"
-        );
-    }
-    let interrupted = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(interrupted.success());
-    let mut rest = String::new();
-    stderr.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1), "{rest}");
+    let rest = interrupt_when(child, "done=2");
     assert!(rest.contains("ranges of the first load are kept"), "{rest}");
     assert!(rest.contains("it resumes"), "{rest}");
     let next = load(&bed).json();
