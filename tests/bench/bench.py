@@ -33,7 +33,8 @@ def lake_records(table: Path) -> int:
     document = json.loads(metadata.read_text())
     current = document["current-snapshot-id"]
     snapshot = next(one for one in document["snapshots"] if one["snapshot-id"] == current)
-    return int(snapshot["summary"]["total-records"])
+    summary = snapshot["summary"]
+    return int(summary["total-records"]) - int(summary.get("total-position-deletes", 0))
 
 
 class Bench:

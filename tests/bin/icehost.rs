@@ -6,7 +6,8 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-/// A file for the number of allocations that the whole run made; nothing is counted without it.
+/// A file for the number of allocations that the whole run made, and the most bytes that it had at once;
+/// nothing is counted without it.
 const COUNT_ALLOCATIONS: &str = "ICEHOST_TEST_COUNT_ALLOCATIONS";
 
 fn main() -> ExitCode {
@@ -18,8 +19,8 @@ fn main() -> ExitCode {
         .trim_backtraces(Some(4))
         .build();
     let code = icehost_cli::main();
-    let blocks = dhat::HeapStats::get().total_blocks;
-    match std::fs::write(&file, blocks.to_string()) {
+    let heap = dhat::HeapStats::get();
+    match std::fs::write(&file, format!("{} {}", heap.total_blocks, heap.max_bytes)) {
         Ok(()) => code,
         Err(_) => ExitCode::FAILURE,
     }

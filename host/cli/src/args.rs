@@ -149,9 +149,13 @@ pub(crate) struct FirstLoadArguments {
     pub(crate) restart: bool,
 
     /// Memory that the run may take, for example 256MiB; fewer connections are used where it is small
-    /// [default: 128MiB, and 48MiB for each connection beyond the first]
+    /// [default: 104MiB, and 64MiB for each connection beyond the first]
     #[arg(long, value_name = "SIZE", env = "ICEHOST_MEMORY_LIMIT", value_parser = size)]
     pub(crate) memory_limit: Option<u64>,
+
+    /// Memory that a batch of rows may take, in MiB [default: 4, or as much as the memory allows]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) batch_size: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -235,10 +239,6 @@ pub(crate) struct RunArguments {
     /// Show plan, SQL, bounds and row estimate, and touch nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-
-    /// Memory that a batch of rows may take, in MiB [default: 8, or as much as the memory allows]
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub(crate) batch_size: Option<u32>,
 
     /// How often a run starts again after a lost connection, a deadlock or a commit conflict
     #[arg(long, value_name = "N", default_value_t = 4)]

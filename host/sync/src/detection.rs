@@ -8,7 +8,7 @@ use icehost_strategy::Context;
 use crate::error::Doing;
 use crate::layout;
 use crate::watermark_store::StoredWatermark;
-use crate::{Event, Merging, Observer, Source, SyncError, SyncJob};
+use crate::{Event, Memory, Merging, Observer, Source, SyncError, SyncJob};
 
 /// The source, opened and described.
 pub(crate) struct OpenSource {
@@ -37,6 +37,11 @@ impl OpenSource {
             table,
             identity,
         })
+    }
+
+    /// What each connection may take for this table.
+    pub(crate) fn memory(&self, job: &SyncJob) -> Result<Memory, SyncError> {
+        job.settings.memory.divide(self.table.columns.len())
     }
 
     /// Starts a consistent read where the server can give one, and says so where it cannot.

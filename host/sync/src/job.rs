@@ -6,7 +6,7 @@ use icehost_lake::{LakeTableName, Warehouse};
 use icehost_sqlserver::{ColumnSelection, Endpoint, TableName, TimePrecision};
 use icehost_strategy::{ChangeDetector, Merger, Options};
 
-use crate::{RetryPolicy, SnapshotWatermarks, WatermarkStore};
+use crate::{MemoryBudget, RetryPolicy, SnapshotWatermarks, WatermarkStore};
 
 /// Source → lake, and on to a target where there is one.
 pub struct SyncJob {
@@ -99,10 +99,8 @@ pub struct Settings {
     pub watermarks: Arc<dyn WatermarkStore>,
     /// What to do after failures that pass.
     pub retry: RetryPolicy,
-    /// Memory that a batch of rows may take, in bytes.
-    pub batch_bytes: usize,
-    /// Memory that a row group of a data file may take while it is written, encoded, in bytes.
-    pub row_group_bytes: usize,
+    /// What reading the source may take.
+    pub memory: MemoryBudget,
     /// How a table is read for the first time.
     pub first_load: FirstLoadSettings,
 }
@@ -110,9 +108,6 @@ pub struct Settings {
 /// How a table is read for the first time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstLoadSettings {
-    /// Connections at once, each with a range of the table's key; with 1 the table is read in one piece,
-    /// unless one of the next two says otherwise.
-    pub connections: usize,
     /// Rows in a range, about; `None` lets the table's size decide.
     pub range_rows: Option<u64>,
     /// How many snapshots it makes.
@@ -134,7 +129,6 @@ pub enum CommitMode {
 impl Default for FirstLoadSettings {
     fn default() -> Self {
         FirstLoadSettings {
-            connections: 1,
             range_rows: None,
             commit: CommitMode::default(),
             restart: false,
@@ -147,8 +141,7 @@ impl Default for Settings {
         Settings {
             watermarks: Arc::new(SnapshotWatermarks),
             retry: RetryPolicy::default(),
-            batch_bytes: 8 << 20,
-            row_group_bytes: 32 << 20,
+            memory: MemoryBudget::default(),
             first_load: FirstLoadSettings::default(),
         }
     }

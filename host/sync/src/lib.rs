@@ -36,7 +36,7 @@ pub use job::{
     Target,
 };
 pub use layout::PROPERTY_SOURCE_COLUMNS;
-pub use memory::Memory;
+pub use memory::{Memory, MemoryBudget};
 pub use pipeline::{load, new_run_id, sync};
 pub use preview::Preview;
 pub use report::Report;

@@ -3,54 +3,76 @@
 use crate::SyncError;
 
 const MIB: u64 = 1 << 20;
-/// What a run takes whatever it moves: code, compiled strategies, the TDS connection, Parquet's tables.
-const BASE: u64 = 32 * MIB;
-/// Most for a batch of rows.
-const LARGEST_BATCH: u64 = 8 * MIB;
-/// Most for an encoded row group: a quarter of Iceberg's own default.
+/// What a run takes whatever it moves: code, compiled strategies, connections.
+const BASE: u64 = 40 * MIB;
+/// Most for a batch of rows: larger ones are no faster.
+const LARGEST_BATCH: u64 = 4 * MIB;
+/// Most for a row group: a quarter of Iceberg's own default.
 const LARGEST_ROW_GROUP: u64 = 32 * MIB;
 /// Least for either: below it, Parquet's overhead a row group outweighs the rows.
 const SMALLEST_BATCH: u64 = MIB / 2;
 const SMALLEST_ROW_GROUP: u64 = 2 * MIB;
-/// Batches that one connection holds: one that fills up, two that wait, one that is encoded.
+/// Batches that one connection holds: one that fills up, in buffers that double as they grow, one that waits
+/// and one that is encoded.
 const BATCHES: u64 = 4;
-/// A row group is held encoded, and once more while its last pages are compressed.
-const ROW_GROUPS: u64 = 2;
+/// What each column takes beside its values while a row group is written: a compressor's tables above all.
+const COLUMN: u64 = 5 * MIB / 16;
+/// What the allocator holds for each three bytes that are in use at most: threads free what others have
+/// allocated, in pieces of all sizes.
+const HELD: (u64, u64) = (4, 3);
 
 /// What each connection of a run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
     /// Memory that a batch of rows may take, in bytes.
     pub batch_bytes: usize,
-    /// Memory that an encoded row group may take, in bytes.
+    /// Memory that a row group may take while it is written, in bytes.
     pub row_group_bytes: usize,
     /// Connections at once; fewer than asked for where the memory does not suffice.
     pub connections: usize,
 }
 
-impl Memory {
-    /// Divides `limit` bytes among up to `connections`.
+/// What a run may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryBudget {
+    /// In all, in bytes; `None` lets the number of connections decide.
+    pub limit: Option<u64>,
+    /// For a batch of rows, in bytes; `None` lets the limit decide.
+    pub batch: Option<u64>,
+    /// Connections at once, at least 1: each reads a range of a table's key. With 1 the table is read in one
+    /// piece, unless it is asked for in ranges.
+    pub connections: usize,
+}
+
+impl Default for MemoryBudget {
+    fn default() -> Self {
+        MemoryBudget {
+            limit: None,
+            batch: None,
+            connections: 1,
+        }
+    }
+}
+
+impl MemoryBudget {
+    /// Divides it among the connections that read a table of so many columns.
     ///
-    /// Of what is left beside 32 MiB for the run itself, each connection has an equal share: four batches and
-    /// two row groups. A batch takes a twelfth of it, 8 MiB at most, or `batch` where that is given; a row
-    /// group half of what the batches leave, 32 MiB at most. Without a limit a run has 128 MiB, and 48 MiB
-    /// for each connection beyond the first.
+    /// Of what is left beside 40 MiB for the run itself, each connection has an equal share, a quarter of which
+    /// the allocator takes; the rest is for 320 KiB a column, four batches and a row group. A batch takes a
+    /// twelfth, 4 MiB at most, or `batch` where that is given; a row group what the others leave, 32 MiB at
+    /// most. Without a limit a run has 104 MiB, and 64 MiB for each connection beyond the first, but more
+    /// where that is too little for the columns.
     ///
     /// # Errors
     /// A limit in which not even one connection has room; names the least that works.
-    pub fn divide(
-        limit: Option<u64>,
-        batch: Option<u64>,
-        connections: usize,
-    ) -> Result<Memory, SyncError> {
-        let wanted = connections.max(1) as u64;
-        let largest = |batch: u64| BATCHES * batch + ROW_GROUPS * LARGEST_ROW_GROUP;
-        let limit = match (limit, batch) {
-            (Some(limit), _) => limit,
-            (None, Some(batch)) => BASE + wanted * largest(batch),
-            (None, None) => 128 * MIB + (wanted - 1) * 48 * MIB,
-        };
-        let least = BATCHES * batch.unwrap_or(SMALLEST_BATCH) + ROW_GROUPS * SMALLEST_ROW_GROUP;
+    pub fn divide(self, columns: usize) -> Result<Memory, SyncError> {
+        let batch = self.batch;
+        let fixed = columns as u64 * COLUMN;
+        let wanted = self.connections.max(1) as u64;
+        let held = |used: u64| (used * HELD.0).div_ceil(HELD.1);
+        let largest = held(BATCHES * batch.unwrap_or(LARGEST_BATCH) + LARGEST_ROW_GROUP);
+        let least = held(fixed + BATCHES * batch.unwrap_or(SMALLEST_BATCH) + SMALLEST_ROW_GROUP);
+        let limit = self.limit.unwrap_or(BASE + wanted * largest.max(2 * least));
         let available = limit.saturating_sub(BASE);
         let fitting = (available / least).min(wanted);
         if fitting == 0 {
@@ -58,7 +80,11 @@ impl Memory {
             return Err(SyncError::settings(
                 format!("--memory-limit {} is too small", size(limit)),
                 format!(
-                    "the least that works is {needed}MiB{}",
+                    "the least that works {}is {needed}MiB{}",
+                    match columns {
+                        0 => String::new(),
+                        _ => format!("for a table of {columns} columns "),
+                    },
                     if batch.is_some() {
                         " with this --batch-size"
                     } else {
@@ -67,9 +93,11 @@ impl Memory {
                 ),
             ));
         }
-        let share = available / fitting;
+        let share = available / fitting * HELD.1 / HELD.0;
+        let share = share.saturating_sub(fixed);
         let batch = batch.unwrap_or_else(|| (share / 12).clamp(SMALLEST_BATCH, LARGEST_BATCH));
-        let row_group = (share.saturating_sub(BATCHES * batch) / ROW_GROUPS)
+        let row_group = share
+            .saturating_sub(BATCHES * batch)
             .clamp(SMALLEST_ROW_GROUP, LARGEST_ROW_GROUP);
         Ok(Memory {
             batch_bytes: usize::try_from(batch).unwrap_or(usize::MAX),
@@ -92,49 +120,68 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn divide(limit: u64, connections: usize) -> Memory {
-        Memory::divide(Some(limit * MIB), None, connections).unwrap()
+    fn budget(limit: u64, connections: usize) -> MemoryBudget {
+        MemoryBudget {
+            limit: Some(limit * MIB),
+            connections,
+            ..MemoryBudget::default()
+        }
     }
 
     #[test]
-    fn without_a_limit_one_connection_has_the_largest_of_everything() {
-        let memory = Memory::divide(None, None, 1).unwrap();
-        assert_eq!(memory.batch_bytes as u64, LARGEST_BATCH);
-        assert_eq!(memory.row_group_bytes as u64, LARGEST_ROW_GROUP);
+    fn without_a_limit_a_connection_has_nearly_the_largest_of_everything() {
+        let memory = MemoryBudget::default().divide(12).unwrap();
+        assert!(memory.batch_bytes as u64 > LARGEST_BATCH * 9 / 10);
+        assert!(memory.row_group_bytes as u64 > LARGEST_ROW_GROUP * 9 / 10);
     }
 
     #[test]
     fn the_parts_never_exceed_the_limit() {
-        for limit in 38..600 {
+        for limit in 72..600 {
             for connections in 1..20 {
-                let memory = divide(limit, connections);
-                let each = BATCHES * memory.batch_bytes as u64
-                    + ROW_GROUPS * memory.row_group_bytes as u64;
-                let all = BASE + memory.connections as u64 * each;
-                assert!(all <= limit * MIB, "{limit} {connections}: {memory:?}");
-                assert!(memory.connections >= 1 && memory.connections <= connections);
+                for columns in [1, 12, 60] {
+                    let memory = budget(limit, connections).divide(columns).unwrap();
+                    let each = columns as u64 * COLUMN
+                        + BATCHES * memory.batch_bytes as u64
+                        + memory.row_group_bytes as u64;
+                    let all = BASE + memory.connections as u64 * each * HELD.0 / HELD.1;
+                    assert!(all <= limit * MIB, "{limit} {connections}: {memory:?}");
+                    assert!(memory.connections >= 1 && memory.connections <= connections);
+                }
             }
         }
     }
 
     #[test]
     fn a_small_limit_takes_connections_away_before_it_is_refused() {
-        assert_eq!(divide(64, 16).connections, 5);
-        assert_eq!(divide(38, 16).connections, 1);
-        let error = Memory::divide(Some(37 * MIB), None, 16).unwrap_err();
-        assert_eq!(error.to_string(), "--memory-limit 37MiB is too small");
-        assert_eq!(error.hint().unwrap(), "the least that works is 38MiB");
+        let connections = |limit, columns| budget(limit, 16).divide(columns).unwrap().connections;
+        assert_eq!(connections(64, 0), 4);
+        assert_eq!(connections(64, 12), 2);
+        assert_eq!(connections(51, 12), 1);
+        let error = budget(45, 16).divide(0).unwrap_err();
+        assert_eq!(error.to_string(), "--memory-limit 45MiB is too small");
+        assert_eq!(error.hint().unwrap(), "the least that works is 46MiB");
+        let error = budget(64, 16).divide(100).unwrap_err();
+        assert_eq!(
+            error.hint().unwrap(),
+            "the least that works for a table of 100 columns is 87MiB"
+        );
     }
 
     #[test]
     fn a_batch_size_of_the_users_own_is_kept() {
-        let memory = Memory::divide(Some(100 * MIB), Some(4 * MIB), 8).unwrap();
+        let with_batch = |limit: Option<u64>, batch: u64| MemoryBudget {
+            limit: limit.map(|limit| limit * MIB),
+            batch: Some(batch * MIB),
+            connections: 8,
+        };
+        let memory = with_batch(Some(128), 4).divide(12).unwrap();
         assert_eq!(
             (memory.batch_bytes as u64, memory.connections),
             (4 * MIB, 3)
         );
-        assert!(Memory::divide(Some(40 * MIB), Some(4 * MIB), 1).is_err());
-        let free = Memory::divide(None, Some(64 * MIB), 1).unwrap();
+        assert!(with_batch(Some(60), 4).divide(12).is_err());
+        let free = with_batch(None, 64).divide(0).unwrap();
         assert_eq!(free.row_group_bytes as u64, LARGEST_ROW_GROUP);
     }
 }

@@ -17,7 +17,7 @@ use crate::watermark_record::{
     SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,
 };
 use crate::watermark_store::{StoredWatermark, snapshot_watermark};
-use crate::{Event, Observer, SyncError, SyncJob};
+use crate::{Event, Memory, Observer, SyncError, SyncJob};
 
 /// What the first half did.
 pub(crate) struct Landed {
@@ -194,15 +194,16 @@ async fn extract(
     observer.event(Event::Extracting {
         row_estimate: source.table.table.row_estimate,
     });
+    let memory = source.memory(job)?;
     let transfer = Transfer {
         table: &source.table,
         plan: &detected.plan,
         lake,
         change: &detected.change.rows,
-        extract: extract_options(job),
+        extract: extract_options(job, memory),
         stage: StageOptions {
             unique_keys: detected.change.unique_keys,
-            ..stage_options(job)
+            ..stage_options(memory)
         },
         run_id,
     };
@@ -210,17 +211,17 @@ async fn extract(
     transfer.run(&mut source.connection, progress, cancel).await
 }
 
-pub(crate) fn extract_options(job: &SyncJob) -> ExtractOptions {
+pub(crate) fn extract_options(job: &SyncJob, memory: Memory) -> ExtractOptions {
     ExtractOptions {
-        batch_bytes: job.settings.batch_bytes,
+        batch_bytes: memory.batch_bytes,
         time_precision: job.source.time_precision,
         ..ExtractOptions::default()
     }
 }
 
-pub(crate) fn stage_options(job: &SyncJob) -> StageOptions {
+pub(crate) fn stage_options(memory: Memory) -> StageOptions {
     StageOptions {
-        row_group_bytes: job.settings.row_group_bytes,
+        row_group_bytes: memory.row_group_bytes,
         ..StageOptions::default()
     }
 }

@@ -3,16 +3,12 @@
 use icehost_lake::{LakeTable, RowChange, StageOptions, Staged};
 use icehost_plan::ValidExtractionPlan;
 use icehost_sqlserver::{Connection, ExtractOptions, Extracted, SqlTable};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::SyncError;
 use crate::error::Doing;
 use crate::failpoint::failpoint;
-
-/// Batches that may wait between the reader and the writer.
-const BATCHES_BETWEEN: usize = 1;
 
 /// What to read and where it goes.
 pub(crate) struct Transfer<'a> {
@@ -46,32 +42,18 @@ impl Transfer<'_> {
             .await
             .doing(reading)?;
 
-        let (sender, mut receiver) = mpsc::channel(BATCHES_BETWEEN);
-        let read = async move {
-            while let Some(batch) = tokio::select! {
-                batch = extraction.next_batch() => batch.doing(reading)?,
-                () = cancel.cancelled() => return Err(SyncError::cancelled()),
-            } {
-                // The writer went away: its own error says why.
-                if sender.send(batch).await.is_err() {
-                    break;
-                }
-            }
-            drop(sender);
-            Ok(extraction)
-        };
-        let write = async move {
-            let (mut rows, mut bytes) = (0, 0);
-            while let Some(batch) = receiver.recv().await {
-                rows += batch.num_rows() as u64;
-                bytes += batch.get_array_memory_size() as u64;
-                writer.write(batch).await.doing(writing)?;
-                failpoint("sync::while-staging")?;
-                progress(rows, bytes);
-            }
-            Ok(writer)
-        };
-        let (extraction, writer) = tokio::try_join!(read, write)?;
+        let (mut rows, mut bytes) = (0, 0);
+        while let Some(batch) = tokio::select! {
+            batch = extraction.next_batch() => batch.doing(reading)?,
+            () = cancel.cancelled() => return Err(SyncError::cancelled()),
+        } {
+            rows += batch.num_rows() as u64;
+            bytes += batch.get_array_memory_size() as u64;
+            // The writer encodes on a thread of its own, while the next batch is read here.
+            writer.write(batch).await.doing(writing)?;
+            failpoint("sync::while-staging")?;
+            progress(rows, bytes);
+        }
         let staged = writer.finish().await.doing(writing)?;
         Ok((extraction.finish().doing(reading)?, staged))
     }

@@ -274,10 +274,10 @@ fn a_memory_limit_takes_connections_away_and_refuses_what_cannot_work() {
         .run()
         .failure(&[
             "--memory-limit 20MiB is too small",
-            "the least that works is 38MiB",
+            "the least that works is 46MiB",
         ]);
     let report = parallel(&bed, "dbo.Customers")
-        .args(["--memory-limit", "38MiB"])
+        .args(["--memory-limit", "56MiB"])
         .json();
     assert_eq!(report["ranges"], 11);
     assert_in_step(&bed, "dbo.Customers");

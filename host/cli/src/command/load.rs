@@ -5,8 +5,8 @@ use icehost_sqlserver::{Endpoint, TableName};
 use icehost_sync::{Lake, LoadJob, Settings, Target, load, preview};
 
 use crate::args::{LoadArguments, Output};
+use crate::command::retry_policy;
 use crate::command::sync::merging;
-use crate::command::{batch_bytes, retry_policy};
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
 use crate::render::{Progress, print_preview, print_report};
@@ -44,7 +44,6 @@ pub(crate) async fn run(arguments: LoadArguments, output: Output) -> Result<(), 
         exclude: arguments.exclude_columns,
         settings: Settings {
             retry: retry_policy(&arguments.run),
-            batch_bytes: batch_bytes(&arguments.run),
             ..Settings::default()
         },
     };

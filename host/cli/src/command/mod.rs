@@ -24,7 +24,3 @@ fn retry_policy(arguments: &RunArguments) -> RetryPolicy {
         ..RetryPolicy::default()
     }
 }
-
-fn batch_bytes(arguments: &RunArguments) -> usize {
-    arguments.batch_size.unwrap_or(8) as usize * (1 << 20)
-}

@@ -4,7 +4,7 @@ use icehost_lake::{LakeTableName, Warehouse};
 use icehost_sqlserver::{ColumnSelection, Endpoint, TableName};
 use icehost_strategy::{Options, Runtime};
 use icehost_sync::{
-    Detection, FirstLoadSettings, Lake, Memory, Merging, Settings, Source, SyncJob, Target,
+    Detection, FirstLoadSettings, Lake, MemoryBudget, Merging, Settings, Source, SyncJob, Target,
     preview, sync,
 };
 
@@ -74,11 +74,13 @@ async fn job(arguments: &SyncArguments, runtime: &Runtime) -> Result<SyncJob, Fa
     let strategy = strategies::detector(runtime, &arguments.strategy).await?;
     let options = Options::from_pairs(strategy.strategy(), &arguments.strategy_option)?;
     let first_load = &arguments.first_load;
-    let memory = Memory::divide(
-        first_load.memory_limit,
-        arguments.run.batch_size.map(|mib| u64::from(mib) << 20),
-        first_load.parallel as usize,
-    )?;
+    let memory = MemoryBudget {
+        limit: first_load.memory_limit,
+        batch: first_load.batch_size.map(|mib| u64::from(mib) << 20),
+        connections: first_load.parallel as usize,
+    };
+    // Before anything is opened; the table's columns come on top.
+    memory.divide(0)?;
     Ok(SyncJob {
         lake: Lake {
             warehouse: Warehouse::open(&arguments.warehouse)?,
@@ -107,10 +109,8 @@ async fn job(arguments: &SyncArguments, runtime: &Runtime) -> Result<SyncJob, Fa
         settings: Settings {
             watermarks: store(&arguments.store),
             retry: retry_policy(&arguments.run),
-            batch_bytes: memory.batch_bytes,
-            row_group_bytes: memory.row_group_bytes,
+            memory,
             first_load: FirstLoadSettings {
-                connections: memory.connections,
                 range_rows: first_load.range_rows,
                 commit: match first_load.commit {
                     CommitMode::Once => icehost_sync::CommitMode::Once,

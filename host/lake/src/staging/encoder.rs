@@ -24,8 +24,10 @@ use crate::staging::statistics;
 use crate::staging::{StageOptions, Staged};
 use crate::table::LakeTable;
 
-/// Rows handled at once, so that the memory for one step is small however large the caller's batches are.
+/// Rows and bytes handled at once, so that the memory for one step is small however large the caller's batches
+/// are, and a page of long values ends not far behind its limit.
 const CHUNK_ROWS: usize = 8192;
+const CHUNK_BYTES: usize = 1 << 20;
 
 pub(crate) struct Encoder {
     change: RowChange,
@@ -98,8 +100,10 @@ impl Encoder {
     /// Takes a batch of the delta's columns.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.check_shape(batch)?;
-        for start in (0..batch.num_rows()).step_by(CHUNK_ROWS) {
-            let rows = CHUNK_ROWS.min(batch.num_rows() - start);
+        let each = batch.get_array_memory_size() / batch.num_rows().max(1);
+        let most = (CHUNK_BYTES / each.max(1)).clamp(1, CHUNK_ROWS);
+        for start in (0..batch.num_rows()).step_by(most) {
+            let rows = most.min(batch.num_rows() - start);
             self.write_chunk(&batch.slice(start, rows))?;
         }
         Ok(())

@@ -32,7 +32,7 @@ pub struct StageOptions {
     /// A file that has reached this size, compressed, is ended. Default: 512 MiB, which is Iceberg's own
     /// (`write.target-file-size-bytes`).
     pub target_file_bytes: u64,
-    /// A row group that has reached this size, encoded, is ended; so much is held in memory. Default:
+    /// A row group whose values take this much memory is ended; its columns' compressors come on top. Default:
     /// 32 MiB, a quarter of Iceberg's own, so that a sync stays small.
     pub row_group_bytes: usize,
     /// The caller vouches that no two rows of the delta have the same key. The keys are then not collected

@@ -12,9 +12,37 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
 
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::schema::{self, LakeColumn};
+
+/// Least for a page: below it, its header and the compressor's start outweigh the values.
+const SMALLEST_PAGE: usize = 16 << 10;
+/// Most for a page, which is Parquet's own default.
+const LARGEST_PAGE: usize = 1 << 20;
+/// Most for a dictionary. A column of distinct values is hashed until its dictionary is full, once in every
+/// row group; what repeats fits in less than Parquet's default of 1 MiB.
+const LARGEST_DICTIONARY: usize = 256 << 10;
+
+/// What a column has of the memory for a row group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Share {
+    page_bytes: usize,
+    dictionary_bytes: usize,
+}
+
+impl Share {
+    /// A column's open page and its dictionary take a quarter of its share each, so that at least half of the
+    /// memory is for finished pages.
+    fn new(row_group_bytes: usize, columns: usize) -> Share {
+        let page_bytes = (row_group_bytes / columns.max(1) / 4).clamp(SMALLEST_PAGE, LARGEST_PAGE);
+        Share {
+            page_bytes,
+            dictionary_bytes: page_bytes.min(LARGEST_DICTIONARY),
+        }
+    }
+}
 
 /// A file that is open for writing. It is not removed by itself.
 pub(crate) struct ParquetFile {
@@ -23,6 +51,7 @@ pub(crate) struct ParquetFile {
     handle: File,
     writer: ArrowWriter<File>,
     columns: Vec<LakeColumn>,
+    row_group_bytes: usize,
     rows: u64,
     /// NaNs in each column; only floating-point columns have any.
     nans: Vec<u64>,
@@ -39,8 +68,7 @@ pub(crate) struct FinishedFile {
 }
 
 impl ParquetFile {
-    /// Creates a file, which must not exist. A row group ends when it is about `row_group_bytes` large,
-    /// encoded; so much is held in memory.
+    /// Creates a file, which must not exist. A row group ends when it takes about `row_group_bytes` of memory.
     pub(crate) fn create(
         path: PathBuf,
         columns: Vec<LakeColumn>,
@@ -73,13 +101,21 @@ impl ParquetFile {
         let handle = file
             .try_clone()
             .map_err(|e| LakeError::io("open", &path, e))?;
-        let properties = properties
+        let share = Share::new(row_group_bytes, columns.len());
+        let mut properties = properties
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_bytes(Some(row_group_bytes.max(1)))
-            .set_created_by(format!("icehost {}", env!("CARGO_PKG_VERSION")))
-            .build();
+            .set_data_page_size_limit(share.page_bytes)
+            .set_dictionary_page_size_limit(share.dictionary_bytes)
+            .set_created_by(format!("icehost {}", env!("CARGO_PKG_VERSION")));
+        let mut key = columns.iter().filter(|c| c.key_position.is_some());
+        if let (Some(only), None) = (key.next(), key.next()) {
+            // Its values are distinct: a dictionary would save nothing.
+            let path = ColumnPath::new(vec![only.name.clone()]);
+            properties = properties.set_column_dictionary_enabled(path, false);
+        }
         let options = ArrowWriterOptions::new()
-            .with_properties(properties)
+            .with_properties(properties.build())
             // Types follow from the Parquet schema alone, as other readers see them.
             .with_skip_arrow_metadata(true)
             .with_parquet_schema(schema::parquet_schema(&columns)?);
@@ -92,6 +128,7 @@ impl ParquetFile {
             writer,
             nans: vec![0; columns.len()],
             columns,
+            row_group_bytes,
             rows: 0,
         })
     }
@@ -109,6 +146,10 @@ impl ParquetFile {
         self.writer
             .write(batch)
             .map_err(|e| failed(&self.path, e))?;
+        // The writer ends a row group by its encoded size, which leaves out dictionaries' tables.
+        if self.writer.memory_size() >= self.row_group_bytes {
+            self.writer.flush().map_err(|e| failed(&self.path, e))?;
+        }
         self.rows += batch.num_rows() as u64;
         Ok(())
     }
@@ -169,4 +210,22 @@ fn write_failed(path: &Path) -> LakeError {
         LakeErrorKind::Io,
         format!("cannot write {}", path.display()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_pages_and_dictionaries_leave_half_of_a_row_group_to_finished_pages() {
+        for row_group in [2 << 20, 8 << 20, 32 << 20] {
+            for columns in [1, 3, 12, 32] {
+                let share = Share::new(row_group, columns);
+                let open = columns * (share.page_bytes + share.dictionary_bytes);
+                assert!(open <= row_group / 2, "{columns}: {share:?}");
+            }
+        }
+        assert_eq!(Share::new(32 << 20, 1).page_bytes, LARGEST_PAGE);
+        assert_eq!(Share::new(32 << 20, 1000).page_bytes, SMALLEST_PAGE);
+    }
 }

@@ -44,7 +44,7 @@ pub struct ExtractOptions {
 impl Default for ExtractOptions {
     fn default() -> Self {
         ExtractOptions {
-            batch_bytes: 8 << 20,
+            batch_bytes: 4 << 20,
             batch_rows: 65_536,
             time_precision: TimePrecision::default(),
         }

@@ -90,6 +90,7 @@ impl FirstLoad {
             observer,
             cancel,
         } = run;
+        let memory = source.memory(job)?;
         let OpenSource {
             connection,
             table,
@@ -104,11 +105,11 @@ impl FirstLoad {
             key: self.key,
             lake: lake.clone(),
             change: detected.change.rows.clone(),
-            extract: source_to_lake::extract_options(job),
+            extract: source_to_lake::extract_options(job, memory),
             stage: StageOptions {
                 unique_keys: detected.change.unique_keys,
                 unmatched: true,
-                ..source_to_lake::stage_options(job)
+                ..source_to_lake::stage_options(memory)
             },
             run_id,
         };

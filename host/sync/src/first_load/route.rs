@@ -173,7 +173,7 @@ async fn begin(
     observer: &dyn Observer,
 ) -> Result<Option<FirstLoad>, SyncError> {
     let settings = &job.settings.first_load;
-    let wanted = settings.connections > 1
+    let wanted = job.settings.memory.connections > 1
         || settings.commit == CommitMode::PerRange
         || settings.range_rows.is_some();
     if !wanted || detected.stored.is_some() || lake.current_snapshot().is_some() {
@@ -190,7 +190,11 @@ async fn begin(
         }
     };
     let rows = source.table.table.row_estimate.unwrap_or(0);
-    let step = step(rows, settings.connections as u64, settings.range_rows);
+    let step = step(
+        rows,
+        source.memory(job)?.connections as u64,
+        settings.range_rows,
+    );
     if rows <= step {
         tracing::info!(rows, "the table is too small to be read in ranges");
         return Ok(None);
@@ -309,7 +313,7 @@ fn step(rows: u64, connections: u64, asked: Option<u64>) -> u64 {
 
 /// The connections beside the source's own, their reads begun.
 async fn connections(job: &SyncJob, source: &OpenSource) -> Result<Vec<Connection>, SyncError> {
-    let more = job.settings.first_load.connections.saturating_sub(1);
+    let more = source.memory(job)?.connections.saturating_sub(1);
     tracing::debug!(more, table = %source.table.name, "opening connections for ranges");
     futures::future::try_join_all((0..more).map(|_| open_reader(&job.source))).await
 }
