@@ -1,8 +1,10 @@
 //! What a staged delta means for the table as a commit finds it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
+use arrow_select::filter::filter_record_batch;
 use iceberg::spec::DataFile;
 use roaring::RoaringTreemap;
 
@@ -116,6 +118,24 @@ fn settle(
         for file in candidates {
             let mut gone = RoaringTreemap::new();
             let sink = &mut |batch: arrow_array::RecordBatch, positions: &[u64]| {
+                // Of the rows that were read, few have a key of the delta; the others are not worth encoding.
+                let among = match everything {
+                    true => None,
+                    false => keys.among(batch.columns()),
+                };
+                let (batch, positions) = match &among {
+                    None => (batch, Cow::Borrowed(positions)),
+                    Some(among) => (
+                        filter_record_batch(&batch, among)?,
+                        Cow::Owned(
+                            among
+                                .values()
+                                .set_indices()
+                                .filter_map(|row| positions.get(row).copied())
+                                .collect(),
+                        ),
+                    ),
+                };
                 let encoded = encoder.encode(batch.columns())?;
                 for (row, &position) in positions.iter().enumerate() {
                     let entry = match encoded.is_null(row) {

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, BooleanArray};
 use iceberg::spec::DataFile;
 use icehost_plan::LakeType;
 use parquet::file::metadata::ParquetMetaData;
 use roaring::RoaringTreemap;
 
-use crate::error::Result;
 use crate::keys::KeyFold;
 use crate::row_change::{Matched, NotMatched};
 use crate::staging::key_values::KeyValues;
@@ -59,8 +58,8 @@ pub(crate) struct KeyEntry {
     order: Option<Box<[u8]>>,
 }
 
-/// One entry for each key of the delta. Takes about a hundred bytes a key, and eight more for each part of it
-/// that is a number or a time.
+/// One entry for each key of the delta. Takes about a hundred bytes a key, and sixteen more for each part of it
+/// that is a number, a time or a UUID.
 #[derive(Debug)]
 pub(crate) struct DeltaKeys {
     index: HashMap<Box<[u8]>, u32>,
@@ -126,11 +125,10 @@ impl DeltaKeys {
     }
 
     /// Notes a batch's key columns, in key order, to tell by them where the keys cannot be.
-    pub(crate) fn note(&mut self, columns: &[ArrayRef]) -> Result<()> {
+    pub(crate) fn note(&mut self, columns: &[ArrayRef]) {
         for (values, column) in self.values.iter_mut().zip(columns) {
-            values.note(column)?;
+            values.note(column);
         }
-        Ok(())
     }
 
     /// To be called when every batch has been noted.
@@ -141,6 +139,15 @@ impl DeltaKeys {
     /// Whether the file may hold a row with one of the keys, by its bounds.
     pub(crate) fn may_be_in(&self, file: &DataFile) -> bool {
         self.values.iter().all(|values| values.may_be_in(file))
+    }
+
+    /// Which rows of a batch of key columns may have one of the keys; `None` where any may.
+    pub(crate) fn among(&self, columns: &[ArrayRef]) -> Option<BooleanArray> {
+        let known = self.values.iter().zip(columns);
+        known
+            .filter_map(|(values, column)| values.among(column))
+            .reduce(|before, now| &before & &now)
+            .map(|among| BooleanArray::new(among, None))
     }
 
     /// The rows of a file that may have one of the keys, by the bounds of its row groups and pages; `None`

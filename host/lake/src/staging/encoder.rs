@@ -446,7 +446,7 @@ impl Tracker {
                 Some(converter.convert_columns(&columns)?)
             }
         };
-        self.keys.note(key_columns)?;
+        self.keys.note(key_columns);
         let mut next = chunk.next;
         for (row, keep) in keep.iter_mut().enumerate() {
             let decision = chunk.decisions.at(row);

@@ -1,18 +1,20 @@
 //! The values of one part of a delta's keys, to tell which files, row groups and pages hold none of them.
 //!
-//! Numbers, dates and times are kept one by one: a page is read only where one of them lies within its bounds,
-//! so that the cost of an upsert follows the number of pages that its keys touch. Of other types the smallest
+//! Numbers, dates, times and UUIDs are kept one by one: a page is read only where one of them lies within its
+//! bounds, so that the cost of an upsert follows the number of pages that its keys touch. Of texts the smallest
 //! and the largest are kept, and files are left out by them. Bloom filters are not used: among ten thousand
 //! keys, even one false positive in a hundred for each of them reads every row group.
 
 use std::cmp::Ordering;
 
+use arrow_array::builder::BooleanBufferBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Int32Type, Int64Type, Time64MicrosecondType,
     TimestampMicrosecondType,
 };
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
+use arrow_buffer::BooleanBuffer;
 use iceberg::spec::{DataFile, Datum, PrimitiveLiteral};
 use icehost_plan::LakeType;
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as PhysicalType};
@@ -22,8 +24,7 @@ use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescriptor;
 use roaring::RoaringTreemap;
 
-use crate::error::Result;
-use crate::schema::to_iceberg;
+use crate::staging::key_filter::KeyFilter;
 
 /// What is known of the values of one key column.
 #[derive(Debug)]
@@ -31,12 +32,15 @@ pub(crate) struct KeyValues {
     field_id: i32,
     kind: LakeType,
     known: Known,
+    /// Of every value, once sealed.
+    filter: KeyFilter,
 }
 
 #[derive(Debug)]
 enum Known {
-    /// Every value, as the integer that Iceberg and Parquet store; in ascending order once sealed.
-    Each(Vec<i64>),
+    /// Every value, as an integer in the order that Iceberg and Parquet compare by (see [`ordinal`]); in
+    /// ascending order once sealed.
+    Each(Vec<i128>),
     /// The smallest and the largest.
     Bounds(Option<(Datum, Datum)>),
     /// Nothing: values that compare equal are not ordered as their bytes are.
@@ -53,8 +57,10 @@ impl KeyValues {
             | LakeType::Date
             | LakeType::Time
             | LakeType::Timestamp
-            | LakeType::TimestampTz => Known::Each(Vec::new()),
-            LakeType::String | LakeType::Uuid | LakeType::Decimal { .. } => Known::Bounds(None),
+            | LakeType::TimestampTz
+            | LakeType::Uuid
+            | LakeType::Decimal { .. } => Known::Each(Vec::new()),
+            LakeType::String => Known::Bounds(None),
             LakeType::Boolean
             | LakeType::Float
             | LakeType::Double
@@ -65,17 +71,17 @@ impl KeyValues {
             field_id,
             kind,
             known,
+            filter: KeyFilter::default(),
         }
     }
 
     /// Takes the values of a batch; NULL equals no key and is left out.
-    pub(crate) fn note(&mut self, column: &ArrayRef) -> Result<()> {
+    pub(crate) fn note(&mut self, column: &ArrayRef) {
         match &mut self.known {
-            Known::Each(values) => each(column, self.kind, values),
-            Known::Bounds(bounds) => widen(bounds, column, self.kind)?,
+            Known::Each(values) => each(column, self.kind, |_, value| values.push(value)),
+            Known::Bounds(bounds) => widen(bounds, column),
             Known::Nothing => {}
         }
-        Ok(())
     }
 
     /// Ends the taking of values.
@@ -83,6 +89,7 @@ impl KeyValues {
         if let Known::Each(values) = &mut self.known {
             values.sort_unstable();
             values.dedup();
+            self.filter = KeyFilter::new(values);
         }
     }
 
@@ -94,8 +101,8 @@ impl KeyValues {
         match &self.known {
             Known::Nothing | Known::Bounds(None) => true,
             Known::Each(values) => {
-                let low = lower.and_then(integer).unwrap_or(i64::MIN);
-                let high = upper.and_then(integer).unwrap_or(i64::MAX);
+                let low = lower.and_then(integer).unwrap_or(i128::MIN);
+                let high = upper.and_then(integer).unwrap_or(i128::MAX);
                 any_between(values, low, high)
             }
             Known::Bounds(Some((low, high))) => {
@@ -106,6 +113,21 @@ impl KeyValues {
                 !below && !above
             }
         }
+    }
+
+    /// Which values of a column may be among them, few others with them; `None` where that cannot be told.
+    pub(crate) fn among(&self, column: &ArrayRef) -> Option<BooleanBuffer> {
+        let Known::Each(_) = &self.known else {
+            return None;
+        };
+        let mut among = BooleanBufferBuilder::new(column.len());
+        among.append_n(column.len(), false);
+        each(column, self.kind, |row, value| {
+            if self.filter.may_hold(value) {
+                among.set_bit(row, true);
+            }
+        });
+        Some(among.finish())
     }
 
     /// The rows of a file that may hold one of the values; `None` where its metadata rules out none.
@@ -123,9 +145,11 @@ impl KeyValues {
         for (at, group) in file.row_groups().iter().enumerate() {
             let end = first + group.num_rows().max(0) as u64;
             let bounds = group.columns().get(column).and_then(|c| c.statistics());
-            let (low, high) = bounds.and_then(bounds_of).unwrap_or((i64::MIN, i64::MAX));
+            let (low, high) = bounds
+                .and_then(|bounds| bounds_of(bounds, self.kind))
+                .unwrap_or((i128::MIN, i128::MAX));
             if any_between(values, low, high) {
-                let pages = pages_that_may_match(file, at, column, values);
+                let pages = pages_that_may_match(file, at, column, self.kind, values);
                 match pages {
                     None => {
                         rows.insert_range(first..end);
@@ -150,7 +174,8 @@ fn pages_that_may_match(
     file: &ParquetMetaData,
     group: usize,
     column: usize,
-    values: &[i64],
+    kind: LakeType,
+    values: &[i128],
 ) -> Option<Vec<(u64, Option<u64>)>> {
     let index = file.column_index()?.get(group)?.get(column)?;
     let locations = file
@@ -167,16 +192,20 @@ fn pages_that_may_match(
             // Nothing but NULLs, which equal no key.
             _ if index.is_null_page(page) => continue,
             ColumnIndexMetaData::INT32(index) => (
-                index.min_value(page).copied().map(i64::from),
-                index.max_value(page).copied().map(i64::from),
+                index.min_value(page).copied().map(i128::from),
+                index.max_value(page).copied().map(i128::from),
             ),
             ColumnIndexMetaData::INT64(index) => (
-                index.min_value(page).copied(),
-                index.max_value(page).copied(),
+                index.min_value(page).copied().map(i128::from),
+                index.max_value(page).copied().map(i128::from),
+            ),
+            ColumnIndexMetaData::FIXED_LEN_BYTE_ARRAY(index) => (
+                index.min_value(page).and_then(|b| ordinal(b, kind)),
+                index.max_value(page).and_then(|b| ordinal(b, kind)),
             ),
             _ => return None,
         };
-        if any_between(values, low.unwrap_or(i64::MIN), high.unwrap_or(i64::MAX)) {
+        if any_between(values, low.unwrap_or(i128::MIN), high.unwrap_or(i128::MAX)) {
             let first = location.first_row_index.max(0) as u64;
             let next = locations.get(page + 1);
             pages.push((first, next.map(|next| next.first_row_index.max(0) as u64)));
@@ -186,21 +215,51 @@ fn pages_that_may_match(
 }
 
 /// Whether one of the values, which are in ascending order, lies between the two, both included.
-fn any_between(values: &[i64], low: i64, high: i64) -> bool {
+fn any_between(values: &[i128], low: i128, high: i128) -> bool {
     let at = values.partition_point(|&value| value < low);
     values.get(at).is_some_and(|&value| value <= high)
 }
 
-fn bounds_of(statistics: &Statistics) -> Option<(i64, i64)> {
+/// The smallest and the largest value of a column chunk.
+fn bounds_of(statistics: &Statistics, kind: LakeType) -> Option<(i128, i128)> {
     match statistics {
         Statistics::Int32(s) => Some(((*s.min_opt()?).into(), (*s.max_opt()?).into())),
-        Statistics::Int64(s) => Some((*s.min_opt()?, *s.max_opt()?)),
+        Statistics::Int64(s) => {
+            Some((*s.min_opt()?, *s.max_opt()?)).map(|(a, b)| (a.into(), b.into()))
+        }
+        // The older fields are in no order that is known (Parquet format, `Statistics`).
+        Statistics::FixedLenByteArray(s) if !statistics.is_min_max_deprecated() => {
+            let bound = |bytes: Option<&[u8]>| ordinal(bytes?, kind);
+            Some((bound(s.min_bytes_opt())?, bound(s.max_bytes_opt())?))
+        }
         _ => None,
     }
 }
 
-/// Whether a file's column stores values of the kind as the integers that Iceberg gives them (Iceberg table
-/// spec, Appendix A): other engines may have written milliseconds, say.
+/// A value that is stored as bytes of a fixed length, as an integer in the order that Parquet compares it by: a
+/// UUID as an unsigned one, a decimal by its unscaled value in two's complement, big-endian both (Parquet
+/// format, `LogicalTypes`). `None` for bytes of another length, such as a bound that was cut short.
+fn ordinal(bytes: &[u8], kind: LakeType) -> Option<i128> {
+    match kind {
+        LakeType::Uuid => Some(unsigned(u128::from_be_bytes(bytes.try_into().ok()?))),
+        LakeType::Decimal { .. } => {
+            let negative = bytes.first()? & 0x80 != 0;
+            let mut whole = [if negative { 0xFF } else { 0 }; 16];
+            let start = whole.len().checked_sub(bytes.len())?;
+            whole.get_mut(start..)?.copy_from_slice(bytes);
+            Some(i128::from_be_bytes(whole))
+        }
+        _ => None,
+    }
+}
+
+/// Keeps the order.
+fn unsigned(value: u128) -> i128 {
+    (value ^ (1 << 127)).cast_signed()
+}
+
+/// Whether a file's column stores values of the kind as Iceberg wants them (Iceberg table spec, Appendix A):
+/// other engines may have written milliseconds, say.
 fn stores(kind: LakeType, column: &ColumnDescriptor) -> bool {
     let micros = |unit: TimeUnit| unit == TimeUnit::MICROS;
     let fits = match (kind, column.logical_type_ref()) {
@@ -217,65 +276,81 @@ fn stores(kind: LakeType, column: &ColumnDescriptor) -> bool {
             LakeType::Timestamp | LakeType::TimestampTz,
             Some(LogicalType::Timestamp { unit, .. }),
         ) => micros(*unit),
+        (
+            LakeType::Decimal { scale, .. },
+            Some(LogicalType::Decimal {
+                scale: stored_scale,
+                ..
+            }),
+        ) => i32::from(scale) == *stored_scale,
+        (LakeType::Uuid, Some(LogicalType::Uuid)) => true,
         _ => false,
     };
-    let integer = matches!(
-        column.physical_type(),
-        PhysicalType::INT32 | PhysicalType::INT64
-    );
-    fits && integer
+    let width = usize::try_from(column.type_length()).ok();
+    let comparable = match (kind, column.physical_type()) {
+        (LakeType::Uuid, PhysicalType::FIXED_LEN_BYTE_ARRAY) => width == Some(16),
+        (LakeType::Uuid, _) => false,
+        (LakeType::Decimal { .. }, PhysicalType::FIXED_LEN_BYTE_ARRAY) => {
+            width.is_some_and(|width| width <= 16)
+        }
+        (_, PhysicalType::INT32 | PhysicalType::INT64) => true,
+        _ => false,
+    };
+    fits && comparable
 }
 
-/// A bound as the integer that it is stored as.
-fn integer(bound: &Datum) -> Option<i64> {
+/// A bound of a manifest, as the values are kept.
+fn integer(bound: &Datum) -> Option<i128> {
     match bound.literal() {
         PrimitiveLiteral::Int(value) => Some((*value).into()),
-        PrimitiveLiteral::Long(value) => Some(*value),
+        PrimitiveLiteral::Long(value) => Some((*value).into()),
+        PrimitiveLiteral::Int128(value) => Some(*value),
+        PrimitiveLiteral::UInt128(value) => Some(unsigned(*value)),
         _ => None,
     }
 }
 
-fn each(column: &ArrayRef, kind: LakeType, values: &mut Vec<i64>) {
+/// Every value that is not NULL, with its row.
+#[inline]
+fn each(column: &ArrayRef, kind: LakeType, mut take: impl FnMut(usize, i128)) {
+    #[inline]
+    fn primitive<T: ArrowPrimitiveType<Native: Into<i128>>>(
+        column: &ArrayRef,
+        mut take: impl FnMut(usize, i128),
+    ) {
+        let values = column.as_primitive::<T>();
+        if values.null_count() == 0 {
+            for (row, &value) in values.values().iter().enumerate() {
+                take(row, value.into());
+            }
+            return;
+        }
+        for (row, value) in values.iter().enumerate() {
+            if let Some(value) = value {
+                take(row, value.into());
+            }
+        }
+    }
     match kind {
-        LakeType::Int => {
-            let column = column.as_primitive::<Int32Type>();
-            values.extend(column.iter().flatten().map(i64::from));
+        LakeType::Int => primitive::<Int32Type>(column, take),
+        LakeType::Date => primitive::<Date32Type>(column, take),
+        LakeType::Long => primitive::<Int64Type>(column, take),
+        LakeType::Time => primitive::<Time64MicrosecondType>(column, take),
+        LakeType::Decimal { .. } => primitive::<Decimal128Type>(column, take),
+        LakeType::Uuid => {
+            for (row, bytes) in column.as_fixed_size_binary().iter().enumerate() {
+                if let Some(value) = bytes.and_then(|bytes| ordinal(bytes, kind)) {
+                    take(row, value);
+                }
+            }
         }
-        LakeType::Date => {
-            let column = column.as_primitive::<Date32Type>();
-            values.extend(column.iter().flatten().map(i64::from));
-        }
-        LakeType::Long => values.extend(column.as_primitive::<Int64Type>().iter().flatten()),
-        LakeType::Time => {
-            let column = column.as_primitive::<Time64MicrosecondType>();
-            values.extend(column.iter().flatten());
-        }
-        _ => {
-            let column = column.as_primitive::<TimestampMicrosecondType>();
-            values.extend(column.iter().flatten());
-        }
+        _ => primitive::<TimestampMicrosecondType>(column, take),
     }
 }
 
-fn widen(bounds: &mut Option<(Datum, Datum)>, column: &ArrayRef, kind: LakeType) -> Result<()> {
-    for row in 0..column.len() {
-        if column.is_null(row) {
-            continue;
-        }
-        let value = match kind {
-            LakeType::String => Datum::string(column.as_string::<i32>().value(row)),
-            LakeType::Uuid => {
-                Datum::try_from_bytes(column.as_fixed_size_binary().value(row), to_iceberg(kind))?
-            }
-            LakeType::Decimal { .. } => Datum::try_from_bytes(
-                &column
-                    .as_primitive::<Decimal128Type>()
-                    .value(row)
-                    .to_be_bytes(),
-                to_iceberg(kind),
-            )?,
-            _ => continue,
-        };
+fn widen(bounds: &mut Option<(Datum, Datum)>, column: &ArrayRef) {
+    for value in column.as_string::<i32>().iter().flatten() {
+        let value = Datum::string(value);
         *bounds = Some(match bounds.take() {
             None => (value.clone(), value),
             Some((low, high)) => {
@@ -289,80 +364,7 @@ fn widen(bounds: &mut Option<(Datum, Datum)>, column: &ArrayRef, kind: LakeType)
             }
         });
     }
-    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::collections::HashMap;
-    use std::sync::Arc;
-
-    use arrow_array::{Int64Array, RecordBatch};
-    use arrow_schema::{DataType, Field, Schema};
-    use bytes::Bytes;
-    use parquet::arrow::ArrowWriter;
-    use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
-    use parquet::file::properties::WriterProperties;
-
-    use super::*;
-
-    /// The metadata of a file with ids 0, 10, 20 … in groups of 4,000 rows and pages of 1,000.
-    fn file(rows: i64) -> ParquetMetaData {
-        let field = Field::new("Id", DataType::Int64, false).with_metadata(HashMap::from([(
-            "PARQUET:field_id".to_owned(),
-            "7".to_owned(),
-        )]));
-        let schema = Arc::new(Schema::new(vec![field]));
-        let properties = WriterProperties::builder()
-            .set_max_row_group_row_count(Some(4000))
-            .set_data_page_row_count_limit(1000)
-            .set_write_batch_size(1000)
-            .set_dictionary_enabled(false)
-            .build();
-        let mut bytes = Vec::new();
-        let mut writer =
-            ArrowWriter::try_new(&mut bytes, Arc::clone(&schema), Some(properties)).unwrap();
-        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values((0..rows).map(|n| n * 10)));
-        writer
-            .write(&RecordBatch::try_new(schema, vec![ids]).unwrap())
-            .unwrap();
-        writer.close().unwrap();
-        ParquetMetaDataReader::new()
-            .with_page_index_policy(PageIndexPolicy::Required)
-            .parse_and_finish(&Bytes::from(bytes))
-            .unwrap()
-    }
-
-    fn keys(field_id: i32, ids: &[i64]) -> KeyValues {
-        let mut values = KeyValues::new(field_id, LakeType::Long, false);
-        let column: ArrayRef = Arc::new(Int64Array::from(ids.to_vec()));
-        values.note(&column).unwrap();
-        values.seal();
-        values
-    }
-
-    #[test]
-    fn only_pages_that_a_key_lies_in_are_read() {
-        let file = file(10_000);
-        for (ids, pages) in [
-            (&[15_000i64, 15_010, 15_020][..], vec![1u64]),
-            (&[0, 99_990], vec![0, 9]),
-            // Between the pages, and beyond both ends.
-            (&[9_995, -1, 100_000], vec![]),
-            (&[39_990, 40_000], vec![3, 4]),
-        ] {
-            let rows = keys(7, ids).rows_that_may_match(&file).unwrap();
-            let wanted: RoaringTreemap = pages
-                .iter()
-                .flat_map(|p| p * 1000..(p + 1) * 1000)
-                .collect();
-            assert_eq!(rows, wanted, "{ids:?}");
-        }
-    }
-
-    #[test]
-    fn another_field_rules_out_nothing() {
-        assert_eq!(keys(8, &[5]).rows_that_may_match(&file(5000)), None);
-    }
-}
+mod tests;

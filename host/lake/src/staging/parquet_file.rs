@@ -25,6 +25,26 @@ const LARGEST_PAGE: usize = 1 << 20;
 /// row group; what repeats fits in less than Parquet's default of 1 MiB.
 const LARGEST_DICTIONARY: usize = 256 << 10;
 
+/// Rows in a page of the key, about: an upsert reads the pages that its keys lie in, and with Parquet's own
+/// 20,000, ten thousand keys that are strewn over a hundred million rows lie in all of them.
+const KEY_PAGE_ROWS: usize = 1024;
+
+/// Bytes of a value of the key, about.
+fn width(kind: LakeType) -> usize {
+    match kind {
+        LakeType::Boolean | LakeType::Int | LakeType::Float | LakeType::Date => 4,
+        LakeType::Long
+        | LakeType::Double
+        | LakeType::Time
+        | LakeType::Timestamp
+        | LakeType::TimestampTz => 8,
+        LakeType::Decimal { precision, .. } if precision <= 9 => 4,
+        LakeType::Decimal { precision, .. } if precision <= 18 => 8,
+        LakeType::Fixed(length) => length.clamp(1, 64) as usize,
+        LakeType::Decimal { .. } | LakeType::Uuid | LakeType::String | LakeType::Binary => 16,
+    }
+}
+
 /// What a column has of the memory for a row group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Share {
@@ -112,7 +132,9 @@ impl ParquetFile {
         if let (Some(only), None) = (key.next(), key.next()) {
             // Its values are distinct: a dictionary would save nothing.
             let path = ColumnPath::new(vec![only.name.clone()]);
-            properties = properties.set_column_dictionary_enabled(path, false);
+            properties = properties
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_data_page_size_limit(path, KEY_PAGE_ROWS * width(only.lake_type));
         }
         let options = ArrowWriterOptions::new()
             .with_properties(properties.build())
