@@ -94,6 +94,7 @@ pub struct Builder {
     password: String,
     listen: String,
     tls: Tls,
+    own_authority: bool,
     databases: Vec<String>,
     replay_bytes: Option<usize>,
 }
@@ -105,6 +106,7 @@ impl Default for Builder {
             password: "Dev-Server-1".to_owned(),
             listen: "127.0.0.1:0".to_owned(),
             tls: Tls::default(),
+            own_authority: false,
             databases: Vec::new(),
             replay_bytes: None,
         }
@@ -140,6 +142,13 @@ impl Builder {
         self
     }
 
+    /// Makes the certificate its own authority, as `openssl req -x509` does.
+    #[must_use]
+    pub fn own_authority(mut self) -> Self {
+        self.own_authority = true;
+        self
+    }
+
     /// Creates a database at the start; call again for more.
     #[must_use]
     pub fn database(mut self, name: impl Into<String>) -> Self {
@@ -172,8 +181,8 @@ impl Builder {
                     source,
                 })?;
         }
-        let certificate =
-            Certificate::generate().map_err(|error| StartError::Certificate(error.to_string()))?;
+        let certificate = Certificate::generate(self.own_authority)
+            .map_err(|error| StartError::Certificate(error.to_string()))?;
         let listening = |source| StartError::Listen {
             address: self.listen.clone(),
             source,

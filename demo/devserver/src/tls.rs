@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rcgen::{CertificateParams, DnType, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -53,12 +53,15 @@ pub(crate) enum CertificateError {
 }
 
 impl Certificate {
-    pub(crate) fn generate() -> Result<Self, CertificateError> {
+    pub(crate) fn generate(own_authority: bool) -> Result<Self, CertificateError> {
         let mut params = CertificateParams::new(NAMES.map(str::to_owned))?;
         params
             .distinguished_name
             .push(DnType::CommonName, "icehost development SQL Server");
         let key = KeyPair::generate()?;
+        if own_authority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
         let certificate = params.self_signed(&key)?;
         let chain = vec![certificate.der().clone()];
         let key = key.serialize_der();
@@ -99,7 +102,7 @@ fn config(
     key: &[u8],
     versions: &[&'static rustls::SupportedProtocolVersion],
 ) -> Result<ServerConfig, rustls::Error> {
-    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_protocol_versions(versions)?
         .with_no_client_auth()
         .with_single_cert(

@@ -106,6 +106,11 @@ impl RowChange {
         self.keys.is_empty() || (unique_keys && !self.delete_unlisted)
     }
 
+    /// Whether rows are matched by a key.
+    pub fn has_key(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// Whether a row that comes again takes the place of the one that is there.
     pub fn replaces_by_key(&self) -> bool {
         let replaces = |rule: &Rule<Matched>| rule.outcome == Matched::Replace;

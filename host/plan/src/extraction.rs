@@ -226,6 +226,15 @@ impl ExtractionPlan {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValidExtractionPlan(ExtractionPlan);
 
+impl ValidExtractionPlan {
+    /// The same rows in whatever order the server finds them.
+    #[must_use]
+    pub fn unordered(mut self) -> ValidExtractionPlan {
+        self.0.order_by.clear();
+        self
+    }
+}
+
 impl std::ops::Deref for ValidExtractionPlan {
     type Target = ExtractionPlan;
 

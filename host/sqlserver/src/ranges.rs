@@ -5,7 +5,7 @@ use icehost_plan::{LogicalType, SqlType, Value};
 use crate::connection::Connection;
 use crate::error::{Result, SqlServerError};
 use crate::extract;
-use crate::introspect::SqlTable;
+use crate::introspect::{Fields, SqlTable};
 use crate::lower;
 
 impl SqlTable {
@@ -60,6 +60,24 @@ impl Connection {
             boundaries.push(row.into_iter().map(extract::value).collect());
         }
         Ok(boundaries)
+    }
+
+    /// Counts the rows, which reads the table's smallest index.
+    ///
+    /// # Errors
+    /// Whatever the server reports.
+    pub async fn count_rows(&mut self, table: &SqlTable) -> Result<u64> {
+        let sql = format!("SELECT COUNT_BIG(*) FROM {};", table.name.sql());
+        let context =
+            |error: SqlServerError| error.context(format!("counting the rows of {}", table.name));
+        let answer = self.client.batch(&sql).await.map_err(context)?;
+        let row = answer.rows().into_iter().next().unwrap_or_default();
+        let rows = Fields::of(row).integer().map_err(context)?;
+        u64::try_from(rows).map_err(|_| {
+            context(SqlServerError::protocol(format!(
+                "the server counted {rows}"
+            )))
+        })
     }
 
     /// Reads one row of the table, so that a SNAPSHOT transaction that has begun sees the database as it is

@@ -45,7 +45,20 @@ async fn refusal(endpoint: &Endpoint) -> SqlServerError {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_certificate_is_verified_unless_it_is_trusted_by_name_or_blindly() {
-    let server = start(Tls::Required).await;
+    verifies(&start(Tls::Required).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_is_a_certificate_that_is_its_own_authority() {
+    let server = DevServer::builder()
+        .password(PASSWORD)
+        .tls(Tls::Required)
+        .own_authority()
+        .database("Test");
+    verifies(&server.start().await.unwrap()).await;
+}
+
+async fn verifies(server: &RunningServer) {
     let file = std::env::temp_dir().join(format!("icehost-ca-{}.pem", server.addr().port()));
     std::fs::write(&file, server.certificate_pem()).unwrap();
     let named = format!("certificate={}", file.display());
@@ -56,7 +69,7 @@ async fn the_certificate_is_verified_unless_it_is_trusted_by_name_or_blindly() {
         &format!("encrypt=strict&{named}"),
         &format!("{named}&hostname_in_certificate=localhost"),
     ] {
-        let connection = open(&endpoint(&server, options)).await;
+        let connection = open(&endpoint(server, options)).await;
         assert_eq!(connection.unwrap().server().database, "Test", "{options}");
     }
     for options in [
@@ -65,7 +78,7 @@ async fn the_certificate_is_verified_unless_it_is_trusted_by_name_or_blindly() {
         "encrypt=strict",
         &format!("{named}&hostname_in_certificate=other"),
     ] {
-        let error = refusal(&endpoint(&server, options)).await;
+        let error = refusal(&endpoint(server, options)).await;
         assert_eq!(error.kind(), &ErrorKind::Tls, "{options}: {error}");
         assert!(error.hint().unwrap().contains("certificate="), "{options}");
         assert!(!error.is_transient());

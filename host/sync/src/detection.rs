@@ -112,6 +112,12 @@ pub(crate) async fn detect(
     };
     let plan = detector.plan(&context, &readings).await?;
     let change = lake_change(&job.lake_merge, &source.table, &plan, lake).await?;
+    // The server need not sort, a whole table at the first load, where no row can take another's place. Rows
+    // then come as they lie, by the clustered index, which also keeps near keys near each other in the lake.
+    let plan = match change.unique_keys || !change.rows.has_key() {
+        true => plan.unordered(),
+        false => plan,
+    };
     Ok(Detected {
         stored,
         probes,

@@ -204,14 +204,13 @@ fn check_kinds(target: &SqlTable, column: &Column, sql_type: SqlType) -> Result<
 }
 
 /// The type that values for a column are loaded as, so that each arrives exactly as it was sent.
-fn staged_type(sql_type: SqlType, misreads: bool) -> SqlType {
+pub(crate) fn staged_type(sql_type: SqlType, misreads: bool) -> SqlType {
     match (sql_type, misreads) {
         // Sign, point and 38 digits, or a zero in front of the point
         (SqlType::Decimal { .. } | SqlType::Money | SqlType::SmallMoney, true) => {
             SqlType::NVarChar(Length::Limited(41))
         }
         (SqlType::Time(_), true) => SqlType::NVarChar(Length::Limited(16)),
-        (SqlType::DateTimeOffset(_), true) => SqlType::DateTimeOffset(7),
         // The milliseconds that SQL Server shows; Babelfish takes 1/300 s for a little less than they are.
         (SqlType::DateTime, true) => SqlType::DateTime2(3),
         (SqlType::SmallDateTime, true) => SqlType::DateTime2(0),

@@ -55,8 +55,7 @@ impl Server {
             endpoint.user.as_deref().unwrap(),
             password,
         ));
-        config.encryption(tiberius::EncryptionLevel::Off);
-        config.trust_cert();
+        config.encryption(tiberius::EncryptionLevel::NotSupported);
         let stream = tokio::net::TcpStream::connect(config.get_addr())
             .await
             .unwrap();

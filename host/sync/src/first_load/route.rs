@@ -189,7 +189,15 @@ async fn begin(
             return Ok(None);
         }
     };
-    let rows = source.table.table.row_estimate.unwrap_or(0);
+    let rows = match source.table.table.row_estimate {
+        Some(rows) if rows > 0 => rows,
+        // A view, or a server that does not keep count.
+        _ => source
+            .connection
+            .count_rows(&source.table)
+            .await
+            .doing(|| format!("cutting source table {} into ranges", source.table.name))?,
+    };
     let step = step(
         rows,
         source.memory(job)?.connections as u64,

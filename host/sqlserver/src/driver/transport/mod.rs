@@ -6,6 +6,7 @@
 
 mod prelogin;
 mod tls;
+mod trust;
 mod wire;
 
 pub(super) use prelogin::negotiate;

@@ -1,4 +1,4 @@
-//! TLS: whose certificate is trusted, and the handshake inside of TDS packets.
+//! TLS: the handshake inside of TDS packets.
 
 use std::io;
 use std::pin::Pin;
@@ -9,19 +9,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::danger::{
-    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
-};
-use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::version::TLS12;
-use tokio_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, Error as RustlsError, RootCertStore, SignatureScheme,
-};
 
+use super::trust;
 use super::{END_OF_MESSAGE, HEADER, PacketType, header};
-use crate::endpoint::{Encryption, Endpoint, Trust};
+use crate::endpoint::{Encryption, Endpoint};
 use crate::error::{ErrorKind, Result, SqlServerError};
 
 /// An encrypted connection.
@@ -72,7 +67,7 @@ pub(super) fn end_handshake(stream: &mut Tls) {
     stream.get_mut().0.framing = None;
 }
 
-fn refused(endpoint: &Endpoint, reason: &str) -> SqlServerError {
+pub(super) fn refused(endpoint: &Endpoint, reason: &str) -> SqlServerError {
     SqlServerError::new(
         ErrorKind::Tls,
         format!(
@@ -89,7 +84,7 @@ fn refused(endpoint: &Endpoint, reason: &str) -> SqlServerError {
 fn config(endpoint: &Endpoint) -> Result<ClientConfig> {
     let provider = CryptoProvider::get_default()
         .cloned()
-        .unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()));
+        .unwrap_or_else(|| Arc::new(ring::default_provider()));
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
     let builder = match endpoint.encryption {
         // TLS 1.3 sends session tickets after the handshake, when this connection is in the clear already.
@@ -97,108 +92,14 @@ fn config(endpoint: &Endpoint) -> Result<ClientConfig> {
         _ => builder.with_safe_default_protocol_versions(),
     }
     .map_err(|error| refused(endpoint, &error.to_string()))?;
-    let unverified = match (&endpoint.trust, endpoint.encryption) {
-        (Trust::Authority(_), _) => false,
-        (Trust::Anyone, _) | (Trust::System, Encryption::LoginOnly | Encryption::Off) => true,
-        (Trust::System, Encryption::On | Encryption::Strict) => false,
-    };
-    let mut config = if unverified {
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth()
-    } else {
-        builder
-            .with_root_certificates(authorities(endpoint)?)
-            .with_no_client_auth()
-    };
+    let mut config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(trust::verifier(endpoint, provider)?)
+        .with_no_client_auth();
     if endpoint.encryption == Encryption::Strict {
         config.alpn_protocols = vec![ALPN_TDS_8.to_vec()];
     }
     Ok(config)
-}
-
-/// The authorities of the operating system and the user's own.
-fn authorities(endpoint: &Endpoint) -> Result<RootCertStore> {
-    let mut store = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    for error in &native.errors {
-        tracing::debug!(%error, "an authority of the operating system cannot be read");
-    }
-    store.add_parsable_certificates(native.certs);
-    if let Trust::Authority(file) = &endpoint.trust {
-        let unreadable = |why: String| {
-            SqlServerError::new(
-                ErrorKind::Tls,
-                format!(
-                    "the certificate file {} cannot be read: {why}",
-                    file.display()
-                ),
-            )
-            .with_hint("certificate=FILE wants a certificate authority in PEM or DER form")
-        };
-        let bytes = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
-        let certificates = match bytes.starts_with(&[0x30]) {
-            true => vec![CertificateDer::from(bytes)],
-            false => CertificateDer::pem_slice_iter(&bytes)
-                .collect::<std::result::Result<Vec<_>, _>>()
-                .map_err(|error| unreadable(error.to_string()))?,
-        };
-        if certificates.is_empty() {
-            return Err(unreadable("there is no certificate in it".to_owned()));
-        }
-        for certificate in certificates {
-            store
-                .add(certificate)
-                .map_err(|error| unreadable(error.to_string()))?;
-        }
-    }
-    if store.is_empty() {
-        return Err(refused(
-            endpoint,
-            "the operating system has no certificate authorities",
-        ));
-    }
-    Ok(store)
-}
-
-/// Trusts whoever answers.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, RustlsError> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, RustlsError> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, RustlsError> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 /// The socket below TLS. Until TDS 8.0, the handshake's bytes travel in PRELOGIN packets (MS-TDS 3.2.5.2).

@@ -200,6 +200,7 @@ pub(super) fn append_date(days: i32, out: &mut Vec<u8>) -> Result<(), Misfit> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::lower::staging::staged_type;
 
     /// 2000-01-01T00:00:01.000 in microseconds
     const MOMENT: i64 = 946_684_801_000_000;
@@ -231,5 +232,30 @@ mod tests {
             [8, 0xAC, 0x8E, 0, 0, 0x2C, 1, 0, 0]
         );
         assert_eq!(moment("smalldatetime"), Err(Misfit::TooFine));
+    }
+
+    #[test]
+    fn a_moment_is_written_at_the_scale_that_is_announced() {
+        let scales = || (0..=7).flat_map(|s| [SqlType::DateTime2(s), SqlType::DateTimeOffset(s)]);
+        for sql_type in scales().chain([SqlType::DateTime, SqlType::SmallDateTime]) {
+            for misreads in [false, true] {
+                let staged = staged_type(sql_type, misreads);
+                let length = match staged {
+                    SqlType::DateTime2(scale) => time_size(scale) + 3,
+                    SqlType::DateTimeOffset(scale) => time_size(scale) + 5,
+                    SqlType::DateTime => 8,
+                    _ => 4,
+                };
+                let mut out = Vec::new();
+                let form = MomentForm::new(sql_type, staged).unwrap();
+                form.append(946_684_800_000_000, &mut out).unwrap();
+                assert_eq!(out[0], length, "{sql_type:?} as {staged:?}");
+                assert_eq!(
+                    out.len(),
+                    1 + usize::from(length),
+                    "{sql_type:?} as {staged:?}"
+                );
+            }
+        }
     }
 }
