@@ -10,7 +10,15 @@ use std::process::ExitCode;
 use icehost_componentize::{BuildOptions, build};
 
 /// By the names that users give; each is a directory beside this crate's.
-const SHIPPED: [&str; 4] = ["timestamp", "id", "upsert", "append-only"];
+const SHIPPED: [&str; 7] = [
+    "timestamp",
+    "id",
+    "rowversion",
+    "full-refresh",
+    "upsert",
+    "append-only",
+    "soft-delete",
+];
 
 fn main() -> ExitCode {
     match components() {

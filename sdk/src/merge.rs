@@ -1,7 +1,10 @@
 //! Mergers: how does a delta land in the target?
 
 use crate::expression::Predicate;
-use crate::{Action, Clause, Delta, Error, MergePlan, Occasion, Options, Table};
+use crate::{
+    Action, Clause, Column, ColumnId, Delta, Error, KeyPair, MergePlan, Occasion, Options, Table,
+    warn,
+};
 
 /// Decides how a delta lands in a target, which is a SQL Server or an Iceberg table.
 pub trait Merger {
@@ -27,6 +30,69 @@ pub struct MergeContext<O> {
     pub delta: Delta,
     /// What the user set.
     pub options: O,
+}
+
+impl<O> MergeContext<O> {
+    /// The key columns on both sides, which have equal names: those that are named, else the target's key,
+    /// else the delta's.
+    ///
+    /// # Errors
+    /// `no-key` where there is none, `no-column` and `repeated-key` for names that are wrong.
+    pub fn keys(&self, named: Option<&[String]>) -> Result<Vec<KeyPair>, Error> {
+        let (target, delta) = (&self.target, &self.delta);
+        let names_of = |columns: &[Column], key: Vec<ColumnId>| -> Vec<String> {
+            key.iter()
+                .filter_map(|&id| Some(columns.get(id as usize)?.name.clone()))
+                .collect()
+        };
+        let names = match named {
+            Some(names) => names.to_vec(),
+            None if target.key().is_empty() => names_of(&delta.columns, delta.key()),
+            None => names_of(&target.columns, target.key()),
+        };
+        if names.is_empty() {
+            return Err(Error::invalid_options(
+                "no-key",
+                format!(
+                    "neither {} nor the source has a key; set keys to one or more of {}",
+                    target.name,
+                    delta.names()
+                ),
+            ));
+        }
+        let mut pairs: Vec<KeyPair> = Vec::new();
+        for name in &names {
+            let target_column = target.require(name)?;
+            let source_column = delta.find(name).ok_or_else(|| {
+                Error::invalid_options(
+                    "no-column",
+                    format!(
+                        "the rows to merge have no column '{name}'; they have {}",
+                        delta.names()
+                    ),
+                )
+            })?;
+            if pairs.iter().any(|pair| pair.target == target_column) {
+                return Err(Error::invalid_options(
+                    "repeated-key",
+                    format!("keys names '{name}' twice"),
+                ));
+            }
+            let nullable = |column: Option<&Column>| column.is_some_and(|column| column.nullable);
+            if nullable(target.get(target_column))
+                && nullable(delta.columns.get(source_column as usize))
+            {
+                warn!(
+                    "key column '{name}' may be NULL: a row with NULL in its key never matches another"
+                );
+            }
+            pairs.push(KeyPair {
+                source: source_column,
+                target: target_column,
+            });
+        }
+        Ok(pairs)
+    }
 }
 
 impl Clause {

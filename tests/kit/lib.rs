@@ -12,6 +12,6 @@ mod readers;
 mod sql;
 
 pub use bed::Bed;
-pub use program::{Command, Run};
+pub use program::{Command, Run, program};
 pub use readers::{Dump, python_script};
 pub use sql::Client;

@@ -143,7 +143,7 @@ impl Run {
 }
 
 /// Beside the test programs, in the same build.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");
     let build = test
         .ancestors()

@@ -149,7 +149,7 @@ pub(crate) struct FirstLoadArguments {
     pub(crate) restart: bool,
 
     /// Memory that the run may take, for example 256MiB; fewer connections are used where it is small
-    /// [default: 104MiB, and 64MiB for each connection beyond the first]
+    /// [default: 104MiB for one connection, 40MiB and 96MiB for each of several]
     #[arg(long, value_name = "SIZE", env = "ICEHOST_MEMORY_LIMIT", value_parser = size)]
     pub(crate) memory_limit: Option<u64>,
 
@@ -326,6 +326,29 @@ pub(crate) enum PluginCommand {
         #[command(flatten)]
         cache: CacheArguments,
     },
+    /// Make the crate of a strategy that builds, tests and runs as it is
+    New {
+        /// Where: a directory that does not exist yet; its name is the strategy's
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// What the strategy decides
+        #[arg(long, value_enum)]
+        kind: PluginKind,
+        /// The language
+        #[arg(long, value_enum, default_value_t = PluginLanguage::Rust)]
+        lang: PluginLanguage,
+    },
+    /// Show a strategy what its case files say, and check its answers and what every strategy must do
+    Test {
+        /// The crate's directory, a component's file, or the name of a shipped strategy
+        #[arg(value_name = "DIR|FILE|NAME", default_value = ".")]
+        path: String,
+        /// A case file or a directory of them [default: cases in the crate or beside the component]
+        #[arg(long, value_name = "PATH")]
+        cases: Option<PathBuf>,
+        #[command(flatten)]
+        cache: CacheArguments,
+    },
     /// Build a strategy's crate into a component, and check that icehost loads it
     Build {
         /// The crate's directory
@@ -344,6 +367,21 @@ pub(crate) enum PluginCommand {
         #[command(flatten)]
         cache: CacheArguments,
     },
+}
+
+/// What a strategy decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PluginKind {
+    /// Which rows of a source changed
+    ChangeDetector,
+    /// How a delta lands in a target
+    Merger,
+}
+
+/// What a strategy is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PluginLanguage {
+    Rust,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use icehost_componentize::Error as ComponentizeError;
+use icehost_conformance::CaseError;
 use icehost_lake::LakeError;
 use icehost_sqlserver::SqlServerError;
 use icehost_strategy::StrategyError;
@@ -15,6 +16,8 @@ use crate::args::Output;
 pub(crate) struct Failure {
     message: String,
     hint: Option<String>,
+    /// Further fields of the JSON object.
+    details: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Failure {
@@ -22,7 +25,16 @@ impl Failure {
         Failure {
             message: message.into(),
             hint: Some(hint.into()),
+            details: serde_json::Map::new(),
         }
+    }
+
+    /// The same, with the fields of an object for programs.
+    pub(crate) fn with_details(mut self, object: serde_json::Value) -> Self {
+        if let serde_json::Value::Object(fields) = object {
+            self.details = fields;
+        }
+        self
     }
 
     /// `error: …` and `hint: …` on stderr; with JSON output also an object on stdout, so that a program
@@ -41,7 +53,10 @@ impl Failure {
             let _ = writeln!(stderr, "{cyan}hint{reset}: {hint}");
         }
         if output == Output::Json {
-            let object = serde_json::json!({ "error": self.message, "hint": self.hint });
+            let mut object = serde_json::json!({ "error": self.message, "hint": self.hint });
+            for (field, value) in &self.details {
+                object[field] = value.clone();
+            }
             let _ = writeln!(std::io::stdout().lock(), "{object}");
         }
     }
@@ -54,6 +69,7 @@ macro_rules! failure_from {
                 Failure {
                     message: error.to_string(),
                     hint: error.hint().map(Into::into),
+                    details: serde_json::Map::new(),
                 }
             }
         }
@@ -61,6 +77,7 @@ macro_rules! failure_from {
 }
 
 failure_from!(
+    CaseError,
     SyncError,
     LakeError,
     SqlServerError,
@@ -73,6 +90,7 @@ impl From<std::io::Error> for Failure {
         Failure {
             message: error.to_string(),
             hint: None,
+            details: serde_json::Map::new(),
         }
     }
 }

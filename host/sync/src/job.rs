@@ -106,7 +106,7 @@ pub struct Settings {
 }
 
 /// How a table is read for the first time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FirstLoadSettings {
     /// Rows in a range, about; `None` lets the table's size decide.
     pub range_rows: Option<u64>,
@@ -124,16 +124,6 @@ pub enum CommitMode {
     Once,
     /// One per range, as soon as it has been read; the last one carries the watermark.
     PerRange,
-}
-
-impl Default for FirstLoadSettings {
-    fn default() -> Self {
-        FirstLoadSettings {
-            range_rows: None,
-            commit: CommitMode::default(),
-            restart: false,
-        }
-    }
 }
 
 impl Default for Settings {

@@ -17,9 +17,23 @@ const SMALLEST_ROW_GROUP: u64 = 2 * MIB;
 const BATCHES: u64 = 4;
 /// What each column takes beside its values while a row group is written: a compressor's tables above all.
 const COLUMN: u64 = 5 * MIB / 16;
-/// What the allocator holds for each three bytes that are in use at most: threads free what others have
-/// allocated, in pieces of all sizes.
-const HELD: (u64, u64) = (4, 3);
+/// What the allocator holds of what is in use at most: threads free what others have allocated, in pieces of all
+/// sizes. With several connections more threads take part, and it is twice as much (measured with ten million
+/// rows).
+fn held(used: u64, connections: u64) -> u64 {
+    match connections {
+        1 => (used * 4).div_ceil(3),
+        _ => used * 2,
+    }
+}
+
+/// What may be in use of what the allocator holds.
+fn used(held: u64, connections: u64) -> u64 {
+    match connections {
+        1 => held * 3 / 4,
+        _ => held / 2,
+    }
+}
 
 /// What each connection of a run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +72,10 @@ impl MemoryBudget {
     /// Divides it among the connections that read a table of so many columns.
     ///
     /// Of what is left beside 40 MiB for the run itself, each connection has an equal share, a quarter of which
-    /// the allocator takes; the rest is for 320 KiB a column, four batches and a row group. A batch takes a
-    /// twelfth, 4 MiB at most, or `batch` where that is given; a row group what the others leave, 32 MiB at
-    /// most. Without a limit a run has 104 MiB, and 64 MiB for each connection beyond the first, but more
-    /// where that is too little for the columns.
+    /// the allocator takes, and half with several connections; the rest is for 320 KiB a column, four batches
+    /// and a row group. A batch takes a twelfth, 4 MiB at most, or `batch` where that is given; a row group
+    /// what the others leave, 32 MiB at most. Without a limit a run has 104 MiB with one connection and 40 MiB
+    /// and 96 MiB for each with several, but more where that is too little for the columns.
     ///
     /// # Errors
     /// A limit in which not even one connection has room; names the least that works.
@@ -69,14 +83,16 @@ impl MemoryBudget {
         let batch = self.batch;
         let fixed = columns as u64 * COLUMN;
         let wanted = self.connections.max(1) as u64;
-        let held = |used: u64| (used * HELD.0).div_ceil(HELD.1);
-        let largest = held(BATCHES * batch.unwrap_or(LARGEST_BATCH) + LARGEST_ROW_GROUP);
-        let least = held(fixed + BATCHES * batch.unwrap_or(SMALLEST_BATCH) + SMALLEST_ROW_GROUP);
-        let limit = self.limit.unwrap_or(BASE + wanted * largest.max(2 * least));
+        let largest = BATCHES * batch.unwrap_or(LARGEST_BATCH) + LARGEST_ROW_GROUP;
+        let least = fixed + BATCHES * batch.unwrap_or(SMALLEST_BATCH) + SMALLEST_ROW_GROUP;
+        let limit = self
+            .limit
+            .unwrap_or(BASE + wanted * held(largest.max(2 * least), wanted));
         let available = limit.saturating_sub(BASE);
-        let fitting = (available / least).min(wanted);
+        let fits = |connections: &u64| connections * held(least, *connections) <= available;
+        let fitting = (1..=wanted).rev().find(fits).unwrap_or(0);
         if fitting == 0 {
-            let needed = (BASE + least).div_ceil(MIB);
+            let needed = (BASE + held(least, 1)).div_ceil(MIB);
             return Err(SyncError::settings(
                 format!("--memory-limit {} is too small", size(limit)),
                 format!(
@@ -93,7 +109,7 @@ impl MemoryBudget {
                 ),
             ));
         }
-        let share = available / fitting * HELD.1 / HELD.0;
+        let share = used(available / fitting, fitting);
         let share = share.saturating_sub(fixed);
         let batch = batch.unwrap_or_else(|| (share / 12).clamp(SMALLEST_BATCH, LARGEST_BATCH));
         let row_group = share
@@ -144,7 +160,8 @@ mod tests {
                     let each = columns as u64 * COLUMN
                         + BATCHES * memory.batch_bytes as u64
                         + memory.row_group_bytes as u64;
-                    let all = BASE + memory.connections as u64 * each * HELD.0 / HELD.1;
+                    let many = memory.connections as u64;
+                    let all = BASE + many * held(each, many);
                     assert!(all <= limit * MIB, "{limit} {connections}: {memory:?}");
                     assert!(memory.connections >= 1 && memory.connections <= connections);
                 }
@@ -155,8 +172,8 @@ mod tests {
     #[test]
     fn a_small_limit_takes_connections_away_before_it_is_refused() {
         let connections = |limit, columns| budget(limit, 16).divide(columns).unwrap().connections;
-        assert_eq!(connections(64, 0), 4);
-        assert_eq!(connections(64, 12), 2);
+        assert_eq!(connections(64, 0), 3);
+        assert_eq!(connections(80, 12), 2);
         assert_eq!(connections(51, 12), 1);
         let error = budget(45, 16).divide(0).unwrap_err();
         assert_eq!(error.to_string(), "--memory-limit 45MiB is too small");
@@ -175,10 +192,10 @@ mod tests {
             batch: Some(batch * MIB),
             connections: 8,
         };
-        let memory = with_batch(Some(128), 4).divide(12).unwrap();
+        let memory = with_batch(Some(140), 4).divide(12).unwrap();
         assert_eq!(
             (memory.batch_bytes as u64, memory.connections),
-            (4 * MIB, 3)
+            (4 * MIB, 2)
         );
         assert!(with_batch(Some(60), 4).divide(12).is_err());
         let free = with_batch(None, 64).divide(0).unwrap();

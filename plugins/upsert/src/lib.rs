@@ -3,7 +3,6 @@
 mod newest_first;
 
 use icehost_sdk::prelude::*;
-use icehost_sdk::warn;
 
 use newest_first::SortColumn;
 
@@ -60,7 +59,7 @@ impl Merger for Upsert {
 
     fn plan(context: &MergeContext<UpsertOptions>) -> Result<MergePlan, Error> {
         Ok(MergePlan {
-            keys: keys(context)?,
+            keys: context.keys(context.options.keys.as_deref())?,
             deduplicate: newest_first::sort_keys(context)?,
             clauses: clauses(context),
             mode: WriteMode::MergeOnRead,
@@ -89,63 +88,6 @@ fn clauses(context: &MergeContext<UpsertOptions>) -> Vec<Clause> {
         clauses.push(Clause::not_matched_by_source(Action::Delete));
     }
     clauses
-}
-
-/// The key columns on both sides, which have equal names.
-fn keys(context: &MergeContext<UpsertOptions>) -> Result<Vec<KeyPair>, Error> {
-    let (target, delta) = (&context.target, &context.delta);
-    let named = |columns: &'_ [Column], key: Vec<ColumnId>| -> Vec<String> {
-        key.iter()
-            .filter_map(|&id| Some(columns.get(id as usize)?.name.clone()))
-            .collect()
-    };
-    let names = match &context.options.keys {
-        Some(names) => names.clone(),
-        None if target.key().is_empty() => named(&delta.columns, delta.key()),
-        None => named(&target.columns, target.key()),
-    };
-    if names.is_empty() {
-        return Err(Error::invalid_options(
-            "no-key",
-            format!(
-                "neither {} nor the source has a key; set keys to one or more of {}",
-                target.name,
-                delta.names()
-            ),
-        ));
-    }
-    let mut pairs: Vec<KeyPair> = Vec::new();
-    for name in &names {
-        let target_column = target.require(name)?;
-        let source_column = delta.find(name).ok_or_else(|| {
-            Error::invalid_options(
-                "no-column",
-                format!(
-                    "the rows to merge have no column '{name}'; they have {}",
-                    delta.names()
-                ),
-            )
-        })?;
-        if pairs.iter().any(|pair| pair.target == target_column) {
-            return Err(Error::invalid_options(
-                "repeated-key",
-                format!("keys names '{name}' twice"),
-            ));
-        }
-        let nullable = |column: Option<&Column>| column.is_some_and(|column| column.nullable);
-        if nullable(target.get(target_column))
-            && nullable(delta.columns.get(source_column as usize))
-        {
-            warn!(
-                "key column '{name}' may be NULL: a row with NULL in its key never matches another"
-            );
-        }
-        pairs.push(KeyPair {
-            source: source_column,
-            target: target_column,
-        });
-    }
-    Ok(pairs)
 }
 
 icehost_sdk::export_merger!(Upsert);

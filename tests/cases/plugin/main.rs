@@ -1,6 +1,9 @@
 //! `icehost plugin`, and strategies that third parties write.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod author;
+mod tutorial;
+
 use std::fs;
 use std::path::Path;
 
@@ -14,7 +17,18 @@ fn the_shipped_strategies_are_listed_with_their_options() {
         .iter()
         .map(|strategy| strategy["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["timestamp", "id", "upsert", "append-only"]);
+    assert_eq!(
+        names,
+        [
+            "timestamp",
+            "id",
+            "rowversion",
+            "full-refresh",
+            "upsert",
+            "append-only",
+            "soft-delete"
+        ]
+    );
     for strategy in strategies {
         assert_eq!(strategy["options_schema"]["type"], "object");
         let imports = strategy["imports"].to_string();

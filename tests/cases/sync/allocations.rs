@@ -81,7 +81,7 @@ fn wide(rows: u32) -> Bed {
 #[test]
 fn a_memory_limit_is_kept() {
     let rows = 60_000;
-    let limits = [(70, "1"), (104, "1"), (168, "2")];
+    let limits = [(70, "1"), (104, "1"), (232, "2")];
     let peaks: Vec<u64> = limits
         .map(|(limit, parallel)| {
             let limit = format!("{limit}MiB");

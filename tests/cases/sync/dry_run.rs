@@ -51,3 +51,22 @@ fn shows_plan_sql_bounds_and_estimate_and_touches_nothing() {
         "20"
     );
 }
+
+#[test]
+fn rows_are_sorted_only_where_an_order_counts() {
+    let bed = customers::bed(3);
+    let sql = |arguments: &[&str]| {
+        let preview = bed
+            .sync("dbo.Customers", "demo.customers")
+            .args(["--strategy", "timestamp", "--merge"])
+            .args(arguments.iter().copied())
+            .arg("--dry-run")
+            .json();
+        preview["extraction"]["sql"].as_str().unwrap().to_owned()
+    };
+    assert!(!sql(&["upsert"]).contains("ORDER BY"));
+    assert!(!sql(&["append-only"]).contains("ORDER BY"));
+    // Several rows may share a name; the one that was modified last is to win.
+    let by_name = sql(&["upsert", "--merge-option", "keys=Name"]);
+    assert!(by_name.contains("ORDER BY"), "{by_name}");
+}

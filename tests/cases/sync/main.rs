@@ -9,6 +9,7 @@ mod end_to_end;
 mod first_load;
 mod keys;
 mod lake_merge;
+mod strategies;
 mod types;
 mod volume;
 mod watermarks;

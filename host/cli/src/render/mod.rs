@@ -1,5 +1,6 @@
 //! What people and programs see.
 
+mod checks;
 mod inspection;
 mod preview;
 mod progress;
@@ -7,6 +8,7 @@ mod report;
 mod snapshots;
 mod watermark;
 
+pub(crate) use checks::print_checks;
 pub(crate) use inspection::print_inspection;
 pub(crate) use preview::print_preview;
 pub(crate) use progress::Progress;

@@ -1,12 +1,16 @@
-//! `icehost plugin list|build|inspect`
+//! `icehost plugin`
+
+mod new;
+mod test;
 
 use std::path::{Path, PathBuf};
 
+use icehost_componentize::Built;
 use icehost_strategy::{Limits, Runtime, Strategy};
 
-use crate::args::{Output, PluginCommand};
+use crate::args::{Output, PluginCommand, PluginLanguage};
 use crate::failure::Failure;
-use crate::render::print_inspection;
+use crate::render::{line, print_inspection};
 use crate::strategies;
 
 pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Failure> {
@@ -24,9 +28,29 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
             let strategy = strategies::load(&runtime, &file).await?;
             print_inspection(&[strategy], output);
         }
+        PluginCommand::New {
+            directory,
+            kind,
+            lang: PluginLanguage::Rust,
+        } => {
+            let directory = new::create(&directory, kind)?;
+            let shown = directory.display();
+            match output {
+                Output::Json => line(serde_json::json!({ "directory": directory })),
+                Output::Text => line(format!(
+                    "made {shown}\n\n  icehost plugin test {shown}     its cases, in {shown}/cases\n  \
+                     icehost plugin build {shown}    the component"
+                )),
+            }
+        }
+        PluginCommand::Test { path, cases, cache } => {
+            let runtime = strategies::runtime(&cache, Limits::default())?;
+            test::run(&runtime, &path, cases, output).await?;
+        }
         PluginCommand::Build { path, out, cache } => {
             let runtime = strategies::runtime(&cache, Limits::default())?;
-            let (file, strategy) = build(&runtime, &path, out).await?;
+            let (built, strategy) = build(&runtime, &path).await?;
+            let file = write(&built, out).await?;
             eprintln!("built {}", file.display());
             print_inspection(&[strategy], output);
         }
@@ -34,12 +58,8 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
     Ok(())
 }
 
-/// Builds, loads what was built as a sync would, and only then writes the file.
-async fn build(
-    runtime: &Runtime,
-    path: &Path,
-    out: Option<PathBuf>,
-) -> Result<(PathBuf, Strategy), Failure> {
+/// Builds, and loads what was built as a sync would.
+async fn build(runtime: &Runtime, path: &Path) -> Result<(Built, Strategy), Failure> {
     let path = path.to_owned();
     let built = tokio::task::spawn_blocking(move || {
         icehost_componentize::build(&path, &icehost_componentize::BuildOptions::default())
@@ -47,6 +67,11 @@ async fn build(
     .await
     .map_err(std::io::Error::other)??;
     let strategy = runtime.load(&built.package, &built.component).await?;
+    Ok((built, strategy))
+}
+
+/// Writes the component, and gives its file.
+async fn write(built: &Built, out: Option<PathBuf>) -> Result<PathBuf, Failure> {
     let file = out.unwrap_or_else(|| PathBuf::from(format!("{}.wasm", built.package)));
     tokio::fs::write(&file, &built.component)
         .await
@@ -56,5 +81,5 @@ async fn build(
                 "choose another place with --out",
             )
         })?;
-    Ok((file, strategy))
+    Ok(file)
 }

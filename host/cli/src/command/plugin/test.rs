@@ -1,0 +1,103 @@
+//! `icehost plugin test`: a strategy's own cases, and what every strategy must do.
+
+use std::path::{Path, PathBuf};
+
+use icehost_conformance::CaseFile;
+use icehost_strategy::Runtime;
+
+use super::build;
+use crate::args::Output;
+use crate::failure::Failure;
+use crate::render::{line, print_checks};
+use crate::strategies;
+
+/// Builds the strategy where it is a crate, and runs its cases.
+///
+/// # Errors
+/// What keeps the cases from being run, and checks that fail.
+pub(super) async fn run(
+    runtime: &Runtime,
+    path: &str,
+    cases: Option<PathBuf>,
+    output: Output,
+) -> Result<(), Failure> {
+    let directory = Path::new(path);
+    let is_crate = directory.is_dir();
+    let cases = match cases {
+        Some(cases) => cases,
+        None if is_crate => directory.join("cases"),
+        None => directory.with_file_name("cases"),
+    };
+    let files = read(&cases)?;
+    let strategy = match is_crate {
+        true => build(runtime, directory).await?.1,
+        false => strategies::load(runtime, path).await?,
+    };
+    let checks = icehost_conformance::run(&strategy, &files).await;
+    let failed = checks
+        .iter()
+        .filter(|check| check.failure.is_some())
+        .count();
+    if output == Output::Text {
+        print_checks(&checks);
+    }
+    let object = serde_json::json!({
+        "strategy": strategy.description().name,
+        "checks": checks.iter().map(|check| serde_json::json!({
+            "name": check.name,
+            "holds": check.failure.is_none(),
+            "failure": check.failure,
+        })).collect::<Vec<_>>(),
+    });
+    if failed > 0 {
+        return Err(Failure::new(
+            format!("{failed} of {} checks do not hold", checks.len()),
+            "each says above what was wanted and what came",
+        )
+        .with_details(object));
+    }
+    match output {
+        Output::Text => line(format!("all {} checks hold", checks.len())),
+        Output::Json => line(object),
+    }
+    Ok(())
+}
+
+/// The case files of a directory, in the order of their names, or a single one.
+fn read(cases: &Path) -> Result<Vec<CaseFile>, Failure> {
+    let unreadable = |path: &Path, error: &std::io::Error| {
+        Failure::new(
+            format!("cannot read {}: {error}", path.display()),
+            "name a directory of case files, or one, with --cases",
+        )
+    };
+    let mut paths = Vec::new();
+    if cases.is_dir() {
+        for entry in std::fs::read_dir(cases).map_err(|e| unreadable(cases, &e))? {
+            let path = entry.map_err(|e| unreadable(cases, &e))?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+            {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+    } else {
+        paths.push(cases.to_owned());
+    }
+    if paths.is_empty() {
+        return Err(Failure::new(
+            format!("there are no cases in {}", cases.display()),
+            "a case file ends in .toml; icehost plugin new makes one to start from",
+        ));
+    }
+    paths
+        .iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            Ok(CaseFile::parse(&name, &text)?)
+        })
+        .collect()
+}

@@ -1,0 +1,51 @@
+//! `{{name}}`: rows whose number grew since the last run.
+
+use icehost_sdk::cursor::{Cursor, Nulls};
+use icehost_sdk::prelude::*;
+
+/// The strategy.
+pub struct {{Type}};
+
+icehost_sdk::options! {
+    /// What users may set.
+    pub struct {{Type}}Options {
+        /// The column whose value grows with every change of a row.
+        pub column: String,
+    }
+}
+
+impl ChangeDetector for {{Type}} {
+    const NAME: &'static str = "{{name}}";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const SUMMARY: &'static str = "reads rows whose number grew since the last run";
+    type Options = {{Type}}Options;
+
+    /// What the host reads before it asks for the plan.
+    fn probes(context: &Context<{{Type}}Options>) -> Result<Vec<Probe>, Error> {
+        Ok(cursor(context)?.probes())
+    }
+
+    /// Which rows to read.
+    fn plan(
+        context: &Context<{{Type}}Options>,
+        readings: &[Value],
+    ) -> Result<ExtractionPlan, Error> {
+        cursor(context)?.plan(readings, Clone::clone)
+    }
+
+    /// How far the source has been read once those rows are committed.
+    fn advance(
+        context: &Context<{{Type}}Options>,
+        outcome: &Outcome,
+    ) -> Result<Watermark, Error> {
+        cursor(context)?.advance(&outcome.readings)
+    }
+}
+
+/// A cursor knows the traps: empty tables, NULLs, a largest value that shrinks.
+fn cursor(context: &Context<{{Type}}Options>) -> Result<Cursor<'_>, Error> {
+    let column = context.table.require(&context.options.column)?;
+    Cursor::new(&context.table, column, Nulls::Refuse, context.watermark.as_ref())
+}
+
+icehost_sdk::export_change_detector!({{Type}});

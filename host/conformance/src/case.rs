@@ -1,0 +1,203 @@
+//! Case files: what a strategy is shown, and what it should answer.
+
+use icehost_plan::{Contents, Delta, LogicalType, Table, Value, Watermark};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+use crate::error::CaseError;
+use crate::table::{TableText, columns};
+
+/// A file of cases.
+#[derive(Debug, Clone)]
+pub struct CaseFile {
+    pub(crate) name: String,
+    pub(crate) cases: Vec<Case>,
+}
+
+/// One case; the strategy's kind decides which of the fields count.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    /// The table that is read, or merged into.
+    pub(crate) table: Table,
+    pub(crate) options: Map<String, Json>,
+    pub(crate) watermark: Option<Watermark>,
+    /// One for each probe.
+    pub(crate) readings: Vec<Value>,
+    /// Rows that were read, for `advance`.
+    pub(crate) rows: u64,
+    /// One for each aggregate that the plan observes.
+    pub(crate) observed: Vec<Value>,
+    pub(crate) delta: Option<Delta>,
+    pub(crate) expected: Expected,
+}
+
+/// What should come back; a case must say something.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Expected {
+    pub(crate) probes: Option<Vec<String>>,
+    pub(crate) plan: Option<String>,
+    pub(crate) watermark: Option<Vec<String>>,
+    /// The code of the error.
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileText {
+    table: Option<TableText>,
+    delta: Option<DeltaText>,
+    #[serde(default)]
+    options: Map<String, Json>,
+    #[serde(rename = "case", default)]
+    cases: Vec<CaseText>,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct DeltaText {
+    columns: Vec<String>,
+    contents: ContentsText,
+    operation: Option<String>,
+    #[serde(default)]
+    rows: u64,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+enum ContentsText {
+    Upserts,
+    Changes,
+    Snapshot,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseText {
+    name: String,
+    table: Option<TableText>,
+    delta: Option<DeltaText>,
+    options: Option<Map<String, Json>>,
+    watermark: Option<Vec<String>>,
+    #[serde(default)]
+    readings: Vec<String>,
+    #[serde(default)]
+    rows: u64,
+    #[serde(default)]
+    observed: Vec<String>,
+    expect: ExpectText,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectText {
+    probes: Option<Vec<String>>,
+    plan: Option<String>,
+    watermark: Option<Vec<String>>,
+    error: Option<String>,
+}
+
+impl CaseFile {
+    /// Reads a file's text; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// Text that is no TOML, with line and column; keys, types and values that are unknown; a case without a
+    /// table or an expectation.
+    pub fn parse(name: &str, text: &str) -> Result<CaseFile, CaseError> {
+        let file: FileText =
+            toml::from_str(text).map_err(|e| CaseError::new(name, e.to_string().trim_end()))?;
+        if file.cases.is_empty() {
+            return Err(CaseError::new(name, "there is no [[case]] in it"));
+        }
+        let cases = file
+            .cases
+            .iter()
+            .map(|case| {
+                case.read(&file)
+                    .map_err(|why| CaseError::new(name, format!("case '{}': {why}", case.name)))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(CaseFile {
+            name: name.to_owned(),
+            cases,
+        })
+    }
+}
+
+impl CaseText {
+    fn read(&self, file: &FileText) -> Result<Case, String> {
+        let table = self.table.as_ref().or(file.table.as_ref());
+        let table = table.ok_or("it has no [table], and neither has the file")?;
+        let delta = self.delta.as_ref().or(file.delta.as_ref());
+        let expect = &self.expect;
+        let expected = Expected {
+            probes: expect.probes.clone(),
+            plan: expect.plan.clone(),
+            watermark: expect.watermark.clone(),
+            error: expect.error.clone(),
+        };
+        if expected.error.is_some() && (expected.plan.is_some() || expected.watermark.is_some()) {
+            return Err("it expects both an error and an answer".to_owned());
+        }
+        let mut options = file.options.clone();
+        options.extend(self.options.clone().unwrap_or_default());
+        Ok(Case {
+            name: self.name.clone(),
+            table: table.table()?,
+            options,
+            watermark: self.watermark.as_deref().map(watermark).transpose()?,
+            readings: values(&self.readings)?,
+            rows: self.rows,
+            observed: values(&self.observed)?,
+            delta: delta.map(DeltaText::read).transpose()?,
+            expected,
+        })
+    }
+}
+
+impl DeltaText {
+    fn read(&self) -> Result<Delta, String> {
+        let columns = columns(&self.columns)?;
+        let operation = self.operation.as_ref().map(|name| {
+            let position = columns.iter().position(|column| {
+                column.name == *name && column.column_type.logical() == LogicalType::Integer
+            });
+            position
+                .map(|position| position as u32)
+                .ok_or_else(|| format!("the delta has no integer column '{name}'"))
+        });
+        Ok(Delta {
+            operation: operation.transpose()?,
+            columns,
+            contents: match self.contents {
+                ContentsText::Upserts => Contents::Upserts,
+                ContentsText::Changes => Contents::Changes,
+                ContentsText::Snapshot => Contents::Snapshot,
+            },
+            rows: self.rows,
+        })
+    }
+}
+
+/// Marks as `NAME=KIND:VALUE`, in layout version 1.
+fn watermark(marks: &[String]) -> Result<Watermark, String> {
+    let marks = marks.iter().map(|text| {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| format!("the mark '{text}' is not NAME=KIND:VALUE"))?;
+        Ok::<_, String>((name.to_owned(), self::value(value)?))
+    });
+    Ok(Watermark {
+        format: 1,
+        marks: marks.collect::<Result<_, _>>()?,
+    })
+}
+
+fn values(texts: &[String]) -> Result<Vec<Value>, String> {
+    texts.iter().map(|text| value(text)).collect()
+}
+
+fn value(text: &str) -> Result<Value, String> {
+    text.parse()
+        .map_err(|error: icehost_plan::PlanError| error.to_string())
+}

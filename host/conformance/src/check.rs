@@ -1,0 +1,118 @@
+//! The checks of a strategy, and what came of them.
+
+use icehost_strategy::{Options, Strategy, StrategyError};
+use serde_json::{Map, Value as Json};
+
+use crate::case::CaseFile;
+use crate::{detector, merger};
+
+/// One thing that a strategy must do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The case's name, or what must hold for any strategy.
+    pub name: String,
+    /// Why it does not hold, in lines for people; `None` where it does.
+    pub failure: Option<String>,
+}
+
+impl Check {
+    pub(crate) fn new(name: impl Into<String>, result: Result<(), String>) -> Check {
+        Check {
+            name: name.into(),
+            failure: result.err(),
+        }
+    }
+}
+
+/// Runs every case, and with each of them what must hold for any strategy.
+///
+/// A failing check does not end the others.
+pub async fn run(strategy: &Strategy, files: &[CaseFile]) -> Vec<Check> {
+    let mut checks = vec![Check::new(
+        "an option that does not exist is refused",
+        refuses_unknown_options(strategy),
+    )];
+    for file in files {
+        for case in &file.cases {
+            let name = format!("{}: {}", file.name, case.name);
+            let options = match Options::from_json(strategy, case.options.clone()) {
+                Ok(options) => options,
+                Err(error) => {
+                    let result = expect_error(&case.expected.error, &error);
+                    checks.push(Check::new(name, result));
+                    continue;
+                }
+            };
+            if let Ok(detector) = strategy.as_change_detector() {
+                checks.push(Check::new(
+                    &name,
+                    detector::case(&detector, case, &options).await,
+                ));
+                if case.expected.error.is_none() {
+                    checks.extend(detector::conformance(&detector, case, &options, &name).await);
+                }
+            } else if let Ok(merger) = strategy.as_merger() {
+                checks.push(Check::new(
+                    &name,
+                    merger::case(&merger, case, &options).await,
+                ));
+                if case.expected.error.is_none() {
+                    checks.push(merger::conformance(&merger, case, &options, &name).await);
+                }
+            }
+        }
+    }
+    checks
+}
+
+fn refuses_unknown_options(strategy: &Strategy) -> Result<(), String> {
+    let name = "no-option-of-this-name";
+    let options = Map::from_iter([(name.to_owned(), Json::from(1))]);
+    match Options::from_json(strategy, options) {
+        Err(error) if error.to_string().contains(name) => Ok(()),
+        // Another one is missing, and is named first.
+        Err(_) => Ok(()),
+        Ok(_) => Err(format!(
+            "its schema takes '{name}': set additionalProperties to false"
+        )),
+    }
+}
+
+/// Whether an error is the one that was expected.
+pub(crate) fn expect_error(expected: &Option<String>, error: &StrategyError) -> Result<(), String> {
+    match (expected, code(error)) {
+        (Some(wanted), Some(code)) if *wanted == code => Ok(()),
+        (Some(wanted), Some(code)) => Err(format!(
+            "wanted the error {wanted}\ngot the error {code}: {error}"
+        )),
+        (Some(wanted), None) => Err(format!("wanted the error {wanted}\ngot {error}")),
+        (None, _) => Err(format!("got an error: {error}")),
+    }
+}
+
+/// The code of an error that the strategy itself returned; `options` for options that its schema refuses.
+fn code(error: &StrategyError) -> Option<String> {
+    match error {
+        StrategyError::Failure { code, .. } => Some(code.clone()),
+        StrategyError::Options { .. } => Some("options".to_owned()),
+        _ => None,
+    }
+}
+
+/// Compares text, by lines where there are several.
+pub(crate) fn same(what: &str, wanted: &str, got: &str) -> Result<(), String> {
+    let trimmed = |text: &str| -> Vec<String> {
+        text.trim()
+            .lines()
+            .map(|l| l.trim_end().to_owned())
+            .collect()
+    };
+    match (trimmed(wanted), trimmed(got)) {
+        (wanted, got) if wanted == got => Ok(()),
+        (wanted, got) => Err(format!(
+            "{what} wanted:\n  {}\n{what} got:\n  {}",
+            wanted.join("\n  "),
+            got.join("\n  ")
+        )),
+    }
+}
