@@ -20,8 +20,7 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
             print_inspection(&strategies, output);
         }
         PluginCommand::Inspect { file, cache } => {
-            let runtime = strategies::runtime(&cache, Limits::default())?;
-            let strategy = strategies::load(&runtime, &file).await?;
+            let strategy = strategies::load(&cache, &file).await?;
             print_inspection(&[strategy], output);
         }
         PluginCommand::Build { path, out, cache } => {
