@@ -193,7 +193,8 @@ impl Bed {
         Dump::parse(&python_script("readers/read_sqlserver.py", &arguments))
     }
 
-    fn login(&self) -> (String, String) {
+    /// User and password for the server.
+    pub fn login(&self) -> (String, String) {
         match std::env::var("ICEHOST_TEST_SQLSERVER") {
             Ok(url) if self.server.is_none() => {
                 let parts = parts(&url);

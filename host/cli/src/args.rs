@@ -27,6 +27,8 @@ pub(crate) enum Output {
 pub(crate) enum Command {
     /// Move what changed in a SQL Server table to an Iceberg table, and on to a second SQL Server
     Sync(Box<SyncArguments>),
+    /// Check a configuration file, and that what it names can be reached
+    Check(CheckArguments),
     /// Move what changed in an Iceberg table to a SQL Server table
     Load(Box<LoadArguments>),
     /// List the snapshots of an Iceberg table
@@ -51,20 +53,35 @@ pub(crate) struct LakeArguments {
     pub(crate) lake_table: String,
 }
 
+/// One table by flags, or the pipelines of a configuration file. What a file says is what the flags between
+/// `source` and `run` say otherwise; see [`crate::usage`].
 #[derive(Debug, Args)]
 pub(crate) struct SyncArguments {
+    /// Pipelines of the configuration file, as NAME or NAME@TENANT [default: all]
+    #[arg(value_name = "PIPELINE", requires = "config")]
+    pub(crate) pipelines: Vec<String>,
+
+    /// Take connections, tables and strategies from this file, instead of from flags
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Pipelines that run at a time
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "config", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) jobs: u32,
+
     /// The source: mssql://USER:PASSWORD@HOST:PORT/DATABASE?encrypt=…, or an ADO.NET string
     #[arg(
         long,
         value_name = "URL",
         env = "ICEHOST_SOURCE",
-        hide_env_values = true
+        hide_env_values = true,
+        required_unless_present = "config"
     )]
-    pub(crate) source: String,
+    pub(crate) source: Option<String>,
 
     /// The source table, as SCHEMA.TABLE; quote names with [brackets] or "quotes"
-    #[arg(long, value_name = "TABLE")]
-    pub(crate) table: String,
+    #[arg(long, value_name = "TABLE", required_unless_present = "config")]
+    pub(crate) table: Option<String>,
 
     /// Only these columns, separated by commas
     #[arg(
@@ -84,23 +101,33 @@ pub(crate) struct SyncArguments {
     pub(crate) source_name: Option<String>,
 
     /// Directory that holds the Iceberg tables, as NAMESPACE/TABLE/{data,metadata}
-    #[arg(long, value_name = "DIR", env = "ICEHOST_WAREHOUSE")]
-    pub(crate) warehouse: PathBuf,
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ICEHOST_WAREHOUSE",
+        required_unless_present = "config"
+    )]
+    pub(crate) warehouse: Option<PathBuf>,
 
     /// The Iceberg table, as NAMESPACE.TABLE [default: the source's schema and table, in lower case]
     #[arg(long, value_name = "TABLE")]
     pub(crate) lake_table: Option<String>,
 
     /// Which rows changed? A shipped strategy (timestamp, id) or a component's file
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(crate) strategy: String,
+    #[arg(long, value_name = "NAME|FILE", required_unless_present = "config")]
+    pub(crate) strategy: Option<String>,
 
     /// An option of the strategy; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) strategy_option: Vec<(String, String)>,
 
-    #[command(flatten)]
-    pub(crate) merge: MergeArguments,
+    /// How a delta lands: a shipped strategy (upsert, append-only) or a component's file
+    #[arg(long, value_name = "NAME|FILE", required_unless_present = "config")]
+    pub(crate) merge: Option<String>,
+
+    /// An option of the merge strategy; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) merge_option: Vec<(String, String)>,
 
     /// How a delta lands in the lake [default: the same as --merge]
     #[arg(long, value_name = "NAME|FILE")]
@@ -150,7 +177,7 @@ pub(crate) struct FirstLoadArguments {
 
     /// Memory that the run may take, for example 256MiB; fewer connections are used where it is small
     /// [default: 104MiB for one connection, 40MiB and 96MiB for each of several]
-    #[arg(long, value_name = "SIZE", env = "ICEHOST_MEMORY_LIMIT", value_parser = size)]
+    #[arg(long, value_name = "SIZE", env = "ICEHOST_MEMORY_LIMIT", value_parser = icehost_config::parse_size)]
     pub(crate) memory_limit: Option<u64>,
 
     /// Memory that a batch of rows may take, in MiB [default: 4, or as much as the memory allows]
@@ -164,6 +191,20 @@ pub(crate) enum CommitMode {
     Once,
     /// One per range; the last one carries the watermark
     PerRange,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "icehost.toml")]
+    pub(crate) config: PathBuf,
+
+    /// Connect nowhere, and read no passwords
+    #[arg(long)]
+    pub(crate) offline: bool,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheArguments,
 }
 
 #[derive(Debug, Args)]
@@ -241,15 +282,15 @@ pub(crate) struct RunArguments {
     pub(crate) dry_run: bool,
 
     /// How often a run starts again after a lost connection, a deadlock or a commit conflict
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = icehost_config::DEFAULT_RETRIES)]
     pub(crate) retries: u32,
 
     /// CPU time that one call into a strategy may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = icehost_config::parse_seconds)]
     pub(crate) strategy_timeout: Duration,
 
     /// Memory that a strategy may take, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "MIB", default_value_t = icehost_config::DEFAULT_STRATEGY_MEMORY, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) strategy_memory: u32,
 
     #[command(flatten)]
@@ -399,50 +440,4 @@ fn mark(text: &str) -> Result<(String, icehost_plan::Value), String> {
             .parse()
             .map_err(|e: icehost_plan::PlanError| e.to_string())?,
     ))
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("a number of seconds above 0 and up to 3600 is wanted".to_owned()),
-    }
-}
-
-/// A number of bytes with a unit: 268435456, 256MiB, 256M, 1GiB.
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match text
-        .get(digits.len()..)
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
-        .as_str()
-    {
-        "" | "b" => Some(1),
-        "k" | "kib" => Some(1 << 10),
-        "m" | "mib" => Some(1 << 20),
-        "g" | "gib" => Some(1u64 << 30),
-        _ => None,
-    };
-    match (digits.parse::<u64>(), unit) {
-        (Ok(number), Some(unit)) if number > 0 => number.checked_mul(unit),
-        _ => None,
-    }
-    .ok_or_else(|| format!("'{text}' is not a size like 256MiB or 1GiB"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_have_binary_units() {
-        assert_eq!(size("1024"), Ok(1024));
-        assert_eq!(size("256MiB"), Ok(256 << 20));
-        assert_eq!(size("256 m"), Ok(256 << 20));
-        assert_eq!(size("2GiB"), Ok(2 << 30));
-        for wrong in ["", "0", "MiB", "256MB", "-1MiB", "1.5GiB", "99999999999GiB"] {
-            assert!(size(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use icehost_componentize::Error as ComponentizeError;
+use icehost_config::{Place, Problem};
 use icehost_conformance::CaseError;
 use icehost_lake::LakeError;
 use icehost_sqlserver::SqlServerError;
@@ -14,27 +15,57 @@ use crate::args::Output;
 /// One line that says what failed and why, and one that says what to do.
 #[derive(Debug)]
 pub(crate) struct Failure {
+    /// Where in a configuration file.
+    place: Option<Place>,
     message: String,
     hint: Option<String>,
-    /// Further fields of the JSON object.
-    details: serde_json::Map<String, serde_json::Value>,
+    /// What stdout holds instead of message and hint, where there is more to say.
+    object: Option<serde_json::Value>,
 }
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Failure {
+            place: None,
             message: message.into(),
             hint: Some(hint.into()),
-            details: serde_json::Map::new(),
+            object: None,
         }
     }
 
-    /// The same, with the fields of an object for programs.
-    pub(crate) fn with_details(mut self, object: serde_json::Value) -> Self {
-        if let serde_json::Value::Object(fields) = object {
-            self.details = fields;
-        }
+    /// The same failure with this object for stdout.
+    pub(crate) fn with_object(mut self, object: serde_json::Value) -> Self {
+        self.object = Some(object);
         self
+    }
+
+    /// The same failure, as that of one pipeline among others.
+    pub(crate) fn of_pipeline(mut self, name: &str) -> Self {
+        self.message = format!("{name}: {}", self.message());
+        self.place = None;
+        self
+    }
+
+    /// Where, what failed and why.
+    pub(crate) fn message(&self) -> String {
+        match &self.place {
+            Some(place) => format!("{place}: {}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
+    /// The failure as a problem of a configuration file, at this place where it has none of its own.
+    pub(crate) fn into_problem(self, place: Option<&Place>) -> Problem {
+        Problem {
+            place: self.place.or_else(|| place.cloned()),
+            message: self.message,
+            hint: self.hint,
+        }
+    }
+
+    /// What to do.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// `error: …` and `hint: …` on stderr; with JSON output also an object on stdout, so that a program
@@ -48,15 +79,13 @@ impl Failure {
             ("", "", "")
         };
         // Nothing can be said where stderr is closed.
-        let _ = writeln!(stderr, "{red}error{reset}: {}", self.message);
+        let _ = writeln!(stderr, "{red}error{reset}: {}", self.message());
         if let Some(hint) = &self.hint {
             let _ = writeln!(stderr, "{cyan}hint{reset}: {hint}");
         }
         if output == Output::Json {
-            let mut object = serde_json::json!({ "error": self.message, "hint": self.hint });
-            for (field, value) in &self.details {
-                object[field] = value.clone();
-            }
+            let plain = || serde_json::json!({ "error": self.message(), "hint": self.hint });
+            let object = self.object.clone().unwrap_or_else(plain);
             let _ = writeln!(std::io::stdout().lock(), "{object}");
         }
     }
@@ -67,9 +96,10 @@ macro_rules! failure_from {
         impl From<$error> for Failure {
             fn from(error: $error) -> Self {
                 Failure {
+                    place: None,
                     message: error.to_string(),
                     hint: error.hint().map(Into::into),
-                    details: serde_json::Map::new(),
+                    object: None,
                 }
             }
         }
@@ -88,9 +118,21 @@ failure_from!(
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Failure {
+            place: None,
             message: error.to_string(),
             hint: None,
-            details: serde_json::Map::new(),
+            object: None,
+        }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Failure {
+            place: problem.place,
+            message: problem.message,
+            hint: problem.hint,
+            object: None,
         }
     }
 }

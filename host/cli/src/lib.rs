@@ -6,13 +6,13 @@ mod args;
 mod command;
 mod failure;
 mod interrupt;
+mod job;
 mod logging;
 mod render;
 mod strategies;
+mod usage;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use crate::args::{Arguments, Command};
 use crate::failure::Failure;
@@ -22,7 +22,7 @@ pub fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
     let _scenario = fail::FailScenario::setup();
 
-    let arguments = Arguments::parse();
+    let arguments = usage::arguments();
     logging::start();
     let output = arguments.output;
     match run(arguments) {
@@ -42,6 +42,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     runtime.block_on(async {
         match arguments.command {
             Command::Sync(arguments) => command::sync::run(*arguments, output).await,
+            Command::Check(arguments) => command::check::run(arguments, output).await,
             Command::Load(arguments) => command::load::run(*arguments, output).await,
             Command::Snapshots(arguments) => command::snapshots::run(arguments, output).await,
             Command::Watermark(command) => command::watermark::run(command, output).await,

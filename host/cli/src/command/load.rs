@@ -5,20 +5,21 @@ use icehost_sqlserver::{Endpoint, TableName};
 use icehost_sync::{Lake, LoadJob, Settings, Target, load, preview};
 
 use crate::args::{LoadArguments, Output};
-use crate::command::retry_policy;
-use crate::command::sync::merging;
+use crate::command::sync::used;
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
+use crate::job::{merging, retry_policy};
 use crate::render::{Progress, print_preview, print_report};
-use crate::strategies;
+use crate::strategies::Strategies;
 
 pub(crate) async fn run(arguments: LoadArguments, output: Output) -> Result<(), Failure> {
     let cancel = cancel_on_signal();
-    let limits = strategies::limits(
-        arguments.run.strategy_timeout,
-        arguments.run.strategy_memory,
+    let mut strategies = Strategies::new(&arguments.run.cache);
+    let merge = used(
+        &arguments.merge.merge,
+        arguments.merge.merge_option,
+        &arguments.run,
     );
-    let runtime = strategies::runtime(&arguments.run.cache, limits)?;
     let lake = Lake {
         warehouse: Warehouse::open(&arguments.lake.warehouse)?,
         table: arguments.lake.lake_table.parse()?,
@@ -34,16 +35,11 @@ pub(crate) async fn run(arguments: LoadArguments, output: Output) -> Result<(), 
             table,
             create: arguments.create_target,
         },
-        merge: merging(
-            &runtime,
-            &arguments.merge.merge,
-            &arguments.merge.merge_option,
-        )
-        .await?,
+        merge: merging(&mut strategies, &merge).await?,
         full: arguments.full,
         exclude: arguments.exclude_columns,
         settings: Settings {
-            retry: retry_policy(&arguments.run),
+            retry: retry_policy(arguments.run.retries),
             ..Settings::default()
         },
     };
@@ -57,7 +53,7 @@ pub(crate) async fn run(arguments: LoadArguments, output: Output) -> Result<(), 
     let report = load(&job, &progress, &cancel).await;
     progress.finish();
     let mut report = report?;
-    report.set_component_time(runtime.time_in_components());
+    report.set_component_time(strategies.time());
     print_report(&report, output);
     Ok(())
 }

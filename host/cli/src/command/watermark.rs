@@ -4,21 +4,15 @@ use std::sync::Arc;
 
 use chrono::{SecondsFormat, Utc};
 use icehost_plan::Watermark;
-use icehost_sync::{
-    DirectoryWatermarks, SnapshotWatermarks, StoredWatermark, WatermarkRecord, WatermarkStore,
-    new_run_id, write_watermark,
-};
+use icehost_sync::{StoredWatermark, WatermarkRecord, WatermarkStore, new_run_id, write_watermark};
 
 use crate::args::{Output, WatermarkCommand, WatermarkStoreArguments};
 use crate::failure::Failure;
+use crate::job::watermark_store;
 use crate::render::{Progress, print_watermark};
 
-/// The store that the arguments choose.
-pub(crate) fn store(arguments: &WatermarkStoreArguments) -> Arc<dyn WatermarkStore> {
-    match &arguments.watermark_dir {
-        Some(directory) => Arc::new(DirectoryWatermarks::new(directory)),
-        None => Arc::new(SnapshotWatermarks),
-    }
+fn store(arguments: &WatermarkStoreArguments) -> Arc<dyn WatermarkStore> {
+    watermark_store(arguments.watermark_dir.as_deref())
 }
 
 pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(), Failure> {

@@ -2,7 +2,9 @@
 
 mod checks;
 mod inspection;
+mod pipelines;
 mod preview;
+mod problems;
 mod progress;
 mod report;
 mod snapshots;
@@ -10,7 +12,9 @@ mod watermark;
 
 pub(crate) use checks::print_checks;
 pub(crate) use inspection::print_inspection;
+pub(crate) use pipelines::{Outcome, print_outcome, summary};
 pub(crate) use preview::print_preview;
+pub(crate) use problems::problems;
 pub(crate) use progress::Progress;
 pub(crate) use report::print_report;
 pub(crate) use snapshots::print_snapshots;

@@ -12,11 +12,12 @@ pub(crate) fn print_preview(preview: &Preview, output: Output) {
             Ok(json) => line(json),
             Err(error) => eprintln!("error: cannot write the preview as JSON: {error}"),
         },
-        Output::Text => print_text(preview),
+        Output::Text => print_preview_text(preview),
     }
 }
 
-fn print_text(preview: &Preview) {
+/// Prints a dry run as text.
+pub(crate) fn print_preview_text(preview: &Preview) {
     line("dry run: nothing is written");
     if let Some(extraction) = &preview.extraction {
         let estimate = extraction

@@ -11,6 +11,8 @@ use crate::args::Output;
 
 /// Shows one line that moves where stderr is a terminal; always logs each step.
 pub(crate) struct Progress {
+    /// In front of what is told: the pipeline, where there are several.
+    prefix: String,
     line: Option<ProgressBar>,
     started: Mutex<Instant>,
     /// Of a first load: ranges done and in all.
@@ -29,7 +31,18 @@ impl Progress {
             line
         });
         Progress {
+            prefix: String::new(),
             line,
+            started: Mutex::new(Instant::now()),
+            ranges: Mutex::new(None),
+        }
+    }
+
+    /// For one pipeline among others, which cannot all move a line: warnings bear its name.
+    pub(crate) fn of_pipeline(name: &str) -> Self {
+        Progress {
+            prefix: format!("{name}: "),
+            line: None,
             started: Mutex::new(Instant::now()),
             ranges: Mutex::new(None),
         }
@@ -123,14 +136,15 @@ impl Observer for Progress {
                 self.show(format!("merging {} rows", HumanCount(rows)));
             }
             Event::Merged => tracing::info!("merged"),
-            Event::Warning(text) => self.line_above(&format!("warning: {text}")),
+            Event::Warning(text) => self.line_above(&format!("warning: {}{text}", self.prefix)),
             Event::Retrying {
                 attempt,
                 of,
                 delay,
                 error,
             } => self.line_above(&format!(
-                "warning: attempt {attempt} of {of} failed, trying again in {:.1} s: {error}",
+                "warning: {}attempt {attempt} of {of} failed, trying again in {:.1} s: {error}",
+                self.prefix,
                 delay.as_secs_f64()
             )),
             _ => {}

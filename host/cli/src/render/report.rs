@@ -14,11 +14,12 @@ pub(crate) fn print_report(report: &Report, output: Output) {
             Ok(json) => line(json),
             Err(error) => eprintln!("error: cannot write the report as JSON: {error}"),
         },
-        Output::Text => print_text(report),
+        Output::Text => print_report_text(report),
     }
 }
 
-fn print_text(report: &Report) {
+/// Prints a report as a few lines.
+pub(crate) fn print_report_text(report: &Report) {
     let count = |rows: Option<u64>| HumanCount(rows.unwrap_or(0));
     if let Some(extracted) = report.rows_extracted {
         let snapshot = match (report.snapshot_created, report.snapshot_id) {

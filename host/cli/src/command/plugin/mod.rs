@@ -24,8 +24,7 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
             print_inspection(&strategies, output);
         }
         PluginCommand::Inspect { file, cache } => {
-            let runtime = strategies::runtime(&cache, Limits::default())?;
-            let strategy = strategies::load(&runtime, &file).await?;
+            let strategy = strategies::load(&cache, &file).await?;
             print_inspection(&[strategy], output);
         }
         PluginCommand::New {
@@ -44,8 +43,7 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
             }
         }
         PluginCommand::Test { path, cases, cache } => {
-            let runtime = strategies::runtime(&cache, Limits::default())?;
-            test::run(&runtime, &path, cases, output).await?;
+            test::run(&cache, &path, cases, output).await?;
         }
         PluginCommand::Build { path, out, cache } => {
             let runtime = strategies::runtime(&cache, Limits::default())?;

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use icehost_conformance::CaseFile;
-use icehost_strategy::Runtime;
+use icehost_strategy::Limits;
 
 use super::build;
-use crate::args::Output;
+use crate::args::{CacheArguments, Output};
 use crate::failure::Failure;
 use crate::render::{line, print_checks};
 use crate::strategies;
@@ -16,7 +16,7 @@ use crate::strategies;
 /// # Errors
 /// What keeps the cases from being run, and checks that fail.
 pub(super) async fn run(
-    runtime: &Runtime,
+    cache: &CacheArguments,
     path: &str,
     cases: Option<PathBuf>,
     output: Output,
@@ -30,8 +30,11 @@ pub(super) async fn run(
     };
     let files = read(&cases)?;
     let strategy = match is_crate {
-        true => build(runtime, directory).await?.1,
-        false => strategies::load(runtime, path).await?,
+        true => {
+            let runtime = strategies::runtime(cache, Limits::default())?;
+            build(&runtime, directory).await?.1
+        }
+        false => strategies::load(cache, path).await?,
     };
     let checks = icehost_conformance::run(&strategy, &files).await;
     let failed = checks
@@ -41,7 +44,7 @@ pub(super) async fn run(
     if output == Output::Text {
         print_checks(&checks);
     }
-    let object = serde_json::json!({
+    let mut object = serde_json::json!({
         "strategy": strategy.description().name,
         "checks": checks.iter().map(|check| serde_json::json!({
             "name": check.name,
@@ -50,11 +53,13 @@ pub(super) async fn run(
         })).collect::<Vec<_>>(),
     });
     if failed > 0 {
-        return Err(Failure::new(
+        let failure = Failure::new(
             format!("{failed} of {} checks do not hold", checks.len()),
             "each says above what was wanted and what came",
-        )
-        .with_details(object));
+        );
+        object["error"] = failure.message().into();
+        object["hint"] = failure.hint().into();
+        return Err(failure.with_object(object));
     }
     match output {
         Output::Text => line(format!("all {} checks hold", checks.len())),

@@ -1,0 +1,109 @@
+//! `icehost sync --config`: the pipelines of a configuration file.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use icehost_config::{Config, Pipeline};
+use icehost_sync::{preview, sync};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::args::{CacheArguments, Output, SyncArguments};
+use crate::failure::Failure;
+use crate::interrupt::cancel_on_signal;
+use crate::job::job;
+use crate::render::{Outcome, Progress, print_outcome, problems, summary};
+use crate::strategies::{Strategies, shipped_names};
+
+/// What the flags beside `--config` say.
+#[derive(Clone)]
+struct Switches {
+    dry_run: bool,
+    restart: bool,
+    cache: CacheArguments,
+}
+
+/// Runs the pipelines that are named, or all, so many at a time. One that fails stops none of the others.
+pub(crate) async fn run(
+    config: &Path,
+    arguments: &SyncArguments,
+    output: Output,
+) -> Result<(), Failure> {
+    let started = Instant::now();
+    let pipelines = Config::read(config, &shipped_names())
+        .map_err(|found| problems(config, &found))?
+        .select(&arguments.pipelines)?;
+    let names: Vec<String> = pipelines.iter().map(|each| each.name.clone()).collect();
+    let switches = Switches {
+        dry_run: arguments.run.dry_run,
+        restart: arguments.first_load.restart,
+        cache: arguments.run.cache.clone(),
+    };
+    let cancel = cancel_on_signal();
+    let slots = Arc::new(Semaphore::new(arguments.jobs as usize));
+    let mut running = JoinSet::new();
+    let mut order = Vec::new();
+    for pipeline in pipelines {
+        let (slots, switches, cancel) = (Arc::clone(&slots), switches.clone(), cancel.clone());
+        let span = tracing::info_span!("pipeline", name = pipeline.name);
+        let task = async move {
+            // Never closed, so there is always a permit in the end.
+            let _slot = slots.acquire().await.ok();
+            one(&pipeline, &switches, &cancel).await
+        };
+        order.push(running.spawn(task.instrument(span)).id());
+    }
+    let mut ended: Vec<Option<Outcome>> = names.iter().map(|_| None).collect();
+    while let Some(joined) = running.join_next_with_id().await {
+        let (id, result) = match joined {
+            Ok((id, result)) => (id, result),
+            Err(error) => {
+                let failure = Failure::new(
+                    format!("the pipeline's task failed: {error}"),
+                    "please report this as a defect",
+                );
+                (error.id(), Err(failure))
+            }
+        };
+        let Some(index) = order.iter().position(|known| *known == id) else {
+            continue;
+        };
+        let name = &names[index];
+        let outcome = result.unwrap_or_else(|failure| Outcome::Failed(failure.of_pipeline(name)));
+        print_outcome(name, &outcome, output);
+        ended[index] = Some(outcome);
+    }
+    let outcomes: Vec<(String, Outcome)> = names
+        .into_iter()
+        .zip(ended)
+        .filter_map(|(name, outcome)| Some((name, outcome?)))
+        .collect();
+    summary(&outcomes, started.elapsed(), output)
+}
+
+async fn one(
+    pipeline: &Pipeline,
+    switches: &Switches,
+    cancel: &CancellationToken,
+) -> Result<Outcome, Failure> {
+    if cancel.is_cancelled() {
+        return Err(Failure::new(
+            "stopped before it began",
+            "run the same command again to go on",
+        ));
+    }
+    // Strategies of its own: what they take is this pipeline's, and what they break too.
+    let mut strategies = Strategies::new(&switches.cache);
+    let job = job(pipeline, &mut strategies, switches.restart).await?;
+    let progress = Progress::of_pipeline(&pipeline.name);
+    if switches.dry_run {
+        let preview = preview::sync(&job, &progress).await?;
+        return Ok(Outcome::Previewed(Box::new(preview)));
+    }
+    let mut report = sync(&job, &progress, cancel).await?;
+    report.set_component_time(strategies.time());
+    Ok(Outcome::Synced(Box::new(report)))
+}

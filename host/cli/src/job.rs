@@ -1,0 +1,111 @@
+//! From what a pipeline says to a job that can run. Flags and configuration files both come this way.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use icehost_config::{Pipeline, Use};
+use icehost_lake::Warehouse;
+use icehost_sqlserver::ColumnSelection;
+use icehost_sync::{
+    CommitMode, Detection, DirectoryWatermarks, FirstLoadSettings, Lake, MemoryBudget, Merging,
+    RetryPolicy, Settings, SnapshotWatermarks, Source, SyncJob, Target, WatermarkStore,
+};
+
+use crate::failure::Failure;
+use crate::strategies::{Strategies, options};
+
+/// Loads the strategies, checks their options and reads the secrets; nothing is connected yet.
+pub(crate) async fn job(
+    pipeline: &Pipeline,
+    strategies: &mut Strategies,
+    restart: bool,
+) -> Result<SyncJob, Failure> {
+    let lake_merge = pipeline.lake_merge.as_ref().unwrap_or(&pipeline.merge);
+    let lake_merge = merging(strategies, lake_merge).await?;
+    let target = match &pipeline.target {
+        Some(target) => Some((
+            Target {
+                endpoint: target.connection.endpoint()?,
+                table: target.table.clone(),
+                create: target.create,
+            },
+            merging(strategies, &pipeline.merge).await?,
+        )),
+        None => None,
+    };
+    let strategy = strategies.detector(&pipeline.strategy.component).await?;
+    let options = options(strategy.strategy(), &pipeline.strategy)?;
+    let memory = memory(pipeline);
+    // Before anything is opened; the table's columns come on top.
+    memory.divide(0)?;
+    Ok(SyncJob {
+        lake: Lake {
+            warehouse: Warehouse::open(&pipeline.warehouse)?,
+            table: pipeline.lake_table.clone(),
+        },
+        source: Source {
+            endpoint: pipeline.source.endpoint()?,
+            table: pipeline.table.clone(),
+            columns: columns(pipeline),
+            name: pipeline.source_name.clone(),
+            time_precision: pipeline.time_precision,
+        },
+        detection: Detection { strategy, options },
+        lake_merge,
+        target,
+        settings: Settings {
+            watermarks: watermark_store(pipeline.watermark_dir.as_deref()),
+            retry: retry_policy(pipeline.retries),
+            memory,
+            first_load: FirstLoadSettings {
+                range_rows: pipeline.range_rows,
+                commit: match pipeline.commit_per_range {
+                    true => CommitMode::PerRange,
+                    false => CommitMode::Once,
+                },
+                restart,
+            },
+        },
+    })
+}
+
+/// A merge strategy with its options checked.
+pub(crate) async fn merging(strategies: &mut Strategies, used: &Use) -> Result<Merging, Failure> {
+    let strategy = strategies.merger(&used.component).await?;
+    let options = options(strategy.strategy(), used)?;
+    Ok(Merging { strategy, options })
+}
+
+/// Which columns a pipeline carries.
+pub(crate) fn columns(pipeline: &Pipeline) -> ColumnSelection {
+    ColumnSelection {
+        include: (!pipeline.columns.is_empty()).then(|| pipeline.columns.clone()),
+        exclude: pipeline.exclude_columns.clone(),
+        ..ColumnSelection::default()
+    }
+}
+
+/// What a pipeline may take.
+pub(crate) fn memory(pipeline: &Pipeline) -> MemoryBudget {
+    MemoryBudget {
+        limit: pipeline.memory_limit,
+        batch: pipeline.batch_size.map(|mib| u64::from(mib) << 20),
+        connections: pipeline.parallel as usize,
+    }
+}
+
+/// The store in a directory, or the one in snapshots only.
+pub(crate) fn watermark_store(directory: Option<&Path>) -> Arc<dyn WatermarkStore> {
+    match directory {
+        Some(directory) => Arc::new(DirectoryWatermarks::new(directory)),
+        None => Arc::new(SnapshotWatermarks),
+    }
+}
+
+/// The default policy with so many attempts after the first.
+pub(crate) fn retry_policy(retries: u32) -> RetryPolicy {
+    RetryPolicy {
+        attempts: retries.saturating_add(1),
+        ..RetryPolicy::default()
+    }
+}

@@ -1,0 +1,40 @@
+//! What is wrong with a configuration file.
+
+use std::path::Path;
+
+use icehost_config::Problem;
+
+use crate::failure::Failure;
+
+/// Tells each problem on stderr, and gives the failure that counts them.
+pub(crate) fn problems(file: &Path, problems: &[Problem]) -> Failure {
+    for problem in problems {
+        eprintln!("error: {problem}");
+        if let Some(hint) = &problem.hint {
+            eprintln!("hint: {hint}");
+        }
+    }
+    let listed: Vec<serde_json::Value> = problems.iter().map(object).collect();
+    let count = match problems.len() {
+        1 => "1 problem".to_owned(),
+        many => format!("{many} problems"),
+    };
+    let message = format!("{count} in {}", file.display());
+    let hint = "mend the file; nothing has been run";
+    Failure::new(&message, hint).with_object(serde_json::json!({
+        "error": message,
+        "hint": hint,
+        "problems": listed,
+    }))
+}
+
+fn object(problem: &Problem) -> serde_json::Value {
+    let place = problem.place.as_ref();
+    serde_json::json!({
+        "file": place.map(|place| place.file.as_ref()),
+        "line": place.map(|place| place.line),
+        "column": place.map(|place| place.column),
+        "message": problem.message,
+        "hint": problem.hint,
+    })
+}

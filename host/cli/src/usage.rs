@@ -1,0 +1,84 @@
+//! From the command line to arguments.
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::args::Arguments;
+
+/// What may stand beside `--config`. Everything else that `icehost sync` takes is said by the file.
+const WITH_CONFIG: &[&str] = &[
+    "pipelines",
+    "config",
+    "jobs",
+    "dry_run",
+    "restart",
+    "cache_dir",
+    "no_cache",
+    "output",
+];
+
+/// Reads the process's arguments; where they are wrong, says so and ends with exit code 2.
+///
+/// A flag beside `--config` that the file overrules would be passed over quietly, so it is refused. Its
+/// environment variable is not: it may be there for other commands.
+pub(crate) fn arguments() -> Arguments {
+    let mut command = Arguments::command();
+    let matches = command.get_matches_mut();
+    if let Some(("sync", given)) = matches.subcommand()
+        && given.contains_id("config")
+        && let Some(sync) = command.find_subcommand_mut("sync")
+    {
+        let overruled = sync.get_arguments().find(|argument| {
+            let id = argument.get_id().as_str();
+            let by_hand = given.try_contains_id(id).is_ok()
+                && given.value_source(id) == Some(ValueSource::CommandLine);
+            by_hand && !WITH_CONFIG.contains(&id)
+        });
+        if let Some(flag) = overruled.and_then(clap::Arg::get_long) {
+            let message = format!(
+                "the argument '--{flag}' cannot be used with '--config': set '{flag}' in the file"
+            );
+            sync.error(ErrorKind::ArgumentConflict, message).exit();
+        }
+    }
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys of a pipeline are the long options of `icehost sync`; options of strategies come as tables.
+    #[test]
+    fn a_pipeline_has_the_keys_that_the_flags_have() {
+        let command = Arguments::command();
+        let sync = command.find_subcommand("sync").expect("there is a sync");
+        let flags: Vec<&str> = sync
+            .get_arguments()
+            .filter_map(clap::Arg::get_long)
+            .collect();
+        let only_in_file = ["tenants", "database", "target-database", "lake-namespace"];
+        for key in icehost_config::pipeline_keys() {
+            let flag = match key.strip_suffix("-options") {
+                Some(strategy) => format!("{strategy}-option"),
+                None => key.to_owned(),
+            };
+            assert!(
+                flags.contains(&flag.as_str()) || only_in_file.contains(&key),
+                "{key} is no flag"
+            );
+        }
+        let ids = sync
+            .get_arguments()
+            .map(|argument| argument.get_id().as_str());
+        for id in ids.filter(|id| !WITH_CONFIG.contains(id)) {
+            let key = id.replace('_', "-");
+            let options = format!("{key}s");
+            assert!(
+                icehost_config::pipeline_keys().any(|known| known == key || known == options),
+                "{id} is no key"
+            );
+        }
+    }
+}

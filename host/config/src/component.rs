@@ -1,0 +1,113 @@
+//! Components: where they come from, and which bytes they must have.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::{Digest, Place, Problem};
+
+/// Most bytes that are read of a component's file; the strategy host refuses larger ones.
+pub const MAX_COMPONENT: u64 = 16 << 20;
+
+/// Where a component comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// One that icehost ships, by its name.
+    Shipped(String),
+    /// A file.
+    File(PathBuf),
+}
+
+/// A component that a pipeline uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// What it is called: its name in the file, the name of a shipped one, or a path.
+    pub name: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The digest that its bytes must have.
+    pub sha256: Option<Digest>,
+    /// CPU time that one call may take.
+    pub timeout: Duration,
+    /// Memory that it may take, in MiB.
+    pub memory: u32,
+    /// Where the file names it.
+    pub place: Option<Place>,
+}
+
+impl Component {
+    /// What `--strategy` and `--merge` name: a file by its path, else a shipped one; nothing is pinned.
+    pub fn named(name: &str, timeout: Duration, memory: u32) -> Component {
+        Component {
+            name: name.to_owned(),
+            origin: match is_path(name) {
+                true => Origin::File(PathBuf::from(name)),
+                false => Origin::Shipped(name.to_owned()),
+            },
+            sha256: None,
+            timeout,
+            memory,
+            place: None,
+        }
+    }
+
+    /// The file's bytes, `None` for a shipped one. What a pin is for is what is returned: the file is read
+    /// once, and whoever replaces it afterwards changes nothing.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or whose bytes are not those that `sha256` names.
+    pub fn read(&self) -> Result<Option<Vec<u8>>, Problem> {
+        let Origin::File(path) = &self.origin else {
+            return Ok(None);
+        };
+        let bytes = read(path).map_err(|error| {
+            let message = format!("cannot read {}: {error}", path.display());
+            let message = format!("strategy {}: {message}", self.name);
+            Problem::new(self.place.clone(), message).with_hint(match self.place {
+                Some(_) => "check the path; it starts at the directory of the configuration file",
+                None => "name a shipped strategy, or give the path of a component",
+            })
+        })?;
+        self.verify(&bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// Checks bytes against the pin, where there is one.
+    ///
+    /// # Errors
+    /// Bytes of another digest.
+    pub fn verify(&self, bytes: &[u8]) -> Result<(), Problem> {
+        let Some(wanted) = self.sha256 else {
+            return Ok(());
+        };
+        let found = Digest::of(bytes);
+        if found == wanted {
+            return Ok(());
+        }
+        Err(Problem::new(
+            self.place.clone(),
+            format!(
+                "strategy {} is not the one that was pinned: its SHA-256 is {found}, not {wanted}",
+                self.name
+            ),
+        )
+        .with_hint(
+            "find out who changed it; if the change is wanted, set sha256 to the new digest",
+        ))
+    }
+}
+
+/// Reads a file up to one byte more than the most.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_COMPONENT + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether a strategy's name is a path: it has a separator, or ends in `.wasm`.
+pub fn is_path(name: &str) -> bool {
+    name.contains(['/', '\\']) || name.ends_with(".wasm")
+}

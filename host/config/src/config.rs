@@ -1,0 +1,277 @@
+//! The file as a whole.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use icehost_lake::LakeTableName;
+use toml::de::{DeTable, DeValue};
+
+use crate::connection::Connection;
+use crate::near;
+use crate::problem::Findings;
+use crate::resolve::Surroundings;
+use crate::schema::{self, Key};
+use crate::section::{At, Layers, Section, in_order, printable};
+use crate::tenant::tenants;
+use crate::{Pipeline, Problem, strategy};
+
+/// Most bytes of a configuration file.
+const MAX_FILE: u64 = 4 << 20;
+
+/// What a configuration file describes.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pipelines: Vec<Pipeline>,
+}
+
+impl Config {
+    /// Reads a file. Relative paths in it start at its directory; `shipped` are the names of the strategies
+    /// that icehost ships.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of the file; at least one problem.
+    pub fn read(path: &Path, shipped: &[&str]) -> Result<Config, Vec<Problem>> {
+        let unreadable = |why: String| {
+            vec![
+                Problem::new(None, format!("cannot read {}: {why}", path.display()))
+                    .with_hint("name the configuration file with --config"),
+            ]
+        };
+        let size = std::fs::metadata(path).map_err(|e| unreadable(e.to_string()))?;
+        if size.len() > MAX_FILE {
+            return Err(unreadable("it has more than 4 MiB".to_owned()));
+        }
+        let text = std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        Config::parse(&path.display().to_string(), &text, directory, shipped)
+    }
+
+    /// Reads the text of a file; as [`Config::read`].
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(
+        file: &str,
+        text: &str,
+        directory: &Path,
+        shipped: &[&str],
+    ) -> Result<Config, Vec<Problem>> {
+        let mut findings = Findings::new(file, text);
+        let (document, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            // The message alone: the error's own text quotes the line, which may hold a secret.
+            let at = error.span().map_or(0, |span| span.start);
+            findings.add(at, format!("this is not TOML: {}", error.message()), None);
+        }
+        if !errors.is_empty() {
+            return Err(findings.into_problems());
+        }
+        let pipelines = Document::read(&mut findings, document.get_ref()).pipelines(
+            &mut findings,
+            directory,
+            shipped,
+        );
+        match findings.is_empty() {
+            true => Ok(Config { pipelines }),
+            false => Err(findings.into_problems()),
+        }
+    }
+
+    /// The pipelines, in the order of the file; one that is for tenants stands there once for each.
+    pub fn pipelines(&self) -> &[Pipeline] {
+        &self.pipelines
+    }
+
+    /// The pipelines with these names, or all where none is named. `NAME` stands for each `NAME@TENANT` too.
+    ///
+    /// # Errors
+    /// A name that no pipeline has.
+    pub fn select(&self, names: &[String]) -> Result<Vec<Pipeline>, Problem> {
+        let stands_for = |name: &str, pipeline: &Pipeline| {
+            pipeline.name == name
+                || pipeline
+                    .name
+                    .split_once('@')
+                    .is_some_and(|(own, _)| own == name)
+        };
+        for name in names {
+            if !self
+                .pipelines
+                .iter()
+                .any(|pipeline| stands_for(name, pipeline))
+            {
+                let known = self.pipelines.iter().map(|pipeline| pipeline.name.as_str());
+                return Err(Problem::new(
+                    None,
+                    format!("there is no pipeline '{}'", printable(name)),
+                )
+                .with_hint(near::hint(name, known, "the file has no pipelines")));
+            }
+        }
+        let chosen = |pipeline: &&Pipeline| {
+            names.is_empty() || names.iter().any(|name| stands_for(name, pipeline))
+        };
+        Ok(self.pipelines.iter().filter(chosen).cloned().collect())
+    }
+}
+
+/// The sections of a file.
+struct Document {
+    defaults: Section,
+    connections: BTreeMap<String, Section>,
+    strategies: BTreeMap<String, Section>,
+    tenants: BTreeMap<String, Section>,
+    pipelines: BTreeMap<String, Section>,
+}
+
+impl Document {
+    fn read(findings: &mut Findings<'_>, document: &DeTable<'_>) -> Document {
+        let pipeline: Vec<&Key> = schema::PIPELINE.iter().collect();
+        let mut shared = pipeline.clone();
+        shared.retain(|key| !schema::PIPELINE_ONLY.contains(&key.name));
+        let mut read = Document {
+            defaults: Section::empty("defaults"),
+            connections: BTreeMap::new(),
+            strategies: BTreeMap::new(),
+            tenants: BTreeMap::new(),
+            pipelines: BTreeMap::new(),
+        };
+        let mut warehouse = None;
+        for (name, value) in in_order(document) {
+            match name.value {
+                "warehouse" => warehouse = Some(value),
+                "defaults" => {
+                    let name = ("defaults", name.at);
+                    read.defaults =
+                        Section::read(findings, "defaults", name, value.value, &shared, false);
+                }
+                "connections" => {
+                    let keys: Vec<&Key> = schema::CONNECTION.iter().collect();
+                    read.connections = sections(findings, (name, value), &keys);
+                }
+                "strategies" => {
+                    let keys: Vec<&Key> = schema::STRATEGY.iter().collect();
+                    read.strategies = sections(findings, (name, value), &keys);
+                }
+                "tenants" => read.tenants = sections(findings, (name, value), &shared),
+                "pipelines" => read.pipelines = sections(findings, (name, value), &pipeline),
+                other => findings.hinted(
+                    name.at,
+                    format!("there is no key or section '{}'", printable(other)),
+                    near::hint(other, schema::TOP.iter().copied(), ""),
+                ),
+            }
+        }
+        let key = schema::PIPELINE.iter().find(|key| key.name == "warehouse");
+        if let (Some(key), Some(warehouse)) = (key, warehouse) {
+            read.defaults.set(findings, key, warehouse, false);
+        }
+        read
+    }
+
+    fn pipelines(
+        self,
+        findings: &mut Findings<'_>,
+        directory: &Path,
+        shipped: &[&str],
+    ) -> Vec<Pipeline> {
+        for section in self.strategies.values() {
+            strategy::check(findings, section, shipped);
+        }
+        let connections = self
+            .connections
+            .iter()
+            .map(|(name, section)| {
+                let connection = Connection::resolve(findings, section, directory);
+                (name.clone(), connection)
+            })
+            .collect();
+        let surroundings = Surroundings {
+            directory,
+            shipped,
+            connections,
+            strategies: self.strategies,
+        };
+        let mut in_order: Vec<&Section> = self.pipelines.values().collect();
+        in_order.sort_by_key(|section| section.at);
+        let mut pipelines = Vec::new();
+        let mut lake_tables: BTreeMap<(PathBuf, LakeTableName), String> = BTreeMap::new();
+        for section in in_order {
+            for tenant in tenants(findings, section, &self.tenants) {
+                let layers = tenant.into_iter().chain([section, &self.defaults]);
+                let name = match tenant {
+                    Some(tenant) => format!("{}@{}", section.name, tenant.name),
+                    None => section.name.clone(),
+                };
+                let layers = Layers(layers.collect());
+                let Some(pipeline) = surroundings.pipeline(findings, section, &layers, name) else {
+                    continue;
+                };
+                let lake_table = (pipeline.warehouse.clone(), pipeline.lake_table.clone());
+                if let Some(other) = lake_tables.insert(lake_table, pipeline.name.clone()) {
+                    findings.hinted(
+                        section.at,
+                        format!(
+                            "pipelines {other} and {} both write lake table {}",
+                            pipeline.name, pipeline.lake_table
+                        ),
+                        "give one of them another lake-table, or each tenant a lake-namespace",
+                    );
+                }
+                pipelines.push(pipeline);
+            }
+        }
+        if pipelines.is_empty() && findings.is_empty() {
+            findings.hinted(
+                0,
+                "there is no pipeline",
+                "write a section [pipelines.NAME]",
+            );
+        }
+        pipelines
+    }
+}
+
+/// The sections `[WHAT.NAME]`.
+fn sections(
+    findings: &mut Findings<'_>,
+    (what, value): (At<&str>, At<&DeValue<'_>>),
+    keys: &[&Key],
+) -> BTreeMap<String, Section> {
+    let mut sections = BTreeMap::new();
+    let Some(table) = value.value.as_table() else {
+        findings.hinted(
+            value.at,
+            format!("'{}' is not a table", what.value),
+            format!("write a section [{}.NAME]", what.value),
+        );
+        return sections;
+    };
+    for (name, value) in in_order(table) {
+        if name.value.is_empty()
+            || name.value.contains(['@', ','])
+            || name.value.contains(char::is_whitespace)
+        {
+            findings.add(
+                name.at,
+                format!(
+                    "'{}' cannot be a name: it is empty, or has '@', ',' or white space",
+                    printable(name.value)
+                ),
+                None,
+            );
+        }
+        let title = format!("{}.{}", what.value, printable(name.value));
+        let private = what.value == "connections";
+        let section = Section::read(
+            findings,
+            &title,
+            (name.value, name.at),
+            value.value,
+            keys,
+            private,
+        );
+        sections.insert(name.value.to_owned(), section);
+    }
+    sections
+}

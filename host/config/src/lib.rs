@@ -1,0 +1,34 @@
+//! The configuration file, `icehost.toml`: connections, pipelines, strategies and tenants.
+//!
+//! [`Config::read`] reads a file and gives every [`Pipeline`] in it, references resolved and settings
+//! checked, or every [`Problem`] that it found, each with its line and column. The same [`Pipeline`] is what
+//! the flags of `icehost sync` describe. Nothing here connects or loads: secrets and components are named in
+//! the file, and are read when they are asked for ([`Connection::endpoint`], [`Component::read`]).
+//!
+//! No error holds a secret: values of connection settings are never quoted, nor are lines of the file.
+
+mod component;
+mod config;
+mod connection;
+mod digest;
+mod near;
+mod pipeline;
+mod problem;
+mod resolve;
+mod schema;
+mod section;
+mod setting;
+mod strategy;
+mod tenant;
+
+pub use component::{Component, MAX_COMPONENT, Origin, is_path};
+pub use config::Config;
+pub use connection::Connection;
+pub use digest::Digest;
+pub use pipeline::{
+    DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, Pipeline,
+    Target, Use, default_lake_table,
+};
+pub use problem::{Place, Problem};
+pub use schema::pipeline_keys;
+pub use setting::{parse_seconds, parse_size};

@@ -1,0 +1,105 @@
+//! What one sync is to do: the flags of `icehost sync`, or a pipeline of the file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use icehost_lake::{LakeError, LakeTableName};
+use icehost_sqlserver::{TableName, TimePrecision};
+use serde_json::{Map, Value as Json};
+
+use crate::{Component, Connection, Place};
+
+/// How often a run starts again.
+pub const DEFAULT_RETRIES: u32 = 4;
+/// CPU time that one call into a strategy may take.
+pub const DEFAULT_STRATEGY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Memory that a strategy may take, in MiB.
+pub const DEFAULT_STRATEGY_MEMORY: u32 = 64;
+
+/// Everything that a sync is told.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// What it is called: `NAME`, or `NAME@TENANT`.
+    pub name: String,
+    /// Where it stands in the file.
+    pub place: Option<Place>,
+    /// Where rows come from.
+    pub source: Connection,
+    /// The source table.
+    pub table: TableName,
+    /// Only these columns; empty for all.
+    pub columns: Vec<String>,
+    /// All columns but these.
+    pub exclude_columns: Vec<String>,
+    /// What the watermark calls the source.
+    pub source_name: Option<String>,
+    /// The warehouse.
+    pub warehouse: PathBuf,
+    /// The lake table.
+    pub lake_table: LakeTableName,
+    /// Which rows changed.
+    pub strategy: Use,
+    /// How a delta lands.
+    pub merge: Use,
+    /// How a delta lands in the lake, where not by `merge`.
+    pub lake_merge: Option<Use>,
+    /// Where rows go from the lake.
+    pub target: Option<Target>,
+    /// What to do with digits that Iceberg cannot hold.
+    pub time_precision: TimePrecision,
+    /// Where copies of watermarks are kept.
+    pub watermark_dir: Option<PathBuf>,
+    /// Connections of a first load.
+    pub parallel: u32,
+    /// Rows in a range of a first load.
+    pub range_rows: Option<u64>,
+    /// A first load in ranges makes a snapshot per range, not one in all.
+    pub commit_per_range: bool,
+    /// Memory that the run may take, in bytes.
+    pub memory_limit: Option<u64>,
+    /// Memory that a batch of rows may take, in MiB.
+    pub batch_size: Option<u32>,
+    /// How often a run starts again after failures that pass.
+    pub retries: u32,
+}
+
+/// A target table.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its server and database.
+    pub connection: Connection,
+    /// The table.
+    pub table: TableName,
+    /// Create it where it is missing.
+    pub create: bool,
+}
+
+/// A component and the options that it is given.
+#[derive(Debug, Clone)]
+pub struct Use {
+    /// The component.
+    pub component: Component,
+    /// Its options, not yet checked.
+    pub options: GivenOptions,
+    /// Where the pipeline names it.
+    pub place: Option<Place>,
+}
+
+/// Options as they were given.
+#[derive(Debug, Clone)]
+pub enum GivenOptions {
+    /// Text from a command line; the strategy's schema says how it is read.
+    Pairs(Vec<(String, String)>),
+    /// Values with types.
+    Typed(Map<String, Json>),
+}
+
+/// The lake table of a source table, where no other is named: schema and table in lower case, as lakes like
+/// their names.
+///
+/// # Errors
+/// A name that cannot be a directory's.
+pub fn default_lake_table(table: &TableName) -> Result<LakeTableName, LakeError> {
+    let schema = table.schema().unwrap_or("dbo");
+    LakeTableName::new([schema.to_lowercase(), table.table().to_lowercase()])
+}

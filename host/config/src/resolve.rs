@@ -1,0 +1,274 @@
+//! From sections to pipelines: references, defaults and tenants.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use icehost_lake::{LakeError, LakeTableName};
+use icehost_sqlserver::{TableName, TimePrecision};
+
+use crate::component::is_path;
+use crate::near;
+use crate::pipeline::{
+    DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, Target,
+};
+use crate::problem::Findings;
+use crate::section::{At, Layers, Section, printable};
+use crate::strategy;
+use crate::{Component, Connection, Origin, Pipeline, Use, default_lake_table};
+
+/// What the pipelines of a file refer to.
+pub(crate) struct Surroundings<'a> {
+    /// Where relative paths start.
+    pub(crate) directory: &'a Path,
+    /// Names of the strategies that icehost ships.
+    pub(crate) shipped: &'a [&'a str],
+    /// `None` for a connection that is there, but wrong.
+    pub(crate) connections: BTreeMap<String, Option<Connection>>,
+    pub(crate) strategies: BTreeMap<String, Section>,
+}
+
+impl Surroundings<'_> {
+    /// A pipeline, for a tenant or for none; `None` where something is wrong with it.
+    pub(crate) fn pipeline(
+        &self,
+        findings: &mut Findings<'_>,
+        section: &Section,
+        layers: &Layers<'_>,
+        name: String,
+    ) -> Option<Pipeline> {
+        let reading = Reading {
+            surroundings: self,
+            section,
+            layers,
+        };
+        // Each of them says what is wrong with it, so none is skipped because another one failed.
+        let source = reading.connection(findings, "source", "database");
+        let table = reading.table(findings, "table");
+        if table.is_none() && layers.at("table").is_none() {
+            reading.missing(findings, "table");
+        }
+        let lake_table = reading.lake_table(findings, table.as_ref());
+        let warehouse = reading.required(findings, "warehouse");
+        let strategy = reading.component(findings, "strategy", "strategy-options");
+        let merge = reading.component(findings, "merge", "merge-options");
+        let has_lake_merge = layers.at("lake-merge").is_some();
+        let lake_merge =
+            has_lake_merge.then(|| reading.component(findings, "lake-merge", "lake-merge-options"));
+        reading.needs(findings, "lake-merge-options", "lake-merge");
+        let target = reading.target(findings, table.as_ref());
+        if let (Some(_), Some(at)) = (layers.at("columns"), layers.at("exclude-columns")) {
+            findings.hinted(
+                at,
+                "'columns' and 'exclude-columns' are both given",
+                "leave one of them out",
+            );
+        }
+        let names = |key: &str| {
+            let names = layers.names(key).and_then(|names| names.value);
+            names.map(<[String]>::to_vec).unwrap_or_default()
+        };
+        let path = |text: At<&str>| self.directory.join(text.value);
+        let is = |key: &str, word: &str| layers.text(key).is_some_and(|text| text.value == word);
+        Some(Pipeline {
+            name,
+            place: Some(findings.place(section.at)),
+            source: source?,
+            table: table?,
+            columns: names("columns"),
+            exclude_columns: names("exclude-columns"),
+            source_name: layers.text("source-name").map(|text| text.value.to_owned()),
+            warehouse: path(warehouse?),
+            lake_table: lake_table?,
+            strategy: strategy?,
+            merge: merge?,
+            lake_merge: match lake_merge {
+                Some(lake_merge) => Some(lake_merge?),
+                None => None,
+            },
+            target: target?,
+            time_precision: match is("time-precision", "error") {
+                true => TimePrecision::Error,
+                false => TimePrecision::Truncate,
+            },
+            watermark_dir: layers.text("watermark-dir").map(path),
+            parallel: layers.small_count("parallel").unwrap_or(1),
+            range_rows: layers.count("range-rows"),
+            commit_per_range: is("commit", "per-range"),
+            memory_limit: layers.count("memory-limit"),
+            batch_size: layers.small_count("batch-size"),
+            retries: layers.small_count("retries").unwrap_or(DEFAULT_RETRIES),
+        })
+    }
+}
+
+/// One pipeline while it is read.
+struct Reading<'a> {
+    surroundings: &'a Surroundings<'a>,
+    section: &'a Section,
+    layers: &'a Layers<'a>,
+}
+
+impl<'a> Reading<'a> {
+    fn missing(&self, findings: &mut Findings<'_>, key: &str) {
+        if !self.layers.was_wrong(key) {
+            findings.hinted(
+                self.section.at,
+                format!("pipeline {} has no '{key}'", self.section.name),
+                format!("write {key} = … there, or in [defaults]"),
+            );
+        }
+    }
+
+    fn required(&self, findings: &mut Findings<'_>, key: &str) -> Option<At<&'a str>> {
+        let text = self.layers.text(key);
+        if text.is_none() {
+            self.missing(findings, key);
+        }
+        text
+    }
+
+    /// `key` means nothing without the other. In the defaults it waits for pipelines that have both.
+    fn needs(&self, findings: &mut Findings<'_>, key: &str, other: &str) {
+        let own = Layers(vec![self.section]);
+        if let (Some(at), None) = (own.at(key), self.layers.at(other)) {
+            findings.hinted(
+                at,
+                format!("'{key}' stands without '{other}'"),
+                format!("give '{other}' too, or leave it out"),
+            );
+        }
+    }
+
+    fn connection(
+        &self,
+        findings: &mut Findings<'_>,
+        key: &str,
+        database: &str,
+    ) -> Option<Connection> {
+        let name = self.required(findings, key)?;
+        let connections = &self.surroundings.connections;
+        let Some(connection) = connections.get(name.value) else {
+            findings.hinted(
+                name.at,
+                // Where a URL stands instead of a name, it may hold a password.
+                match name.value.contains([':', '=', '@']) {
+                    true => format!("'{key}' takes the name of a connection"),
+                    false => format!("there is no connection '{}'", printable(name.value)),
+                },
+                near::hint(
+                    name.value,
+                    connections.keys().map(String::as_str),
+                    "write a section [connections.NAME]",
+                ),
+            );
+            return None;
+        };
+        let connection = connection.clone()?;
+        Some(match self.layers.text(database) {
+            Some(database) => connection.with_database(database.value),
+            None => connection,
+        })
+    }
+
+    fn table(&self, findings: &mut Findings<'_>, key: &str) -> Option<TableName> {
+        let name = self.layers.text(key)?;
+        TableName::parse(name.value)
+            .map_err(|e| findings.add(name.at, e.to_string(), e.hint().map(str::to_owned)))
+            .ok()
+    }
+
+    fn lake_table(
+        &self,
+        findings: &mut Findings<'_>,
+        table: Option<&TableName>,
+    ) -> Option<LakeTableName> {
+        let named = self.layers.text("lake-table");
+        let namespace = self.layers.text("lake-namespace");
+        let name: Result<LakeTableName, LakeError> = match named {
+            Some(name) => name.value.parse(),
+            None => default_lake_table(table?),
+        };
+        let name = name.and_then(|name| match namespace {
+            Some(namespace) => LakeTableName::new(namespace.value.split('.').chain([name.name()])),
+            None => Ok(name),
+        });
+        let at = namespace.or(named).map(|text| text.at);
+        name.map_err(|error| {
+            let at = at.unwrap_or(self.section.at);
+            findings.add(at, error.to_string(), error.hint().map(str::to_owned));
+        })
+        .ok()
+    }
+
+    /// `None` where something is wrong, `Some(None)` where there is no target.
+    fn target(
+        &self,
+        findings: &mut Findings<'_>,
+        table: Option<&TableName>,
+    ) -> Option<Option<Target>> {
+        if self.layers.at("target").is_none() {
+            for key in ["target-table", "target-database", "create-target"] {
+                self.needs(findings, key, "target");
+            }
+            return Some(None);
+        }
+        let connection = self.connection(findings, "target", "target-database");
+        let table = match self.layers.at("target-table") {
+            Some(_) => self.table(findings, "target-table"),
+            None => table.cloned(),
+        };
+        Some(Some(Target {
+            connection: connection?,
+            table: table?,
+            create: self.layers.flag("create-target"),
+        }))
+    }
+
+    /// A strategy: one of the file's own, one that is shipped, or a path.
+    fn component(
+        &self,
+        findings: &mut Findings<'_>,
+        key: &str,
+        options: &'static str,
+    ) -> Option<Use> {
+        let name = self.required(findings, key)?;
+        let around = self.surroundings;
+        let section = around.strategies.get(name.value);
+        let origin = match section {
+            Some(section) => strategy::origin(section, around.directory)?,
+            None if is_path(name.value) => Origin::File(around.directory.join(name.value)),
+            None if around.shipped.contains(&name.value) => Origin::Shipped(name.value.to_owned()),
+            None => {
+                let known = around.strategies.keys().map(String::as_str);
+                let known = known.chain(around.shipped.iter().copied());
+                findings.hinted(
+                    name.at,
+                    format!("there is no strategy '{}'", printable(name.value)),
+                    near::hint(name.value, known, "write a section [strategies.NAME]"),
+                );
+                return None;
+            }
+        };
+        let own = Layers(section.into_iter().collect());
+        let mut given = own.options("options");
+        given.extend(self.layers.options(options));
+        Some(Use {
+            component: Component {
+                name: name.value.to_owned(),
+                origin,
+                sha256: strategy::pin(&own),
+                timeout: own
+                    .seconds("timeout")
+                    .or(self.layers.seconds("strategy-timeout"))
+                    .unwrap_or(DEFAULT_STRATEGY_TIMEOUT),
+                memory: own
+                    .small_count("memory")
+                    .or(self.layers.small_count("strategy-memory"))
+                    .unwrap_or(DEFAULT_STRATEGY_MEMORY),
+                place: Some(findings.place(section.map_or(name.at, |section| section.at))),
+            },
+            options: GivenOptions::Typed(given),
+            place: Some(findings.place(self.layers.at(options).unwrap_or(name.at))),
+        })
+    }
+}

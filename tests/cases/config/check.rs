@@ -1,0 +1,189 @@
+//! `icehost check`: every problem, each with its place.
+
+use icehost_tests::{Bed, customers};
+
+use crate::file::{with_config, write, write_raw};
+
+#[test]
+fn a_sound_file_is_told_so_and_nothing_is_touched() {
+    let bed = customers::bed(5);
+    write(
+        &bed,
+        r#"
+[pipelines.customers]
+source = "source"
+table = "dbo.Customers"
+strategy = "timestamp"
+merge = "upsert"
+target = "target"
+"#,
+    );
+    let run = with_config(&bed, ["check"]).run().success();
+    assert!(
+        run.stdout.contains("no problem found in 1 pipeline:"),
+        "{}",
+        run.stdout
+    );
+    let run = with_config(&bed, ["check", "--offline"]).json();
+    assert_eq!(run["pipelines"][0], "customers");
+    assert_eq!(run["offline"], true);
+    assert!(!bed.warehouse().exists());
+}
+
+#[test]
+fn all_that_is_wrong_in_a_file_is_told_at_once() {
+    let bed = Bed::on_development_server();
+    let text = r#"
+wharehouse = "lake"
+
+[connections.shop]
+server = "db"
+encrypt = "maybe"
+
+[strategies.mine]
+file = "mine.wasm"
+sha256 = "abc"
+
+[pipelines.customers]
+source = "shp"
+tabel = "dbo.Customers"
+columns = "Name"
+strategy = "timestmp"
+merge = "upsert"
+parallel = 0
+
+[pipelines.orders]
+source = "shop"
+table = "a.b.c.d"
+strategy = "mine"
+merge = "upsert"
+commit = "sometimes"
+tenants = ["acme"]
+"#;
+    write_raw(&bed, text);
+    let run = with_config(&bed, ["check", "--offline", "--output", "json"])
+        .run()
+        .failure(&["error: ", "14 problems in "]);
+    let problems = run.json();
+    let told: Vec<String> = problems["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| {
+            assert!(problem["file"].as_str().unwrap().ends_with("icehost.toml"));
+            format!(
+                "{}:{} {} ({})",
+                problem["line"],
+                problem["column"],
+                problem["message"].as_str().unwrap(),
+                problem["hint"].as_str().unwrap_or("-")
+            )
+        })
+        .collect();
+    let wanted = [
+        "2:1 there is no key or section 'wharehouse' (did you mean 'warehouse'?)",
+        "6:11 ",
+        "10:10 'sha256' takes 64 hexadecimal digits",
+        "12:12 pipeline customers has no 'table'",
+        "12:12 pipeline customers has no 'warehouse'",
+        "13:10 there is no connection 'shp' (did you mean 'shop'?)",
+        "14:1 there is no key 'tabel' in [pipelines.customers] (did you mean 'table'?)",
+        "15:11 'columns' takes a list of names in quotes, not \"Name\"",
+        "16:12 there is no strategy 'timestmp' (did you mean 'timestamp'?)",
+        "18:12 'parallel' takes a whole number from 1 to 256, not 0",
+        "20:12 pipeline orders has no 'warehouse'",
+        "22:9 'a.b.c.d' is not a table name",
+        "25:10 'commit' takes \"once\" or \"per-range\", not \"sometimes\"",
+        "26:11 there is no tenant 'acme'",
+    ];
+    assert_eq!(told.len(), wanted.len(), "{told:#?}");
+    for (told, wanted) in told.iter().zip(wanted) {
+        assert!(told.starts_with(wanted), "{told} is not {wanted}");
+    }
+    // A file with a mistake runs nothing.
+    with_config(&bed, ["sync"])
+        .run()
+        .failure(&["14 problems in "]);
+}
+
+#[test]
+fn text_that_is_not_toml_is_told_with_its_places() {
+    let bed = Bed::on_development_server();
+    write_raw(&bed, "warehouse = \n[pipelines.a\ntable = 'x'\n");
+    with_config(&bed, ["check", "--offline"]).run().failure(&[
+        "icehost.toml:1:",
+        "icehost.toml:2:",
+        "this is not TOML",
+    ]);
+    write_raw(&bed, "");
+    with_config(&bed, ["check", "--offline"])
+        .run()
+        .failure(&["icehost.toml:1:1: there is no pipeline", "hint"]);
+}
+
+#[test]
+fn options_tables_and_servers_are_all_checked() {
+    let bed = customers::bed(1);
+    write(
+        &bed,
+        r#"
+[connections.nowhere]
+url = "mssql://sa@127.0.0.1:1/db?connect_timeout=2"
+password-env = "ICEHOST_CASE_PASSWORD"
+
+[defaults]
+source = "source"
+strategy = "timestamp"
+merge = "upsert"
+
+[pipelines.a]
+table = "dbo.Custmers"
+strategy-options = { colum = "ModifiedDate" }
+
+[pipelines.b]
+table = "dbo.Customers"
+source = "nowhere"
+strategy = "upsert"
+
+[pipelines.c]
+table = "dbo.Orders"
+source = "nowhere"
+merge-options = { keys = 5 }
+
+[pipelines.d]
+table = "dbo.Customers"
+exclude-columns = ["Emial"]
+lake-table = "other.customers"
+target = "target"
+target-table = "dbo.Missing"
+
+[pipelines.e]
+table = "dbo.Customers"
+target = "target"
+target-table = "dbo.New"
+create-target = true
+memory-limit = "1MiB"
+lake-table = "third.customers"
+"#,
+    );
+    let run = with_config(&bed, ["check"]).run().failure(&[
+        "pipeline a, source table: ",
+        "dbo.Custmers",
+        "colum",
+        "change detector",
+        "'keys' takes list of text, not 5",
+        "Emial",
+        "pipeline d, target table: ",
+        "dbo.Missing",
+        "memory",
+        "127.0.0.1:1",
+    ]);
+    let unreachable = run.stderr.matches("127.0.0.1:1/").count();
+    assert_eq!(unreachable, 1, "{}", run.stderr);
+    assert!(!run.stderr.contains("dbo.New"), "{}", run.stderr);
+    // None of the servers is asked offline, and the strategies still are.
+    let run = with_config(&bed, ["check", "--offline"])
+        .run()
+        .failure(&["colum"]);
+    assert!(!run.stderr.contains("dbo."), "{}", run.stderr);
+}

@@ -1,0 +1,11 @@
+//! `icehost.toml`: `icehost sync --config` and `icehost check`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod arguments;
+mod check;
+mod documentation;
+mod file;
+mod pipelines;
+mod secrets;
+mod strategies;
+mod tenants;
