@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use icehost_config::{Component, GivenOptions, Origin, Use};
 use icehost_strategy::{
-    ChangeDetector, Limits, Merger, Options, Runtime, RuntimeOptions, Strategy, StrategyError,
+    ChangeDetector, Limits, Merger, Options, Runtime, RuntimeOptions, Strategy,
 };
 
 use crate::args::CacheArguments;
@@ -86,11 +86,11 @@ impl Strategies {
 }
 
 /// The options of a strategy, checked against its schema.
-pub(crate) fn options(strategy: &Strategy, used: &Use) -> Result<Options, StrategyError> {
-    match &used.options {
-        GivenOptions::Pairs(pairs) => Options::from_pairs(strategy, pairs),
-        GivenOptions::Typed(values) => Options::from_json(strategy, values.clone()),
-    }
+pub(crate) fn options(strategy: &Strategy, used: &Use) -> Result<Options, Failure> {
+    Ok(match &used.options {
+        GivenOptions::Pairs(pairs) => Options::from_pairs(strategy, pairs)?,
+        GivenOptions::Typed(values) => Options::from_json(strategy, values.clone())?,
+    })
 }
 
 /// A runtime with the cache that the arguments choose, and these limits.

@@ -53,11 +53,9 @@ mod tests {
     #[test]
     fn a_pipeline_has_the_keys_that_the_flags_have() {
         let command = Arguments::command();
-        let sync = command.find_subcommand("sync").expect("there is a sync");
-        let flags: Vec<&str> = sync
-            .get_arguments()
-            .filter_map(clap::Arg::get_long)
-            .collect();
+        let sync = command.find_subcommand("sync");
+        let arguments = || sync.into_iter().flat_map(clap::Command::get_arguments);
+        let flags: Vec<&str> = arguments().filter_map(clap::Arg::get_long).collect();
         let only_in_file = ["tenants", "database", "target-database", "lake-namespace"];
         for key in icehost_config::pipeline_keys() {
             let flag = match key.strip_suffix("-options") {
@@ -69,9 +67,7 @@ mod tests {
                 "{key} is no flag"
             );
         }
-        let ids = sync
-            .get_arguments()
-            .map(|argument| argument.get_id().as_str());
+        let ids = arguments().map(|argument| argument.get_id().as_str());
         for id in ids.filter(|id| !WITH_CONFIG.contains(id)) {
             let key = id.replace('_', "-");
             let options = format!("{key}s");

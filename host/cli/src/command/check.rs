@@ -94,9 +94,13 @@ impl Check {
             Kind::ChangeDetector => strategy.as_change_detector().map(drop),
             Kind::Merger => strategy.as_merger().map(drop),
         };
-        let fits = fits.and_then(|()| options(&strategy, used).map(drop));
-        if let Err(error) = fits {
-            self.failed(used.place.as_ref(), error);
+        // The options of a strategy of the wrong kind say nothing.
+        let fits = match fits {
+            Ok(()) => options(&strategy, used).map(drop),
+            Err(error) => Err(Failure::from(error)),
+        };
+        if let Err(failure) = fits {
+            self.failed(used.place.as_ref(), failure);
         }
     }
 
