@@ -140,6 +140,19 @@ pub(crate) struct SyncArguments {
     #[command(flatten)]
     pub(crate) target: TargetArguments,
 
+    /// What becomes of a column's values before they are written: null, hash, constant:VALUE or
+    /// truncate:CHARACTERS; may be repeated
+    #[arg(long, value_name = "COLUMN=RULE", value_parser = pair)]
+    pub(crate) column_rule: Vec<(String, String)>,
+
+    /// The environment variable that holds the key for hashes, 16 bytes or more
+    #[arg(long, value_name = "NAME")]
+    pub(crate) hash_key_env: Option<String>,
+
+    /// The file that holds the key for hashes
+    #[arg(long, value_name = "FILE", conflicts_with = "hash_key_env")]
+    pub(crate) hash_key_file: Option<PathBuf>,
+
     /// What to do with the 100 ns digit of time(7), datetime2(7) and datetimeoffset(7), which Iceberg
     /// cannot hold
     #[arg(long, value_enum, default_value_t = TimePrecision::Truncate)]

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use icehost_config::{Pipeline, Use};
+use icehost_config::{KeyPlace, Pipeline, Use};
 use icehost_lake::Warehouse;
 use icehost_sqlserver::ColumnSelection;
 use icehost_sync::{
-    CommitMode, Detection, DirectoryWatermarks, FirstLoadSettings, Lake, MemoryBudget, Merging,
-    RetryPolicy, Settings, SnapshotWatermarks, Source, SyncJob, Target, WatermarkStore,
+    ColumnRule, ColumnRules, CommitMode, Detection, DirectoryWatermarks, FirstLoadSettings,
+    HashKey, Lake, MemoryBudget, Merging, RetryPolicy, Settings, SnapshotWatermarks, Source,
+    SyncJob, Target, WatermarkStore,
 };
 
 use crate::failure::Failure;
@@ -49,6 +50,7 @@ pub(crate) async fn job(
             columns: columns(pipeline),
             name: pipeline.source_name.clone(),
             time_precision: pipeline.time_precision,
+            rules: rules(pipeline)?,
         },
         detection: Detection { strategy, options },
         lake_merge,
@@ -67,6 +69,52 @@ pub(crate) async fn job(
             },
         },
     })
+}
+
+/// What becomes of the values of columns; reads the key where a rule needs it.
+pub(crate) fn rules(pipeline: &Pipeline) -> Result<ColumnRules, Failure> {
+    let mut rules = Vec::with_capacity(pipeline.column_rules.len());
+    for (column, text) in &pipeline.column_rules {
+        let rule: ColumnRule = text.parse().map_err(|why| {
+            Failure::new(
+                format!("the rule for column '{column}': {why}"),
+                "for example Email=hash, Phone=truncate:4, Note=null or Region=constant:EU",
+            )
+        })?;
+        rules.push((column.clone(), rule));
+    }
+    let hashes = rules.iter().any(|(_, rule)| *rule == ColumnRule::Hash);
+    let key = match &pipeline.hash_key {
+        Some(place) if hashes => Some(hash_key(place)?),
+        _ => None,
+    };
+    Ok(ColumnRules { rules, key })
+}
+
+fn hash_key(place: &KeyPlace) -> Result<HashKey, Failure> {
+    let (what, bytes) = match place {
+        KeyPlace::Environment(name) => (
+            format!("the environment variable {name}"),
+            std::env::var(name).map(String::into_bytes).ok(),
+        ),
+        KeyPlace::File(path) => (
+            path.display().to_string(),
+            std::fs::read(path).ok().map(|mut bytes| {
+                if bytes.last() == Some(&b'\n') {
+                    bytes.pop();
+                }
+                bytes
+            }),
+        ),
+    };
+    let failed = |why: String| {
+        Failure::new(
+            format!("cannot take the key for hashes from {what}: {why}"),
+            "keep it where icehost can read it; openssl rand -hex 32 makes one",
+        )
+    };
+    let bytes = bytes.ok_or_else(|| failed("it is not there, or cannot be read".to_owned()))?;
+    HashKey::new(&bytes).map_err(failed)
 }
 
 /// A merge strategy with its options checked.

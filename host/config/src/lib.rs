@@ -26,8 +26,8 @@ pub use config::Config;
 pub use connection::Connection;
 pub use digest::Digest;
 pub use pipeline::{
-    DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, Pipeline,
-    Target, Use, default_lake_table,
+    DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace,
+    Pipeline, Target, Use, default_lake_table,
 };
 pub use problem::{Place, Problem};
 pub use schema::pipeline_keys;

@@ -45,6 +45,10 @@ pub struct Pipeline {
     pub lake_merge: Option<Use>,
     /// Where rows go from the lake.
     pub target: Option<Target>,
+    /// What becomes of the values of columns, not yet read.
+    pub column_rules: Vec<(String, String)>,
+    /// Where the key for hashes is kept.
+    pub hash_key: Option<KeyPlace>,
     /// What to do with digits that Iceberg cannot hold.
     pub time_precision: TimePrecision,
     /// Where copies of watermarks are kept.
@@ -61,6 +65,15 @@ pub struct Pipeline {
     pub batch_size: Option<u32>,
     /// How often a run starts again after failures that pass.
     pub retries: u32,
+}
+
+/// Where a key is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// In an environment variable.
+    Environment(String),
+    /// In a file, whose last line end does not count.
+    File(PathBuf),
 }
 
 /// A target table.

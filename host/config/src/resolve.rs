@@ -9,7 +9,8 @@ use icehost_sqlserver::{TableName, TimePrecision};
 use crate::component::is_path;
 use crate::near;
 use crate::pipeline::{
-    DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, Target,
+    DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace,
+    Target,
 };
 use crate::problem::Findings;
 use crate::section::{At, Layers, Section, printable};
@@ -63,6 +64,19 @@ impl Surroundings<'_> {
                 "leave one of them out",
             );
         }
+        let column_rules = layers.options("column-rules").into_iter();
+        let column_rules = column_rules.filter_map(|(column, rule)| match rule.as_str() {
+            Some(rule) => Some((column, rule.to_owned())),
+            None => {
+                findings.hinted(
+                    layers.at("column-rules").unwrap_or(section.at),
+                    format!("the rule for column '{column}' is no text"),
+                    "write null, hash, constant:VALUE or truncate:CHARACTERS in quotes",
+                );
+                None
+            }
+        });
+        let column_rules = column_rules.collect();
         let names = |key: &str| {
             let names = layers.names(key).and_then(|names| names.value);
             names.map(<[String]>::to_vec).unwrap_or_default()
@@ -86,6 +100,11 @@ impl Surroundings<'_> {
                 None => None,
             },
             target: target?,
+            column_rules,
+            hash_key: match (layers.text("hash-key-env"), layers.text("hash-key-file")) {
+                (Some(name), _) => Some(KeyPlace::Environment(name.value.to_owned())),
+                (None, file) => file.map(|file| KeyPlace::File(path(file))),
+            },
             time_precision: match is("time-precision", "error") {
                 true => TimePrecision::Error,
                 false => TimePrecision::Truncate,

@@ -6,7 +6,7 @@ use icehost_lake::{LakeTableName, Warehouse};
 use icehost_sqlserver::{ColumnSelection, Endpoint, TableName, TimePrecision};
 use icehost_strategy::{ChangeDetector, Merger, Options};
 
-use crate::{MemoryBudget, RetryPolicy, SnapshotWatermarks, WatermarkStore};
+use crate::{ColumnRules, MemoryBudget, RetryPolicy, SnapshotWatermarks, WatermarkStore};
 
 /// Source → lake, and on to a target where there is one.
 pub struct SyncJob {
@@ -53,6 +53,8 @@ pub struct Source {
     pub name: Option<String>,
     /// What to do with digits that Iceberg cannot hold.
     pub time_precision: TimePrecision,
+    /// What becomes of values before they are written.
+    pub rules: ColumnRules,
 }
 
 /// A table in a warehouse.

@@ -55,6 +55,8 @@ pub(crate) struct Inputs {
     /// Name, SHA-256 and options of the lake's merger.
     pub(crate) lake_merge: String,
     pub(crate) time_precision: String,
+    #[serde(default)]
+    pub(crate) column_rules: Vec<String>,
 }
 
 /// A range and how far it is.
@@ -113,6 +115,7 @@ impl Inputs {
                 self.time_precision == now.time_precision,
                 "--time-precision",
             ),
+            (self.column_rules == now.column_rules, "the column rules"),
         ];
         pairs
             .into_iter()

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use icehost_lake::{LakeTable, NewColumn, NewTable};
-use icehost_plan::{Collation, Column, ColumnType, SqlType, Table};
+use icehost_plan::{Collation, Column, ColumnType, LakeType, Length, SqlType, Table};
 use serde::{Deserialize, Serialize};
 
-use crate::SyncError;
+use crate::{ColumnRule, ColumnRules, SyncError};
 
 /// Table property that holds, as JSON, what the lake's own types do not say of the source's columns.
 pub const PROPERTY_SOURCE_COLUMNS: &str = "icehost.source-columns";
@@ -22,7 +22,12 @@ pub(crate) struct SourceColumn {
 
 /// The lake table that a source table becomes: the same columns in the same order, its primary key as
 /// identifier fields.
-pub(crate) fn new_lake_table(source: &Table) -> Result<NewTable, SyncError> {
+pub(crate) fn new_lake_table(source: &Table, rules: &ColumnRules) -> Result<NewTable, SyncError> {
+    let hashed: Vec<u32> = rules
+        .resolve(source)?
+        .into_iter()
+        .filter_map(|(ordinal, rule)| (*rule == ColumnRule::Hash).then_some(ordinal))
+        .collect();
     let columns = source
         .columns
         .iter()
@@ -33,14 +38,18 @@ pub(crate) fn new_lake_table(source: &Table) -> Result<NewTable, SyncError> {
             doc: Some(column.column_type.to_string()),
         })
         .collect();
-    let remembered: BTreeMap<&str, SourceColumn> = source
-        .columns
-        .iter()
-        .filter_map(|column| match column.column_type {
+    let remembered: BTreeMap<&str, SourceColumn> = (0..)
+        .zip(&source.columns)
+        .filter_map(|(ordinal, column)| match column.column_type {
             ColumnType::Sql(sql_type) => Some((
                 column.name.as_str(),
                 SourceColumn {
-                    sql_type,
+                    sql_type: match (hashed.contains(&ordinal), sql_type.lake()) {
+                        (false, _) => sql_type,
+                        // What a hash takes
+                        (true, LakeType::Binary) => SqlType::VarBinary(Length::Limited(32)),
+                        (true, _) => SqlType::NVarChar(Length::Limited(64)),
+                    },
                     collation: column.collation.as_ref().map(|c| c.name().to_owned()),
                 },
             )),

@@ -5,6 +5,7 @@
 //! watermark in the summary of the snapshot that holds the rows, the target's position in the transaction of
 //! its merge. So a run may end anywhere; the next one goes on from there.
 
+mod column_rules;
 mod detection;
 mod error;
 mod event;
@@ -28,6 +29,7 @@ mod watermark_directory;
 mod watermark_record;
 mod watermark_store;
 
+pub use column_rules::{ColumnRule, ColumnRules, HashKey};
 pub use error::SyncError;
 pub use event::{Event, Observer, Silent};
 pub use first_load::{SUMMARY_FIRST_LOAD, SUMMARY_RANGES};

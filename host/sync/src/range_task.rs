@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::SyncError;
+use crate::column_rules::BoundRules;
 use crate::error::Doing;
 use crate::failpoint::failpoint;
 use crate::transfer::Transfer;
@@ -27,6 +28,7 @@ pub(crate) struct RangeContext {
     pub(crate) key: Vec<u32>,
     pub(crate) lake: LakeTable,
     pub(crate) change: RowChange,
+    pub(crate) rules: BoundRules,
     pub(crate) extract: ExtractOptions,
     pub(crate) stage: StageOptions,
     /// Names the files.
@@ -86,6 +88,7 @@ impl RangeContext {
             plan: &plan,
             lake: &self.lake,
             change: &self.change,
+            rules: &self.rules,
             extract: self.extract,
             stage: self.stage.clone(),
             run_id: self.run_id,

@@ -162,7 +162,7 @@ pub(crate) async fn open_lake(job: &SyncJob, source: &OpenSource) -> Result<Lake
     match warehouse.find(name).await.doing(doing)? {
         Some(table) => Ok(table),
         None => {
-            let new = layout::new_lake_table(&source.table.table)?;
+            let new = layout::new_lake_table(&source.table.table, &job.source.rules)?;
             warehouse.prepare_create(name, &new).await.doing(doing)
         }
     }
@@ -173,7 +173,7 @@ pub(crate) async fn create_empty(
     job: &SyncJob,
     source: &OpenSource,
 ) -> Result<LakeTable, SyncError> {
-    let new = layout::new_lake_table(&source.table.table)?;
+    let new = layout::new_lake_table(&source.table.table, &job.source.rules)?;
     job.lake
         .warehouse
         .create_table(&job.lake.table, &new)
@@ -195,11 +195,16 @@ async fn extract(
         row_estimate: source.table.table.row_estimate,
     });
     let memory = source.memory(job)?;
+    let rules = job
+        .source
+        .rules
+        .bind(&source.table.table, &detected.plan.columns)?;
     let transfer = Transfer {
         table: &source.table,
         plan: &detected.plan,
         lake,
         change: &detected.change.rows,
+        rules: &rules,
         extract: extract_options(job, memory),
         stage: StageOptions {
             unique_keys: detected.change.unique_keys,

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::SyncError;
+use crate::column_rules::BoundRules;
 use crate::error::Doing;
 use crate::failpoint::failpoint;
 
@@ -16,6 +17,7 @@ pub(crate) struct Transfer<'a> {
     pub(crate) plan: &'a ValidExtractionPlan,
     pub(crate) lake: &'a LakeTable,
     pub(crate) change: &'a RowChange,
+    pub(crate) rules: &'a BoundRules,
     pub(crate) extract: ExtractOptions,
     pub(crate) stage: StageOptions,
     pub(crate) run_id: Uuid,
@@ -50,6 +52,10 @@ impl Transfer<'_> {
             rows += batch.num_rows() as u64;
             bytes += batch.get_array_memory_size() as u64;
             // The writer encodes on a thread of its own, while the next batch is read here.
+            let batch = self
+                .rules
+                .apply(batch)
+                .map_err(|error| SyncError::rules(self.table, &error))?;
             writer.write(batch).await.doing(writing)?;
             failpoint("sync::while-staging")?;
             progress(rows, bytes);

@@ -3,6 +3,7 @@
 
 mod allocations;
 mod arguments;
+mod column_rules;
 mod cursors;
 mod dry_run;
 mod end_to_end;

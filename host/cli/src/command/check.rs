@@ -8,7 +8,7 @@ use icehost_strategy::Kind;
 
 use crate::args::{CheckArguments, Output};
 use crate::failure::Failure;
-use crate::job::{columns, memory};
+use crate::job::{columns, memory, rules};
 use crate::render::{line, problems};
 use crate::strategies::{Strategies, options, shipped_names};
 
@@ -82,6 +82,9 @@ impl Check {
         if let Err(error) = memory(pipeline).divide(0) {
             self.failed(pipeline.place.as_ref(), error);
         }
+        if let Err(failure) = rules(pipeline) {
+            self.failed(pipeline.place.as_ref(), failure);
+        }
     }
 
     /// Its digest, that it loads, that it is of the right kind, and that the options are its own.
@@ -107,8 +110,14 @@ impl Check {
     async fn tables(&mut self, pipeline: &Pipeline) {
         if let Some(mut source) = self.connect(pipeline, &pipeline.source).await {
             let described = source.introspect(&pipeline.table, &columns(pipeline)).await;
-            if let Err(error) = described {
-                self.table(pipeline, "source", error);
+            match described {
+                Err(error) => self.table(pipeline, "source", error),
+                Ok(table) => {
+                    let fits = rules(pipeline).and_then(|rules| Ok(rules.check(&table.table)?));
+                    if let Err(failure) = fits {
+                        self.failed(pipeline.place.as_ref(), failure);
+                    }
+                }
             }
         }
         let Some(target) = &pipeline.target else {

@@ -1,6 +1,6 @@
 //! `icehost sync`
 
-use icehost_config::{Component, Connection, GivenOptions, Pipeline, Target, Use};
+use icehost_config::{Component, Connection, GivenOptions, KeyPlace, Pipeline, Target, Use};
 use icehost_sqlserver::{Endpoint, TableName};
 use icehost_sync::{preview, sync};
 
@@ -77,6 +77,11 @@ fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
             .lake_merge
             .map(|name| used(&name, arguments.lake_merge_option, run)),
         target,
+        column_rules: arguments.column_rule,
+        hash_key: match (arguments.hash_key_env, arguments.hash_key_file) {
+            (Some(name), _) => Some(KeyPlace::Environment(name)),
+            (None, file) => file.map(KeyPlace::File),
+        },
         time_precision: match arguments.time_precision {
             TimePrecision::Truncate => icehost_sqlserver::TimePrecision::Truncate,
             TimePrecision::Error => icehost_sqlserver::TimePrecision::Error,

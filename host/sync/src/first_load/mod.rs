@@ -105,6 +105,10 @@ impl FirstLoad {
             key: self.key,
             lake: lake.clone(),
             change: detected.change.rows.clone(),
+            rules: job
+                .source
+                .rules
+                .bind(&table.table, &detected.plan.columns)?,
             extract: source_to_lake::extract_options(job, memory),
             stage: StageOptions {
                 unique_keys: detected.change.unique_keys,

@@ -1,0 +1,139 @@
+//! What is not to be in the lake never is.
+
+use icehost_tests::{Bed, Command, Dump};
+
+const KEY: &str = "a key for hashes, of some length";
+
+fn people() -> Bed {
+    let bed = Bed::new();
+    bed.source().execute(
+        "CREATE TABLE dbo.People (Id int NOT NULL PRIMARY KEY, Email nvarchar(40) NULL, Phone varchar(20) NULL,
+            Salary decimal(18,2) NULL, Country nvarchar(10) NOT NULL, Modified datetime2 NOT NULL);
+         INSERT INTO dbo.People VALUES (1, N'ann@example.com', '+41 44 123', 100, N'CH', '2026-01-01'),
+            (2, NULL, NULL, NULL, N'FR', '2026-01-01'), (3, N'ann@example.com', '12', 7, N'DE', '2026-01-01')",
+    );
+    bed
+}
+
+fn sync(bed: &Bed) -> Command {
+    bed.sync_to_target("dbo.People", "demo.people")
+        .args([
+            "--column-rule",
+            "Email=hash",
+            "--column-rule",
+            "Phone=truncate:3",
+        ])
+        .args([
+            "--column-rule",
+            "Salary=null",
+            "--column-rule",
+            "Country=constant:EU",
+        ])
+        .args(["--hash-key-env", "HASH_KEY", "--create-target"])
+        .env("HASH_KEY", KEY)
+}
+
+#[test]
+fn values_are_hashed_cut_emptied_and_replaced_before_they_are_written() {
+    let bed = people();
+    assert_eq!(sync(&bed).json()["rows_inserted"], 3);
+    let mut target = bed.target();
+    let rows = target.rows("SELECT Id, Email, Phone, Salary, Country FROM dbo.People ORDER BY Id");
+    let hash = rows[0][1].clone();
+    assert_eq!(hash.len(), 64);
+    assert_eq!(rows[0], ["1", &hash, "+41", "NULL", "EU"]);
+    assert_eq!(rows[1], ["2", "NULL", "NULL", "NULL", "EU"]);
+    assert_eq!(rows[2], ["3", &hash, "12", "NULL", "EU"]);
+    bed.target_dump("dbo.People").assert_equals(
+        &Dump::agreed(&bed.lake("demo.people"), None),
+        "target",
+        "lake",
+    );
+    // Neither in values nor in the bounds of manifests, nor the key anywhere.
+    for entry in walk(&bed.lake("demo.people")) {
+        let bytes = std::fs::read(&entry).unwrap();
+        for secret in ["ann@example", "44 123", KEY] {
+            let found = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
+            assert!(!found, "'{secret}' is in {}", entry.display());
+        }
+    }
+
+    bed.source().execute(
+        "UPDATE dbo.People SET Email = N'bob@example.com', Modified = '2026-01-02' WHERE Id = 3",
+    );
+    assert_eq!(sync(&bed).json()["rows_updated"], 1);
+    let after = target.value("SELECT Email FROM dbo.People WHERE Id = 3");
+    assert_eq!(after.len(), 64);
+    assert_ne!(after, hash);
+}
+
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(walk(&path)),
+            false => files.push(path),
+        }
+    }
+    files
+}
+
+#[test]
+fn rules_that_a_column_cannot_have_are_refused_before_anything_is_written() {
+    let bed = people();
+    for (rule, says) in [
+        ("Email=mask", "'mask' is no column rule"),
+        ("Nothing=null", "there is no such column"),
+        ("Id=constant:1", "it is part of the key"),
+        ("Country=null", "it is NOT NULL"),
+        ("Email=hash", "a hash without a key"),
+    ] {
+        bed.sync("dbo.People", "demo.people")
+            .args(["--strategy", "timestamp", "--merge", "upsert"])
+            .args(["--column-rule", rule])
+            .run()
+            .failure(&[says, "hint"]);
+        assert!(!bed.lake("demo.people").exists(), "{rule}");
+    }
+    let short = sync(&bed).env("HASH_KEY", "secret");
+    let told = short.run().failure(&["has 6 bytes, and needs 16"]);
+    assert!(!told.stderr.contains("secret"));
+}
+
+#[test]
+fn the_same_in_ranges_and_from_a_file() {
+    let bed = people();
+    let file = bed.path("icehost.toml");
+    std::fs::write(
+        &file,
+        format!(
+            "[connections.source]\nurl = \"{}\"\nallow-inline-secret = true\n\n\
+             [pipelines.people]\nsource = \"source\"\ntable = \"dbo.People\"\nwarehouse = \"lake\"\n\
+             strategy = \"timestamp\"\nmerge = \"upsert\"\nrange-rows = 1\nhash-key-env = \"HASH_KEY\"\n\
+             column-rules = {{ Email = \"hash\", Salary = \"null\" }}\n",
+            bed.source_url()
+        ),
+    )
+    .unwrap();
+    let file_text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, file_text.replace("Salary = ", "Id = ")).unwrap();
+    Command::new(["check", "--config", &file.display().to_string()])
+        .env("HASH_KEY", KEY)
+        .run()
+        .failure(&["column 'Id' of dbo.People: it is part of the key"]);
+    std::fs::write(&file, file_text).unwrap();
+    let report = Command::new(["sync", "--config", &file.display().to_string()])
+        .env("HASH_KEY", KEY)
+        .json();
+    assert!(
+        report.to_string().contains("\"rows_extracted\":3"),
+        "{report}"
+    );
+    let lake = Dump::agreed(&bed.path("lake").join("dbo/people"), None);
+    let text = format!("{lake:?}");
+    assert!(
+        !text.contains("ann@example") && text.contains("CH"),
+        "{text}"
+    );
+}
