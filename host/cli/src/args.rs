@@ -403,6 +403,20 @@ pub(crate) enum PluginCommand {
         #[command(flatten)]
         cache: CacheArguments,
     },
+    /// Time how a strategy is loaded and how it answers its cases
+    Bench {
+        /// The crate's directory, a component's file, or the name of a shipped strategy
+        #[arg(value_name = "DIR|FILE|NAME", default_value = ".")]
+        path: String,
+        /// A case file or a directory of them [default: cases in the crate or beside the component]
+        #[arg(long, value_name = "PATH")]
+        cases: Option<PathBuf>,
+        /// How often each case is run
+        #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        runs: u32,
+        #[command(flatten)]
+        cache: CacheArguments,
+    },
     /// Build a strategy's crate into a component, and check that icehost loads it
     Build {
         /// The crate's directory

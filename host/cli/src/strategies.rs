@@ -114,12 +114,24 @@ fn default_cache_dir() -> Option<PathBuf> {
 
 /// A shipped strategy by its name, or any by its file, with the default limits.
 pub(crate) async fn load(cache: &CacheArguments, name: &str) -> Result<Strategy, Failure> {
-    let component = Component::named(
+    Strategies::new(cache).load(&named(name)).await
+}
+
+/// The bytes of a shipped strategy, or of a file, and what it is called.
+pub(crate) fn bytes(name: &str) -> Result<(String, Vec<u8>), Failure> {
+    let bytes = match named(name).read()? {
+        Some(bytes) => bytes,
+        None => shipped(name)?.to_owned(),
+    };
+    Ok((name.to_owned(), bytes))
+}
+
+fn named(name: &str) -> Component {
+    Component::named(
         name,
         icehost_config::DEFAULT_STRATEGY_TIMEOUT,
         icehost_config::DEFAULT_STRATEGY_MEMORY,
-    );
-    Strategies::new(cache).load(&component).await
+    )
 }
 
 /// The names of the shipped strategies.

@@ -58,6 +58,22 @@ impl Question<'_> {
     }
 }
 
+/// The case's questions, whatever is expected of the answers.
+pub(crate) async fn run(
+    detector: &ChangeDetector,
+    case: &Case,
+    options: &Options,
+) -> Result<(), StrategyError> {
+    let question = Question {
+        detector,
+        case,
+        options,
+    };
+    let readings = |_: &[Probe]| case.readings.clone();
+    let answers = question.ask(case.watermark.as_ref(), &readings).await;
+    answers.map(drop)
+}
+
 /// The case as its author wrote it.
 pub(crate) async fn case(
     detector: &ChangeDetector,

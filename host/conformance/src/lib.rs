@@ -12,7 +12,9 @@ mod detector;
 mod error;
 mod merger;
 mod table;
+mod timing;
 
 pub use case::CaseFile;
 pub use check::{Check, run};
 pub use error::CaseError;
+pub use timing::{Timing, time};

@@ -127,6 +127,28 @@ fn case_files_that_are_wrong_are_refused_with_their_place() {
 }
 
 #[test]
+fn a_bench_tells_what_loading_and_each_case_takes() {
+    let bed = Bed::new();
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/upsert/cases");
+    let cache = bed.path("cache").display().to_string();
+    let told = Command::new(["plugin", "bench", "upsert", "--runs", "5"])
+        .args(["--cases", &cases.display().to_string()])
+        .args(["--cache-dir", &cache])
+        .json();
+    assert_eq!(told["strategy"], "upsert");
+    for time in ["compile_ms", "load_from_cache_ms"] {
+        assert!(told[time].as_f64() > Some(0.0), "{told}");
+    }
+    let cases = told["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 3, "a case that expects an error is not timed");
+    assert!(
+        cases
+            .iter()
+            .all(|case| case["calls"] == 1 && case["median_ms"].as_f64() > Some(0.0))
+    );
+}
+
+#[test]
 fn the_shipped_strategies_pass_theirs() {
     let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
     let listed = Command::new(["plugin", "list"]).json();

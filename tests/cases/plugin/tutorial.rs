@@ -48,7 +48,7 @@ fn every_block_of_the_tutorial_works() {
         .flat_map(str::lines)
         .map(|line| line.strip_prefix("$ ").expect("a command"))
         .collect();
-    assert_eq!(lines.len(), 5);
+    assert_eq!(lines.len(), 6);
     for line in lines {
         let told = run(line);
         if line.starts_with("icehost plugin test") {

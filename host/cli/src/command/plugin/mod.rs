@@ -1,5 +1,6 @@
 //! `icehost plugin`
 
+mod bench;
 mod new;
 mod test;
 
@@ -45,6 +46,14 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
         PluginCommand::Test { path, cases, cache } => {
             test::run(&cache, &path, cases, output).await?;
         }
+        PluginCommand::Bench {
+            path,
+            cases,
+            runs,
+            cache,
+        } => {
+            bench::run(&cache, &path, cases, runs, output).await?;
+        }
         PluginCommand::Build { path, out, cache } => {
             let runtime = strategies::runtime(&cache, Limits::default())?;
             let (built, strategy) = build(&runtime, &path).await?;
@@ -58,14 +67,28 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
 
 /// Builds, and loads what was built as a sync would.
 async fn build(runtime: &Runtime, path: &Path) -> Result<(Built, Strategy), Failure> {
+    let built = compile(path).await?;
+    let strategy = runtime.load(&built.package, &built.component).await?;
+    Ok((built, strategy))
+}
+
+async fn compile(path: &Path) -> Result<Built, Failure> {
     let path = path.to_owned();
     let built = tokio::task::spawn_blocking(move || {
         icehost_componentize::build(&path, &icehost_componentize::BuildOptions::default())
     })
     .await
     .map_err(std::io::Error::other)??;
-    let strategy = runtime.load(&built.package, &built.component).await?;
-    Ok((built, strategy))
+    Ok(built)
+}
+
+/// A component and what it is called: that of a crate, which is built, of a file, or a shipped one.
+async fn component(path: &str) -> Result<(String, Vec<u8>), Failure> {
+    if Path::new(path).is_dir() {
+        let built = compile(Path::new(path)).await?;
+        return Ok((built.package, built.component));
+    }
+    strategies::bytes(path)
 }
 
 /// Writes the component, and gives its file.

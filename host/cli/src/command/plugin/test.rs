@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use icehost_conformance::CaseFile;
 use icehost_strategy::Limits;
 
-use super::build;
+use super::component;
 use crate::args::{CacheArguments, Output};
 use crate::failure::Failure;
 use crate::render::{line, print_checks};
@@ -21,21 +21,10 @@ pub(super) async fn run(
     cases: Option<PathBuf>,
     output: Output,
 ) -> Result<(), Failure> {
-    let directory = Path::new(path);
-    let is_crate = directory.is_dir();
-    let cases = match cases {
-        Some(cases) => cases,
-        None if is_crate => directory.join("cases"),
-        None => directory.with_file_name("cases"),
-    };
-    let files = read(&cases)?;
-    let strategy = match is_crate {
-        true => {
-            let runtime = strategies::runtime(cache, Limits::default())?;
-            build(&runtime, directory).await?.1
-        }
-        false => strategies::load(cache, path).await?,
-    };
+    let files = read(&cases_of(path, cases))?;
+    let (name, bytes) = component(path).await?;
+    let runtime = strategies::runtime(cache, Limits::default())?;
+    let strategy = runtime.load(&name, &bytes).await?;
     let checks = icehost_conformance::run(&strategy, &files).await;
     let failed = checks
         .iter()
@@ -68,8 +57,18 @@ pub(super) async fn run(
     Ok(())
 }
 
+/// Where a strategy's cases are: where the user says, in its crate, or beside its file.
+pub(super) fn cases_of(path: &str, cases: Option<PathBuf>) -> PathBuf {
+    let path = Path::new(path);
+    match cases {
+        Some(cases) => cases,
+        None if path.is_dir() => path.join("cases"),
+        None => path.with_file_name("cases"),
+    }
+}
+
 /// The case files of a directory, in the order of their names, or a single one.
-fn read(cases: &Path) -> Result<Vec<CaseFile>, Failure> {
+pub(super) fn read(cases: &Path) -> Result<Vec<CaseFile>, Failure> {
     let unreadable = |path: &Path, error: &std::io::Error| {
         Failure::new(
             format!("cannot read {}: {error}", path.display()),
