@@ -305,3 +305,40 @@ fn an_interrupt_keeps_the_finished_ranges() {
     assert!(next["ranges_resumed"].as_u64().unwrap() >= 2, "{next}");
     assert_loaded(&bed, "an interrupt");
 }
+
+#[test]
+fn a_damaged_journal_is_refused_by_name_and_the_load_starts_over_without_it() {
+    let bed = customers::bed(500);
+    let crashed = load(&bed)
+        .failpoint("sync::range-recorded", "3*off->return(crash)")
+        .run();
+    assert_eq!(crashed.code, None, "{}", crashed.stderr);
+    let whole = fs::read(journal(&bed)).unwrap();
+    let other =
+        String::from_utf8(whole.clone())
+            .unwrap()
+            .replacen("\"format\":", "\"format\":9", 1);
+    for damaged in [&b""[..], &whole[..whole.len() / 2], b"{}", other.as_bytes()] {
+        fs::write(journal(&bed), damaged).unwrap();
+        load(&bed).run().failure(&[
+            "icehost-first-load.json, cannot be read",
+            "remove the file to start the load over",
+        ]);
+        assert_eq!(
+            fs::read(journal(&bed)).unwrap(),
+            damaged,
+            "it is left as it is"
+        );
+    }
+    fs::remove_file(journal(&bed)).unwrap();
+    let over = load(&bed).json();
+    assert_eq!(
+        (&over["rows_extracted"], &over["ranges_resumed"]),
+        (&500.into(), &0.into())
+    );
+    bed.source_dump("dbo.Customers").assert_equals(
+        &Dump::agreed(&bed.lake("demo.customers"), None),
+        "source",
+        "lake",
+    );
+}
