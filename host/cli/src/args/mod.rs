@@ -1,0 +1,222 @@
+//! The command line, as clap sees it.
+
+mod plugin;
+mod sync;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage};
+pub(crate) use sync::{CheckArguments, CommitMode, SyncArguments, TimePrecision};
+
+/// Keep Microsoft SQL Server tables and Apache Iceberg tables in step, both ways, incrementally.
+#[derive(Debug, Parser)]
+#[command(name = "icehost", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// What stdout holds: text for people, or one JSON object
+    #[arg(long, value_enum, default_value_t = Output::Text, global = true)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Move what changed in a SQL Server table to an Iceberg table, and on to a second SQL Server
+    Sync(Box<SyncArguments>),
+    /// Check a configuration file, and that what it names can be reached
+    Check(CheckArguments),
+    /// Move what changed in an Iceberg table to a SQL Server table
+    Load(Box<LoadArguments>),
+    /// List the snapshots of an Iceberg table
+    Snapshots(LakeArguments),
+    /// Show, set or clear how far a source has been read
+    #[command(subcommand)]
+    Watermark(WatermarkCommand),
+    /// Build and inspect strategies
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+}
+
+/// Which Iceberg table.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LakeArguments {
+    /// Directory that holds the Iceberg tables, as NAMESPACE/TABLE/{data,metadata}
+    #[arg(long, value_name = "DIR", env = "ICEHOST_WAREHOUSE")]
+    pub(crate) warehouse: PathBuf,
+
+    /// The Iceberg table, as NAMESPACE.TABLE
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) lake_table: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadArguments {
+    #[command(flatten)]
+    pub(crate) lake: LakeArguments,
+
+    /// The target: mssql://USER:PASSWORD@HOST:PORT/DATABASE?encrypt=…, or an ADO.NET string
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ICEHOST_TARGET",
+        hide_env_values = true
+    )]
+    pub(crate) target: String,
+
+    /// The target table, as SCHEMA.TABLE [default: dbo and the lake table's name]
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) target_table: Option<String>,
+
+    /// Create the target table where it is missing
+    #[arg(long)]
+    pub(crate) create_target: bool,
+
+    /// All columns but these, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) exclude_columns: Vec<String>,
+
+    /// Deliver every row again, not just what changed since the last load
+    #[arg(long)]
+    pub(crate) full: bool,
+
+    #[command(flatten)]
+    pub(crate) merge: MergeArguments,
+
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TargetArguments {
+    /// A second SQL Server to keep in step with the lake; without it the run stops at the lake
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ICEHOST_TARGET",
+        hide_env_values = true
+    )]
+    pub(crate) target: Option<String>,
+
+    /// The target table, as SCHEMA.TABLE [default: the source's]
+    #[arg(long, value_name = "TABLE", requires = "target")]
+    pub(crate) target_table: Option<String>,
+
+    /// Create the target table where it is missing, with the source's types and key
+    #[arg(long, requires = "target")]
+    pub(crate) create_target: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MergeArguments {
+    /// How a delta lands: a shipped strategy (upsert, append-only) or a component's file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) merge: String,
+
+    /// An option of the merge strategy; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) merge_option: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Show plan, SQL, bounds and row estimate, and touch nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// How often a run starts again after a lost connection, a deadlock or a commit conflict
+    #[arg(long, value_name = "N", default_value_t = icehost_config::DEFAULT_RETRIES)]
+    pub(crate) retries: u32,
+
+    /// CPU time that one call into a strategy may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = icehost_config::parse_seconds)]
+    pub(crate) strategy_timeout: Duration,
+
+    /// Memory that a strategy may take, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = icehost_config::DEFAULT_STRATEGY_MEMORY, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) strategy_memory: u32,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheArguments,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CacheArguments {
+    /// Where compiled strategies are kept [default: icehost in the user's cache directory]
+    #[arg(long, value_name = "DIR", env = "ICEHOST_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+
+    /// Compile strategies anew and keep nothing
+    #[arg(long, conflicts_with = "cache_dir")]
+    pub(crate) no_cache: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WatermarkStoreArguments {
+    /// Keep a copy of each watermark as a JSON file here, beside the one in the snapshot
+    #[arg(long, value_name = "DIR", env = "ICEHOST_WATERMARK_DIR")]
+    pub(crate) watermark_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WatermarkCommand {
+    /// Show the stored watermark
+    Show {
+        #[command(flatten)]
+        lake: LakeArguments,
+        #[command(flatten)]
+        store: WatermarkStoreArguments,
+    },
+    /// Set the watermark, as a commit of its own: the next sync reads what comes after it
+    Set {
+        #[command(flatten)]
+        lake: LakeArguments,
+        #[command(flatten)]
+        store: WatermarkStoreArguments,
+        /// The strategy's own name [default: that of the stored watermark]
+        #[arg(long, value_name = "NAME")]
+        strategy: Option<String>,
+        /// The source [default: that of the stored watermark]
+        #[arg(long, value_name = "NAME")]
+        source_name: Option<String>,
+        /// Layout version of the marks [default: that of the stored watermark, or 1]
+        #[arg(long, value_name = "N")]
+        format: Option<u32>,
+        /// A mark, for example ModifiedDate=timestamp:2026-01-31T12:00:00 or Id=integer:42; may be repeated
+        #[arg(long, value_name = "NAME=KIND:VALUE", value_parser = mark, required = true)]
+        mark: Vec<(String, icehost_plan::Value)>,
+    },
+    /// Forget the watermark, as a commit of its own: the next sync reads everything
+    Clear {
+        #[command(flatten)]
+        lake: LakeArguments,
+        #[command(flatten)]
+        store: WatermarkStoreArguments,
+    },
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("'{text}' is not of the form KEY=VALUE")),
+    }
+}
+
+fn mark(text: &str) -> Result<(String, icehost_plan::Value), String> {
+    let (name, value) = pair(text)?;
+    Ok((
+        name,
+        value
+            .parse()
+            .map_err(|e: icehost_plan::PlanError| e.to_string())?,
+    ))
+}

@@ -1,0 +1,86 @@
+//! The flags of `icehost plugin`.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::CacheArguments;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// List the strategies that icehost ships
+    List {
+        #[command(flatten)]
+        cache: CacheArguments,
+    },
+    /// Make the crate of a strategy that builds, tests and runs as it is
+    New {
+        /// Where: a directory that does not exist yet; its name is the strategy's
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// What the strategy decides
+        #[arg(long, value_enum)]
+        kind: PluginKind,
+        /// The language
+        #[arg(long, value_enum, default_value_t = PluginLanguage::Rust)]
+        lang: PluginLanguage,
+    },
+    /// Show a strategy what its case files say, and check its answers and what every strategy must do
+    Test {
+        /// The crate's directory, a component's file, or the name of a shipped strategy
+        #[arg(value_name = "DIR|FILE|NAME", default_value = ".")]
+        path: String,
+        /// A case file or a directory of them [default: cases in the crate or beside the component]
+        #[arg(long, value_name = "PATH")]
+        cases: Option<PathBuf>,
+        #[command(flatten)]
+        cache: CacheArguments,
+    },
+    /// Time how a strategy is loaded and how it answers its cases
+    Bench {
+        /// The crate's directory, a component's file, or the name of a shipped strategy
+        #[arg(value_name = "DIR|FILE|NAME", default_value = ".")]
+        path: String,
+        /// A case file or a directory of them [default: cases in the crate or beside the component]
+        #[arg(long, value_name = "PATH")]
+        cases: Option<PathBuf>,
+        /// How often each case is run
+        #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        runs: u32,
+        #[command(flatten)]
+        cache: CacheArguments,
+    },
+    /// Build a strategy's crate into a component, and check that icehost loads it
+    Build {
+        /// The crate's directory
+        path: PathBuf,
+        /// Where the component goes [default: NAME.wasm in the current directory]
+        #[arg(long, short, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        cache: CacheArguments,
+    },
+    /// Show a component's world, version, imports, options, size and digest
+    Inspect {
+        /// A component's file, or the name of a shipped strategy
+        #[arg(value_name = "FILE|NAME")]
+        file: String,
+        #[command(flatten)]
+        cache: CacheArguments,
+    },
+}
+
+/// What a strategy decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PluginKind {
+    /// Which rows of a source changed
+    ChangeDetector,
+    /// How a delta lands in a target
+    Merger,
+}
+
+/// What a strategy is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PluginLanguage {
+    Rust,
+}
