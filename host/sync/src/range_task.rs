@@ -52,8 +52,8 @@ pub(crate) struct RangeDone {
 }
 
 impl RangeContext {
-    /// The plan for one range: the rows that the whole plan wants and that lie in the range, in whatever
-    /// order the server finds them. No order counts: either every row is added, or no two have one key.
+    /// The plan for one range: the rows that the whole plan wants and that lie in the range. The whole plan has
+    /// no order left: what is read in ranges either adds every row or has no two with one key.
     pub(crate) fn plan_of(&self, range: &KeyRange) -> Result<ValidExtractionPlan, SyncError> {
         let columns = &self.table.table.columns;
         let plan = &self.plan;
@@ -62,7 +62,6 @@ impl RangeContext {
             .and_then(|filter| {
                 let within = ExtractionPlan {
                     filter,
-                    order_by: Vec::new(),
                     ..ExtractionPlan::clone(plan)
                 };
                 within.validate(&self.table.table)
