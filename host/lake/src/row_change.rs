@@ -156,6 +156,11 @@ impl Lowering<'_> {
             }
             WriteMode::Append | WriteMode::MergeOnRead => {}
         }
+        if self.plan.among.is_some() {
+            return Err(self
+                .refusal("only some rows of the table would take part")
+                .with_hint("a history is kept in a SQL Server target; in the lake, append-only keeps every image"));
+        }
         let image = self.image()?;
         let mut change = RowChange {
             source: self.delta.columns.clone(),
@@ -188,13 +193,19 @@ impl Lowering<'_> {
                         Action::WriteAll | Action::Write(_) => Matched::Replace,
                         Action::Delete => Matched::Delete,
                         Action::Skip => Matched::Keep,
+                        Action::Supersede(_) => {
+                            return Err(self
+                                .refusal("rows would be superseded")
+                                .with_hint("a history is kept in a SQL Server target; in the lake, append-only keeps every image"));
+                        }
                     },
                 }),
                 Occasion::NotMatched => change.not_matched.push(Rule {
                     condition,
                     outcome: match clause.action {
                         Action::WriteAll | Action::Write(_) => NotMatched::Insert,
-                        Action::Delete | Action::Skip => NotMatched::Ignore,
+                        // The last is for matched rows only.
+                        Action::Delete | Action::Skip | Action::Supersede(_) => NotMatched::Ignore,
                     },
                 }),
                 // Without a condition, the first such clause is the only one that ever applies.
@@ -204,7 +215,7 @@ impl Lowering<'_> {
                     change.delete_unlisted = match clause.action {
                         Action::Delete => true,
                         Action::Skip => false,
-                        Action::WriteAll | Action::Write(_) => {
+                        Action::WriteAll | Action::Write(_) | Action::Supersede(_) => {
                             return Err(self.refusal(
                                 "rows that are not in the delta would be rewritten from their own values",
                             ));
@@ -264,7 +275,7 @@ impl Lowering<'_> {
     fn clause_image(&self, clause: &Clause) -> Result<Option<Vec<Origin>>> {
         let mut image = Vec::with_capacity(self.target.columns.len());
         match &clause.action {
-            Action::Delete | Action::Skip => return Ok(None),
+            Action::Delete | Action::Skip | Action::Supersede(_) => return Ok(None),
             Action::WriteAll => {
                 self.check_nothing_lost()?;
                 for column in &self.target.columns {

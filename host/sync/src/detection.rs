@@ -148,6 +148,7 @@ async fn lake_change(
         },
         operation: None,
         rows: source.table.row_estimate.unwrap_or(u64::MAX),
+        run_time: crate::run_time::now(),
         columns,
     };
     let merge_plan = merging

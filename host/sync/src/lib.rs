@@ -22,6 +22,7 @@ mod range_scheduler;
 mod range_task;
 mod report;
 mod retry;
+mod run_time;
 mod source_to_lake;
 mod target_table;
 mod transfer;

@@ -96,6 +96,7 @@ impl Check {
         let fits = match kind {
             Kind::ChangeDetector => strategy.as_change_detector().map(drop),
             Kind::Merger => strategy.as_merger().map(drop),
+            Kind::BatchTransformer => strategy.as_batch_transformer().map(drop),
         };
         // The options of a strategy of the wrong kind say nothing.
         let fits = match fits {
