@@ -26,6 +26,8 @@ pub(crate) struct Surroundings<'a> {
     /// `None` for a connection that is there, but wrong.
     pub(crate) connections: BTreeMap<String, Option<Connection>>,
     pub(crate) strategies: BTreeMap<String, Section>,
+    /// `[registry]`
+    pub(crate) registry: Section,
 }
 
 impl Surroundings<'_> {
@@ -254,7 +256,15 @@ impl<'a> Reading<'a> {
         let around = self.surroundings;
         let section = around.strategies.get(name.value);
         let origin = match section {
-            Some(section) => strategy::origin(section, around.directory)?,
+            Some(section) => strategy::origin(section, &around.registry, around.directory)?,
+            None if name.value.starts_with("oci://") => {
+                findings.hinted(
+                    name.at,
+                    format!("'{key}' takes the name of a strategy, not a registry reference"),
+                    "write registry = \"…\" in a section [strategies.NAME], and name that",
+                );
+                return None;
+            }
             None if is_path(name.value) => Origin::File(around.directory.join(name.value)),
             None if around.shipped.contains(&name.value) => Origin::Shipped(name.value.to_owned()),
             None => {
