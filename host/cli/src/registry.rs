@@ -157,6 +157,10 @@ impl Registry {
     /// answer is told in the log: what is locked does not depend on it.
     pub(crate) async fn moved(&self, registered: &Registered) -> Option<Digest> {
         let reference = &registered.reference;
+        // A digest names the same for ever.
+        if reference.digest().is_some() {
+            return None;
+        }
         let locked = self.shared.lock.as_ref().ok()?.get(reference)?;
         let now = async { resolve(&self.client(reference).await?, reference).await };
         match now.await {

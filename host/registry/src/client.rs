@@ -6,12 +6,13 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use crate::Digest;
+use crate::answer::Answer;
 use crate::auth::{self, Challenge};
 use crate::credentials::Credentials;
 use crate::error::{ErrorKind, RegistryError, Result};
 use crate::manifest::{Descriptor, MAX_MANIFEST};
 use crate::reference::Reference;
-use crate::transport::{Answer, Transport};
+use crate::transport::{Plain, Transport};
 
 /// What manifests may be; lists are asked for to be told apart.
 const ACCEPT: &str =
@@ -63,17 +64,21 @@ impl Client {
                 )
             })
         };
-        let secure = Transport::new(false, reference.is_local())?;
-        let plain = match reference.is_local() {
-            true => !secure.speaks_tls(address("https")?).await,
-            false => plain_http,
+        let local = reference.is_local();
+        let secure = Transport::new(Plain::Nowhere, local)?;
+        let plain = match (local, plain_http) {
+            (true, _) if secure.speaks_tls(address("https")?).await => Plain::Nowhere,
+            (true, false) => Plain::Here,
+            (_, true) => Plain::Everywhere,
+            (false, false) => Plain::Nowhere,
+        };
+        let (transport, scheme) = match plain {
+            Plain::Nowhere => (secure, "https"),
+            plain => (Transport::new(plain, local)?, "http"),
         };
         Ok(Client {
-            transport: match plain {
-                true => Transport::new(true, reference.is_local())?,
-                false => secure,
-            },
-            base: address(if plain { "http" } else { "https" })?,
+            transport,
+            base: address(scheme)?,
             host: reference.host().to_owned(),
             repository: reference.repository().to_owned(),
             access,

@@ -8,13 +8,17 @@
 //! credentials stay with the registry that they are for, and messages show no control characters. Nothing
 //! here knows what a component does; the strategy host loads the bytes.
 
+mod answer;
 mod auth;
 mod client;
 mod credentials;
 mod digest;
+mod docker;
 mod error;
+mod helper;
 mod key;
 mod lock;
+mod lock_file;
 mod manifest;
 mod pull;
 mod push;

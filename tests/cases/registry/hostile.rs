@@ -134,10 +134,11 @@ fn a_run_keeps_nothing_of_what_is_refused() {
     // On another machine, the lock is there and the component is not.
     std::fs::remove_dir_all(bench.path("cache")).unwrap();
     bench.registry.misbehave(Misbehaviour::WrongBlob);
-    bench
-        .with_config(["sync"])
-        .run()
-        .failure(&["error: customers: ", "strategy mine: ", "is refused"]);
+    bench.with_config(["sync"]).run().failure(&[
+        "error: customers: ",
+        "strategy mine: ",
+        "is refused",
+    ]);
     assert!(bench.kept().is_empty());
     assert!(!bench.path("lake").exists());
 }

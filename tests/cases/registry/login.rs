@@ -2,7 +2,7 @@
 
 use icehost_tests::registry::{Login, Misbehaviour, TestRegistry, base64};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, bed};
 
 const USER: &str = "robot";
 const PASSWORD: &str = "s3cret:with/colon";
@@ -136,4 +136,66 @@ fn a_login_goes_to_its_registry_only() {
             .iter()
             .all(|seen| seen.authorization.is_none())
     );
+}
+
+#[test]
+fn a_credential_helper_is_asked() {
+    let bench = Bench::new();
+    bench.registry.want(token());
+    let host = bench.registry.host();
+    let programs = bench.path("bin");
+    std::fs::create_dir_all(&programs).unwrap();
+    std::fs::create_dir_all(bench.path("docker")).unwrap();
+    let helper = |script: &str| {
+        let file = programs.join("docker-credential-tests");
+        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&file, mode).unwrap();
+    };
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let pull = || bench.pull("1").env("PATH", &path).run();
+    let config = serde_json::json!({ "credHelpers": { &host: "tests" } });
+    std::fs::write(bench.path("docker/config.json"), config.to_string()).unwrap();
+
+    helper(&format!(
+        "[ \"$1 $(cat)\" = 'get {host}' ] && echo '{{\"Username\":\"{USER}\",\"Secret\":\"{PASSWORD}\"}}'"
+    ));
+    pull().success();
+    helper("cat >/dev/null; echo 'credentials not found in native keychain'; exit 1");
+    pull().failure(&["denies it (401"]);
+    helper("cat >/dev/null; echo s3cret; exit 1");
+    let run = pull().failure(&["cannot get the login", "docker-credential-tests: it failed"]);
+    assert!(!run.stderr.contains("s3cret"), "{}", run.stderr);
+    std::fs::remove_file(programs.join("docker-credential-tests")).unwrap();
+    pull().failure(&["docker-credential-tests: "]);
+}
+
+#[test]
+fn the_environments_login_is_not_shown_to_several_registries() {
+    let bench = Bench::new();
+    let bed = bed();
+    let other = TestRegistry::start();
+    other.want(basic());
+    bench.registry.want(basic());
+    let second = format!(
+        "[strategies.other]\nregistry = '{}'\n",
+        other.reference("x:1")
+    );
+    bench.configure(&bed, &second);
+    let lock = || {
+        bench
+            .lock()
+            .env("ICEHOST_REGISTRY_USER", USER)
+            .env("ICEHOST_REGISTRY_PASSWORD", PASSWORD)
+            .run()
+    };
+    lock().failure(&["ICEHOST_REGISTRY_USER is not used", "denies it"]);
+    let seen = [bench.registry.seen(), other.seen()].concat();
+    assert!(
+        seen.iter().all(|seen| seen.authorization.is_none()),
+        "{seen:?}"
+    );
+    // Of one there is no doubt.
+    bench.configure(&bed, "");
+    lock().success();
 }

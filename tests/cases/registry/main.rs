@@ -8,3 +8,4 @@ mod lock;
 mod login;
 mod push_pull;
 mod signatures;
+mod tls;
