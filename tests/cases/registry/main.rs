@@ -3,6 +3,7 @@
 
 mod bench;
 mod debian;
+mod documentation;
 mod hostile;
 mod lock;
 mod login;
