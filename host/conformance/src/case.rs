@@ -175,6 +175,7 @@ impl DeltaText {
                 ContentsText::Snapshot => Contents::Snapshot,
             },
             rows: self.rows,
+            run_time: 0,
         })
     }
 }

@@ -226,7 +226,7 @@ fn mistakes_are_told_with_their_places() {
     let text = text.replace("strategy = 'mine'", "strategy = 'oci://ghcr.io/acme/x:1'");
     std::fs::write(bench.path("icehost.toml"), text).unwrap();
     bench.lock().run().failure(&[
-        "takes the name of a strategy, not a registry reference",
+        "is a registry reference, where a strategy's name is wanted",
         "[strategies.NAME]",
     ]);
 }
