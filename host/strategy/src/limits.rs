@@ -29,7 +29,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            component_bytes: 16 << 20,
+            component_bytes: 32 << 20,
             memory_bytes: 64 << 20,
             table_elements: 20_000,
             instances: 16,
