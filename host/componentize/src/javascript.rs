@@ -5,8 +5,9 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
+use crate::fresh::Fresh;
 use crate::project::Project;
-use crate::tool::{self, on_path};
+use crate::tool::{self, is_version, on_path};
 use crate::{BuildOptions, Built, Error};
 
 const PACKAGE: &str = "@bytecodealliance/componentize-js";
@@ -17,9 +18,25 @@ const FEATURES: [&str; 5] = ["random", "stdio", "clocks", "http", "fetch-event"]
 
 pub(crate) fn build(project: &Project, options: &BuildOptions) -> Result<Built, Error> {
     let name = project.name()?.to_owned();
-    let tool = find_or_install(project, options)?;
-    let source = project.get(&["main"]).and_then(Json::as_str);
+    let pinned = project
+        .get(&["devDependencies", PACKAGE])
+        .and_then(Json::as_str)
+        .ok_or_else(|| project.wrong(format!("its devDependencies have no {PACKAGE}")))?;
     let component = tool::scratch(&project.directory)?.join(format!("{name}.wasm"));
+    let fresh = Fresh::new(
+        &component,
+        &project.directory,
+        &format!("{PACKAGE} {pinned}"),
+    )?;
+    if let Some(component) = fresh.component() {
+        return Ok(Built {
+            package: name,
+            component,
+        });
+    }
+    let tool = find_or_install(project, pinned, options)?;
+    fresh.forget();
+    let source = project.get(&["main"]).and_then(Json::as_str);
     options.tell(&format!("building {name} with {PROGRAM}"));
     let mut command = Command::new(tool);
     command
@@ -33,23 +50,22 @@ pub(crate) fn build(project: &Project, options: &BuildOptions) -> Result<Built, 
     tool::run(command, options.output)?;
     Ok(Built {
         package: name,
-        component: tool::read(&component)?,
+        component: fresh.built()?,
     })
 }
 
-/// The tool of the directory or of one above it, as node looks for packages; on the path, if it is of the
-/// pinned version; else it is installed.
-fn find_or_install(project: &Project, options: &BuildOptions) -> Result<PathBuf, Error> {
-    if let Some(tool) = installed(&project.directory) {
-        return Ok(tool);
-    }
-    let pinned = project
-        .get(&["devDependencies", PACKAGE])
-        .and_then(Json::as_str)
-        .ok_or_else(|| project.wrong(format!("its devDependencies have no {PACKAGE}")))?;
-    if let Some(tool) = on_path(PROGRAM)
-        && tool::version(&tool).as_deref() == Some(pinned)
-    {
+/// The tool of the pinned version in the directory or in one above it, as node looks for packages, or on the
+/// path; else it is installed.
+fn find_or_install(
+    project: &Project,
+    pinned: &str,
+    options: &BuildOptions,
+) -> Result<PathBuf, Error> {
+    // What is no version but a range of them is npm's affair.
+    let exact = pinned.starts_with(|first: char| first.is_ascii_digit());
+    let found = installed(&project.directory).filter(|tool| !exact || is_version(tool, pinned));
+    let found = found.or_else(|| on_path(PROGRAM).filter(|tool| is_version(tool, pinned)));
+    if let Some(tool) = found {
         return Ok(tool);
     }
     let missing = |reason: String| Error::MissingTool {

@@ -10,6 +10,7 @@ mod c;
 mod encode;
 mod environment;
 mod error;
+mod fresh;
 mod javascript;
 mod project;
 mod python;

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::fresh::Fresh;
 use crate::project::Project;
-use crate::tool::{self, on_path};
+use crate::tool::{self, is_version, on_path};
 use crate::{BuildOptions, Built, Error};
 
 const PROGRAM: &str = "componentize-py";
@@ -12,11 +13,25 @@ const REQUIREMENTS: &str = "requirements.txt";
 const MODULE: &str = "strategy";
 /// The virtual environment in a strategy's directory.
 const ENVIRONMENT: &str = ".venv";
+/// What was required when it was installed.
+const INSTALLED: &str = "icehost-installed.txt";
 
 pub(crate) fn build(project: &Project, options: &BuildOptions) -> Result<Built, Error> {
     let name = project.name()?.to_owned();
-    let tool = find_or_install(project, options)?;
+    let path = project.directory.join(REQUIREMENTS);
+    let text = String::from_utf8_lossy(&tool::read(&path)?).into_owned();
+    let requirements = Requirements::parse(&text)
+        .ok_or_else(|| project.wrong(format!("{REQUIREMENTS} beside it has no '{PROGRAM}==…'")))?;
     let component = tool::scratch(&project.directory)?.join(format!("{name}.wasm"));
+    let fresh = Fresh::new(&component, &project.directory, PROGRAM)?;
+    if let Some(component) = fresh.component() {
+        return Ok(Built {
+            package: name,
+            component,
+        });
+    }
+    let tool = find_or_install(project, &requirements, options)?;
+    fresh.forget();
     options.tell(&format!("building {name} with {PROGRAM}"));
     let mut command = Command::new(tool);
     command
@@ -32,24 +47,60 @@ pub(crate) fn build(project: &Project, options: &BuildOptions) -> Result<Built, 
     tool::run(command, options.output)?;
     Ok(Built {
         package: name,
-        component: tool::read(&component)?,
+        component: fresh.built()?,
     })
 }
 
-/// The tool of the directory's virtual environment; on the path, if it is of the pinned version; else it is
-/// installed.
-fn find_or_install(project: &Project, options: &BuildOptions) -> Result<PathBuf, Error> {
+/// What the directory's `requirements.txt` asks for.
+struct Requirements<'a> {
+    text: &'a str,
+    /// The version after `componentize-py==`.
+    pinned: &'a str,
+    /// Whether there is more, which the strategy imports.
+    more: bool,
+}
+
+impl Requirements<'_> {
+    fn parse(text: &str) -> Option<Requirements<'_>> {
+        let lines = || {
+            let lines = text.lines().map(|line| line.split('#').next());
+            lines
+                .flatten()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+        };
+        let pinned = lines().find_map(|line| {
+            let rest = line.strip_prefix(PROGRAM)?.trim_start();
+            Some(rest.strip_prefix("==")?.trim())
+        })?;
+        Some(Requirements {
+            text,
+            pinned,
+            more: lines().count() > 1,
+        })
+    }
+}
+
+/// The tool of the pinned version in the directory's virtual environment, or on the path where nothing else is
+/// required; else all that is required is installed.
+fn find_or_install(
+    project: &Project,
+    requirements: &Requirements<'_>,
+    options: &BuildOptions,
+) -> Result<PathBuf, Error> {
     let environment = project.directory.join(ENVIRONMENT);
     let local = environment.join("bin").join(PROGRAM);
-    if local.is_file() {
+    let installed = environment.join(INSTALLED);
+    let pinned = requirements.pinned;
+    // An environment that somebody else made has no note, and is taken as it is.
+    let up_to_date = std::fs::read_to_string(&installed)
+        .map_or(true, |installed| installed == requirements.text);
+    if up_to_date && is_version(&local, pinned) {
         return Ok(local);
     }
-    let requirements = project.directory.join(REQUIREMENTS);
-    let text = String::from_utf8_lossy(&tool::read(&requirements)?).into_owned();
-    let pinned = pinned(&text)
-        .ok_or_else(|| project.wrong(format!("{REQUIREMENTS} beside it has no '{PROGRAM}==…'")))?;
     if let Some(tool) = on_path(PROGRAM)
-        && tool::version(&tool).as_deref() == Some(pinned)
+        && !requirements.more
+        && is_version(&tool, pinned)
     {
         return Ok(tool);
     }
@@ -69,15 +120,14 @@ fn find_or_install(project: &Project, options: &BuildOptions) -> Result<PathBuf,
         "installing {PROGRAM} {pinned} into {}",
         environment.display()
     ));
-    install(&python, &environment, &requirements, options).map_err(|error| {
-        // What is half installed would be taken for whole.
-        let _ = std::fs::remove_dir_all(&environment);
-        missing(error.to_string())
-    })?;
-    match local.is_file() {
-        true => Ok(local),
-        false => Err(missing(format!("pip installed no program {PROGRAM}"))),
+    let file = project.directory.join(REQUIREMENTS);
+    install(&python, &environment, &file, options).map_err(|error| missing(error.to_string()))?;
+    if !local.is_file() {
+        return Err(missing(format!("pip installed no program {PROGRAM}")));
     }
+    std::fs::write(&installed, requirements.text)
+        .map_err(|e| Error::io(format!("write {}", installed.display()), e))?;
+    Ok(local)
 }
 
 fn install(
@@ -95,23 +145,19 @@ fn install(
     tool::run(pip, options.output).map(drop)
 }
 
-/// The version after `componentize-py==`.
-fn pinned(requirements: &str) -> Option<&str> {
-    requirements
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix(PROGRAM))
-        .filter_map(|rest| rest.trim_start().strip_prefix("=="))
-        .find_map(|version| version.split_whitespace().next())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_pin_is_read_from_the_requirements() {
-        let text = "# the tool\nother==1\ncomponentize-py == 0.25.1  # pinned\n";
-        assert_eq!(pinned(text), Some("0.25.1"));
-        assert_eq!(pinned("componentize-py\ncomponentize-pyx==1"), None);
+        let read = |text| Requirements::parse(text).map(|found| (found.pinned, found.more));
+        let alone = "# the tool\n\ncomponentize-py == 0.25.1  # pinned\n";
+        assert_eq!(read(alone), Some(("0.25.1", false)));
+        assert_eq!(
+            read("other==1\ncomponentize-py==0.25.1"),
+            Some(("0.25.1", true))
+        );
+        assert_eq!(read("componentize-py\ncomponentize-pyx==1"), None);
     }
 }

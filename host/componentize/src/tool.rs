@@ -15,7 +15,7 @@ pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
 }
 
 /// The version that a program gives: the last word of what `--version` prints.
-pub(crate) fn version(program: &Path) -> Option<String> {
+fn version(program: &Path) -> Option<String> {
     let output = Command::new(program)
         .arg("--version")
         .stdin(Stdio::null())
@@ -24,6 +24,11 @@ pub(crate) fn version(program: &Path) -> Option<String> {
         .ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     Some(text.split_whitespace().next_back()?.to_owned())
+}
+
+/// Whether a program is of this version.
+pub(crate) fn is_version(program: &Path, wanted: &str) -> bool {
+    version(program).as_deref() == Some(wanted)
 }
 
 /// Runs a program and gives its standard output; where it fails, what it wrote.

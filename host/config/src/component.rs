@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::{Digest, Place, Problem};
 
 /// Most bytes that are read of a component's file; the strategy host refuses larger ones.
-pub const MAX_COMPONENT: u64 = 16 << 20;
+pub const MAX_COMPONENT: u64 = 32 << 20;
 
 /// Where a component comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,4 +17,4 @@ mod timing;
 pub use case::CaseFile;
 pub use check::{Check, run};
 pub use error::CaseError;
-pub use timing::{Timing, time};
+pub use timing::{Timing, time, usage};

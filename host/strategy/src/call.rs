@@ -61,6 +61,9 @@ impl Sandbox {
             Err(_) => Err(wasmtime::Error::new(Exceeded::Deadline)),
         };
         let last_error = store.data_mut().log.last_error();
+        self.shared
+            .counters
+            .add(&store, store.data().meter.memory());
         drop(store);
         self.shared.spent(started.elapsed());
         result.map_err(|error| StrategyError::Trap {
@@ -82,6 +85,10 @@ impl Sandbox {
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(limits.result_bytes);
         store.set_max_component_handles(MAX_HANDLES);
+        if self.shared.count_fuel {
+            // It cannot fail where the engine counts.
+            let _ = store.set_fuel(u64::MAX);
+        }
         let deadline = limits.deadline;
         store.set_epoch_deadline(1);
         // Each tick yields, so that a busy component never holds up the other tasks of its thread.

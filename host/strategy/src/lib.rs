@@ -25,6 +25,7 @@ mod options;
 mod options_schema;
 mod runtime;
 mod strategy;
+mod usage;
 
 pub use contract::{CONTRACT_VERSION, Kind};
 pub use description::Description;
@@ -37,3 +38,4 @@ pub use options::Options;
 pub use options_schema::{OptionDescription, OptionsSchema};
 pub use runtime::{Runtime, RuntimeOptions};
 pub use strategy::Strategy;
+pub use usage::Usage;

@@ -131,10 +131,13 @@ fn a_bench_tells_what_loading_and_each_case_takes() {
     let bed = Bed::new();
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/upsert/cases");
     let cache = bed.path("cache").display().to_string();
-    let told = Command::new(["plugin", "bench", "upsert", "--runs", "5"])
-        .args(["--cases", &cases.display().to_string()])
-        .args(["--cache-dir", &cache])
-        .json();
+    let bench = || {
+        Command::new(["plugin", "bench", "upsert", "--runs", "5"])
+            .args(["--cases", &cases.display().to_string()])
+            .args(["--cache-dir", &cache])
+            .json()
+    };
+    let told = bench();
     assert_eq!(told["strategy"], "upsert");
     for time in ["compile_ms", "load_from_cache_ms"] {
         assert!(told[time].as_f64() > Some(0.0), "{told}");
@@ -146,6 +149,20 @@ fn a_bench_tells_what_loading_and_each_case_takes() {
             .iter()
             .all(|case| case["calls"] == 1 && case["median_ms"].as_f64() > Some(0.0))
     );
+    let used = |told: &serde_json::Value, what: &str| -> Vec<u64> {
+        let cases = told["cases"].as_array().unwrap().iter();
+        cases.map(|case| case[what].as_u64().unwrap()).collect()
+    };
+    assert!(used(&told, "memory").iter().all(|&bytes| bytes > 0));
+    assert!(used(&told, "fuel").iter().all(|&fuel| fuel > 0));
+    let again = bench();
+    for what in ["memory", "fuel"] {
+        assert_eq!(
+            used(&told, what),
+            used(&again, what),
+            "{what} of one question"
+        );
+    }
 }
 
 #[test]

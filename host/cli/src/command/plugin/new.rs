@@ -11,7 +11,7 @@ use crate::failure::Failure;
 const SDK: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
 /// The templates, by their paths: `cases/KIND.toml` for all languages, and for each language `all` and one
-/// directory for each kind, with the files as they will lie. A `.txt` at the end keeps cargo and git from
+/// directory for each kind, with the files as they will lie. A `.template` at the end keeps cargo and git from
 /// taking them for their own, and goes.
 const TEMPLATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
@@ -93,7 +93,7 @@ fn files(kind: &str, language: &str) -> Vec<(String, &'static str)> {
         let below = |directory: &str| path.strip_prefix(directory)?.strip_prefix('/');
         let place = below(&format!("{language}/all")).or(below(&format!("{language}/{kind}")));
         if let Some(place) = place {
-            let place = place.strip_suffix(".txt").unwrap_or(place);
+            let place = place.strip_suffix(".template").unwrap_or(place);
             files.push((place.replace("gitignore", ".gitignore"), text));
         } else if path == format!("cases/{kind}.toml") {
             files.push(("cases/first.toml".to_owned(), text));
