@@ -59,7 +59,7 @@ pub struct DetectorAdapter<T>(PhantomData<T>);
 pub struct MergerAdapter<T>(PhantomData<T>);
 
 /// A panic ends as a bare `unreachable` trap; the host's log is the only place for its message.
-fn report_panics() {
+pub(crate) fn report_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|panic| log(Level::Error, &panic.to_string(), &[])));

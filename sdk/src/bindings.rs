@@ -9,7 +9,7 @@
 pub mod base {
     wit_bindgen::generate!({
         path: "../wit",
-        world: "icehost:strategy/base@0.1.0",
+        world: "icehost:strategy/base@0.2.0",
         pub_export_macro: true,
         export_macro_name: "export_base_bindings",
         default_bindings_module: "icehost_sdk::__private::base",
@@ -22,7 +22,7 @@ pub mod detection {
         inline: "
             package icehost:sdk-detection;
             world detection {
-                export icehost:strategy/change-detection@0.1.0;
+                export icehost:strategy/change-detection@0.2.0;
             }
         ",
         generate_all,
@@ -40,15 +40,34 @@ pub mod merge {
         inline: "
             package icehost:sdk-merge;
             world merge {
-                export icehost:strategy/merge@0.1.0;
+                export icehost:strategy/merge@0.2.0;
             }
         ",
         with: {
-            "icehost:strategy/types@0.1.0": super::detection::icehost::strategy::types,
+            "icehost:strategy/types@0.2.0": super::detection::icehost::strategy::types,
         },
         pub_export_macro: true,
         export_macro_name: "export_merge_bindings",
         default_bindings_module: "icehost_sdk::__private::merge",
+        additional_derives: [PartialEq],
+    });
+}
+
+pub mod transform {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package icehost:sdk-transform;
+            world transform {
+                export icehost:strategy/batch-transform@0.2.0;
+            }
+        ",
+        with: {
+            "icehost:strategy/types@0.2.0": super::detection::icehost::strategy::types,
+        },
+        pub_export_macro: true,
+        export_macro_name: "export_transform_bindings",
+        default_bindings_module: "icehost_sdk::__private::transform",
         additional_derives: [PartialEq],
     });
 }

@@ -1,7 +1,7 @@
 //! Write icehost strategies in Rust.
 //!
-//! A strategy decides *which rows changed* (a [`ChangeDetector`]) or *how a delta lands* (a [`Merger`]). It
-//! is shown a table and answers with a plan; the host checks the plan, writes the SQL and moves the rows. A
+//! A strategy decides *which rows changed* (a [`ChangeDetector`]), *how a delta lands* (a [`Merger`]) or, with the
+//! feature `arrow`, *what becomes of rows on their way* (a `BatchTransformer`). It is shown a table and answers with a plan; the host checks the plan, writes the SQL and moves the rows. A
 //! strategy has no files, no network, no clock and no state of its own: what it must remember travels in
 //! the [`Watermark`], which the host commits together with the rows.
 //!
@@ -53,6 +53,8 @@ pub mod log;
 mod merge;
 pub mod options;
 mod table;
+#[cfg(feature = "arrow")]
+mod transform;
 mod value;
 mod watermark;
 
@@ -65,13 +67,25 @@ pub use bindings::detection::icehost::strategy::types::{
     Value, Zoned,
 };
 pub use bindings::merge::exports::icehost::strategy::merge::{
-    Action, Assignment, Clause, Contents, Delta, KeyPair, MergePlan, Occasion, WriteMode,
+    Action, Assignment, Clause, Contents, Delta, KeyPair, MergePlan, Occasion, Succession,
+    WriteMode,
 };
+#[cfg(feature = "arrow")]
+pub use bindings::transform::exports::icehost::strategy::batch_transform::Transformation;
 pub use detection::{ChangeDetector, Context};
 pub use error::Error;
 pub use expression::{Predicate, Scalar, coalesce, col, lit, target_col};
 pub use merge::{MergeContext, Merger};
 pub use options::{NoOptions, Options};
+#[cfg(feature = "arrow")]
+pub use transform::{BatchTransformer, Transformed};
+
+/// Arrow, in the version in which batches come.
+#[cfg(feature = "arrow")]
+pub mod arrow {
+    pub use arrow_array as array;
+    pub use arrow_schema as schema;
+}
 
 /// Everything that a strategy usually needs.
 pub mod prelude {
@@ -79,15 +93,19 @@ pub mod prelude {
         Action, Assignment, ChangeDetector, ChangeSource, Clause, Column, ColumnId, Contents,
         Context, Coverage, Decimal, Delta, Direction, Error, ExtractionPlan, Failure, KeyPair,
         LogicalType, MergeContext, MergePlan, Merger, NoOptions, Occasion, Options, Outcome,
-        Predicate, Probe, Scalar, SortKey, Table, Value, Watermark, WriteMode, Zoned, coalesce,
-        col, lit, target_col,
+        Predicate, Probe, Scalar, SortKey, Succession, Table, Value, Watermark, WriteMode, Zoned,
+        coalesce, col, lit, target_col,
     };
+    #[cfg(feature = "arrow")]
+    pub use crate::{BatchTransformer, Transformation, Transformed};
 }
 
 /// What the macros expand to; not for direct use.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::adapter::{DetectorAdapter, MergerAdapter};
-    pub use crate::bindings::{base, detection, merge};
+    pub use crate::bindings::{base, detection, merge, transform};
+    #[cfg(feature = "arrow")]
+    pub use crate::transform::TransformerAdapter;
     pub use serde_json::{Map, Value as Json, json};
 }

@@ -2,8 +2,8 @@
 
 use crate::expression::Predicate;
 use crate::{
-    Action, Clause, Column, ColumnId, Delta, Error, KeyPair, MergePlan, Occasion, Options, Table,
-    warn,
+    Action, Clause, Column, ColumnId, Delta, Error, KeyPair, MergePlan, Occasion, Options, SortKey,
+    Table, WriteMode, warn,
 };
 
 /// Decides how a delta lands in a target, which is a SQL Server or an Iceberg table.
@@ -92,6 +92,39 @@ impl<O> MergeContext<O> {
             });
         }
         Ok(pairs)
+    }
+}
+
+impl MergePlan {
+    /// A plan that matches rows by these keys; in an Iceberg table, rows that go are marked by position deletes.
+    pub fn new(keys: Vec<KeyPair>, clauses: Vec<Clause>) -> Self {
+        MergePlan {
+            keys,
+            among: None,
+            deduplicate: Vec::new(),
+            clauses,
+            mode: WriteMode::MergeOnRead,
+        }
+    }
+
+    /// A plan that matches no row: every row of the delta is new.
+    pub fn append(clauses: Vec<Clause>) -> Self {
+        MergePlan {
+            mode: WriteMode::Append,
+            ..MergePlan::new(Vec::new(), clauses)
+        }
+    }
+
+    /// The same plan, in which only those rows of the target take part for which the predicate is true.
+    pub fn among(mut self, rows: Predicate) -> Self {
+        self.among = Some(rows.into());
+        self
+    }
+
+    /// The same plan, which keeps the first row in this order where several of the delta have one key.
+    pub fn deduplicate(mut self, order: Vec<SortKey>) -> Self {
+        self.deduplicate = order;
+        self
     }
 }
 

@@ -37,6 +37,7 @@ impl Delta {
             contents,
             operation: None,
             rows: 0,
+            run_time: 0,
         }
     }
 }

@@ -5,24 +5,33 @@ use std::time::Duration;
 
 use icehost_config::{Component, GivenOptions, Origin, Use};
 use icehost_strategy::{
-    ChangeDetector, Limits, Merger, Options, Runtime, RuntimeOptions, Strategy,
+    BatchTransformer, ChangeDetector, Limits, Merger, Options, Runtime, RuntimeOptions, Strategy,
 };
 
 use crate::args::CacheArguments;
 use crate::failure::Failure;
+use crate::registry::Registry;
 
 /// The strategies of one run, each loaded once.
 pub(crate) struct Strategies {
     cache: CacheArguments,
+    registry: Registry,
     /// One for each set of limits.
     runtimes: Vec<((Duration, u32), Runtime)>,
     loaded: Vec<(Component, Strategy)>,
 }
 
 impl Strategies {
+    /// Those that flags name: shipped ones and files.
     pub(crate) fn new(cache: &CacheArguments) -> Strategies {
+        Strategies::with_registry(cache, &Registry::none())
+    }
+
+    /// Those of a configuration file, which may be in registries.
+    pub(crate) fn with_registry(cache: &CacheArguments, registry: &Registry) -> Strategies {
         Strategies {
             cache: cache.clone(),
+            registry: registry.clone(),
             runtimes: Vec::new(),
             loaded: Vec::new(),
         }
@@ -45,6 +54,11 @@ impl Strategies {
                 component.verify(bytes)?;
                 runtime.load(name, bytes).await?
             }
+            Origin::Registry(registered) => {
+                let bytes = self.registry.bytes(component, registered).await?;
+                let name = registered.reference.to_string();
+                runtime.load(&name, &bytes).await?
+            }
         };
         self.loaded.push((component.clone(), strategy.clone()));
         Ok(strategy)
@@ -61,6 +75,14 @@ impl Strategies {
     /// A merger, for `--merge`.
     pub(crate) async fn merger(&mut self, component: &Component) -> Result<Merger, Failure> {
         Ok(self.load(component).await?.as_merger()?)
+    }
+
+    /// A batch transformer, for `--transform`.
+    pub(crate) async fn transformer(
+        &mut self,
+        component: &Component,
+    ) -> Result<BatchTransformer, Failure> {
+        Ok(self.load(component).await?.as_batch_transformer()?)
     }
 
     /// Time spent in components so far.
@@ -105,20 +127,26 @@ pub(crate) fn runtime(cache: &CacheArguments, limits: Limits) -> Result<Runtime,
 
 /// The directory of compiled components that the arguments choose.
 pub(crate) fn cache_dir(cache: &CacheArguments) -> Option<PathBuf> {
-    match (&cache.cache_dir, cache.no_cache) {
-        (_, true) => None,
-        (Some(directory), _) => Some(directory.clone()),
-        (None, _) => default_cache_dir(),
+    match &cache.cache_dir {
+        Some(directory) if !cache.no_cache => Some(directory.clone()),
+        _ => cache_base(cache).map(|base| base.join("components")),
     }
 }
 
-/// `$XDG_CACHE_HOME/icehost`, else `~/.cache/icehost`; none where there is no home.
-fn default_cache_dir() -> Option<PathBuf> {
+/// The directory that the arguments name, `$XDG_CACHE_HOME/icehost`, or `~/.cache/icehost`; none where there
+/// is no home, or nothing is to be kept.
+pub(crate) fn cache_base(cache: &CacheArguments) -> Option<PathBuf> {
+    if cache.no_cache {
+        return None;
+    }
+    if let Some(directory) = &cache.cache_dir {
+        return Some(directory.clone());
+    }
     let base = match std::env::var_os("XDG_CACHE_HOME") {
         Some(directory) if Path::new(&directory).is_absolute() => PathBuf::from(directory),
         _ => std::env::home_dir()?.join(".cache"),
     };
-    Some(base.join("icehost").join("components"))
+    Some(base.join("icehost"))
 }
 
 /// A shipped strategy by its name, or any by its file, with the default limits.
@@ -167,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_read_of_a_file_is_what_is_loaded() {
         assert_eq!(
-            icehost_config::MAX_COMPONENT,
+            icehost_registry::MAX_COMPONENT,
             icehost_strategy::Limits::default().component_bytes as u64
         );
     }

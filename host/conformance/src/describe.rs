@@ -1,9 +1,9 @@
 //! Plans as text that people read and write.
 
 use icehost_plan::{
-    Action, Aggregate, AggregateFunction, ChangeSource, Clause, Column, Comparison, Contents,
-    Coverage, Delta, Direction, Expression, ExtractionPlan, MergePlan, Node, Occasion, Probe, Side,
-    SortKey, Table, Watermark, WriteMode,
+    Action, Aggregate, AggregateFunction, Assignment, ChangeSource, Clause, Column, Comparison,
+    Contents, Coverage, Delta, Direction, Expression, ExtractionPlan, MergePlan, Node, Occasion,
+    Probe, Side, SortKey, Table, Watermark, WriteMode,
 };
 
 /// What the columns of an expression are called.
@@ -116,6 +116,9 @@ pub(crate) fn merge(plan: &MergePlan, target: &Table, delta: &Delta) -> String {
             .collect();
         lines.push(format!("by {}", keys.join(", ")));
     }
+    if let Some(among) = &plan.among {
+        lines.push(format!("among {}", alone(among, &names)));
+    }
     if !plan.deduplicate.is_empty() {
         lines.push(format!(
             "of several, first by {}",
@@ -146,18 +149,25 @@ fn clause(clause: &Clause, names: &Names<'_>) -> String {
         Action::WriteAll => "write all".to_owned(),
         Action::Delete => "delete".to_owned(),
         Action::Skip => "skip".to_owned(),
-        Action::Write(assignments) => {
-            let parts: Vec<String> = assignments
-                .iter()
-                .map(|part| {
-                    let value = expression(&part.value, names);
-                    format!("{} = {value}", names.target(part.target))
-                })
-                .collect();
-            format!("write {}", parts.join(", "))
-        }
+        Action::Write(assignments) => format!("write {}", written(assignments, names)),
+        Action::Supersede(succession) => format!(
+            "supersede {} by {}",
+            written(&succession.old, names),
+            written(&succession.new, names)
+        ),
     };
     format!("when {occasion}{condition}: {action}")
+}
+
+fn written(assignments: &[Assignment], names: &Names<'_>) -> String {
+    let parts: Vec<String> = assignments
+        .iter()
+        .map(|part| {
+            let value = expression(&part.value, names);
+            format!("{} = {value}", names.target(part.target))
+        })
+        .collect();
+    parts.join(", ")
 }
 
 fn order(keys: &[SortKey], names: &Names<'_>) -> String {

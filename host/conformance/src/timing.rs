@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use icehost_strategy::{Options, Strategy, StrategyError, Usage};
 
 use crate::case::{Case, CaseFile};
-use crate::detector;
+use crate::{detector, transformer};
 
 /// How long a case takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
     /// The case's name.
     pub name: String,
-    /// Calls into the strategy in one run: three for a change detector, one for a merger, each in a fresh
-    /// sandbox.
+    /// Calls into the strategy in one run, each in a fresh sandbox: three for a change detector, one for a
+    /// merger. A batch transformer is opened and applied to the case's rows, both in the same.
     pub calls: u32,
     /// The median of the runs.
     pub median: Duration,
@@ -88,6 +88,10 @@ async fn ask(strategy: &Strategy, case: &Case, options: &Options) -> Result<u32,
     if let (Ok(merger), Some(delta)) = (strategy.as_merger(), &case.delta) {
         merger.plan(&case.table, delta, options).await?;
         return Ok(1);
+    }
+    if let Ok(transformer) = strategy.as_batch_transformer() {
+        transformer::run(&transformer, case, options).await?;
+        return Ok(2);
     }
     Ok(0)
 }

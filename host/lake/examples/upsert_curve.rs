@@ -177,6 +177,7 @@ fn upserting(table: &LakeTable) -> Result<RowChange> {
         contents: Contents::Upserts,
         operation: None,
         rows: 0,
+        run_time: 0,
     };
     let clause = |occasion| Clause {
         occasion,
@@ -188,6 +189,7 @@ fn upserting(table: &LakeTable) -> Result<RowChange> {
             source: 0,
             target: 0,
         }],
+        among: None,
         deduplicate: vec![],
         clauses: vec![clause(Occasion::Matched), clause(Occasion::NotMatched)],
         mode: WriteMode::MergeOnRead,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use icehost_plan::{
     Action, Clause, Column, Comparison, Delta, Expression, LakeType, LogicalType, MergePlan, Node,
-    Occasion, Side, SortKey, Table, ValidMergePlan, WriteMode,
+    Occasion, Operation, Side, SortKey, Table, ValidMergePlan, Value, WriteMode,
 };
 
 use crate::error::{LakeError, Result};
@@ -100,6 +100,55 @@ impl RowChange {
         .lower()
     }
 
+    /// The same change for a delta that has one more column, an [`Operation`]: a row that says delete takes out
+    /// the table's row with its key, and is itself never written, whatever else the change says of rows.
+    ///
+    /// # Errors
+    /// A change that matches no rows.
+    pub fn with_withdrawals(mut self) -> Result<RowChange> {
+        if self.keys.is_empty() {
+            return Err(LakeError::internal(
+                "rows are to be taken out by a change without a key",
+            ));
+        }
+        let withdrawn = Expression {
+            nodes: vec![
+                Node::Column {
+                    side: Side::Source,
+                    column: self.source.len() as u32,
+                },
+                Node::Literal(Value::Integer(Operation::Delete as i64)),
+                Node::Compare {
+                    op: Comparison::Eq,
+                    left: 0,
+                    right: 1,
+                },
+            ],
+            root: 2,
+        };
+        self.source.push(Delta::operation_column());
+        self.matched.insert(
+            0,
+            Rule {
+                condition: Some(withdrawn.clone()),
+                outcome: Matched::Delete,
+            },
+        );
+        self.not_matched.insert(
+            0,
+            Rule {
+                condition: Some(withdrawn),
+                outcome: NotMatched::Ignore,
+            },
+        );
+        Ok(self)
+    }
+
+    /// Ordinals in the delta of the columns by which rows are matched.
+    pub fn key_columns(&self) -> Vec<u32> {
+        self.keys.iter().map(|key| key.source).collect()
+    }
+
     /// Whether the rows of a delta only need to be written where the table has none that they could match.
     /// `unique_keys`: no two of them have the same key.
     pub fn only_adds(&self, unique_keys: bool) -> bool {
@@ -156,6 +205,11 @@ impl Lowering<'_> {
             }
             WriteMode::Append | WriteMode::MergeOnRead => {}
         }
+        if self.plan.among.is_some() {
+            return Err(self
+                .refusal("only some rows of the table would take part")
+                .with_hint("a history is kept in a SQL Server target; in the lake, append-only keeps every image"));
+        }
         let image = self.image()?;
         let mut change = RowChange {
             source: self.delta.columns.clone(),
@@ -188,13 +242,19 @@ impl Lowering<'_> {
                         Action::WriteAll | Action::Write(_) => Matched::Replace,
                         Action::Delete => Matched::Delete,
                         Action::Skip => Matched::Keep,
+                        Action::Supersede(_) => {
+                            return Err(self
+                                .refusal("rows would be superseded")
+                                .with_hint("a history is kept in a SQL Server target; in the lake, append-only keeps every image"));
+                        }
                     },
                 }),
                 Occasion::NotMatched => change.not_matched.push(Rule {
                     condition,
                     outcome: match clause.action {
                         Action::WriteAll | Action::Write(_) => NotMatched::Insert,
-                        Action::Delete | Action::Skip => NotMatched::Ignore,
+                        // The last is for matched rows only.
+                        Action::Delete | Action::Skip | Action::Supersede(_) => NotMatched::Ignore,
                     },
                 }),
                 // Without a condition, the first such clause is the only one that ever applies.
@@ -204,7 +264,7 @@ impl Lowering<'_> {
                     change.delete_unlisted = match clause.action {
                         Action::Delete => true,
                         Action::Skip => false,
-                        Action::WriteAll | Action::Write(_) => {
+                        Action::WriteAll | Action::Write(_) | Action::Supersede(_) => {
                             return Err(self.refusal(
                                 "rows that are not in the delta would be rewritten from their own values",
                             ));
@@ -264,7 +324,7 @@ impl Lowering<'_> {
     fn clause_image(&self, clause: &Clause) -> Result<Option<Vec<Origin>>> {
         let mut image = Vec::with_capacity(self.target.columns.len());
         match &clause.action {
-            Action::Delete | Action::Skip => return Ok(None),
+            Action::Delete | Action::Skip | Action::Supersede(_) => return Ok(None),
             Action::WriteAll => {
                 self.check_nothing_lost()?;
                 for column in &self.target.columns {

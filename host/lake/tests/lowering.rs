@@ -68,6 +68,7 @@ fn append() {
 #[test]
 fn upsert_under_a_collation_in_an_order() {
     let plan = MergePlan {
+        among: None,
         deduplicate: vec![by(2, Direction::Descending)],
         ..upsert_plan(&[0, 1])
     };

@@ -83,6 +83,7 @@ async fn the_plans_order_decides_between_rows_with_one_key() {
     let table = lake.table().await;
     let delta = delta_like(&table.describe().unwrap());
     let plan = |direction| MergePlan {
+        among: None,
         deduplicate: vec![by(1, direction)],
         ..upsert_plan(&[0])
     };

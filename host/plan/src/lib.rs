@@ -15,6 +15,7 @@ mod logical;
 pub mod merge;
 mod sql_type;
 mod table;
+mod transformation;
 mod upper_bound;
 pub mod value;
 mod watermark;
@@ -31,9 +32,10 @@ pub use lake_type::LakeType;
 pub use logical::LogicalType;
 pub use merge::{
     Action, Assignment, Clause, Contents, Delta, KeyPair, MergePlan, Occasion, Operation,
-    ValidMergePlan, WriteMode,
+    Succession, ValidMergePlan, WriteMode,
 };
 pub use sql_type::{Length, SqlType};
 pub use table::{Column, ColumnType, Features, Table};
+pub use transformation::{OutputColumn, Transformation, ValidTransformation};
 pub use value::Value;
 pub use watermark::{MAX_MARKS, MAX_WATERMARK_BYTES, Watermark};

@@ -38,6 +38,8 @@ pub struct Delta {
     pub operation: Option<u32>,
     /// Number of rows; an upper bound where rows are counted only while they are read.
     pub rows: u64,
+    /// When the host began to deliver it: 100 ns ticks since 1970-01-01T00:00Z.
+    pub run_time: i64,
 }
 
 /// A pair of columns that identify a row.
@@ -69,6 +71,15 @@ pub enum Occasion {
     NotMatchedBySource,
 }
 
+/// A row that takes another one's place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Succession {
+    /// What becomes of the row that is there; may read both rows.
+    pub old: Vec<Assignment>,
+    /// The row that is added beside it; reads the delta's row only.
+    pub new: Vec<Assignment>,
+}
+
 /// What a clause does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -80,6 +91,8 @@ pub enum Action {
     Delete,
     /// Nothing.
     Skip,
+    /// For [`Occasion::Matched`] only: change the row that is there and add another one.
+    Supersede(Succession),
 }
 
 /// The first clause whose occasion and condition hold wins; no clause, no action.
@@ -109,6 +122,8 @@ pub enum WriteMode {
 pub struct MergePlan {
     /// What identifies a row; empty: every row of the delta is not matched.
     pub keys: Vec<KeyPair>,
+    /// Which of the target's rows take part; the others neither match nor are missing from the delta.
+    pub among: Option<Expression>,
     /// Of several delta rows with one key, keep the first in this order; where it ties, the row that
     /// arrived last.
     pub deduplicate: Vec<SortKey>,
@@ -124,6 +139,18 @@ impl MergePlan {
         check_length("keys", self.keys.len())?;
         for (i, key) in self.keys.iter().enumerate() {
             check_key(key, target, delta).map_err(|e| e.at(format!("keys[{i}]")))?;
+        }
+        if let Some(among) = &self.among {
+            if self.keys.is_empty() {
+                return Err(PlanError::new("among: a plan without keys matches no row"));
+            }
+            let scope = Scope {
+                source: &[],
+                target: Some(&target.columns),
+            };
+            among
+                .validate_predicate(&scope)
+                .map_err(|e| e.at("among"))?;
         }
         check_sort_keys("deduplicate", &self.deduplicate, &delta.columns)?;
         check_length("clauses", self.clauses.len())?;
@@ -178,7 +205,20 @@ impl MergePlan {
             (Action::WriteAll, Occasion::NotMatchedBySource) => Err(PlanError::new(
                 "a row that is not in the delta has nothing to write by name",
             )),
-            (Action::Write(assignments), _) => check_assignments(assignments, target, &scope),
+            (Action::Write(assignments), _) => {
+                check_assignments("write", assignments, target, &scope)
+            }
+            (Action::Supersede(succession), Occasion::Matched) => {
+                check_assignments("supersede.old", &succession.old, target, &scope)?;
+                let added = Scope {
+                    source: &delta.columns,
+                    target: None,
+                };
+                check_assignments("supersede.new", &succession.new, target, &added)
+            }
+            (Action::Supersede(_), _) => Err(PlanError::new(
+                "only a row that is in the target and in the delta is superseded",
+            )),
             _ => Ok(()),
         }
     }
@@ -204,15 +244,16 @@ fn check_key(key: &KeyPair, target: &Table, delta: &Delta) -> Result<(), PlanErr
 }
 
 fn check_assignments(
+    what: &str,
     assignments: &[Assignment],
     target: &Table,
     scope: &Scope<'_>,
 ) -> Result<(), PlanError> {
     if assignments.is_empty() {
-        return Err(PlanError::new("write: no column is assigned"));
+        return Err(PlanError::new(format!("{what}: no column is assigned")));
     }
     for (i, assignment) in assignments.iter().enumerate() {
-        let place = format!("write[{i}]");
+        let place = format!("{what}[{i}]");
         let column = check_ordinal(assignment.target, &target.columns).map_err(|e| e.at(&place))?;
         if column.read_only {
             return Err(PlanError::new(format!("'{}' cannot be written", column.name)).at(place));

@@ -139,6 +139,27 @@ impl SqlType {
         )
     }
 
+    /// Whether precision, scale and length are such as the server takes (T-SQL reference, "Data types").
+    fn exists(self) -> bool {
+        let length = |length, most| match length {
+            Length::Limited(n) => (1..=most).contains(&n),
+            Length::Max => true,
+        };
+        match self {
+            SqlType::Decimal { precision, scale } => {
+                (1..=38).contains(&precision) && scale <= precision
+            }
+            SqlType::Char(n) | SqlType::Binary(n) => (1..=8000).contains(&n),
+            SqlType::NChar(n) => (1..=4000).contains(&n),
+            SqlType::VarChar(n) | SqlType::VarBinary(n) => length(n, 8000),
+            SqlType::NVarChar(n) => length(n, 4000),
+            SqlType::Time(scale) | SqlType::DateTime2(scale) | SqlType::DateTimeOffset(scale) => {
+                scale <= 7
+            }
+            _ => true,
+        }
+    }
+
     /// From the columns of `sys.types` and `sys.columns`: the base type's name, `max_length` in bytes (-1
     /// for max), `precision` and `scale`. `None` for a type that icehost does not carry.
     pub fn from_catalog(name: &str, max_length: i16, precision: u8, scale: u8) -> Option<SqlType> {
@@ -259,7 +280,7 @@ impl FromStr for SqlType {
         };
         let parsed =
             SqlType::from_catalog(name, max_length, precision, scale).ok_or_else(unknown)?;
-        if parsed.to_string() == text {
+        if parsed.to_string() == text && parsed.exists() {
             Ok(parsed)
         } else {
             Err(unknown())

@@ -311,6 +311,7 @@ fn delta() -> Delta {
         columns,
         contents: Contents::Changes,
         rows: 1,
+        run_time: 0,
     }
 }
 
@@ -325,6 +326,7 @@ fn upsert() -> MergePlan {
             source: 0,
             target: 0,
         }],
+        among: None,
         deduplicate: vec![],
         clauses: vec![
             clause(Occasion::Matched, Action::WriteAll),

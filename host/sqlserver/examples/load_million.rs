@@ -53,9 +53,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         contents: Contents::Upserts,
         operation: None,
         rows: rows as u64,
+        run_time: 0,
     };
     let plan = MergePlan {
         keys: Vec::new(),
+        among: None,
         deduplicate: Vec::new(),
         clauses: vec![Clause {
             occasion: Occasion::NotMatched,

@@ -397,6 +397,7 @@ fn column(name: String, sql_type: SqlType) -> Column {
 fn append(target: &SqlTable, delta: &Delta) -> ValidMergePlan {
     let plan = MergePlan {
         keys: Vec::new(),
+        among: None,
         deduplicate: Vec::new(),
         clauses: vec![Clause {
             occasion: Occasion::NotMatched,
@@ -432,6 +433,7 @@ fn delta(columns: Vec<Column>) -> Delta {
         contents: Contents::Upserts,
         operation: None,
         rows: 0,
+        run_time: 0,
     }
 }
 

@@ -47,6 +47,7 @@ async fn a_load_that_breaks_off_is_all_or_nothing() {
                 contents: Contents::Upserts,
                 operation: None,
                 rows: 2,
+                run_time: 0,
             };
             let clause = |occasion| Clause {
                 occasion,
@@ -58,6 +59,7 @@ async fn a_load_that_breaks_off_is_all_or_nothing() {
                     source: 0,
                     target: 0,
                 }],
+                among: None,
                 deduplicate: Vec::new(),
                 clauses: vec![clause(Occasion::Matched), clause(Occasion::NotMatched)],
                 mode: WriteMode::MergeOnRead,

@@ -67,6 +67,7 @@ impl Rows {
             contents,
             operation: (contents == Contents::Changes).then_some(self.columns.len() as u32 - 1),
             rows: self.arrays[0].len() as u64,
+            run_time: 0,
         }
     }
 }
@@ -128,6 +129,7 @@ fn plan(target: &SqlTable, delta: &Delta, keys: &[&str], clauses: Vec<Clause>) -
                 target: target.ordinal(name).unwrap() as u32,
             })
             .collect(),
+        among: None,
         deduplicate: Vec::new(),
         clauses,
         mode: if keys.is_empty() {

@@ -353,6 +353,7 @@ fn delta_of(table: &SqlTable, contents: Contents) -> Delta {
         contents,
         operation,
         rows: 1,
+        run_time: 0,
     }
 }
 
@@ -378,6 +379,7 @@ fn merge_plan(
                 target: key,
             })
             .collect(),
+        among: None,
         deduplicate: vec![SortKey {
             column: 3,
             direction: Direction::Descending,
@@ -501,6 +503,7 @@ fn values_of_another_kind_are_refused_before_anything_is_staged() {
             source: 0,
             target: 0,
         }],
+        among: None,
         deduplicate: Vec::new(),
         clauses: vec![clause(Occasion::NotMatched, None, Action::WriteAll)],
         mode: WriteMode::MergeOnRead,

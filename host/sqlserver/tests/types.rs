@@ -271,6 +271,7 @@ async fn every_type_survives_the_way_into_arrow_and_back() {
             contents: Contents::Upserts,
             operation: None,
             rows: extracted.rows,
+            run_time: 0,
         };
         let upsert = upsert_by_first_column(&landed.table, &delta);
         let mut loader = Loader::begin(&mut connection, &landed, &delta.columns)
@@ -318,6 +319,7 @@ fn upsert_by_first_column(
             source: 0,
             target: 0,
         }],
+        among: None,
         deduplicate: Vec::new(),
         clauses: vec![clause(Occasion::Matched), clause(Occasion::NotMatched)],
         mode: WriteMode::MergeOnRead,

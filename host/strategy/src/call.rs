@@ -23,6 +23,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct Guest {
     pub(crate) log: GuestLog,
     meter: Meter,
+    /// When the call that runs is ended.
+    ends: Instant,
 }
 
 impl crate::bindings::types::Host for Guest {}
@@ -53,47 +55,27 @@ impl Sandbox {
     where
         F: for<'s> FnOnce(&'s mut Store<Guest>) -> Running<'s, R>,
     {
-        let started = Instant::now();
-        let deadline = self.shared.limits.deadline;
-        let mut store = self.store(started);
-        let result = match tokio::time::timeout(deadline + GRACE, guest(&mut store)).await {
-            Ok(result) => result,
-            Err(_) => Err(wasmtime::Error::new(Exceeded::Deadline)),
-        };
-        let last_error = store.data_mut().log.last_error();
-        self.shared
-            .counters
-            .add(&store, store.data().meter.memory());
-        drop(store);
-        self.shared.spent(started.elapsed());
-        result.map_err(|error| StrategyError::Trap {
-            strategy: self.strategy.to_string(),
-            operation,
-            reason: self.trap_reason(&error, last_error),
-        })
+        Session::new(self.clone(), self.shared.limits.result_bytes)
+            .call(operation, guest)
+            .await
     }
 
-    fn store(&self, started: Instant) -> Store<Guest> {
+    fn store(&self, result_bytes: usize) -> Store<Guest> {
         let limits = &self.shared.limits;
         let mut store = Store::new(
             &self.shared.engine,
             Guest {
                 log: GuestLog::new(Arc::clone(&self.strategy), limits),
                 meter: Meter::new(limits),
+                ends: Instant::now(),
             },
         );
         store.limiter(|guest| &mut guest.meter);
-        store.set_hostcall_fuel(limits.result_bytes);
+        store.set_hostcall_fuel(result_bytes);
         store.set_max_component_handles(MAX_HANDLES);
-        if self.shared.count_fuel {
-            // It cannot fail where the engine counts.
-            let _ = store.set_fuel(u64::MAX);
-        }
-        let deadline = limits.deadline;
-        store.set_epoch_deadline(1);
         // Each tick yields, so that a busy component never holds up the other tasks of its thread.
-        store.epoch_deadline_callback(move |_| {
-            if started.elapsed() < deadline {
+        store.epoch_deadline_callback(|context| {
+            if Instant::now() < context.data().ends {
                 Ok(UpdateDeadline::Yield(1))
             } else {
                 Err(wasmtime::Error::new(Exceeded::Deadline))
@@ -101,9 +83,80 @@ impl Sandbox {
         });
         store
     }
+}
+
+/// A sandbox that lives on from call to call, until one of them goes wrong. Time and results are bounded for
+/// each call, memory and log messages for all of them.
+pub(crate) struct Session {
+    sandbox: Sandbox,
+    /// What one call returns, in bytes of the host's memory, roughly.
+    result_bytes: usize,
+    /// `None` once a call has gone wrong: a component that trapped is in no state that could be relied on.
+    store: Option<Store<Guest>>,
+}
+
+impl Session {
+    pub(crate) fn new(sandbox: Sandbox, result_bytes: usize) -> Session {
+        let store = Some(sandbox.store(result_bytes));
+        Session {
+            sandbox,
+            result_bytes,
+            store,
+        }
+    }
+
+    /// Runs `guest` and turns whatever ends it into an error with a reason.
+    pub(crate) async fn call<R, F>(
+        &mut self,
+        operation: Operation,
+        guest: F,
+    ) -> Result<R, StrategyError>
+    where
+        F: for<'s> FnOnce(&'s mut Store<Guest>) -> Running<'s, R>,
+    {
+        // Taken out, so that it is gone too where this call is given up before its end.
+        let Some(mut store) = self.store.take() else {
+            return Err(self.trap(operation, TrapReason::Gone));
+        };
+        let shared = &self.sandbox.shared;
+        let started = Instant::now();
+        let deadline = shared.limits.deadline;
+        store.data_mut().ends = started + deadline;
+        if shared.count_fuel {
+            // It cannot fail where the engine counts.
+            let _ = store.set_fuel(u64::MAX);
+        }
+        store.set_epoch_deadline(1);
+        let result = match tokio::time::timeout(deadline + GRACE, guest(&mut store)).await {
+            Ok(result) => result,
+            Err(_) => Err(wasmtime::Error::new(Exceeded::Deadline)),
+        };
+        let last_error = store.data_mut().log.last_error();
+        shared.counters.add(&store, store.data().meter.memory());
+        let result = match result {
+            Ok(result) => {
+                self.store = Some(store);
+                Ok(result)
+            }
+            Err(error) => {
+                drop(store);
+                Err(self.trap(operation, self.trap_reason(&error, last_error)))
+            }
+        };
+        shared.spent(started.elapsed());
+        result
+    }
+
+    fn trap(&self, operation: Operation, reason: TrapReason) -> StrategyError {
+        StrategyError::Trap {
+            strategy: self.sandbox.strategy.to_string(),
+            operation,
+            reason,
+        }
+    }
 
     fn trap_reason(&self, error: &wasmtime::Error, last_error: Option<String>) -> TrapReason {
-        let limits = &self.shared.limits;
+        let limits = &self.sandbox.shared.limits;
         if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
             return match exceeded {
                 Exceeded::Deadline => TrapReason::Deadline(limits.deadline),
@@ -126,7 +179,7 @@ impl Sandbox {
         let text = format!("{error:#}");
         // The engine has no public type for this error, only its text.
         if text.contains("fuel allocated for hostcalls has been exhausted") {
-            return TrapReason::ResultTooLarge(limits.result_bytes);
+            return TrapReason::ResultTooLarge(self.result_bytes);
         }
         TrapReason::Fault(format!("it broke the component model: {}", shown(&text)))
     }

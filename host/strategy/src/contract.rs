@@ -5,8 +5,33 @@ use wasmtime::component::Component;
 
 use crate::LoadError;
 
-/// The version of `icehost:strategy` that this host serves.
-pub const CONTRACT_VERSION: &str = "0.1.0";
+/// The version of `icehost:strategy` that this host serves, beside the previous one.
+pub const CONTRACT_VERSION: &str = "0.2.0";
+/// The version before, which is served too.
+pub const PREVIOUS_CONTRACT_VERSION: &str = "0.1.0";
+
+/// A version of the contract that is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    Previous,
+    Present,
+}
+
+impl Version {
+    const ALL: [Version; 2] = [Version::Previous, Version::Present];
+
+    pub(crate) fn number(self) -> &'static str {
+        match self {
+            Version::Previous => PREVIOUS_CONTRACT_VERSION,
+            Version::Present => CONTRACT_VERSION,
+        }
+    }
+
+    /// The full name of an interface.
+    pub(crate) fn interface(self, name: &str) -> String {
+        format!("icehost:strategy/{name}@{}", self.number())
+    }
+}
 
 /// What a strategy decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +40,8 @@ pub enum Kind {
     ChangeDetector,
     /// How a delta lands.
     Merger,
+    /// What becomes of rows on their way to the lake.
+    BatchTransformer,
 }
 
 impl Kind {
@@ -23,6 +50,7 @@ impl Kind {
         match self {
             Kind::ChangeDetector => "change-detector",
             Kind::Merger => "merger",
+            Kind::BatchTransformer => "batch-transformer",
         }
     }
 }
@@ -32,6 +60,7 @@ impl std::fmt::Display for Kind {
         f.write_str(match self {
             Kind::ChangeDetector => "change detector",
             Kind::Merger => "merger",
+            Kind::BatchTransformer => "batch transformer",
         })
     }
 }
@@ -43,6 +72,7 @@ const GRANTED: [&str; 2] = ["types", "logging"];
 #[derive(Debug, Clone)]
 pub(crate) struct Surface {
     pub(crate) kind: Kind,
+    pub(crate) version: Version,
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
 }
@@ -59,15 +89,21 @@ pub(crate) fn check(component: &Component, engine: &Engine) -> Result<Surface, L
 }
 
 fn classify(imports: Vec<String>, exports: Vec<String>) -> Result<Surface, LoadError> {
-    for name in imports.iter().chain(&exports) {
-        if let Some((_, version)) = of_contract(name)
-            && version != CONTRACT_VERSION
-        {
+    let mut made_for = None;
+    for name in exports.iter().chain(&imports) {
+        let Some((_, number)) = of_contract(name) else {
+            continue;
+        };
+        let served = Version::ALL.into_iter().find(|v| v.number() == number);
+        // One version in all its names: a mixture is made for neither.
+        if served.is_none() || made_for.is_some_and(|version| Some(version) != served) {
             return Err(LoadError::WrongVersion {
-                targeted: version.to_owned(),
+                targeted: number.to_owned(),
             });
         }
+        made_for = served;
     }
+    let version = made_for.unwrap_or(Version::Present);
     let exported = |wanted: &str| {
         exports
             .iter()
@@ -77,9 +113,11 @@ fn classify(imports: Vec<String>, exports: Vec<String>) -> Result<Surface, LoadE
         exported("metadata"),
         exported("change-detection"),
         exported("merge"),
+        exported("batch-transform"),
     ) {
-        (true, true, false) => Kind::ChangeDetector,
-        (true, false, true) => Kind::Merger,
+        (true, true, false, false) => Kind::ChangeDetector,
+        (true, false, true, false) => Kind::Merger,
+        (true, false, false, true) if version == Version::Present => Kind::BatchTransformer,
         _ => return Err(LoadError::WrongWorld { exports }),
     };
     let granted = |name: &&String| {
@@ -91,12 +129,13 @@ fn classify(imports: Vec<String>, exports: Vec<String>) -> Result<Surface, LoadE
     }
     Ok(Surface {
         kind,
+        version,
         imports,
         exports,
     })
 }
 
-/// Interface and version of a name such as `icehost:strategy/merge@0.1.0`; `None` for other packages.
+/// Interface and version of a name such as `icehost:strategy/merge@0.2.0`; `None` for other packages.
 fn of_contract(name: &str) -> Option<(&str, &str)> {
     let rest = name.strip_prefix("icehost:strategy/")?;
     Some(rest.split_once('@').unwrap_or((rest, "none")))
@@ -112,16 +151,18 @@ mod tests {
         classify(owned(imports), owned(exports))
     }
 
-    const LOGGING: &str = "icehost:strategy/logging@0.1.0";
-    const METADATA: &str = "icehost:strategy/metadata@0.1.0";
-    const DETECTION: &str = "icehost:strategy/change-detection@0.1.0";
-    const MERGE: &str = "icehost:strategy/merge@0.1.0";
+    const LOGGING: &str = "icehost:strategy/logging@0.2.0";
+    const METADATA: &str = "icehost:strategy/metadata@0.2.0";
+    const DETECTION: &str = "icehost:strategy/change-detection@0.2.0";
+    const MERGE: &str = "icehost:strategy/merge@0.2.0";
+    const TRANSFORM: &str = "icehost:strategy/batch-transform@0.2.0";
 
     #[test]
     fn exports_decide_the_kind() {
         let kind = |exports: &[&str]| classified(&[LOGGING], exports).unwrap().kind;
         assert_eq!(kind(&[METADATA, DETECTION]), Kind::ChangeDetector);
         assert_eq!(kind(&[METADATA, MERGE]), Kind::Merger);
+        assert_eq!(kind(&[METADATA, TRANSFORM]), Kind::BatchTransformer);
     }
 
     #[test]
@@ -131,6 +172,7 @@ mod tests {
             &[METADATA],
             &[MERGE],
             &[METADATA, MERGE, DETECTION],
+            &[METADATA, MERGE, TRANSFORM],
         ] {
             let error = classified(&[], exports).unwrap_err();
             assert!(
@@ -141,18 +183,30 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_named() {
-        let error = classified(
-            &[],
-            &[
-                "icehost:strategy/metadata@0.2.0",
-                "icehost:strategy/merge@0.2.0",
-            ],
-        )
-        .unwrap_err();
+    fn the_previous_version_is_served_and_another_is_named() {
+        let of = |version: &str, interface: &str| {
+            let named = |name| format!("icehost:strategy/{name}@{version}");
+            classify(vec![], vec![named("metadata"), named(interface)])
+        };
+        for version in Version::ALL {
+            assert_eq!(of(version.number(), "merge").unwrap().version, version);
+        }
         assert_eq!(
-            error.to_string(),
-            "the component is made for icehost:strategy@0.2.0; this host serves 0.1.0"
+            of("0.3.0", "merge").unwrap_err().to_string(),
+            "the component is made for icehost:strategy@0.3.0; this host serves 0.2.0 and 0.1.0"
+        );
+        assert!(matches!(
+            of("0.1.0", "batch-transform"),
+            Err(LoadError::WrongWorld { .. })
+        ));
+    }
+
+    #[test]
+    fn a_mixture_of_versions_is_refused() {
+        let error = classified(&["icehost:strategy/logging@0.1.0"], &[METADATA, MERGE]);
+        assert!(
+            matches!(error, Err(LoadError::WrongVersion { .. })),
+            "{error:?}"
         );
     }
 

@@ -1,31 +1,20 @@
 //! Change detectors.
 
-use std::sync::Arc;
-
 use icehost_plan::{
     ExtractionPlan, Outcome, PlanError, Probe, Table, ValidExtractionPlan, Value, Watermark,
     validate_probes,
 };
 
-use crate::bindings::detector::{ChangeDetector as Functions, ChangeDetectorPre};
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
+
 use crate::bindings::{detection, types};
-use crate::call::{Guest, Running};
-use crate::strategy::World;
+use crate::functions::{ADVANCE, Function, PLAN_EXTRACTION, PROBES, Returned};
 use crate::{Operation, Options, Strategy, StrategyError, convert};
 
 /// A strategy that decides which rows changed.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct ChangeDetector {
     strategy: Strategy,
-    world: ChangeDetectorPre<Guest>,
-}
-
-impl std::fmt::Debug for ChangeDetector {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("ChangeDetector")
-            .field(&self.strategy)
-            .finish()
-    }
 }
 
 /// What a change detector is shown.
@@ -39,17 +28,9 @@ pub struct Context<'a> {
     pub watermark: Option<&'a Watermark>,
 }
 
-type Returned<T> = Result<T, types::Error>;
-
 impl ChangeDetector {
-    pub(crate) fn new(strategy: &Strategy) -> Option<Self> {
-        match strategy.loaded_world() {
-            World::ChangeDetector(world) => Some(ChangeDetector {
-                strategy: strategy.clone(),
-                world: world.clone(),
-            }),
-            World::Merger(_) => None,
-        }
+    pub(crate) fn new(strategy: Strategy) -> Self {
+        ChangeDetector { strategy }
     }
 
     /// The strategy itself.
@@ -61,13 +42,8 @@ impl ChangeDetector {
     pub async fn probes(&self, context: &Context<'_>) -> Result<Vec<Probe>, StrategyError> {
         let operation = Operation::Probes;
         let shown = self.shown(context)?;
-        let probes = self
-            .call(operation, context.table, move |guest, store| {
-                Box::pin(async move {
-                    let functions = guest.icehost_strategy_change_detection();
-                    functions.call_probes(store, &shown).await
-                })
-            })
+        let probes: Vec<detection::Probe> = self
+            .call(operation, context.table, PROBES, (shown,))
             .await?;
         let probes: Vec<Probe> = probes.into_iter().map(convert::probe).collect();
         validate_probes(&probes, context.table).map_err(|e| self.invalid(operation, e))?;
@@ -84,12 +60,7 @@ impl ChangeDetector {
         let shown = self.shown(context)?;
         let readings: Vec<types::Value> = readings.iter().map(convert::value_to_guest).collect();
         let plan = self
-            .call(operation, context.table, move |guest, store| {
-                Box::pin(async move {
-                    let functions = guest.icehost_strategy_change_detection();
-                    functions.call_plan(store, &shown, &readings).await
-                })
-            })
+            .call(operation, context.table, PLAN_EXTRACTION, (shown, readings))
             .await?;
         convert::extraction_plan(plan)
             .and_then(|plan: ExtractionPlan| plan.validate(context.table))
@@ -106,12 +77,7 @@ impl ChangeDetector {
         let shown = self.shown(context)?;
         let outcome = convert::outcome_to_guest(outcome);
         let watermark = self
-            .call(operation, context.table, move |guest, store| {
-                Box::pin(async move {
-                    let functions = guest.icehost_strategy_change_detection();
-                    functions.call_advance(store, &shown, &outcome).await
-                })
-            })
+            .call(operation, context.table, ADVANCE, (shown, outcome))
             .await?;
         let watermark = convert::watermark(watermark).map_err(|e| self.invalid(operation, e))?;
         watermark
@@ -120,44 +86,27 @@ impl ChangeDetector {
         Ok(watermark)
     }
 
-    fn shown(&self, context: &Context<'_>) -> Result<Arc<detection::Context>, StrategyError> {
-        let options = context.options.text_for(&self.strategy).ok_or_else(|| {
-            self.strategy
-                .refused(vec!["they were checked for another strategy".to_owned()])
-        })?;
-        Ok(Arc::new(detection::Context {
+    fn shown(&self, context: &Context<'_>) -> Result<detection::Context, StrategyError> {
+        Ok(detection::Context {
             table: convert::table_to_guest(context.table),
-            options: options.to_owned(),
+            options: self.strategy.options_text(context.options)?,
             watermark: context.watermark.map(convert::watermark_to_guest),
-        }))
+        })
     }
 
-    async fn call<T, F>(
+    async fn call<P, T>(
         &self,
         operation: Operation,
         table: &Table,
-        function: F,
+        function: Function,
+        parameters: P,
     ) -> Result<T, StrategyError>
     where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        (Returned<T>,): ComponentNamedList + Lift + Send + Sync + 'static,
         T: Send,
-        F: for<'s> FnOnce(
-                &'s Functions,
-                &'s mut wasmtime::Store<Guest>,
-            ) -> Running<'s, Returned<T>>
-            + Send
-            + 'static,
     {
-        let world = self.world.clone();
-        let returned = self
-            .strategy
-            .sandbox()
-            .call(operation, move |store| {
-                Box::pin(async move {
-                    let guest = world.instantiate_async(&mut *store).await?;
-                    function(&guest, store).await
-                })
-            })
-            .await?;
+        let returned: Returned<T> = self.strategy.call(operation, function, parameters).await?;
         returned.map_err(|e| {
             convert::failure(&self.strategy, operation, e, |column| {
                 table.columns.get(column as usize).map(|c| c.name.clone())

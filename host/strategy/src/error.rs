@@ -19,6 +19,10 @@ pub enum Operation {
     Plan,
     /// `change-detection.advance`
     Advance,
+    /// `batch-transform.open`
+    Open,
+    /// `batch-transform.apply`
+    Apply,
 }
 
 impl fmt::Display for Operation {
@@ -28,6 +32,8 @@ impl fmt::Display for Operation {
             Operation::Probes => "choosing probes",
             Operation::Plan => "planning",
             Operation::Advance => "advancing the watermark",
+            Operation::Open => "declaring its columns",
+            Operation::Apply => "transforming a batch",
         })
     }
 }
@@ -50,6 +56,8 @@ pub enum TrapReason {
     Aborted(Option<String>),
     /// It broke a rule of WebAssembly or of the component model.
     Fault(String),
+    /// An earlier call of the same instance went wrong, or was given up.
+    Gone,
 }
 
 impl fmt::Display for TrapReason {
@@ -67,6 +75,7 @@ impl fmt::Display for TrapReason {
             TrapReason::Aborted(None) => f.write_str("it aborted without a message"),
             TrapReason::Aborted(Some(message)) => write!(f, "it aborted: {message}"),
             TrapReason::Fault(reason) => f.write_str(reason),
+            TrapReason::Gone => f.write_str("an earlier call had not ended as it should"),
         }
     }
 }
@@ -107,7 +116,7 @@ pub enum StrategyError {
         /// What is wrong.
         error: LoadError,
     },
-    /// It is a strategy of the other kind.
+    /// It is a strategy of another kind.
     #[error("'{strategy}' is a {is}, and a {wanted} is wanted here")]
     WrongKind {
         /// The strategy.
@@ -175,6 +184,7 @@ impl StrategyError {
             StrategyError::WrongKind { is, .. } => Some(match is {
                 Kind::ChangeDetector => "give it with --strategy".to_owned(),
                 Kind::Merger => "give it with --merge or --lake-merge".to_owned(),
+                Kind::BatchTransformer => "give it with --transform".to_owned(),
             }),
             StrategyError::Options { available, .. } => Some(listed(available)),
             StrategyError::Failure {

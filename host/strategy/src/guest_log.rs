@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::bindings::logging::{Host, Level};
+use crate::bindings::previous::logging as previous;
 use crate::guest_text::shown_up_to;
 use crate::limits::Limits;
 
@@ -97,5 +98,31 @@ impl Host for GuestLog {
     ) -> wasmtime::Result<()> {
         self.write(level, &message, &fields);
         Ok(())
+    }
+}
+
+/// The same for components of the previous version, whose levels are a type of their own.
+impl previous::Host for GuestLog {
+    fn enabled(&mut self, level: previous::Level) -> wasmtime::Result<bool> {
+        Host::enabled(self, present(level))
+    }
+
+    fn log(
+        &mut self,
+        level: previous::Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
+        Host::log(self, present(level), message, fields)
+    }
+}
+
+fn present(level: previous::Level) -> Level {
+    match level {
+        previous::Level::Trace => Level::Trace,
+        previous::Level::Debug => Level::Debug,
+        previous::Level::Info => Level::Info,
+        previous::Level::Warn => Level::Warn,
+        previous::Level::Error => Level::Error,
     }
 }

@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
-use crate::bindings::detector::exports::icehost::strategy::metadata::Description as DescriptionRecord;
-use crate::bindings::{detector, merger};
+use crate::bindings::{logging, metadata, previous, types};
 use crate::call::{Guest, Sandbox};
-use crate::contract::{self, Kind};
+use crate::contract::{self, Surface, Version};
 use crate::description::Description;
+use crate::functions::{self, DESCRIBE};
+use crate::guest_log::GuestLog;
 use crate::load_error::reason;
 use crate::runtime::Shared;
-use crate::strategy::{Loaded, World};
+use crate::strategy::Loaded;
 use crate::{Limits, LoadError, Operation, Strategy, StrategyError};
 
 /// Longest that a component may take to compile, and how much longer for each MiB. A shipped one takes some
@@ -57,10 +58,10 @@ pub(crate) async fn load(
         .await
         .map_err(refused)?;
     let surface = contract::check(&component, &shared.engine).map_err(refused)?;
-    let world = prepare(&shared.engine, &component, surface.kind)
+    let linked = link(&shared.engine, &component, surface.version)
         .map_err(|e| refused(LoadError::Contract { reason: reason(&e) }))?;
     let sandbox = Sandbox::new(Arc::clone(shared), name);
-    let description = describe(&sandbox, &world)
+    let description = describe(&sandbox, &linked, &surface)
         .await?
         .map_err(|e| refused(LoadError::Contract { reason: reason(&e) }))?;
     let description = Description::check(
@@ -72,7 +73,7 @@ pub(crate) async fn load(
     .map_err(|reason| refused(LoadError::Description { reason }))?;
     Ok(Strategy::new(Loaded {
         sandbox,
-        world,
+        linked,
         surface,
         description,
         digest,
@@ -151,69 +152,49 @@ async fn compile(
     }
 }
 
-/// Links what is granted and finds the contract's functions.
-fn prepare(engine: &Engine, component: &Component, kind: Kind) -> wasmtime::Result<World> {
+/// Links what is granted, under the names of the version that the component is made for.
+fn link(
+    engine: &Engine,
+    component: &Component,
+    version: Version,
+) -> wasmtime::Result<InstancePre<Guest>> {
     let mut linker: Linker<Guest> = Linker::new(engine);
-    crate::bindings::types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
-    crate::bindings::logging::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| &mut guest.log)?;
-    let linked = linker.instantiate_pre(component)?;
-    Ok(match kind {
-        Kind::ChangeDetector => World::ChangeDetector(detector::ChangeDetectorPre::new(linked)?),
-        Kind::Merger => World::Merger(merger::MergerPre::new(linked)?),
-    })
-}
-
-/// What `describe` returned, in the types of one world; or why the functions are not the contract's.
-type Described = Result<DescriptionRecord, wasmtime::Error>;
-
-async fn describe(sandbox: &Sandbox, world: &World) -> Result<Described, StrategyError> {
-    let operation = Operation::Describe;
-    match world {
-        World::ChangeDetector(world) => {
-            let world = world.clone();
-            sandbox
-                .call(operation, move |store| {
-                    Box::pin(async move {
-                        let linked = world.instance_pre();
-                        let instance = linked.instantiate_async(&mut *store).await?;
-                        let functions = detector::ChangeDetectorIndices::new(linked)
-                            .and_then(|indices| indices.load(&mut *store, &instance));
-                        match functions {
-                            Ok(guest) => {
-                                let metadata = guest.icehost_strategy_metadata();
-                                metadata.call_describe(store).await.map(Ok)
-                            }
-                            Err(mismatch) => Ok(Err(mismatch)),
-                        }
-                    })
-                })
-                .await
+    fn log(guest: &mut Guest) -> &mut GuestLog {
+        &mut guest.log
+    }
+    match version {
+        Version::Present => {
+            types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+            logging::add_to_linker::<_, HasSelf<_>>(&mut linker, log)?;
         }
-        World::Merger(world) => {
-            let world = world.clone();
-            sandbox
-                .call(operation, move |store| {
-                    Box::pin(async move {
-                        let linked = world.instance_pre();
-                        let instance = linked.instantiate_async(&mut *store).await?;
-                        let functions = merger::MergerIndices::new(linked)
-                            .and_then(|indices| indices.load(&mut *store, &instance));
-                        match functions {
-                            Ok(guest) => {
-                                let metadata = guest.icehost_strategy_metadata();
-                                let described = metadata.call_describe(store).await?;
-                                Ok(Ok(DescriptionRecord {
-                                    name: described.name,
-                                    version: described.version,
-                                    summary: described.summary,
-                                    options_schema: described.options_schema,
-                                }))
-                            }
-                            Err(mismatch) => Ok(Err(mismatch)),
-                        }
-                    })
-                })
-                .await
+        Version::Previous => {
+            // Types only, which is no capability
+            linker.instance(&version.interface("types"))?;
+            previous::logging::add_to_linker::<_, HasSelf<_>>(&mut linker, log)?;
         }
     }
+    linker.instantiate_pre(component)
+}
+
+/// What `describe` returned; or why the functions are not the contract's.
+type Described = Result<metadata::Description, wasmtime::Error>;
+
+async fn describe(
+    sandbox: &Sandbox,
+    linked: &InstancePre<Guest>,
+    surface: &Surface,
+) -> Result<Described, StrategyError> {
+    let (linked, kind, version) = (linked.clone(), surface.kind, surface.version);
+    sandbox
+        .call(Operation::Describe, move |store| {
+            Box::pin(async move {
+                let instance = linked.instantiate_async(&mut *store).await?;
+                if let Err(mismatch) = functions::check(&instance, store, kind, version) {
+                    return Ok(Err(mismatch));
+                }
+                let describe = DESCRIBE.of::<(), _>(&instance, &mut *store, version)?;
+                Ok(Ok(describe.call_async(store, ()).await?.0))
+            })
+        })
+        .await
 }

@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::CONTRACT_VERSION;
 use crate::guest_text::{shown, shown_up_to};
+use crate::{CONTRACT_VERSION, PREVIOUS_CONTRACT_VERSION};
 
 /// Why bytes are not a strategy that this host runs.
 #[derive(Debug, thiserror::Error)]
@@ -55,10 +55,12 @@ pub enum LoadError {
     },
     /// A component, but no strategy.
     #[error(
-        "the component is not a strategy: it exports {}; a change detector exports {}, a merger {}",
+        "the component is not a strategy: it exports {}; a strategy exports {} and one of {}, {} and {}",
         listed(.exports),
+        wanted("metadata"),
         wanted("change-detection"),
-        wanted("merge")
+        wanted("merge"),
+        wanted("batch-transform")
     )]
     WrongWorld {
         /// What it exports.
@@ -66,7 +68,7 @@ pub enum LoadError {
     },
     /// A strategy for another version of the contract.
     #[error(
-        "the component is made for icehost:strategy@{}; this host serves {CONTRACT_VERSION}",
+        "the component is made for icehost:strategy@{}; this host serves {CONTRACT_VERSION} and {PREVIOUS_CONTRACT_VERSION}",
         shown_up_to(.targeted, 64)
     )]
     WrongVersion {
@@ -161,9 +163,7 @@ fn listed(names: &[String]) -> String {
 }
 
 fn wanted(interface: &str) -> String {
-    format!(
-        "icehost:strategy/metadata@{CONTRACT_VERSION} and icehost:strategy/{interface}@{CONTRACT_VERSION}"
-    )
+    format!("icehost:strategy/{interface}@{CONTRACT_VERSION}")
 }
 
 /// An engine's error on one line, fit to be shown.

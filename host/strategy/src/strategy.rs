@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bindings::{detector, merger};
+use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower};
+
 use crate::call::{Guest, Sandbox};
-use crate::contract::{CONTRACT_VERSION, Kind, Surface};
+use crate::contract::{Kind, Surface, Version};
 use crate::description::Description;
+use crate::functions::Function;
 use crate::options_schema::OptionsSchema;
-use crate::{ChangeDetector, Merger, StrategyError, Usage};
+use crate::{BatchTransformer, ChangeDetector, Merger, Operation, Options, StrategyError, Usage};
 
 /// A strategy, checked and compiled. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -18,7 +20,7 @@ pub struct Strategy {
 
 pub(crate) struct Loaded {
     pub(crate) sandbox: Sandbox,
-    pub(crate) world: World,
+    pub(crate) linked: InstancePre<Guest>,
     pub(crate) surface: Surface,
     pub(crate) description: Description,
     pub(crate) digest: [u8; 32],
@@ -34,12 +36,6 @@ impl std::fmt::Debug for Loaded {
             .field("description", &self.description)
             .finish_non_exhaustive()
     }
-}
-
-/// The contract's functions, ready to be instantiated.
-pub(crate) enum World {
-    ChangeDetector(detector::ChangeDetectorPre<Guest>),
-    Merger(merger::MergerPre<Guest>),
 }
 
 impl Strategy {
@@ -69,12 +65,14 @@ impl Strategy {
         &self.loaded.description.options
     }
 
-    /// Its world, with the contract's version: `icehost:strategy/merger@0.1.0`.
+    /// Its world, with the contract's version: `icehost:strategy/merger@0.2.0`.
     pub fn world(&self) -> String {
-        format!(
-            "icehost:strategy/{}@{CONTRACT_VERSION}",
-            self.kind().world()
-        )
+        self.version().interface(self.kind().world())
+    }
+
+    /// Which version of the contract it is made for.
+    pub(crate) fn version(&self) -> Version {
+        self.loaded.surface.version
     }
 
     /// The full names of what it imports.
@@ -117,22 +115,72 @@ impl Strategy {
         self.loaded.sandbox.shared.counters.take()
     }
 
-    /// The strategy as a change detector; an error if it is a merger.
+    /// The strategy as a change detector; an error if it is none.
     pub fn as_change_detector(&self) -> Result<ChangeDetector, StrategyError> {
-        ChangeDetector::new(self).ok_or_else(|| self.wrong_kind(Kind::ChangeDetector))
+        self.of_kind(Kind::ChangeDetector).map(ChangeDetector::new)
     }
 
-    /// The strategy as a merger; an error if it is a change detector.
+    /// The strategy as a merger; an error if it is none.
     pub fn as_merger(&self) -> Result<Merger, StrategyError> {
-        Merger::new(self).ok_or_else(|| self.wrong_kind(Kind::Merger))
+        self.of_kind(Kind::Merger).map(Merger::new)
+    }
+
+    /// The strategy as a batch transformer; an error if it is none.
+    pub fn as_batch_transformer(&self) -> Result<BatchTransformer, StrategyError> {
+        self.of_kind(Kind::BatchTransformer)
+            .map(BatchTransformer::new)
+    }
+
+    fn of_kind(&self, wanted: Kind) -> Result<Strategy, StrategyError> {
+        match self.kind() == wanted {
+            true => Ok(self.clone()),
+            false => Err(StrategyError::WrongKind {
+                strategy: self.name().to_owned(),
+                is: self.kind(),
+                wanted,
+            }),
+        }
     }
 
     pub(crate) fn sandbox(&self) -> &Sandbox {
         &self.loaded.sandbox
     }
 
-    pub(crate) fn loaded_world(&self) -> &World {
-        &self.loaded.world
+    pub(crate) fn linked(&self) -> &InstancePre<Guest> {
+        &self.loaded.linked
+    }
+
+    /// Calls a function in a fresh sandbox.
+    pub(crate) async fn call<P, R>(
+        &self,
+        operation: Operation,
+        function: Function,
+        parameters: P,
+    ) -> Result<R, StrategyError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        (R,): ComponentNamedList + Lift + Send + Sync + 'static,
+        R: Send,
+    {
+        let linked = self.linked().clone();
+        let version = self.version();
+        self.sandbox()
+            .call(operation, move |store| {
+                Box::pin(async move {
+                    let instance = linked.instantiate_async(&mut *store).await?;
+                    let function = function.of::<P, R>(&instance, &mut *store, version)?;
+                    Ok(function.call_async(store, parameters).await?.0)
+                })
+            })
+            .await
+    }
+
+    /// The text of options that were checked for this strategy.
+    pub(crate) fn options_text(&self, options: &Options) -> Result<String, StrategyError> {
+        options
+            .text_for(self)
+            .map(str::to_owned)
+            .ok_or_else(|| self.refused(vec!["they were checked for another strategy".to_owned()]))
     }
 
     pub(crate) fn refused(&self, problems: Vec<String>) -> StrategyError {
@@ -140,14 +188,6 @@ impl Strategy {
             strategy: self.name().to_owned(),
             problems,
             available: self.options_schema().options().to_vec(),
-        }
-    }
-
-    fn wrong_kind(&self, wanted: Kind) -> StrategyError {
-        StrategyError::WrongKind {
-            strategy: self.name().to_owned(),
-            is: self.kind(),
-            wanted,
         }
     }
 }

@@ -179,7 +179,10 @@ fn request(from: Option<i64>, to: i64, lake: &Table, takes: &[Taken]) -> Changes
 
 /// The delta under the target's spelling of its columns.
 fn delta(changes: &ChangePlan, takes: &[Taken]) -> Delta {
-    let mut delta = changes.delta();
+    let mut delta = Delta {
+        run_time: crate::run_time::now(),
+        ..changes.delta()
+    };
     for (column, taken) in delta.columns.iter_mut().zip(takes) {
         *column = taken.column.clone();
     }
@@ -202,6 +205,7 @@ pub(crate) fn expected_delta(takes: &[Taken], from: Option<i64>, rows: u64) -> D
         },
         columns,
         rows,
+        run_time: crate::run_time::now(),
     }
 }
 

@@ -17,15 +17,10 @@ impl Merger for AppendOnly {
 
     fn plan(context: &MergeContext<NoOptions>) -> Result<MergePlan, Error> {
         let add = Clause::not_matched(Action::WriteAll);
-        Ok(MergePlan {
-            keys: Vec::new(),
-            deduplicate: Vec::new(),
-            clauses: vec![match context.delta.operation {
-                Some(operation) => add.when(col(operation).ne(lit(DELETE))),
-                None => add,
-            }],
-            mode: WriteMode::Append,
-        })
+        Ok(MergePlan::append(vec![match context.delta.operation {
+            Some(operation) => add.when(col(operation).ne(lit(DELETE))),
+            None => add,
+        }]))
     }
 }
 

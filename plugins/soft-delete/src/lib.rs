@@ -33,12 +33,8 @@ impl Merger for SoftDelete {
     fn plan(context: &MergeContext<SoftDeleteOptions>) -> Result<MergePlan, Error> {
         let tombstone = tombstone(context)?;
         let keys = context.keys(context.options.keys.as_deref())?;
-        Ok(MergePlan {
-            clauses: clauses(context, &tombstone, &keys),
-            keys,
-            deduplicate: Vec::new(),
-            mode: WriteMode::MergeOnRead,
-        })
+        let clauses = clauses(context, &tombstone, &keys);
+        Ok(MergePlan::new(keys, clauses))
     }
 }
 

@@ -58,12 +58,9 @@ impl Merger for Upsert {
     type Options = UpsertOptions;
 
     fn plan(context: &MergeContext<UpsertOptions>) -> Result<MergePlan, Error> {
-        Ok(MergePlan {
-            keys: context.keys(context.options.keys.as_deref())?,
-            deduplicate: newest_first::sort_keys(context)?,
-            clauses: clauses(context),
-            mode: WriteMode::MergeOnRead,
-        })
+        let keys = context.keys(context.options.keys.as_deref())?;
+        let order = newest_first::sort_keys(context)?;
+        Ok(MergePlan::new(keys, clauses(context)).deduplicate(order))
     }
 }
 

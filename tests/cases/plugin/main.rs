@@ -28,7 +28,9 @@ fn the_shipped_strategies_are_listed_with_their_options() {
             "full-refresh",
             "upsert",
             "append-only",
-            "soft-delete"
+            "soft-delete",
+            "mask",
+            "tenant-filter"
         ]
     );
     for strategy in strategies {

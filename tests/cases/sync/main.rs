@@ -11,6 +11,7 @@ mod first_load;
 mod keys;
 mod lake_merge;
 mod strategies;
+mod transforms;
 mod types;
 mod volume;
 mod watermarks;

@@ -1,6 +1,7 @@
 //! `icehost check`: a configuration file, checked as a whole, and that what it names can be reached.
 
 use icehost_config::{Config, Pipeline, Place, Problem, Use};
+use icehost_plan::Table;
 use icehost_sqlserver::{
     ColumnSelection, ConnectOptions, Connection, Endpoint, ErrorKind, SqlServerError,
 };
@@ -8,15 +9,17 @@ use icehost_strategy::Kind;
 
 use crate::args::{CheckArguments, Output};
 use crate::failure::Failure;
-use crate::job::{columns, memory, rules};
+use crate::job::{columns, memory, rules, transforms};
+use crate::registry::{Registry, registered, tell_moved};
 use crate::render::{line, problems};
 use crate::strategies::{Strategies, options, shipped_names};
 
 pub(crate) async fn run(arguments: CheckArguments, output: Output) -> Result<(), Failure> {
     let file = &arguments.config;
     let config = Config::read(file, &shipped_names()).map_err(|found| problems(file, &found))?;
+    let registry = Registry::of(&config, &arguments.cache, arguments.offline);
     let mut check = Check {
-        strategies: Strategies::new(&arguments.cache),
+        strategies: Strategies::with_registry(&arguments.cache, &registry),
         unreachable: Vec::new(),
         found: Vec::new(),
     };
@@ -25,6 +28,9 @@ pub(crate) async fn run(arguments: CheckArguments, output: Output) -> Result<(),
         if !arguments.offline {
             check.tables(pipeline).await;
         }
+    }
+    if !arguments.offline {
+        tags(&config, &registry).await;
     }
     if !check.found.is_empty() {
         check.found.sort_by(|a, b| a.place.cmp(&b.place));
@@ -53,6 +59,19 @@ pub(crate) async fn run(arguments: CheckArguments, output: Output) -> Result<(),
     Ok(())
 }
 
+/// Says which tags name something else than what is locked. That is no mistake: what is locked stays in use.
+async fn tags(config: &Config, registry: &Registry) {
+    for registered in config.registries().components.iter().filter_map(registered) {
+        let locked = registry
+            .lock()
+            .ok()
+            .and_then(|lock| lock.get(&registered.reference));
+        if let (Some(locked), Some(now)) = (locked, registry.moved(registered).await) {
+            tell_moved(&registered.reference, locked, now);
+        }
+    }
+}
+
 struct Check {
     strategies: Strategies,
     /// Servers and databases that could not be reached; each is told once.
@@ -79,6 +98,9 @@ impl Check {
         if let Some(lake_merge) = &pipeline.lake_merge {
             self.strategy(lake_merge, Kind::Merger).await;
         }
+        for transform in &pipeline.transforms {
+            self.strategy(transform, Kind::BatchTransformer).await;
+        }
         if let Err(error) = memory(pipeline).divide(0) {
             self.failed(pipeline.place.as_ref(), error);
         }
@@ -96,6 +118,7 @@ impl Check {
         let fits = match kind {
             Kind::ChangeDetector => strategy.as_change_detector().map(drop),
             Kind::Merger => strategy.as_merger().map(drop),
+            Kind::BatchTransformer => strategy.as_batch_transformer().map(drop),
         };
         // The options of a strategy of the wrong kind say nothing.
         let fits = match fits {
@@ -117,6 +140,7 @@ impl Check {
                     if let Err(failure) = fits {
                         self.failed(pipeline.place.as_ref(), failure);
                     }
+                    self.transforms(pipeline, &table.table).await;
                 }
             }
         }
@@ -133,6 +157,18 @@ impl Check {
                 Err(error) => self.table(pipeline, "target", error),
                 Ok(_) => {}
             }
+        }
+    }
+
+    /// That the transformers open on the table. What is wrong with the components has been told.
+    async fn transforms(&mut self, pipeline: &Pipeline, table: &Table) {
+        let Ok(transforms) = transforms(&mut self.strategies, pipeline).await else {
+            return;
+        };
+        if let Err(error) = transforms.open(table).await {
+            let used = pipeline.transforms.first();
+            let place = used.and_then(|used| used.place.as_ref());
+            self.failed(place.or(pipeline.place.as_ref()), error);
         }
     }
 

@@ -177,6 +177,7 @@ impl ChangePlan {
             contents: self.contents,
             operation,
             rows: self.stats().rows,
+            run_time: 0,
         }
     }
 

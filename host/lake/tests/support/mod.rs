@@ -120,6 +120,7 @@ pub fn delta_like(target: &Table) -> Delta {
         contents: Contents::Upserts,
         operation: None,
         rows: 0,
+        run_time: 0,
     }
 }
 
@@ -134,6 +135,7 @@ pub fn clause(occasion: Occasion, action: Action) -> Clause {
 pub fn append_plan() -> MergePlan {
     MergePlan {
         keys: vec![],
+        among: None,
         deduplicate: vec![],
         clauses: vec![clause(Occasion::NotMatched, Action::WriteAll)],
         mode: WriteMode::Append,
@@ -149,6 +151,7 @@ pub fn upsert_plan(keys: &[u32]) -> MergePlan {
                 target: key,
             })
             .collect(),
+        among: None,
         deduplicate: vec![],
         clauses: vec![
             clause(Occasion::Matched, Action::WriteAll),

@@ -2,13 +2,17 @@
 
 use icehost_plan::extraction::MAX_LIST;
 use icehost_plan::{
-    Action, Assignment, Clause, Contents, Delta, KeyPair, MergePlan, Occasion, PlanError, WriteMode,
+    Action, Assignment, Clause, Contents, Delta, KeyPair, MergePlan, Occasion, PlanError,
+    Succession, WriteMode,
 };
 
 use super::expression::{expression, sort_key};
 use super::table::column_to_guest;
 use super::value::bounded;
 use crate::bindings::merge as wit;
+
+/// Columns that a table of SQL Server's has at most (T-SQL reference, "Maximum capacity specifications").
+pub(super) const MOST_COLUMNS: usize = 1024;
 
 pub(crate) fn delta_to_guest(delta: &Delta) -> wit::Delta {
     wit::Delta {
@@ -20,6 +24,7 @@ pub(crate) fn delta_to_guest(delta: &Delta) -> wit::Delta {
         },
         operation: delta.operation,
         rows: delta.rows,
+        run_time: delta.run_time,
     }
 }
 
@@ -32,6 +37,11 @@ pub(crate) fn merge_plan(plan: wit::MergePlan) -> Result<MergePlan, PlanError> {
                 target: key.target,
             })
             .collect(),
+        among: plan
+            .among
+            .map(expression)
+            .transpose()
+            .map_err(|e| e.at("among"))?,
         deduplicate: bounded("deduplicate", plan.deduplicate, MAX_LIST)?
             .into_iter()
             .map(sort_key)
@@ -63,16 +73,22 @@ fn clause(clause: wit::Clause) -> Result<Clause, PlanError> {
             .map_err(|e| e.at("condition"))?,
         action: match clause.action {
             wit::Action::WriteAll => Action::WriteAll,
-            wit::Action::Write(assignments) => Action::Write(
-                assignments
-                    .into_iter()
-                    .map(assignment)
-                    .collect::<Result<_, _>>()?,
-            ),
+            wit::Action::Write(written) => Action::Write(assignments(written)?),
             wit::Action::Delete => Action::Delete,
             wit::Action::Skip => Action::Skip,
+            wit::Action::Supersede(succession) => Action::Supersede(Succession {
+                old: assignments(succession.old)?,
+                new: assignments(succession.new)?,
+            }),
         },
     })
+}
+
+fn assignments(written: Vec<wit::Assignment>) -> Result<Vec<Assignment>, PlanError> {
+    bounded("write", written, MOST_COLUMNS)?
+        .into_iter()
+        .map(assignment)
+        .collect()
 }
 
 fn assignment(assignment: wit::Assignment) -> Result<Assignment, PlanError> {

@@ -7,7 +7,9 @@ mod detection;
 mod expression;
 mod failure;
 mod merge;
+pub(crate) mod previous;
 mod table;
+mod transform;
 mod value;
 
 pub(crate) use detection::{
@@ -16,4 +18,5 @@ pub(crate) use detection::{
 pub(crate) use failure::{failure, shown_plan_error};
 pub(crate) use merge::{delta_to_guest, merge_plan};
 pub(crate) use table::table_to_guest;
+pub(crate) use transform::transformation;
 pub(crate) use value::value_to_guest;

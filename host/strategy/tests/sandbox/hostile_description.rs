@@ -14,9 +14,9 @@ fn merger(describe: &str, more: &str, pages: u32) -> Vec<u8> {
             (memory (export "memory") {pages})
             {more}
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 4096)
-            (func (export "icehost:strategy/metadata@0.1.0#describe") (result i32) {describe})
-            (func (export "icehost:strategy/merge@0.1.0#plan")
-                (param i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32 i32 i64 i32 i32) (result i32)
+            (func (export "icehost:strategy/metadata@0.2.0#describe") (result i32) {describe})
+            (func (export "icehost:strategy/merge@0.2.0#plan")
+                (param i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)
                 unreachable))"#
     );
     from_wat(&text, &world(&[CONTRACT], "merger"))

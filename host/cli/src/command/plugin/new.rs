@@ -100,7 +100,7 @@ fn files(kind: &str, language: &str) -> Vec<(String, &'static str)> {
         }
     }
     for &(path, text) in SDK {
-        let contract = path.starts_with("wit/") && !path.ends_with(".md");
+        let contract = path == "wit/strategy.wit";
         // The Rust SDK finds the contract beside its own directory.
         if contract || language == "rust" {
             files.push((path.to_owned(), text));

@@ -1,6 +1,6 @@
 //! The clauses of a plan, sorted by occasion and turned into T-SQL's actions.
 
-use icehost_plan::{Action, Clause, LogicalType, Occasion, ValidMergePlan};
+use icehost_plan::{Action, Clause, LogicalType, Occasion, Succession, ValidMergePlan};
 
 use super::Context;
 use crate::error::{Result, SqlServerError};
@@ -222,7 +222,11 @@ fn assignments(
     match &clause.action {
         Action::Delete | Action::Skip => Ok(Vec::new()),
         Action::WriteAll => by_name(context, clause.occasion),
-        Action::Write(assignments) => {
+        // The new row is added by a statement of its own.
+        Action::Write(assignments)
+        | Action::Supersede(Succession {
+            old: assignments, ..
+        }) => {
             let mut written = Vec::with_capacity(assignments.len());
             for assignment in assignments {
                 let column = context.target.column(assignment.target)?;

@@ -31,12 +31,8 @@ impl Merger for {{Type}} {
         }
         clauses.push(Clause::matched(Action::WriteAll));
         clauses.push(Clause::not_matched(Action::WriteAll));
-        Ok(MergePlan {
-            keys: context.keys(context.options.keys.as_deref())?,
-            deduplicate: Vec::new(),
-            clauses,
-            mode: WriteMode::MergeOnRead,
-        })
+        let keys = context.keys(context.options.keys.as_deref())?;
+        Ok(MergePlan::new(keys, clauses))
     }
 }
 
