@@ -12,8 +12,8 @@ use crate::{detector, transformer};
 pub struct Timing {
     /// The case's name.
     pub name: String,
-    /// Calls into the strategy in one run: three for a change detector and one for a merger, each in a fresh
-    /// sandbox; two for a transformer, in one.
+    /// Calls into the strategy in one run, each in a fresh sandbox: three for a change detector, one for a
+    /// merger. A batch transformer is opened and applied to the case's rows, both in the same.
     pub calls: u32,
     /// The median of the runs.
     pub median: Duration,

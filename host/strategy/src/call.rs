@@ -122,6 +122,10 @@ impl Session {
         let started = Instant::now();
         let deadline = shared.limits.deadline;
         store.data_mut().ends = started + deadline;
+        if shared.count_fuel {
+            // It cannot fail where the engine counts.
+            let _ = store.set_fuel(u64::MAX);
+        }
         store.set_epoch_deadline(1);
         if shared.count_fuel {
             // It cannot fail where the engine counts.

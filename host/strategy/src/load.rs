@@ -20,9 +20,10 @@ use crate::runtime::Shared;
 use crate::strategy::Loaded;
 use crate::{Limits, LoadError, Operation, Strategy, StrategyError};
 
-/// Longest that a component may take to compile; a shipped one takes some 50 ms, one with an interpreter in it
-/// some seconds.
+/// Longest that a component may take to compile, and how much longer for each MiB. A shipped one takes some
+/// 50 ms, one with an interpreter in it some seconds; a busy machine may take ten times as long.
 const COMPILE_LIMIT: Duration = Duration::from_secs(60);
+const COMPILE_LIMIT_PER_MIB: Duration = Duration::from_secs(10);
 
 /// Components from this size on take long enough to compile that people should be told.
 const LARGE: usize = 4 << 20;
@@ -118,6 +119,8 @@ async fn compile(
 ) -> Result<(Component, bool), LoadError> {
     let shared = Arc::clone(shared);
     let name = name.to_owned();
+    let mib = u32::try_from(bytes.len() >> 20).unwrap_or(u32::MAX);
+    let limit = COMPILE_LIMIT.saturating_add(COMPILE_LIMIT_PER_MIB.saturating_mul(mib));
     let compiling = tokio::task::spawn_blocking(move || {
         let cache = shared.cache.as_ref();
         if let Some(component) = cache.and_then(|cache| cache.get(&shared.engine, &digest)) {
@@ -126,8 +129,7 @@ async fn compile(
         if bytes.len() >= LARGE {
             tracing::info!(
                 target: "icehost::compile",
-                "compiling {name}, {} MiB; {}",
-                bytes.len() >> 20,
+                "compiling {name}, {mib} MiB; {}",
                 match cache {
                     Some(_) => "the next run takes it from the cache",
                     None => "without a cache, in every run",
@@ -141,14 +143,12 @@ async fn compile(
         }
         Ok((component, false))
     });
-    match tokio::time::timeout(COMPILE_LIMIT, compiling).await {
+    match tokio::time::timeout(limit, compiling).await {
         Ok(Ok(compiled)) => compiled,
         Ok(Err(interrupted)) => Err(LoadError::Interrupted {
             reason: interrupted.to_string(),
         }),
-        Err(_) => Err(LoadError::CompileTimeout {
-            limit: COMPILE_LIMIT,
-        }),
+        Err(_) => Err(LoadError::CompileTimeout { limit }),
     }
 }
 

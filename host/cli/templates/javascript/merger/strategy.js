@@ -38,6 +38,7 @@ export const merge = {
     clauses.push({ occasion: 'not-matched', condition: undefined, action: { tag: 'write-all' } });
     return {
       keys: keyPairs(target, delta, JSON.parse(options).keys),
+      among: undefined,
       deduplicate: [],
       clauses,
       mode: 'merge-on-read',

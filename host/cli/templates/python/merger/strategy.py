@@ -57,6 +57,7 @@ class Merge(exports.Merge):
         clauses.append(Clause(Occasion.NOT_MATCHED, None, Action_WriteAll()))
         return MergePlan(
             keys=key_pairs(target, delta, json.loads(options).get("keys")),
+            among=None,
             deduplicate=[],
             clauses=clauses,
             mode=WriteMode.MERGE_ON_READ,
