@@ -26,7 +26,8 @@ fn the_shipped_strategies_are_listed_with_their_options() {
             "full-refresh",
             "upsert",
             "append-only",
-            "soft-delete"
+            "soft-delete",
+            "scd2"
         ]
     );
     for strategy in strategies {
