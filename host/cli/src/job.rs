@@ -9,7 +9,7 @@ use icehost_sqlserver::ColumnSelection;
 use icehost_sync::{
     ColumnRule, ColumnRules, CommitMode, Detection, DirectoryWatermarks, FirstLoadSettings,
     HashKey, Lake, MemoryBudget, Merging, RetryPolicy, Settings, SnapshotWatermarks, Source,
-    SyncJob, Target, WatermarkStore,
+    SyncJob, Target, Transforming, Transforms, WatermarkStore,
 };
 
 use crate::failure::Failure;
@@ -51,6 +51,7 @@ pub(crate) async fn job(
             name: pipeline.source_name.clone(),
             time_precision: pipeline.time_precision,
             rules: rules(pipeline)?,
+            transforms: transforms(strategies, pipeline).await?,
         },
         detection: Detection { strategy, options },
         lake_merge,
@@ -122,6 +123,20 @@ pub(crate) async fn merging(strategies: &mut Strategies, used: &Use) -> Result<M
     let strategy = strategies.merger(&used.component).await?;
     let options = options(strategy.strategy(), used)?;
     Ok(Merging { strategy, options })
+}
+
+/// The transformers of a pipeline with their options checked.
+pub(crate) async fn transforms(
+    strategies: &mut Strategies,
+    pipeline: &Pipeline,
+) -> Result<Transforms, Failure> {
+    let mut transforms = Vec::with_capacity(pipeline.transforms.len());
+    for used in &pipeline.transforms {
+        let strategy = strategies.transformer(&used.component).await?;
+        let options = options(strategy.strategy(), used)?;
+        transforms.push(Transforming { strategy, options });
+    }
+    Ok(Transforms(transforms))
 }
 
 /// Which columns a pipeline carries.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use icehost_config::{Component, GivenOptions, Origin, Use};
 use icehost_strategy::{
-    ChangeDetector, Limits, Merger, Options, Runtime, RuntimeOptions, Strategy,
+    BatchTransformer, ChangeDetector, Limits, Merger, Options, Runtime, RuntimeOptions, Strategy,
 };
 
 use crate::args::CacheArguments;
@@ -61,6 +61,14 @@ impl Strategies {
     /// A merger, for `--merge`.
     pub(crate) async fn merger(&mut self, component: &Component) -> Result<Merger, Failure> {
         Ok(self.load(component).await?.as_merger()?)
+    }
+
+    /// A batch transformer, for `--transform`.
+    pub(crate) async fn transformer(
+        &mut self,
+        component: &Component,
+    ) -> Result<BatchTransformer, Failure> {
+        Ok(self.load(component).await?.as_batch_transformer()?)
     }
 
     /// Time spent in components so far.

@@ -47,6 +47,8 @@ pub struct Pipeline {
     pub target: Option<Target>,
     /// What becomes of the values of columns, not yet read.
     pub column_rules: Vec<(String, String)>,
+    /// What strategies make of rows on their way to the lake, in this order.
+    pub transforms: Vec<Use>,
     /// Where the key for hashes is kept.
     pub hash_key: Option<KeyPlace>,
     /// What to do with digits that Iceberg cannot hold.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use icehost_lake::{LakeError, LakeTableName};
 use icehost_sqlserver::{TableName, TimePrecision};
+use serde_json::{Map, Value as Json};
 
 use crate::component::is_path;
 use crate::near;
@@ -77,6 +78,7 @@ impl Surroundings<'_> {
             }
         });
         let column_rules = column_rules.collect();
+        let transforms = reading.transforms(findings);
         let names = |key: &str| {
             let names = layers.names(key).and_then(|names| names.value);
             names.map(<[String]>::to_vec).unwrap_or_default()
@@ -101,6 +103,7 @@ impl Surroundings<'_> {
             },
             target: target?,
             column_rules,
+            transforms: transforms?,
             hash_key: match (layers.text("hash-key-env"), layers.text("hash-key-file")) {
                 (Some(name), _) => Some(KeyPlace::Environment(name.value.to_owned())),
                 (None, file) => file.map(|file| KeyPlace::File(path(file))),
@@ -251,6 +254,74 @@ impl<'a> Reading<'a> {
         options: &'static str,
     ) -> Option<Use> {
         let name = self.required(findings, key)?;
+        let given = self.layers.options(options);
+        let place = self.layers.at(options);
+        self.used(findings, name, given, place)
+    }
+
+    /// Transformers, in their order; each has the options that stand under its name.
+    fn transforms(&self, findings: &mut Findings<'_>) -> Option<Vec<Use>> {
+        let names = self.layers.names("transform");
+        let at = names.as_ref().map_or(self.section.at, |names| names.at);
+        let names = names.and_then(|names| names.value).unwrap_or_default();
+        self.needs(findings, "transform-options", "transform");
+        let mut options = self.layers.options("transform-options");
+        let options_at = self.layers.at("transform-options");
+        let mut transforms = Vec::with_capacity(names.len());
+        for name in names {
+            let given = match options.remove(name) {
+                None => Map::new(),
+                Some(Json::Object(given)) => given,
+                Some(_) => {
+                    findings.hinted(
+                        options_at.unwrap_or(at),
+                        format!(
+                            "the options of transformer '{}' are no table",
+                            printable(name)
+                        ),
+                        format!(
+                            "write transform-options = {{ {} = {{ … }} }}",
+                            printable(name)
+                        ),
+                    );
+                    continue;
+                }
+            };
+            let name = At {
+                value: name.as_str(),
+                at,
+            };
+            transforms.push(self.used(findings, name, given, options_at));
+        }
+        // A tenant's options for a transformer that its pipeline lacks are a slip; the defaults' are not.
+        if let (Some((name, _)), Some(at)) = (
+            options.iter().next(),
+            Layers(vec![self.section]).at("transform-options"),
+        ) {
+            findings.hinted(
+                at,
+                format!(
+                    "'transform-options' are given for '{}', which is not in 'transform'",
+                    printable(name)
+                ),
+                near::hint(
+                    name,
+                    names.iter().map(String::as_str),
+                    "name it in 'transform'",
+                ),
+            );
+        }
+        transforms.into_iter().collect()
+    }
+
+    /// A component by its name, with options that count more than those of its section.
+    fn used(
+        &self,
+        findings: &mut Findings<'_>,
+        name: At<&str>,
+        overruling: Map<String, Json>,
+        options_at: Option<usize>,
+    ) -> Option<Use> {
         let around = self.surroundings;
         let section = around.strategies.get(name.value);
         let origin = match section {
@@ -270,7 +341,7 @@ impl<'a> Reading<'a> {
         };
         let own = Layers(section.into_iter().collect());
         let mut given = own.options("options");
-        given.extend(self.layers.options(options));
+        given.extend(overruling);
         Some(Use {
             component: Component {
                 name: name.value.to_owned(),
@@ -287,7 +358,7 @@ impl<'a> Reading<'a> {
                 place: Some(findings.place(section.map_or(name.at, |section| section.at))),
             },
             options: GivenOptions::Typed(given),
-            place: Some(findings.place(self.layers.at(options).unwrap_or(name.at))),
+            place: Some(findings.place(options_at.unwrap_or(name.at))),
         })
     }
 }

@@ -91,6 +91,8 @@ pub(crate) const PIPELINE: &[Key] = &[
     key("target-table", Kind::Text),
     key("create-target", Kind::Flag),
     key("column-rules", Kind::Options),
+    key("transform", Kind::Names),
+    key("transform-options", Kind::Options),
     key("hash-key-env", Kind::Text),
     key("hash-key-file", Kind::Text),
     key("time-precision", Kind::Choice(&["truncate", "error"])),

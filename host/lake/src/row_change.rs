@@ -4,7 +4,7 @@ use std::fmt;
 
 use icehost_plan::{
     Action, Clause, Column, Comparison, Delta, Expression, LakeType, LogicalType, MergePlan, Node,
-    Occasion, Side, SortKey, Table, ValidMergePlan, WriteMode,
+    Occasion, Operation, Side, SortKey, Table, ValidMergePlan, Value, WriteMode,
 };
 
 use crate::error::{LakeError, Result};
@@ -98,6 +98,55 @@ impl RowChange {
             delta,
         }
         .lower()
+    }
+
+    /// The same change for a delta that has one more column, an [`Operation`]: a row that says delete takes out
+    /// the table's row with its key, and is itself never written, whatever else the change says of rows.
+    ///
+    /// # Errors
+    /// A change that matches no rows.
+    pub fn with_withdrawals(mut self) -> Result<RowChange> {
+        if self.keys.is_empty() {
+            return Err(LakeError::internal(
+                "rows are to be taken out by a change without a key",
+            ));
+        }
+        let withdrawn = Expression {
+            nodes: vec![
+                Node::Column {
+                    side: Side::Source,
+                    column: self.source.len() as u32,
+                },
+                Node::Literal(Value::Integer(Operation::Delete as i64)),
+                Node::Compare {
+                    op: Comparison::Eq,
+                    left: 0,
+                    right: 1,
+                },
+            ],
+            root: 2,
+        };
+        self.source.push(Delta::operation_column());
+        self.matched.insert(
+            0,
+            Rule {
+                condition: Some(withdrawn.clone()),
+                outcome: Matched::Delete,
+            },
+        );
+        self.not_matched.insert(
+            0,
+            Rule {
+                condition: Some(withdrawn),
+                outcome: NotMatched::Ignore,
+            },
+        );
+        Ok(self)
+    }
+
+    /// Ordinals in the delta of the columns by which rows are matched.
+    pub fn key_columns(&self) -> Vec<u32> {
+        self.keys.iter().map(|key| key.source).collect()
     }
 
     /// Whether the rows of a delta only need to be written where the table has none that they could match.

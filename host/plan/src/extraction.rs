@@ -227,6 +227,14 @@ impl ExtractionPlan {
 pub struct ValidExtractionPlan(ExtractionPlan);
 
 impl ValidExtractionPlan {
+    /// The columns of a table that are read, in the plan's order.
+    pub fn columns_of(&self, table: &Table) -> Vec<Column> {
+        self.columns
+            .iter()
+            .filter_map(|&ordinal| table.columns.get(ordinal as usize).cloned())
+            .collect()
+    }
+
     /// The same rows in whatever order the server finds them.
     #[must_use]
     pub fn unordered(mut self) -> ValidExtractionPlan {

@@ -1,14 +1,15 @@
 //! What changed in the source: watermark, probes, plan.
 
 use icehost_lake::{LakeTable, RowChange};
-use icehost_plan::{Contents, Coverage, Delta, Probe, Table, ValidExtractionPlan, Value};
+use icehost_plan::{Column, Contents, Coverage, Delta, Probe, Table, ValidExtractionPlan, Value};
 use icehost_sqlserver::{ConnectOptions, Connection, ReadConsistency, SqlTable};
 use icehost_strategy::Context;
 
 use crate::error::Doing;
 use crate::layout;
 use crate::watermark_store::StoredWatermark;
-use crate::{Event, Memory, Merging, Observer, Source, SyncError, SyncJob};
+use crate::withdrawals::Withdrawals;
+use crate::{Event, Memory, Merging, Observer, OpenTransforms, Source, SyncError, SyncJob};
 
 /// The source, opened and described.
 pub(crate) struct OpenSource {
@@ -16,6 +17,8 @@ pub(crate) struct OpenSource {
     pub(crate) table: SqlTable,
     /// What the watermark calls it.
     pub(crate) identity: String,
+    /// What becomes of its columns.
+    pub(crate) transforms: OpenTransforms,
 }
 
 impl OpenSource {
@@ -32,11 +35,18 @@ impl OpenSource {
             .name
             .clone()
             .unwrap_or_else(|| format!("{}.{}", table.database, table.name));
+        let transforms = source.transforms.open(&table.table).await?;
         Ok(OpenSource {
             connection,
             table,
             identity,
+            transforms,
         })
+    }
+
+    /// The table as it goes to the lake.
+    pub(crate) fn landing(&self) -> Table {
+        self.transforms.table(&self.table.table)
     }
 
     /// What each connection may take for this table.
@@ -77,6 +87,10 @@ pub(crate) struct LakeChange {
     pub(crate) rows: RowChange,
     /// The delta cannot hold a key twice: the key is the source's own.
     pub(crate) unique_keys: bool,
+    /// The delta's columns, as transformers leave them.
+    pub(crate) columns: Vec<Column>,
+    /// How rows that a transformer drops are taken out; `None` where none is dropped or none can be matched.
+    pub(crate) withdrawals: Option<Withdrawals>,
 }
 
 /// Asks the change detector what to read, and the merger how it lands in the lake. `known` are readings of
@@ -111,7 +125,7 @@ pub(crate) async fn detect(
             .doing(|| format!("probing source table {}", source.table.name))?,
     };
     let plan = detector.plan(&context, &readings).await?;
-    let change = lake_change(&job.lake_merge, &source.table, &plan, lake).await?;
+    let change = lake_change(&job.lake_merge, source, &plan, lake).await?;
     // The server need not sort, a whole table at the first load, where no row can take another's place. Rows
     // then come as they lie, by the clustered index, which also keeps near keys near each other in the lake.
     let plan = match change.unique_keys || !change.rows.has_key() {
@@ -129,25 +143,22 @@ pub(crate) async fn detect(
 
 async fn lake_change(
     merging: &Merging,
-    source: &SqlTable,
+    source: &OpenSource,
     plan: &ValidExtractionPlan,
     lake: &LakeTable,
 ) -> Result<LakeChange, SyncError> {
     let doing = || format!("planning the change to lake table {}", lake.name());
     let description = layout::with_collations(lake, lake.describe().doing(doing)?);
-    let columns: Vec<_> = plan
-        .columns
-        .iter()
-        .filter_map(|&ordinal| source.table.columns.get(ordinal as usize).cloned())
-        .collect();
-    layout::check_source_fits(&source.table.name, &columns, &description)?;
+    let table = &source.table.table;
+    let columns = source.transforms.columns(&plan.columns_of(table));
+    layout::check_source_fits(&table.name, &columns, &description)?;
     let delta = Delta {
         contents: match plan.coverage {
             Coverage::Incremental => Contents::Upserts,
             Coverage::Full => Contents::Snapshot,
         },
         operation: None,
-        rows: source.table.row_estimate.unwrap_or(u64::MAX),
+        rows: table.row_estimate.unwrap_or(u64::MAX),
         run_time: crate::run_time::now(),
         columns,
     };
@@ -156,10 +167,20 @@ async fn lake_change(
         .plan(&description, &delta, &merging.options)
         .await?;
     let keys = || merge_plan.keys.iter().map(|key| key.source);
-    layout::check_keys_fold(&source.table.name, &delta.columns, keys())?;
-    let unique_keys = is_the_key(&source.table, &delta, keys().collect());
-    let rows = RowChange::from_plan(&merge_plan, &description, &delta).doing(doing)?;
-    Ok(LakeChange { rows, unique_keys })
+    layout::check_keys_fold(&table.name, &delta.columns, keys())?;
+    let unique_keys = is_the_key(table, &delta, keys().collect());
+    let mut rows = RowChange::from_plan(&merge_plan, &description, &delta).doing(doing)?;
+    let mut withdrawals = None;
+    if !source.transforms.is_empty() && rows.has_key() {
+        withdrawals = Some(Withdrawals::new(&delta.columns, &rows.key_columns()));
+        rows = rows.with_withdrawals().doing(doing)?;
+    }
+    Ok(LakeChange {
+        rows,
+        unique_keys,
+        columns: delta.columns,
+        withdrawals,
+    })
 }
 
 /// Whether these delta columns contain the source's primary key.

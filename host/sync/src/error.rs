@@ -126,17 +126,6 @@ impl SyncError {
         }
     }
 
-    /// Column rules that could be bound and not applied.
-    pub(crate) fn rules(
-        table: &icehost_sqlserver::SqlTable,
-        error: &dyn std::fmt::Display,
-    ) -> Self {
-        SyncError::settings(
-            format!("applying the column rules of {}: {error}", table.name),
-            "please report this as a defect",
-        )
-    }
-
     /// Another run was faster; starting again is right.
     pub(crate) fn moved() -> Self {
         SyncError::Watermark {

@@ -6,7 +6,9 @@ use icehost_lake::{LakeTableName, Warehouse};
 use icehost_sqlserver::{ColumnSelection, Endpoint, TableName, TimePrecision};
 use icehost_strategy::{ChangeDetector, Merger, Options};
 
-use crate::{ColumnRules, MemoryBudget, RetryPolicy, SnapshotWatermarks, WatermarkStore};
+use crate::{
+    ColumnRules, MemoryBudget, RetryPolicy, SnapshotWatermarks, Transforms, WatermarkStore,
+};
 
 /// Source → lake, and on to a target where there is one.
 pub struct SyncJob {
@@ -55,6 +57,8 @@ pub struct Source {
     pub time_precision: TimePrecision,
     /// What becomes of values before they are written.
     pub rules: ColumnRules,
+    /// What strategies make of rows, after the rules and before they are written.
+    pub transforms: Transforms,
 }
 
 /// A table in a warehouse.

@@ -57,6 +57,9 @@ pub(crate) struct Inputs {
     pub(crate) time_precision: String,
     #[serde(default)]
     pub(crate) column_rules: Vec<String>,
+    /// Strategies that change rows, with their options.
+    #[serde(default)]
+    pub(crate) transforms: Vec<String>,
 }
 
 /// A range and how far it is.
@@ -116,6 +119,7 @@ impl Inputs {
                 "--time-precision",
             ),
             (self.column_rules == now.column_rules, "the column rules"),
+            (self.transforms == now.transforms, "the transformers"),
         ];
         pairs
             .into_iter()

@@ -17,6 +17,7 @@ mod lake_to_target;
 mod layout;
 mod memory;
 mod pipeline;
+mod preparation;
 pub mod preview;
 mod range_scheduler;
 mod range_task;
@@ -26,9 +27,11 @@ mod run_time;
 mod source_to_lake;
 mod target_table;
 mod transfer;
+mod transforms;
 mod watermark_directory;
 mod watermark_record;
 mod watermark_store;
+mod withdrawals;
 
 pub use column_rules::{ColumnRule, ColumnRules, HashKey};
 pub use error::SyncError;
@@ -44,6 +47,7 @@ pub use pipeline::{load, new_run_id, sync};
 pub use preview::Preview;
 pub use report::Report;
 pub use retry::RetryPolicy;
+pub use transforms::{OpenTransforms, Transforming, Transforms};
 pub use watermark_directory::DirectoryWatermarks;
 pub use watermark_record::{
     SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::SyncError;
-use crate::column_rules::BoundRules;
 use crate::error::Doing;
 use crate::failpoint::failpoint;
+use crate::preparation::Preparation;
 use crate::transfer::Transfer;
 
 /// What all ranges of a first load have in common.
@@ -28,7 +28,7 @@ pub(crate) struct RangeContext {
     pub(crate) key: Vec<u32>,
     pub(crate) lake: LakeTable,
     pub(crate) change: RowChange,
-    pub(crate) rules: BoundRules,
+    pub(crate) preparation: Preparation,
     pub(crate) extract: ExtractOptions,
     pub(crate) stage: StageOptions,
     /// Names the files.
@@ -87,7 +87,7 @@ impl RangeContext {
             plan: &plan,
             lake: &self.lake,
             change: &self.change,
-            rules: &self.rules,
+            preparation: &self.preparation,
             extract: self.extract,
             stage: self.stage.clone(),
             run_id: self.run_id,

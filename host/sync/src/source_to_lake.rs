@@ -12,6 +12,7 @@ use crate::error::Doing;
 use crate::failpoint::failpoint;
 use crate::first_load::{Run, route};
 use crate::layout;
+use crate::preparation::Preparation;
 use crate::transfer::Transfer;
 use crate::watermark_record::{
     SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,
@@ -117,7 +118,8 @@ pub(crate) async fn attempt(
         staged,
         watermark: Some(&record),
         summary: Vec::new(),
-        allow_empty: false,
+        // Where a transformer has dropped every row, the source has still been read.
+        allow_empty: true,
         guard: Box::new(|_| Ok(())),
     };
     let before = detected.stored.as_ref().map(|stored| stored.snapshot_id);
@@ -162,7 +164,7 @@ pub(crate) async fn open_lake(job: &SyncJob, source: &OpenSource) -> Result<Lake
     match warehouse.find(name).await.doing(doing)? {
         Some(table) => Ok(table),
         None => {
-            let new = layout::new_lake_table(&source.table.table, &job.source.rules)?;
+            let new = layout::new_lake_table(&source.landing(), &job.source.rules)?;
             warehouse.prepare_create(name, &new).await.doing(doing)
         }
     }
@@ -173,7 +175,7 @@ pub(crate) async fn create_empty(
     job: &SyncJob,
     source: &OpenSource,
 ) -> Result<LakeTable, SyncError> {
-    let new = layout::new_lake_table(&source.table.table, &job.source.rules)?;
+    let new = layout::new_lake_table(&source.landing(), &job.source.rules)?;
     job.lake
         .warehouse
         .create_table(&job.lake.table, &new)
@@ -195,16 +197,13 @@ async fn extract(
         row_estimate: source.table.table.row_estimate,
     });
     let memory = source.memory(job)?;
-    let rules = job
-        .source
-        .rules
-        .bind(&source.table.table, &detected.plan.columns)?;
+    let preparation = Preparation::new(&job.source, &source.table.table, detected)?;
     let transfer = Transfer {
         table: &source.table,
         plan: &detected.plan,
         lake,
         change: &detected.change.rows,
-        rules: &rules,
+        preparation: &preparation,
         extract: extract_options(job, memory),
         stage: StageOptions {
             unique_keys: detected.change.unique_keys,

@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::SyncError;
-use crate::column_rules::BoundRules;
 use crate::error::Doing;
 use crate::failpoint::failpoint;
+use crate::preparation::Preparation;
 
 /// What to read and where it goes.
 pub(crate) struct Transfer<'a> {
@@ -17,7 +17,7 @@ pub(crate) struct Transfer<'a> {
     pub(crate) plan: &'a ValidExtractionPlan,
     pub(crate) lake: &'a LakeTable,
     pub(crate) change: &'a RowChange,
-    pub(crate) rules: &'a BoundRules,
+    pub(crate) preparation: &'a Preparation,
     pub(crate) extract: ExtractOptions,
     pub(crate) stage: StageOptions,
     pub(crate) run_id: Uuid,
@@ -34,6 +34,7 @@ impl Transfer<'_> {
     ) -> Result<(Extracted, Staged), SyncError> {
         let reading = || format!("reading source table {}", self.table.name);
         let writing = || format!("writing files of lake table {}", self.lake.name());
+        let mut preparing = self.preparation.open().await?;
         let mut writer = self
             .lake
             .stage(self.run_id, self.change.clone(), self.stage.clone())
@@ -52,11 +53,9 @@ impl Transfer<'_> {
             rows += batch.num_rows() as u64;
             bytes += batch.get_array_memory_size() as u64;
             // The writer encodes on a thread of its own, while the next batch is read here.
-            let batch = self
-                .rules
-                .apply(batch)
-                .map_err(|error| SyncError::rules(self.table, &error))?;
-            writer.write(batch).await.doing(writing)?;
+            for batch in preparing.batch(batch).await? {
+                writer.write(batch).await.doing(writing)?;
+            }
             failpoint("sync::while-staging")?;
             progress(rows, bytes);
         }

@@ -12,6 +12,7 @@ mod history;
 mod keys;
 mod lake_merge;
 mod strategies;
+mod transforms;
 mod types;
 mod volume;
 mod watermarks;

@@ -98,6 +98,15 @@ pub(crate) struct SyncArguments {
     #[arg(long, value_name = "COLUMN=RULE", value_parser = pair)]
     pub(crate) column_rule: Vec<(String, String)>,
 
+    /// What a strategy makes of rows on their way to the lake: a shipped one (mask, tenant-filter) or a
+    /// component's file; may be repeated, and counts in order
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) transform: Vec<String>,
+
+    /// An option of a transformer, as NAME:KEY=VALUE where there are several; may be repeated
+    #[arg(long, value_name = "[NAME:]KEY=VALUE", value_parser = pair, requires = "transform")]
+    pub(crate) transform_option: Vec<(String, String)>,
+
     /// The environment variable that holds the key for hashes, 16 bytes or more
     #[arg(long, value_name = "NAME")]
     pub(crate) hash_key_env: Option<String>,

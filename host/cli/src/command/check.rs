@@ -1,6 +1,7 @@
 //! `icehost check`: a configuration file, checked as a whole, and that what it names can be reached.
 
 use icehost_config::{Config, Pipeline, Place, Problem, Use};
+use icehost_plan::Table;
 use icehost_sqlserver::{
     ColumnSelection, ConnectOptions, Connection, Endpoint, ErrorKind, SqlServerError,
 };
@@ -8,7 +9,7 @@ use icehost_strategy::Kind;
 
 use crate::args::{CheckArguments, Output};
 use crate::failure::Failure;
-use crate::job::{columns, memory, rules};
+use crate::job::{columns, memory, rules, transforms};
 use crate::render::{line, problems};
 use crate::strategies::{Strategies, options, shipped_names};
 
@@ -79,6 +80,9 @@ impl Check {
         if let Some(lake_merge) = &pipeline.lake_merge {
             self.strategy(lake_merge, Kind::Merger).await;
         }
+        for transform in &pipeline.transforms {
+            self.strategy(transform, Kind::BatchTransformer).await;
+        }
         if let Err(error) = memory(pipeline).divide(0) {
             self.failed(pipeline.place.as_ref(), error);
         }
@@ -118,6 +122,7 @@ impl Check {
                     if let Err(failure) = fits {
                         self.failed(pipeline.place.as_ref(), failure);
                     }
+                    self.transforms(pipeline, &table.table).await;
                 }
             }
         }
@@ -134,6 +139,18 @@ impl Check {
                 Err(error) => self.table(pipeline, "target", error),
                 Ok(_) => {}
             }
+        }
+    }
+
+    /// That the transformers open on the table. What is wrong with the components has been told.
+    async fn transforms(&mut self, pipeline: &Pipeline, table: &Table) {
+        let Ok(transforms) = transforms(&mut self.strategies, pipeline).await else {
+            return;
+        };
+        if let Err(error) = transforms.open(table).await {
+            let used = pipeline.transforms.first();
+            let place = used.and_then(|used| used.place.as_ref());
+            self.failed(place.or(pipeline.place.as_ref()), error);
         }
     }
 

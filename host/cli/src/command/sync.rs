@@ -77,6 +77,7 @@ fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
             .lake_merge
             .map(|name| used(&name, arguments.lake_merge_option, run)),
         target,
+        transforms: transforms(&arguments.transform, arguments.transform_option, run)?,
         column_rules: arguments.column_rule,
         hash_key: match (arguments.hash_key_env, arguments.hash_key_file) {
             (Some(name), _) => Some(KeyPlace::Environment(name)),
@@ -94,6 +95,39 @@ fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
         batch_size: arguments.first_load.batch_size,
         retries: run.retries,
     })
+}
+
+/// The transformers as flags name them. An option without a name belongs to the only one.
+fn transforms(
+    names: &[String],
+    options: Vec<(String, String)>,
+    run: &RunArguments,
+) -> Result<Vec<Use>, Failure> {
+    let mut given: Vec<Vec<(String, String)>> = vec![Vec::new(); names.len()];
+    for (key, value) in options {
+        let named = (0..).zip(names).find_map(|(of, name)| {
+            let rest = key.strip_prefix(name.as_str())?.strip_prefix(':')?;
+            Some((of, rest.to_owned()))
+        });
+        let (of, key) = match (named, names) {
+            (Some(named), _) => named,
+            (None, [_]) => (0, key),
+            (None, _) => {
+                return Err(Failure::new(
+                    format!("--transform-option {key}=… does not say which transformer it is for"),
+                    format!(
+                        "write NAME:KEY=VALUE, where NAME is one of {}",
+                        names.join(", ")
+                    ),
+                ));
+            }
+        };
+        if let Some(given) = given.get_mut(of) {
+            given.push((key, value));
+        }
+    }
+    let pairs = names.iter().zip(given);
+    Ok(pairs.map(|(name, given)| used(name, given, run)).collect())
 }
 
 /// A strategy as flags name it.

@@ -12,3 +12,5 @@ mod outside;
 mod refused;
 mod shipped_detectors;
 mod shipped_mergers;
+mod transformers;
+mod versions;

@@ -24,6 +24,7 @@ use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
 use crate::failpoint::failpoint;
 use crate::journal::{Journal, LoadRecord};
+use crate::preparation::Preparation;
 use crate::range_scheduler::{self, Message, Running};
 use crate::range_task::{RangeContext, RangeDone};
 use crate::source_to_lake::{self, Commit, Landed};
@@ -95,6 +96,7 @@ impl FirstLoad {
             connection,
             table,
             identity,
+            ..
         } = source;
         observer.event(Event::Extracting {
             row_estimate: table.table.row_estimate,
@@ -105,10 +107,7 @@ impl FirstLoad {
             key: self.key,
             lake: lake.clone(),
             change: detected.change.rows.clone(),
-            rules: job
-                .source
-                .rules
-                .bind(&table.table, &detected.plan.columns)?,
+            preparation: Preparation::new(&job.source, &table.table, detected)?,
             extract: source_to_lake::extract_options(job, memory),
             stage: StageOptions {
                 unique_keys: detected.change.unique_keys,

@@ -461,6 +461,7 @@ fn inputs(job: &SyncJob, source: &OpenSource) -> Inputs {
         lake_merge: merge_text(&job.lake_merge),
         time_precision: format!("{:?}", job.source.time_precision),
         column_rules: job.source.rules.fingerprint(),
+        transforms: job.source.transforms.fingerprint(),
     }
 }
 

@@ -261,3 +261,6 @@ fn check_batch(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Transformers of batches between the source and the lake, one after the other.
+
+use arrow_array::RecordBatch;
+use icehost_plan::{Column, Table};
+use icehost_strategy::{BatchTransformer, Options, StrategyError, Transform};
+
+/// A transformer and its options.
+#[derive(Debug, Clone)]
+pub struct Transforming {
+    /// The component.
+    pub strategy: BatchTransformer,
+    /// Its options, checked against its schema.
+    pub options: Options,
+}
+
+/// The transformers of a pipeline, in the order in which they are applied. Each sees the columns as the one before
+/// leaves them, and none of the rows that it drops.
+#[derive(Debug, Clone, Default)]
+pub struct Transforms(pub Vec<Transforming>);
+
+impl Transforms {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Opens an instance of each.
+    ///
+    /// # Errors
+    /// What a strategy says of the table or its options; a declaration that is not valid for the table.
+    pub async fn open(&self, table: &Table) -> Result<OpenTransforms, StrategyError> {
+        let mut stages = Vec::with_capacity(self.0.len());
+        let mut table = table.clone();
+        for transforming in &self.0 {
+            let stage = transforming
+                .strategy
+                .open(&table, &transforming.options)
+                .await?;
+            table = stage.declared().table(&table);
+            stages.push(stage);
+        }
+        Ok(OpenTransforms { stages })
+    }
+
+    /// What tells one set of transformers from another.
+    pub(crate) fn fingerprint(&self) -> Vec<String> {
+        let text = |transforming: &Transforming| {
+            let strategy = transforming.strategy.strategy();
+            let options = serde_json::Value::Object(transforming.options.values().clone());
+            format!(
+                "{} {} {options}",
+                strategy.description().name,
+                strategy.digest()
+            )
+        };
+        self.0.iter().map(text).collect()
+    }
+}
+
+/// Instances that have been opened on a table: those of one reader, which nobody else uses.
+#[derive(Debug)]
+pub struct OpenTransforms {
+    stages: Vec<Transform>,
+}
+
+/// What becomes of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// Rows that go on.
+    pub(crate) kept: Vec<RecordBatch>,
+    /// Rows that do not, with their keys at least.
+    pub(crate) dropped: Vec<RecordBatch>,
+}
+
+impl OpenTransforms {
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stages.is_empty()
+    }
+
+    /// What becomes of columns.
+    pub(crate) fn columns(&self, before: &[Column]) -> Vec<Column> {
+        self.stages.iter().fold(before.to_vec(), |columns, stage| {
+            stage.declared().columns(&columns)
+        })
+    }
+
+    /// What becomes of a table.
+    pub fn table(&self, before: &Table) -> Table {
+        Table {
+            columns: self.columns(&before.columns),
+            ..before.clone()
+        }
+    }
+
+    pub(crate) async fn apply(&mut self, batch: RecordBatch) -> Result<Applied, StrategyError> {
+        let mut applied = Applied {
+            kept: vec![batch],
+            dropped: Vec::new(),
+        };
+        for stage in &mut self.stages {
+            for batch in std::mem::take(&mut applied.kept) {
+                for transformed in stage.apply(&batch).await? {
+                    if transformed.kept.num_rows() > 0 {
+                        applied.kept.push(transformed.kept);
+                    }
+                    applied.dropped.extend(transformed.dropped);
+                }
+            }
+        }
+        Ok(applied)
+    }
+}
