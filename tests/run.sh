@@ -20,5 +20,17 @@ if ! command -v tsql >/dev/null; then
     exit 1
 fi
 
+if ! command -v openssl >/dev/null; then
+    echo "error: no openssl on the PATH" >&2
+    echo "hint: on Debian, apt-get install openssl" >&2
+    exit 1
+fi
+# There is none for macOS; its case says that it is skipped.
+if [[ $(uname) == Linux ]] && ! command -v docker-registry >/dev/null; then
+    echo "error: no docker-registry on the PATH" >&2
+    echo "hint: on Debian, apt-get install docker-registry" >&2
+    exit 1
+fi
+
 # Warm runs print nothing above; what follows is cargo's own output, summary lines and all.
 exec cargo test --workspace "$@"

@@ -9,6 +9,7 @@ mod bed;
 pub mod customers;
 mod program;
 mod readers;
+pub mod registry;
 mod sql;
 
 pub use bed::Bed;

@@ -6,6 +6,7 @@ use icehost_componentize::Error as ComponentizeError;
 use icehost_config::{Place, Problem};
 use icehost_conformance::CaseError;
 use icehost_lake::LakeError;
+use icehost_registry::RegistryError;
 use icehost_sqlserver::SqlServerError;
 use icehost_strategy::StrategyError;
 use icehost_sync::SyncError;
@@ -110,6 +111,7 @@ failure_from!(
     CaseError,
     SyncError,
     LakeError,
+    RegistryError,
     SqlServerError,
     StrategyError,
     ComponentizeError

@@ -8,6 +8,7 @@ mod failure;
 mod interrupt;
 mod job;
 mod logging;
+mod registry;
 mod render;
 mod strategies;
 mod usage;

@@ -10,19 +10,28 @@ use icehost_strategy::{
 
 use crate::args::CacheArguments;
 use crate::failure::Failure;
+use crate::registry::Registry;
 
 /// The strategies of one run, each loaded once.
 pub(crate) struct Strategies {
     cache: CacheArguments,
+    registry: Registry,
     /// One for each set of limits.
     runtimes: Vec<((Duration, u32), Runtime)>,
     loaded: Vec<(Component, Strategy)>,
 }
 
 impl Strategies {
+    /// Those that flags name: shipped ones and files.
     pub(crate) fn new(cache: &CacheArguments) -> Strategies {
+        Strategies::with_registry(cache, &Registry::none())
+    }
+
+    /// Those of a configuration file, which may be in registries.
+    pub(crate) fn with_registry(cache: &CacheArguments, registry: &Registry) -> Strategies {
         Strategies {
             cache: cache.clone(),
+            registry: registry.clone(),
             runtimes: Vec::new(),
             loaded: Vec::new(),
         }
@@ -44,6 +53,11 @@ impl Strategies {
                 let bytes = shipped(name)?;
                 component.verify(bytes)?;
                 runtime.load(name, bytes).await?
+            }
+            Origin::Registry(registered) => {
+                let bytes = self.registry.bytes(component, registered).await?;
+                let name = registered.reference.to_string();
+                runtime.load(&name, &bytes).await?
             }
         };
         self.loaded.push((component.clone(), strategy.clone()));
@@ -103,21 +117,27 @@ pub(crate) fn options(strategy: &Strategy, used: &Use) -> Result<Options, Failur
 
 /// A runtime with the cache that the arguments choose, and these limits.
 pub(crate) fn runtime(cache: &CacheArguments, limits: Limits) -> Result<Runtime, Failure> {
-    let cache_dir = match (&cache.cache_dir, cache.no_cache) {
-        (_, true) => None,
-        (Some(directory), _) => Some(directory.clone()),
-        (None, _) => default_cache_dir(),
+    let cache_dir = match &cache.cache_dir {
+        Some(directory) if !cache.no_cache => Some(directory.clone()),
+        _ => cache_base(cache).map(|base| base.join("components")),
     };
     Ok(Runtime::new(RuntimeOptions { cache_dir, limits })?)
 }
 
-/// `$XDG_CACHE_HOME/icehost`, else `~/.cache/icehost`; none where there is no home.
-fn default_cache_dir() -> Option<PathBuf> {
+/// The directory that the arguments name, `$XDG_CACHE_HOME/icehost`, or `~/.cache/icehost`; none where there
+/// is no home, or nothing is to be kept.
+pub(crate) fn cache_base(cache: &CacheArguments) -> Option<PathBuf> {
+    if cache.no_cache {
+        return None;
+    }
+    if let Some(directory) = &cache.cache_dir {
+        return Some(directory.clone());
+    }
     let base = match std::env::var_os("XDG_CACHE_HOME") {
         Some(directory) if Path::new(&directory).is_absolute() => PathBuf::from(directory),
         _ => std::env::home_dir()?.join(".cache"),
     };
-    Some(base.join("icehost").join("components"))
+    Some(base.join("icehost"))
 }
 
 /// A shipped strategy by its name, or any by its file, with the default limits.

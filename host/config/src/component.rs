@@ -5,10 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::{Digest, Place, Problem};
+use icehost_registry::MAX_COMPONENT;
 
-/// Most bytes that are read of a component's file; the strategy host refuses larger ones.
-pub const MAX_COMPONENT: u64 = 16 << 20;
+use crate::{Digest, Place, Problem, Registered};
 
 /// Where a component comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +16,8 @@ pub enum Origin {
     Shipped(String),
     /// A file.
     File(PathBuf),
+    /// A registry, whose bytes the lock file names.
+    Registry(Registered),
 }
 
 /// A component that a pipeline uses.
@@ -52,7 +53,7 @@ impl Component {
         }
     }
 
-    /// The file's bytes, `None` for a shipped one. What a pin is for is what is returned: the file is read
+    /// The file's bytes, `None` for one that is no file. What a pin is for is what is returned: the file is read
     /// once, and whoever replaces it afterwards changes nothing.
     ///
     /// # Errors
@@ -61,6 +62,16 @@ impl Component {
         let Origin::File(path) = &self.origin else {
             return Ok(None);
         };
+        if self.name.starts_with("oci://") {
+            let message = format!(
+                "strategy {} is in a registry, which is not asked here",
+                self.name
+            );
+            return Err(Problem::new(self.place.clone(), message).with_hint(
+                "fetch it with 'icehost plugin pull' and name its file, or lock it: registry = \"…\" in a \
+                 section [strategies.NAME] of a configuration file",
+            ));
+        }
         let bytes = read(path).map_err(|error| {
             let message = format!("cannot read {}: {error}", path.display());
             let message = format!("strategy {}: {message}", self.name);

@@ -13,7 +13,7 @@ use crate::resolve::Surroundings;
 use crate::schema::{self, Key};
 use crate::section::{At, Layers, Section, in_order, printable};
 use crate::tenant::tenants;
-use crate::{Pipeline, Problem, strategy};
+use crate::{Pipeline, Problem, Registries, strategy};
 
 /// Most bytes of a configuration file.
 const MAX_FILE: u64 = 4 << 20;
@@ -22,6 +22,7 @@ const MAX_FILE: u64 = 4 << 20;
 #[derive(Debug, Clone)]
 pub struct Config {
     pipelines: Vec<Pipeline>,
+    registries: Registries,
 }
 
 impl Config {
@@ -66,13 +67,20 @@ impl Config {
         if !errors.is_empty() {
             return Err(findings.into_problems());
         }
-        let pipelines = Document::read(&mut findings, document.get_ref()).pipelines(
-            &mut findings,
+        let document = Document::read(&mut findings, document.get_ref());
+        let registries = Registries::read(
+            &findings,
+            &document.registry,
+            document.strategies.values(),
             directory,
-            shipped,
+            Path::new(file).with_extension("lock"),
         );
+        let pipelines = document.pipelines(&mut findings, directory, shipped);
         match findings.is_empty() {
-            true => Ok(Config { pipelines }),
+            true => Ok(Config {
+                pipelines,
+                registries,
+            }),
             false => Err(findings.into_problems()),
         }
     }
@@ -80,6 +88,11 @@ impl Config {
     /// The pipelines, in the order of the file; one that is for tenants stands there once for each.
     pub fn pipelines(&self) -> &[Pipeline] {
         &self.pipelines
+    }
+
+    /// What the file says of registries.
+    pub fn registries(&self) -> &Registries {
+        &self.registries
     }
 
     /// The pipelines with these names, or all where none is named. `NAME` stands for each `NAME@TENANT` too.
@@ -119,6 +132,7 @@ impl Config {
 struct Document {
     defaults: Section,
     connections: BTreeMap<String, Section>,
+    registry: Section,
     strategies: BTreeMap<String, Section>,
     tenants: BTreeMap<String, Section>,
     pipelines: BTreeMap<String, Section>,
@@ -132,6 +146,7 @@ impl Document {
         let mut read = Document {
             defaults: Section::empty("defaults"),
             connections: BTreeMap::new(),
+            registry: Section::empty("registry"),
             strategies: BTreeMap::new(),
             tenants: BTreeMap::new(),
             pipelines: BTreeMap::new(),
@@ -148,6 +163,12 @@ impl Document {
                 "connections" => {
                     let keys: Vec<&Key> = schema::CONNECTION.iter().collect();
                     read.connections = sections(findings, (name, value), &keys);
+                }
+                "registry" => {
+                    let keys: Vec<&Key> = schema::REGISTRY.iter().collect();
+                    let name = ("registry", name.at);
+                    read.registry =
+                        Section::read(findings, "registry", name, value.value, &keys, false);
                 }
                 "strategies" => {
                     let keys: Vec<&Key> = schema::STRATEGY.iter().collect();
@@ -191,6 +212,7 @@ impl Document {
             shipped,
             connections,
             strategies: self.strategies,
+            registry: self.registry,
         };
         let mut in_order: Vec<&Section> = self.pipelines.values().collect();
         in_order.sort_by_key(|section| section.at);

@@ -10,10 +10,10 @@
 mod component;
 mod config;
 mod connection;
-mod digest;
 mod near;
 mod pipeline;
 mod problem;
+mod registry;
 mod resolve;
 mod schema;
 mod section;
@@ -21,14 +21,15 @@ mod setting;
 mod strategy;
 mod tenant;
 
-pub use component::{Component, MAX_COMPONENT, Origin, is_path};
+pub use component::{Component, Origin, is_path};
 pub use config::Config;
 pub use connection::Connection;
-pub use digest::Digest;
+pub use icehost_registry::Digest;
 pub use pipeline::{
     DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace,
     Pipeline, Target, Use, default_lake_table,
 };
 pub use problem::{Place, Problem};
+pub use registry::{Registered, Registries, read_key};
 pub use schema::pipeline_keys;
 pub use setting::{parse_seconds, parse_size};

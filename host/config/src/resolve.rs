@@ -27,6 +27,8 @@ pub(crate) struct Surroundings<'a> {
     /// `None` for a connection that is there, but wrong.
     pub(crate) connections: BTreeMap<String, Option<Connection>>,
     pub(crate) strategies: BTreeMap<String, Section>,
+    /// `[registry]`
+    pub(crate) registry: Section,
 }
 
 impl Surroundings<'_> {
@@ -325,7 +327,18 @@ impl<'a> Reading<'a> {
         let around = self.surroundings;
         let section = around.strategies.get(name.value);
         let origin = match section {
-            Some(section) => strategy::origin(section, around.directory)?,
+            Some(section) => strategy::origin(section, &around.registry, around.directory)?,
+            None if name.value.starts_with("oci://") => {
+                findings.hinted(
+                    name.at,
+                    format!(
+                        "'{}' is a registry reference, where a strategy's name is wanted",
+                        printable(name.value)
+                    ),
+                    "write registry = \"…\" in a section [strategies.NAME], and name that",
+                );
+                return None;
+            }
             None if is_path(name.value) => Origin::File(around.directory.join(name.value)),
             None if around.shipped.contains(&name.value) => Origin::Shipped(name.value.to_owned()),
             None => {

@@ -36,6 +36,7 @@ pub(crate) const TOP: &[&str] = &[
     "defaults",
     "connections",
     "pipelines",
+    "registry",
     "strategies",
     "tenants",
 ];
@@ -60,10 +61,18 @@ pub(crate) const CONNECTION: &[Key] = &[
 pub(crate) const STRATEGY: &[Key] = &[
     key("file", Kind::Text),
     key("shipped", Kind::Text),
+    key("registry", Kind::Text),
+    key("public-key", Kind::Text),
     key("sha256", Kind::Text),
     key("timeout", Kind::Seconds),
     key("memory", Kind::Count(1, 4096)),
     key("options", Kind::Options),
+];
+
+/// `[registry]`
+pub(crate) const REGISTRY: &[Key] = &[
+    key("public-key", Kind::Text),
+    key("plain-http", Kind::Names),
 ];
 
 /// `[pipelines.NAME]`; also `[defaults]` and `[tenants.NAME]`, less [`PIPELINE_ONLY`].

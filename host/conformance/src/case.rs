@@ -4,6 +4,7 @@ use icehost_plan::{Contents, Delta, LogicalType, Table, Value, Watermark};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
+use crate::batch::Row;
 use crate::error::CaseError;
 use crate::table::{TableText, columns};
 
@@ -29,6 +30,8 @@ pub(crate) struct Case {
     /// One for each aggregate that the plan observes.
     pub(crate) observed: Vec<Value>,
     pub(crate) delta: Option<Delta>,
+    /// Rows for a transformer.
+    pub(crate) batch: Vec<Row>,
     pub(crate) expected: Expected,
 }
 
@@ -38,6 +41,12 @@ pub(crate) struct Expected {
     pub(crate) probes: Option<Vec<String>>,
     pub(crate) plan: Option<String>,
     pub(crate) watermark: Option<Vec<String>>,
+    /// Names of the columns that a transformer reads.
+    pub(crate) inputs: Option<Vec<String>>,
+    /// Columns that it writes, as `NAME TYPE` or `NAME TYPE null`.
+    pub(crate) outputs: Option<Vec<String>>,
+    /// The rows that it keeps.
+    pub(crate) batch: Option<Vec<Row>>,
     /// The code of the error.
     pub(crate) error: Option<String>,
 }
@@ -47,6 +56,7 @@ pub(crate) struct Expected {
 struct FileText {
     table: Option<TableText>,
     delta: Option<DeltaText>,
+    batch: Option<Vec<Row>>,
     #[serde(default)]
     options: Map<String, Json>,
     #[serde(rename = "case", default)]
@@ -90,6 +100,7 @@ struct CaseText {
     rows: u64,
     #[serde(default)]
     observed: Vec<String>,
+    batch: Option<Vec<Row>>,
     expect: ExpectText,
 }
 
@@ -99,6 +110,9 @@ struct ExpectText {
     probes: Option<Vec<String>>,
     plan: Option<String>,
     watermark: Option<Vec<String>>,
+    inputs: Option<Vec<String>>,
+    outputs: Option<Vec<String>>,
+    batch: Option<Vec<Row>>,
     error: Option<String>,
 }
 
@@ -139,9 +153,14 @@ impl CaseText {
             probes: expect.probes.clone(),
             plan: expect.plan.clone(),
             watermark: expect.watermark.clone(),
+            inputs: expect.inputs.clone(),
+            outputs: expect.outputs.clone(),
+            batch: expect.batch.clone(),
             error: expect.error.clone(),
         };
-        if expected.error.is_some() && (expected.plan.is_some() || expected.watermark.is_some()) {
+        let answer =
+            expected.plan.is_some() || expected.watermark.is_some() || expected.batch.is_some();
+        if expected.error.is_some() && answer {
             return Err("it expects both an error and an answer".to_owned());
         }
         let mut options = file.options.clone();
@@ -155,6 +174,11 @@ impl CaseText {
             rows: self.rows,
             observed: values(&self.observed)?,
             delta: delta.map(DeltaText::read).transpose()?,
+            batch: self
+                .batch
+                .clone()
+                .or_else(|| file.batch.clone())
+                .unwrap_or_default(),
             expected,
         })
     }

@@ -4,7 +4,7 @@ use icehost_strategy::{Options, Strategy, StrategyError};
 use serde_json::{Map, Value as Json};
 
 use crate::case::CaseFile;
-use crate::{detector, merger};
+use crate::{detector, merger, transformer};
 
 /// One thing that a strategy must do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,16 @@ pub async fn run(strategy: &Strategy, files: &[CaseFile]) -> Vec<Check> {
                 ));
                 if case.expected.error.is_none() {
                     checks.push(merger::conformance(&merger, case, &options, &name).await);
+                }
+            } else if let Ok(transformer) = strategy.as_batch_transformer() {
+                checks.push(Check::new(
+                    &name,
+                    transformer::case(&transformer, case, &options).await,
+                ));
+                if case.expected.error.is_none() {
+                    checks.extend(
+                        transformer::conformance(&transformer, case, &options, &name).await,
+                    );
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! watermark that never moves back, an empty table, a first and a resumed run, options that are refused.
 //! Nothing is read from a database: a strategy sees none.
 
+mod batch;
 mod case;
 mod check;
 mod describe;
@@ -13,6 +14,7 @@ mod error;
 mod merger;
 mod table;
 mod timing;
+mod transformer;
 
 pub use case::CaseFile;
 pub use check::{Check, run};

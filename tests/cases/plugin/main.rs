@@ -27,7 +27,9 @@ fn the_shipped_strategies_are_listed_with_their_options() {
             "upsert",
             "append-only",
             "soft-delete",
-            "scd2"
+            "scd2",
+            "mask",
+            "tenant-filter"
         ]
     );
     for strategy in strategies {

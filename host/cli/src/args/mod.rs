@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage};
+pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage, PullArguments, PushArguments};
 pub(crate) use sync::{CheckArguments, CommitMode, SyncArguments, TimePrecision};
 
 /// Keep Microsoft SQL Server tables and Apache Iceberg tables in step, both ways, incrementally.
@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// Show, set or clear how far a source has been read
     #[command(subcommand)]
     Watermark(WatermarkCommand),
-    /// Build and inspect strategies
+    /// Build, inspect and distribute strategies
     #[command(subcommand)]
     Plugin(PluginCommand),
 }
@@ -151,7 +151,7 @@ pub(crate) struct RunArguments {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CacheArguments {
-    /// Where compiled strategies are kept [default: icehost in the user's cache directory]
+    /// Where compiled strategies, and those from registries, are kept [default: icehost in the user's cache directory]
     #[arg(long, value_name = "DIR", env = "ICEHOST_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::CacheArguments;
 
@@ -68,6 +68,77 @@ pub(crate) enum PluginCommand {
         #[command(flatten)]
         cache: CacheArguments,
     },
+    /// Upload a strategy to an OCI registry
+    Push {
+        #[command(flatten)]
+        push: PushArguments,
+        #[command(flatten)]
+        cache: CacheArguments,
+    },
+    /// Fetch a strategy from an OCI registry into a file
+    Pull {
+        #[command(flatten)]
+        pull: PullArguments,
+        #[command(flatten)]
+        cache: CacheArguments,
+    },
+    /// Write down which bytes stand behind the registry references of a configuration file, and fetch them
+    Lock {
+        /// The configuration file; the lock file lies beside it, as icehost.lock beside icehost.toml
+        #[arg(long, value_name = "FILE", default_value = "icehost.toml")]
+        config: PathBuf,
+        /// Take what the tags name now, also where something else is locked
+        #[arg(long)]
+        update: bool,
+        #[command(flatten)]
+        cache: CacheArguments,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArguments {
+    /// The crate's directory, a component's file, or the name of a shipped strategy
+    #[arg(value_name = "DIR|FILE|NAME")]
+    pub(crate) path: String,
+
+    /// Where: HOST/REPOSITORY:VERSION, such as ghcr.io/acme/by-version:1.2.0
+    #[arg(value_name = "REFERENCE")]
+    pub(crate) reference: String,
+
+    /// Sign it with the key in this file: PEM, PKCS#8, ECDSA on P-256
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sign_key: Option<PathBuf>,
+
+    /// Sign it with the key in this environment variable
+    #[arg(long, value_name = "NAME", conflicts_with = "sign_key")]
+    pub(crate) sign_key_env: Option<String>,
+
+    /// Move the tag where it names other bytes already
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+
+    /// Reach the registry without TLS
+    #[arg(long)]
+    pub(crate) plain_http: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArguments {
+    /// What: HOST/REPOSITORY:VERSION or HOST/REPOSITORY@sha256:DIGEST
+    #[arg(value_name = "REFERENCE")]
+    pub(crate) reference: String,
+
+    /// Where the component goes [default: the last part of the repository's name and .wasm]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Take it only if the owner of this key has signed it: PEM, ECDSA on P-256
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
+
+    /// Reach the registry without TLS
+    #[arg(long)]
+    pub(crate) plain_http: bool,
 }
 
 /// What a strategy decides.

@@ -10,14 +10,16 @@ use icehost_strategy::Kind;
 use crate::args::{CheckArguments, Output};
 use crate::failure::Failure;
 use crate::job::{columns, memory, rules, transforms};
+use crate::registry::{Registry, registered, tell_moved};
 use crate::render::{line, problems};
 use crate::strategies::{Strategies, options, shipped_names};
 
 pub(crate) async fn run(arguments: CheckArguments, output: Output) -> Result<(), Failure> {
     let file = &arguments.config;
     let config = Config::read(file, &shipped_names()).map_err(|found| problems(file, &found))?;
+    let registry = Registry::of(&config, &arguments.cache, arguments.offline);
     let mut check = Check {
-        strategies: Strategies::new(&arguments.cache),
+        strategies: Strategies::with_registry(&arguments.cache, &registry),
         unreachable: Vec::new(),
         found: Vec::new(),
     };
@@ -26,6 +28,9 @@ pub(crate) async fn run(arguments: CheckArguments, output: Output) -> Result<(),
         if !arguments.offline {
             check.tables(pipeline).await;
         }
+    }
+    if !arguments.offline {
+        tags(&config, &registry).await;
     }
     if !check.found.is_empty() {
         check.found.sort_by(|a, b| a.place.cmp(&b.place));
@@ -52,6 +57,19 @@ pub(crate) async fn run(arguments: CheckArguments, output: Output) -> Result<(),
         )),
     }
     Ok(())
+}
+
+/// Says which tags name something else than what is locked. That is no mistake: what is locked stays in use.
+async fn tags(config: &Config, registry: &Registry) {
+    for registered in config.registries().components.iter().filter_map(registered) {
+        let locked = registry
+            .lock()
+            .ok()
+            .and_then(|lock| lock.get(&registered.reference));
+        if let (Some(locked), Some(now)) = (locked, registry.moved(registered).await) {
+            tell_moved(&registered.reference, locked, now);
+        }
+    }
 }
 
 struct Check {

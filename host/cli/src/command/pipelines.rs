@@ -15,6 +15,7 @@ use crate::args::{CacheArguments, Output, SyncArguments};
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
 use crate::job::job;
+use crate::registry::Registry;
 use crate::render::{Outcome, Progress, print_outcome, problems, summary};
 use crate::strategies::{Strategies, shipped_names};
 
@@ -24,6 +25,7 @@ struct Switches {
     dry_run: bool,
     restart: bool,
     cache: CacheArguments,
+    registry: Registry,
 }
 
 /// Runs the pipelines that are named, or all, so many at a time. One that fails stops none of the others.
@@ -33,14 +35,14 @@ pub(crate) async fn run(
     output: Output,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let pipelines = Config::read(config, &shipped_names())
-        .map_err(|found| problems(config, &found))?
-        .select(&arguments.pipelines)?;
+    let file = Config::read(config, &shipped_names()).map_err(|found| problems(config, &found))?;
+    let pipelines = file.select(&arguments.pipelines)?;
     let names: Vec<String> = pipelines.iter().map(|each| each.name.clone()).collect();
     let switches = Switches {
         dry_run: arguments.run.dry_run,
         restart: arguments.first_load.restart,
         cache: arguments.run.cache.clone(),
+        registry: Registry::of(&file, &arguments.run.cache, false),
     };
     let cancel = cancel_on_signal();
     let slots = Arc::new(Semaphore::new(arguments.jobs as usize));
@@ -96,7 +98,7 @@ async fn one(
         ));
     }
     // Strategies of its own: what they take is this pipeline's, and what they break too.
-    let mut strategies = Strategies::new(&switches.cache);
+    let mut strategies = Strategies::with_registry(&switches.cache, &switches.registry);
     let job = job(pipeline, &mut strategies, switches.restart).await?;
     let progress = Progress::of_pipeline(&pipeline.name);
     if switches.dry_run {

@@ -286,7 +286,7 @@ async fn instances_share_nothing() {
     let runtime = cached(Limits::default());
     let mut one = open(&runtime, "count").await.unwrap();
     let mut other = open(&runtime, "count").await.unwrap();
-    let mut count = async |transform: &mut Transform| {
+    let count = async |transform: &mut Transform| {
         let transformed = transform.apply(&rows()).await.unwrap().remove(0).kept;
         transformed.column(1).as_string::<i32>().value(0).to_owned()
     };

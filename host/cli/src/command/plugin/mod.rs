@@ -1,7 +1,10 @@
 //! `icehost plugin`
 
 mod bench;
+mod lock;
 mod new;
+mod pull;
+mod push;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -57,10 +60,18 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
         PluginCommand::Build { path, out, cache } => {
             let runtime = strategies::runtime(&cache, Limits::default())?;
             let (built, strategy) = build(&runtime, &path).await?;
-            let file = write(&built, out).await?;
+            let file = out.unwrap_or_else(|| PathBuf::from(format!("{}.wasm", built.package)));
+            write(&built.component, &file).await?;
             eprintln!("built {}", file.display());
             print_inspection(&[strategy], output);
         }
+        PluginCommand::Push { push, cache } => push::run(&cache, &push, output).await?,
+        PluginCommand::Pull { pull, cache } => pull::run(&cache, pull, output).await?,
+        PluginCommand::Lock {
+            config,
+            update,
+            cache,
+        } => lock::run(&cache, &config, update, output).await?,
     }
     Ok(())
 }
@@ -91,16 +102,12 @@ async fn component(path: &str) -> Result<(String, Vec<u8>), Failure> {
     strategies::bytes(path)
 }
 
-/// Writes the component, and gives its file.
-async fn write(built: &Built, out: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    let file = out.unwrap_or_else(|| PathBuf::from(format!("{}.wasm", built.package)));
-    tokio::fs::write(&file, &built.component)
-        .await
-        .map_err(|error| {
-            Failure::new(
-                format!("cannot write {}: {error}", file.display()),
-                "choose another place with --out",
-            )
-        })?;
-    Ok(file)
+/// Writes a component.
+async fn write(component: &[u8], file: &Path) -> Result<(), Failure> {
+    tokio::fs::write(file, component).await.map_err(|error| {
+        Failure::new(
+            format!("cannot write {}: {error}", file.display()),
+            "choose another place with --out",
+        )
+    })
 }

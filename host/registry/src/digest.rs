@@ -1,11 +1,12 @@
-//! SHA-256 digests, as users pin them.
+//! SHA-256 digests, as registries and users write them.
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest. `Display` is 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -26,6 +27,11 @@ impl Digest {
         }
         Some(Digest(digest))
     }
+
+    /// As registries write it: `sha256:…`.
+    pub fn qualified(&self) -> String {
+        format!("sha256:{self}")
+    }
 }
 
 impl fmt::Display for Digest {
@@ -37,6 +43,23 @@ impl fmt::Display for Digest {
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// With the name of the algorithm, as in manifests.
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.qualified())
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digest = text.strip_prefix("sha256:").and_then(Digest::parse);
+        digest.ok_or_else(|| {
+            serde::de::Error::custom("a digest is sha256: and 64 hexadecimal digits")
+        })
     }
 }
 

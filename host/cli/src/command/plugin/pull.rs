@@ -1,0 +1,52 @@
+//! `icehost plugin pull`: a strategy out of a registry.
+
+use std::path::PathBuf;
+
+use icehost_config::read_key;
+use icehost_registry::{Access, Client, Credentials, Reference, pull};
+use icehost_strategy::Limits;
+
+use super::write;
+use crate::args::{CacheArguments, Output, PullArguments};
+use crate::failure::Failure;
+use crate::render::print_inspection;
+use crate::strategies;
+
+/// Fetches a component, checks that it is a strategy, and writes it to a file.
+///
+/// # Errors
+/// What the registry says, what is not what was announced, and what is no strategy.
+pub(super) async fn run(
+    cache: &CacheArguments,
+    arguments: PullArguments,
+    output: Output,
+) -> Result<(), Failure> {
+    let reference: Reference = arguments.reference.parse()?;
+    let key = arguments.public_key.as_deref().map(read_key).transpose()?;
+    let client = Client::open(
+        &reference,
+        Access::Pull,
+        Credentials::for_hosts([reference.host()]),
+        arguments.plain_http,
+    )
+    .await?;
+    let pulled = pull(&client, &reference, key.as_ref()).await?;
+    let runtime = strategies::runtime(cache, Limits::default())?;
+    let strategy = runtime.load(&reference.to_string(), &pulled.bytes).await?;
+    let name = reference
+        .repository()
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
+    let file = arguments
+        .out
+        .unwrap_or_else(|| PathBuf::from(format!("{name}.wasm")));
+    write(&pulled.bytes, &file).await?;
+    eprintln!("pulled {reference}, {}", pulled.locked.manifest.qualified());
+    if let Some(key) = pulled.locked.signed_by {
+        eprintln!("signed by {}", key.qualified());
+    }
+    eprintln!("wrote {}", file.display());
+    print_inspection(&[strategy], output);
+    Ok(())
+}
