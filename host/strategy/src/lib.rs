@@ -42,3 +42,25 @@ pub use runtime::{Runtime, RuntimeOptions};
 pub use strategy::Strategy;
 pub use transform::{BatchTransformer, Transform, Transformed};
 pub use usage::Usage;
+
+/// What reads a component's answers, for `tests/fuzz`.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    use arrow_array::RecordBatch;
+    use arrow_schema::SchemaRef;
+
+    /// A transformer's columns.
+    pub fn batch_stream(
+        bytes: Vec<u8>,
+        schema: &SchemaRef,
+        rows: usize,
+    ) -> Result<RecordBatch, String> {
+        crate::transform::decode(bytes, schema, rows)
+    }
+
+    /// What a component says of itself.
+    pub fn description(name: &str, version: &str, summary: &str, schema: &str) {
+        let _ = crate::Description::check(name, version, summary, schema);
+    }
+}

@@ -3,6 +3,9 @@
 mod ipc;
 mod slices;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use ipc::decode;
+
 use std::sync::Arc;
 
 use arrow_arith::boolean::not;

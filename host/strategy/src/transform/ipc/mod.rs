@@ -27,7 +27,7 @@ pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
 }
 
 /// The one batch of a stream, which must have these columns and so many rows; or why it is not that.
-pub(super) fn decode(
+pub(crate) fn decode(
     bytes: Vec<u8>,
     schema: &SchemaRef,
     rows: usize,

@@ -1,0 +1,193 @@
+//! Plans from bytes, checked and carried as far as a statement.
+
+use arbitrary::{Result, Unstructured};
+use icehost_lake::RowChange;
+use icehost_plan::{
+    Action, Aggregate, AggregateFunction, Assignment, ChangeSource, Clause, Contents, Coverage,
+    Delta, Direction, ExtractionPlan, KeyPair, MergePlan, Occasion, SortKey, Succession, WriteMode,
+};
+use icehost_sqlserver::lower;
+
+use crate::expression::{expression, value};
+use crate::tables::{every_type, sql_table, table};
+
+/// An extraction plan; whether it was valid.
+pub fn extraction_plan(bytes: &[u8]) -> bool {
+    let Ok(plan) = extraction(&mut Unstructured::new(bytes)) else {
+        return false;
+    };
+    let Ok(valid) = plan.validate(&table()) else {
+        return false;
+    };
+    if let Ok(statement) = lower::extraction(&sql_table(), &valid) {
+        assert!(statement.sql.starts_with("SELECT "), "{}", statement.sql);
+        assert!(!statement.to_string().is_empty());
+    }
+    true
+}
+
+/// A merge plan, for SQL Server with and without MERGE and for the lake; whether it was valid.
+pub fn merge_plan(bytes: &[u8]) -> bool {
+    let mut from = Unstructured::new(bytes);
+    let Ok((plan, delta)) = merge(&mut from) else {
+        return false;
+    };
+    let target = table();
+    let Ok(valid) = plan.validate(&target, &delta) else {
+        return false;
+    };
+    for has_merge in [true, false] {
+        if let Ok(statements) = lower::merge(&sql_table(), &delta, &valid, has_merge) {
+            assert!(!statements.to_string().is_empty());
+        }
+    }
+    if let Ok(change) = RowChange::from_plan(&valid, &target, &delta) {
+        assert!(!change.to_string().is_empty());
+    }
+    true
+}
+
+fn extraction(from: &mut Unstructured<'_>) -> Result<ExtractionPlan> {
+    let columns = every_type().len();
+    let filter = match from.ratio(3, 4)? {
+        true => Some(expression(from, columns)?),
+        false => None,
+    };
+    Ok(ExtractionPlan {
+        source: ChangeSource::Rows,
+        coverage: match from.arbitrary()? {
+            true => Coverage::Full,
+            false => Coverage::Incremental,
+        },
+        columns: match from.ratio(1, 8)? {
+            true => from.arbitrary()?,
+            false => (0..columns as u32).collect(),
+        },
+        filter,
+        order_by: sort_keys(from, columns)?,
+        split_on: match from.ratio(1, 8)? {
+            true => Some((from.arbitrary()?, vec![value(from)?])),
+            false => None,
+        },
+        observe: match from.ratio(1, 4)? {
+            true => vec![Aggregate {
+                function: [
+                    AggregateFunction::Min,
+                    AggregateFunction::Max,
+                    AggregateFunction::Count,
+                    AggregateFunction::CountNull,
+                    AggregateFunction::CountDistinct,
+                ][from.choose_index(5)?],
+                column: column(from, columns)?,
+            }],
+            false => Vec::new(),
+        },
+    })
+}
+
+fn column(from: &mut Unstructured<'_>, columns: usize) -> Result<u32> {
+    match from.ratio(1, 32)? {
+        true => from.arbitrary(),
+        false => Ok(from.choose_index(columns)? as u32),
+    }
+}
+
+fn sort_keys(from: &mut Unstructured<'_>, columns: usize) -> Result<Vec<SortKey>> {
+    let count = from.int_in_range(0..=2)?;
+    let key = |from: &mut Unstructured<'_>| {
+        Ok(SortKey {
+            column: column(from, columns)?,
+            direction: match from.arbitrary()? {
+                true => Direction::Ascending,
+                false => Direction::Descending,
+            },
+        })
+    };
+    (0..count).map(|_| key(from)).collect()
+}
+
+fn merge(from: &mut Unstructured<'_>) -> Result<(MergePlan, Delta)> {
+    let mut columns = every_type();
+    let changes: bool = from.arbitrary()?;
+    if changes {
+        columns.push(Delta::operation_column());
+    }
+    let delta = Delta {
+        operation: changes.then(|| columns.len() as u32 - 1),
+        contents: match (changes, from.arbitrary()?) {
+            (true, _) => Contents::Changes,
+            (false, true) => Contents::Snapshot,
+            (false, false) => Contents::Upserts,
+        },
+        rows: 7,
+        run_time: from.arbitrary()?,
+        columns,
+    };
+    let width = delta.columns.len();
+    let mut keys = Vec::new();
+    for _ in 0..from.int_in_range(0..=2)? {
+        let both = column(from, width)?;
+        keys.push(KeyPair {
+            source: both,
+            target: match from.ratio(1, 8)? {
+                true => column(from, width)?,
+                false => both,
+            },
+        });
+    }
+    let among = match from.ratio(1, 8)? {
+        true => Some(expression(from, width)?),
+        false => None,
+    };
+    let mut clauses = Vec::new();
+    for _ in 0..from.int_in_range(1..=4)? {
+        clauses.push(clause(from, width)?);
+    }
+    let plan = MergePlan {
+        keys,
+        among,
+        deduplicate: sort_keys(from, width)?,
+        clauses,
+        mode: [
+            WriteMode::Append,
+            WriteMode::CopyOnWrite,
+            WriteMode::MergeOnRead,
+        ][from.choose_index(3)?],
+    };
+    Ok((plan, delta))
+}
+
+fn clause(from: &mut Unstructured<'_>, width: usize) -> Result<Clause> {
+    Ok(Clause {
+        occasion: [
+            Occasion::Matched,
+            Occasion::NotMatched,
+            Occasion::NotMatchedBySource,
+        ][from.choose_index(3)?],
+        condition: match from.ratio(1, 4)? {
+            true => Some(expression(from, width)?),
+            false => None,
+        },
+        action: match from.int_in_range(0..=4)? {
+            0 => Action::WriteAll,
+            1 => Action::Delete,
+            2 => Action::Skip,
+            3 => Action::Write(assignments(from, width)?),
+            _ => Action::Supersede(Succession {
+                old: assignments(from, width)?,
+                new: assignments(from, width)?,
+            }),
+        },
+    })
+}
+
+fn assignments(from: &mut Unstructured<'_>, width: usize) -> Result<Vec<Assignment>> {
+    let count = from.int_in_range(0..=3)?;
+    let assignment = |from: &mut Unstructured<'_>| {
+        Ok(Assignment {
+            target: column(from, width)?,
+            value: expression(from, width)?,
+        })
+    };
+    (0..count).map(|_| assignment(from)).collect()
+}
