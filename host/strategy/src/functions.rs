@@ -52,7 +52,7 @@ impl Function {
         let export = instance.get_export_index(&mut store, Some(&export), self.name);
         let export = export.ok_or_else(missing)?;
         instance
-            .get_typed_func(&mut store, &export)
+            .get_typed_func(&mut store, export)
             .map_err(|e| e.context(format!("{} of {interface} is of another type", self.name)))
     }
 }
