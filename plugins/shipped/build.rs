@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use icehost_componentize::{BuildOptions, build};
 
 /// By the names that users give; each is a directory beside this crate's.
-const SHIPPED: [&str; 9] = [
+const SHIPPED: [&str; 10] = [
     "timestamp",
     "id",
     "rowversion",
@@ -18,6 +18,7 @@ const SHIPPED: [&str; 9] = [
     "upsert",
     "append-only",
     "soft-delete",
+    "scd2",
     "mask",
     "tenant-filter",
 ];

@@ -95,6 +95,20 @@ impl Scalar {
     pub fn is_not_null(self) -> Predicate {
         !self.is_null()
     }
+
+    /// `self IS NOT DISTINCT FROM other`: equal, or both NULL. Unknown, and so not true, where one is NULL.
+    pub fn same_as(self, other: Scalar) -> Predicate {
+        let both_null = self.clone().is_null().and(other.clone().is_null());
+        self.eq(other).or(both_null)
+    }
+
+    /// `self IS DISTINCT FROM other`: not equal, or one of them is NULL.
+    pub fn differs_from(self, other: Scalar) -> Predicate {
+        let (a, b) = (self.clone(), other.clone());
+        let lost = a.clone().is_null().and(b.clone().is_not_null());
+        let gained = a.is_not_null().and(b.is_null());
+        self.ne(other).or(lost).or(gained)
+    }
 }
 
 impl Predicate {
@@ -154,7 +168,14 @@ fn append(nodes: &mut Vec<Node>, tree: Tree) -> u32 {
         trees.into_iter().map(|tree| append(nodes, tree)).collect()
     };
     let node = match tree {
-        Tree::Column(side, column) => Node::Column(ColumnRef { side, column }),
+        // A column that is named often stands once: the host bounds the number of nodes.
+        Tree::Column(side, column) => {
+            let node = Node::Column(ColumnRef { side, column });
+            if let Some(known) = nodes.iter().position(|other| *other == node) {
+                return known as u32;
+            }
+            node
+        }
         Tree::Literal(value) => Node::Literal(value),
         Tree::Coalesce(operands) => Node::Coalesce(all(nodes, operands)),
         Tree::Compare(op, operands) => {
@@ -207,6 +228,23 @@ mod tests {
             ]
         );
         assert_eq!(expression.root, 6);
+    }
+
+    #[test]
+    fn a_column_stands_once_however_often_it_is_named() {
+        let same: Expression = col(1).same_as(target_col(2)).into();
+        assert_eq!(same.nodes.len(), 7);
+        let differs: Expression = col(1).differs_from(target_col(2)).into();
+        assert_eq!(differs.nodes.len(), 12);
+        let once: Expression = col(1).eq(col(1)).into();
+        assert_eq!(
+            once.nodes[1],
+            Node::Compare(Compare {
+                op: Comparison::Eq,
+                left: 0,
+                right: 0
+            })
+        );
     }
 
     #[test]

@@ -51,7 +51,9 @@ mod error;
 mod expression;
 pub mod log;
 mod merge;
+mod moment;
 pub mod options;
+mod shared;
 mod table;
 #[cfg(feature = "arrow")]
 mod transform;
@@ -77,6 +79,7 @@ pub use error::Error;
 pub use expression::{Predicate, Scalar, coalesce, col, lit, target_col};
 pub use merge::{MergeContext, Merger};
 pub use options::{NoOptions, Options};
+pub use shared::{SharedColumn, any_differs, none_differs};
 #[cfg(feature = "arrow")]
 pub use transform::{BatchTransformer, Transformed};
 
@@ -93,8 +96,8 @@ pub mod prelude {
         Action, Assignment, ChangeDetector, ChangeSource, Clause, Column, ColumnId, Contents,
         Context, Coverage, Decimal, Delta, Direction, Error, ExtractionPlan, Failure, KeyPair,
         LogicalType, MergeContext, MergePlan, Merger, NoOptions, Occasion, Options, Outcome,
-        Predicate, Probe, Scalar, SortKey, Succession, Table, Value, Watermark, WriteMode, Zoned,
-        coalesce, col, lit, target_col,
+        Predicate, Probe, Scalar, SharedColumn, SortKey, Succession, Table, Value, Watermark,
+        WriteMode, Zoned, any_differs, coalesce, col, lit, none_differs, target_col,
     };
     #[cfg(feature = "arrow")]
     pub use crate::{BatchTransformer, Transformation, Transformed};

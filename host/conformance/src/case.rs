@@ -64,14 +64,19 @@ struct FileText {
 }
 
 #[derive(Deserialize, Clone)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct DeltaText {
     columns: Vec<String>,
     contents: ContentsText,
     operation: Option<String>,
     #[serde(default)]
     rows: u64,
+    /// When the run began, as `timestamp:…` in UTC or as `timestamp-tz:…`.
+    run_time: Option<String>,
 }
+
+/// The run's time of a case that does not say it: 2026-01-31T12:00:00Z.
+const RUN_TIME: i64 = 17_698_608_000_000_000;
 
 #[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "kebab-case")]
@@ -199,8 +204,20 @@ impl DeltaText {
                 ContentsText::Snapshot => Contents::Snapshot,
             },
             rows: self.rows,
-            run_time: 0,
+            run_time: match self.run_time.as_deref() {
+                None => RUN_TIME,
+                Some(text) => moment(text)?,
+            },
         })
+    }
+}
+
+fn moment(text: &str) -> Result<i64, String> {
+    match value(text)? {
+        Value::Timestamp(ticks) | Value::TimestampTz { ticks, .. } => Ok(ticks),
+        _ => Err(format!(
+            "run-time is '{text}', which is no moment such as timestamp:2026-01-31T12:00:00"
+        )),
     }
 }
 
@@ -225,4 +242,34 @@ fn values(texts: &[String]) -> Result<Vec<Value>, String> {
 fn value(text: &str) -> Result<Value, String> {
     text.parse()
         .map_err(|error: icehost_plan::PlanError| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn run_time(line: &str) -> Result<i64, String> {
+        let text = format!(
+            "[table]\nname = \"dbo.T\"\ncolumns = [\"Id int\"]\n[delta]\ncontents = \"upserts\"\n\
+             columns = [\"Id int\"]\n{line}\n[[case]]\nname = \"one\"\nexpect = {{}}\n"
+        );
+        let file = CaseFile::parse("cases.toml", &text).map_err(|error| error.to_string())?;
+        let delta = file.cases[0].delta.as_ref();
+        delta.map(|delta| delta.run_time).ok_or_else(String::new)
+    }
+
+    #[test]
+    fn a_run_begins_when_its_case_says_so() {
+        assert_eq!(
+            run_time(""),
+            run_time("run-time = \"timestamp:2026-01-31T12:00:00\"")
+        );
+        assert_eq!(
+            run_time("run-time = \"timestamp-tz:1970-01-01T01:00:00.0000001+01:00\""),
+            Ok(1)
+        );
+        let error = run_time("run-time = \"integer:1\"").unwrap_err();
+        assert!(error.contains("which is no moment"), "{error}");
+    }
 }

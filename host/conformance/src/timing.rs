@@ -19,6 +19,17 @@ pub struct Timing {
     pub median: Duration,
     /// The slowest.
     pub slowest: Duration,
+    /// What a transformer that is open does with the case's rows, repeated.
+    pub throughput: Option<Throughput>,
+}
+
+/// How fast rows go through a transformer, into the component and out of it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throughput {
+    /// Rows in a batch.
+    pub rows: usize,
+    /// The median of the runs, for a batch.
+    pub median: Duration,
 }
 
 /// Runs every case that expects an answer so many times.
@@ -41,7 +52,12 @@ pub async fn time(
             times.push(started.elapsed());
         }
         times.sort_unstable();
+        let throughput = match strategy.as_batch_transformer() {
+            Ok(transformer) => transformer::throughput(&transformer, case, &options, runs).await?,
+            Err(_) => None,
+        };
         timings.push(Timing {
+            throughput,
             name,
             calls,
             median: times.get(times.len() / 2).copied().unwrap_or_default(),

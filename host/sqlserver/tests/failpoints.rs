@@ -117,3 +117,64 @@ async fn a_load_that_breaks_off_is_all_or_nothing() {
     }
     scenario.teardown();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_breaks_off_is_as_if_it_had_not() {
+    use support::history::History;
+    let scenario = fail::FailScenario::setup();
+    let mut server = Server::start().await;
+    for without_merge in [false, true] {
+        for (place, committed) in [
+            ("sqlserver::before-merge", false),
+            ("sqlserver::after-merge", false),
+            ("sqlserver::before-commit", false),
+            ("sqlserver::after-commit", true),
+        ] {
+            let options = ConnectOptions {
+                without_merge,
+                ..ConnectOptions::default()
+            };
+            let mut connection = server.connect_with(&options).await;
+            let name = server.table("broken history").await;
+            let mut history = History::create(&mut server, &mut connection, name).await;
+            let first = [("a", Some(1), 1), ("b", Some(2), 1), ("c", None, 1)];
+            let loaded = history
+                .load(&mut connection, 1, Contents::Changes, &first)
+                .await;
+            loaded.unwrap();
+            let before = history.versions(&mut server).await;
+
+            let second = [("a", Some(10), 2), ("b", Some(2), 0), ("d", Some(4), 1)];
+            fail::cfg(place, "return").unwrap();
+            let broken = history
+                .load(&mut connection, 2, Contents::Changes, &second)
+                .await;
+            fail::remove(place);
+            assert_eq!(
+                broken.unwrap_err().kind(),
+                &ErrorKind::ConnectionLost,
+                "{place}"
+            );
+            if !committed {
+                assert_eq!(history.versions(&mut server).await, before, "{place}");
+                let again = history
+                    .load(&mut connection, 2, Contents::Changes, &second)
+                    .await;
+                let counts = again.unwrap();
+                assert_eq!((counts.inserted, counts.updated), (2, 2), "{place}");
+            }
+            assert_eq!(
+                history.versions(&mut server).await,
+                [
+                    "a 1 1 2",
+                    "a 10 2 NULL",
+                    "b 2 1 2",
+                    "c NULL 1 NULL",
+                    "d 4 2 NULL"
+                ],
+                "{place}"
+            );
+        }
+    }
+    scenario.teardown();
+}

@@ -4,8 +4,8 @@
 use icehost_plan::{
     Action, Aggregate, AggregateFunction, Assignment, ChangeSource, Clause, Collation, Column,
     ColumnType, Comparison, Contents, Coverage, Delta, Direction, Expression, ExtractionPlan,
-    Features, KeyPair, KeyRange, MergePlan, Node, Occasion, Probe, Side, SortKey, SqlType, Table,
-    ValidMergePlan, Value, WriteMode,
+    Features, KeyPair, KeyRange, MergePlan, Node, Occasion, Probe, Side, SortKey, SqlType,
+    Succession, Table, ValidMergePlan, Value, WriteMode,
 };
 use icehost_sqlserver::lower::{create_table, extraction, merge, probes, range_boundaries};
 use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, TableName};
@@ -567,5 +567,93 @@ fn a_range_of_a_key_of_several_columns_compares_row_by_row() {
         &[1, 2, 8],
         Some(&["text:a", "text:ł", "null"]),
         Some(&["text:b", "null", "decimal:1.5"])
+    ));
+}
+
+/// Versions of a row by name: `Changed` says from when each counts, `Seen` until when; NULL for the current one.
+fn history(clauses: Vec<Clause>, contents: Contents) -> String {
+    let table = customers();
+    let delta = delta_of(&table, contents);
+    let mut plan = (*merge_plan(&table, &delta, &[1], clauses)).clone();
+    let is_open = vec![
+        target(9),
+        Node::IsNull(0),
+        target(9),
+        literal("timestamp:9999-12-31T00:00:00"),
+        Node::Compare {
+            op: Comparison::Eq,
+            left: 2,
+            right: 3,
+        },
+        Node::AnyOf(vec![1, 4]),
+    ];
+    plan.among = Some(tree(is_open));
+    let plan = plan.validate(&table.table, &delta).unwrap();
+    let statements = merge(&table, &delta, &plan, true).unwrap();
+    let without = merge(&table, &delta, &plan, false).unwrap();
+    assert_eq!(statements.successions, without.successions);
+    format!("{statements}\n\n{}", without.apply)
+}
+
+fn assign(target: u32, value: Node) -> Assignment {
+    Assignment {
+        target,
+        value: tree(vec![value]),
+    }
+}
+
+fn supersede(new: Vec<Assignment>) -> Action {
+    Action::Supersede(Succession {
+        old: vec![assign(9, source(3))],
+        new,
+    })
+}
+
+#[test]
+fn a_row_that_is_superseded_is_changed_by_the_merge_and_another_is_added_after_it() {
+    let changed = compare(Comparison::Ne, source(4), target(4));
+    let whole = || {
+        vec![
+            assign(1, source(1)),
+            assign(4, source(4)),
+            assign(3, source(3)),
+        ]
+    };
+    insta::assert_snapshot!(history(
+        vec![
+            clause(Occasion::Matched, Some(changed), supersede(whole())),
+            clause(Occasion::NotMatched, None, Action::Write(whole())),
+            clause(
+                Occasion::NotMatchedBySource,
+                None,
+                Action::Write(vec![assign(9, literal("timestamp:2026-01-31T12:00:00"))])
+            ),
+        ],
+        Contents::Snapshot
+    ));
+}
+
+#[test]
+fn each_clause_that_supersedes_adds_rows_of_its_own() {
+    let is_delete = compare(Comparison::Eq, source(12), literal("integer:0"));
+    let same = compare(Comparison::Eq, source(4), target(4));
+    let newer = compare(Comparison::Gt, source(3), target(3));
+    let close = Action::Write(vec![assign(9, source(3))]);
+    insta::assert_snapshot!(history(
+        vec![
+            clause(Occasion::Matched, Some(is_delete), close),
+            clause(Occasion::Matched, Some(same), Action::Skip),
+            clause(
+                Occasion::Matched,
+                Some(newer),
+                supersede(vec![assign(1, source(1))])
+            ),
+            clause(
+                Occasion::Matched,
+                None,
+                supersede(vec![assign(0, source(0)), assign(1, source(1))])
+            ),
+        ],
+        Contents::Changes
     ));
 }

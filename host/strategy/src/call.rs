@@ -127,6 +127,10 @@ impl Session {
             let _ = store.set_fuel(u64::MAX);
         }
         store.set_epoch_deadline(1);
+        if shared.count_fuel {
+            // It cannot fail where the engine counts.
+            let _ = store.set_fuel(u64::MAX);
+        }
         let result = match tokio::time::timeout(deadline + GRACE, guest(&mut store)).await {
             Ok(result) => result,
             Err(_) => Err(wasmtime::Error::new(Exceeded::Deadline)),

@@ -162,7 +162,10 @@ async fn merge_preview(
         statements.push(creation.statement()?);
     }
     statements.extend(merge.deduplicate.map(|statement| statement.to_string()));
+    let successions = &merge.successions;
+    statements.extend(successions.iter().map(|of| of.note.to_string()));
     statements.push(merge.apply.to_string());
+    statements.extend(successions.iter().map(|of| of.add.to_string()));
     Ok(MergePreview {
         table: target.table.name.to_string(),
         from: match from {

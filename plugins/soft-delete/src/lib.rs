@@ -1,14 +1,13 @@
 //! `soft-delete`: like `upsert`, but rows that are gone stay and are marked.
 
+mod tombstone;
+
 use icehost_sdk::prelude::*;
+
+use tombstone::Tombstone;
 
 /// The strategy.
 pub struct SoftDelete;
-
-/// What the operation column holds for a row that is gone.
-const DELETE: i64 = 0;
-/// What a tombstone column is usually called, in lower case without separators.
-const USUAL: &[&str] = &["isdeleted", "deleted", "deletedflag", "isremoved"];
 
 icehost_sdk::options! {
     /// What users may set.
@@ -16,6 +15,9 @@ icehost_sdk::options! {
         /// The target's column that says that a row is gone: a bit, or an integer that is 1 then and 0
         /// otherwise. By default the only one whose name says so, such as IsDeleted.
         pub column: Option<String>,
+        /// The target's column that says when a row was found to be gone: the time of the run, in UTC, and NULL for
+        /// rows that are there. By default the only one whose name says so, such as DeletedAt; else there is none.
+        pub deleted_at: Option<String>,
         /// The columns that identify a row. By default the target's primary key or identifier fields, else
         /// the source's.
         pub keys: Option<Vec<String>>,
@@ -31,26 +33,10 @@ impl Merger for SoftDelete {
     type Options = SoftDeleteOptions;
 
     fn plan(context: &MergeContext<SoftDeleteOptions>) -> Result<MergePlan, Error> {
-        let tombstone = tombstone(context)?;
+        let tombstone = Tombstone::find(context)?;
         let keys = context.keys(context.options.keys.as_deref())?;
         let clauses = clauses(context, &tombstone, &keys);
         Ok(MergePlan::new(keys, clauses))
-    }
-}
-
-/// The column that says that a row is gone.
-struct Tombstone {
-    column: ColumnId,
-    gone: Value,
-    there: Value,
-}
-
-impl Tombstone {
-    fn set(&self, value: &Value) -> Assignment {
-        Assignment {
-            target: self.column,
-            value: lit(value.clone()).into(),
-        }
     }
 }
 
@@ -60,16 +46,20 @@ fn clauses(
     keys: &[KeyPair],
 ) -> Vec<Clause> {
     let mut clauses = Vec::new();
-    let mark = || Action::Write(vec![tombstone.set(&tombstone.gone)]);
-    if let Some(operation) = context.delta.operation {
-        let deleted = || col(operation).eq(lit(DELETE));
-        clauses.push(Clause::matched(mark()).when(deleted()));
-        clauses.push(Clause::not_matched(Action::Skip).when(deleted()));
+    let mark = || Action::Write(tombstone.gone());
+    if let Some(deleted) = context.delta.deleted() {
+        // A row that is marked keeps the time at which it was.
+        if tombstone.has_time() {
+            let already = deleted.clone().and(tombstone.is_marked());
+            clauses.push(Clause::matched(Action::Skip).when(already));
+        }
+        clauses.push(Clause::matched(mark()).when(deleted.clone()));
+        clauses.push(Clause::not_matched(Action::Skip).when(deleted));
     }
     // A row that comes again is there again.
     let write = |wanted: &dyn Fn(ColumnId, &Column) -> bool| {
         let mut assignments = assignments(context, tombstone, wanted);
-        assignments.push(tombstone.set(&tombstone.there));
+        assignments.extend(tombstone.there());
         Action::Write(assignments)
     };
     let in_key = |id: ColumnId| keys.iter().any(|key| key.target == id);
@@ -78,11 +68,7 @@ fn clauses(
     })));
     clauses.push(Clause::not_matched(write(&|_, _| true)));
     if context.options.mark_missing && context.delta.contents == Contents::Snapshot {
-        let target = || target_col(tombstone.column);
-        let not_yet = target()
-            .ne(lit(tombstone.gone.clone()))
-            .or(target().is_null());
-        clauses.push(Clause::not_matched_by_source(mark()).when(not_yet));
+        clauses.push(Clause::not_matched_by_source(mark()).when(tombstone.is_not_marked()));
     }
     clauses
 }
@@ -95,7 +81,7 @@ fn assignments(
 ) -> Vec<Assignment> {
     (0..)
         .zip(&context.target.columns)
-        .filter(|&(id, column)| id != tombstone.column && column.writable && wanted(id, column))
+        .filter(|&(id, column)| !tombstone.contains(id) && column.writable && wanted(id, column))
         .filter_map(|(id, column)| {
             let source = context.delta.find(&column.name)?;
             (Some(source) != context.delta.operation).then(|| Assignment {
@@ -104,74 +90,6 @@ fn assignments(
             })
         })
         .collect()
-}
-
-fn tombstone(context: &MergeContext<SoftDeleteOptions>) -> Result<Tombstone, Error> {
-    let target = &context.target;
-    let flags = target.columns_where(|column| {
-        column.writable && matches!(column.kind, LogicalType::Boolean | LogicalType::Integer)
-    });
-    let column = match &context.options.column {
-        Some(name) => {
-            let column = target.require(name)?;
-            if !flags.contains(&column) {
-                return Err(Error::invalid_options(
-                    "wrong-type",
-                    format!(
-                        "'{name}' is no bit and no integer that can be written; columns that are: {}",
-                        target.names(&flags)
-                    ),
-                )
-                .about(column));
-            }
-            column
-        }
-        None => {
-            let says_so = |id: &&ColumnId| {
-                target.get(**id).is_some_and(|column| {
-                    let letters = column.name.chars().filter(|c| c.is_alphanumeric());
-                    let name: String = letters.flat_map(char::to_lowercase).collect();
-                    USUAL.contains(&name.as_str())
-                })
-            };
-            match flags.iter().filter(says_so).collect::<Vec<_>>().as_slice() {
-                [only] => **only,
-                _ => {
-                    return Err(Error::invalid_options(
-                        "no-tombstone",
-                        format!(
-                            "it is not obvious which column of {} says that a row is deleted; set column to one of {}",
-                            target.name,
-                            target.names(&flags)
-                        ),
-                    ));
-                }
-            }
-        }
-    };
-    let name = target.get(column).map_or("", |column| &column.name);
-    if context.delta.find(name).is_some() {
-        return Err(Error::invalid_options(
-            "not-a-tombstone",
-            format!("the rows to merge have a column '{name}' of their own"),
-        )
-        .about(column));
-    }
-    let is_bit = target
-        .get(column)
-        .is_some_and(|column| column.kind == LogicalType::Boolean);
-    Ok(match is_bit {
-        true => Tombstone {
-            column,
-            gone: Value::Boolean(true),
-            there: Value::Boolean(false),
-        },
-        false => Tombstone {
-            column,
-            gone: Value::Integer(1),
-            there: Value::Integer(0),
-        },
-    })
 }
 
 icehost_sdk::export_merger!(SoftDelete);
@@ -233,6 +151,57 @@ mod tests {
         assert_eq!(marks(r#"{"mark-missing":true}"#, Contents::Snapshot), 1);
         assert_eq!(marks(r#"{"mark-missing":true}"#, Contents::Upserts), 0);
         assert_eq!(marks("{}", Contents::Snapshot), 0);
+    }
+
+    /// Its time is the run's, to the milliseconds that the column has.
+    fn with_time(options: &str, contents: Contents) -> Vec<Clause> {
+        let mut context = context(options, contents);
+        context.delta.run_time = 12_345_678;
+        let column = Column::new("Deleted_At", LogicalType::Timestamp, "datetime2(3)");
+        context.target.columns.push(column.nullable());
+        SoftDelete::plan(&context).unwrap().clauses
+    }
+
+    #[test]
+    fn the_time_is_set_once_and_cleared_when_the_row_comes_again() {
+        let now = || lit(Value::Timestamp(12_340_000));
+        let marks = || Action::Write(vec![set(2, lit(true)), set(3, now())]);
+        let deleted = || col(2).eq(lit(0));
+        let clauses = with_time("{}", Contents::Changes);
+        let already = deleted().and(target_col(2).eq(lit(true)));
+        assert_eq!(clauses[0], Clause::matched(Action::Skip).when(already));
+        assert_eq!(clauses[1], Clause::matched(marks()).when(deleted()));
+        let there = vec![set(1, col(1)), set(2, lit(false)), set(3, lit(Value::Null))];
+        assert_eq!(clauses[3], Clause::matched(Action::Write(there)));
+        let missing = with_time(r#"{"mark-missing":true}"#, Contents::Snapshot);
+        assert_eq!(missing.last().map(|clause| &clause.action), Some(&marks()));
+    }
+
+    #[test]
+    fn the_time_has_a_column_of_its_own() {
+        let code = |options: &str| {
+            let mut context = context(options, Contents::Upserts);
+            let times = ["DeletedAt", "Gone", "Never"];
+            let columns =
+                times.map(|name| Column::new(name, LogicalType::Timestamp, "datetime2(3)"));
+            context.target.columns.extend(columns.map(Column::nullable));
+            context.target.columns[5].nullable = false;
+            context
+                .delta
+                .columns
+                .push(context.target.columns[3].clone());
+            SoftDelete::plan(&context).map(drop).map_err(|e| e.code)
+        };
+        assert_eq!(code("{}"), Ok(()));
+        assert_eq!(code(r#"{"deleted-at":"gone"}"#), Ok(()));
+        for (name, wanted) in [
+            ("deletedat", "not-a-tombstone"),
+            ("amount", "wrong-type"),
+            ("never", "wrong-type"),
+        ] {
+            let options = format!(r#"{{"deleted-at":"{name}"}}"#);
+            assert_eq!(code(&options), Err(wanted.to_owned()), "{name}");
+        }
     }
 
     #[test]

@@ -17,11 +17,12 @@ const BEFORE_THE_COMMIT: [&str; 6] = [
 /// Places at which the lake's commit is visible.
 const AFTER_THE_COMMIT: [&str; 2] = ["lake::after-metadata-link", "lake::after-hint"];
 /// Places in the second half, before the target's commit.
-const BEFORE_THE_MERGE: [&str; 5] = [
+const BEFORE_THE_MERGE: [&str; 6] = [
     "sync::before-load",
     "sync::while-loading",
     "sqlserver::after-stage",
     "sqlserver::before-merge",
+    "sqlserver::after-merge",
     "sqlserver::before-commit",
 ];
 /// Places behind the target's commit.

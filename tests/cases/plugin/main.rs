@@ -29,6 +29,7 @@ fn the_shipped_strategies_are_listed_with_their_options() {
             "upsert",
             "append-only",
             "soft-delete",
+            "scd2",
             "mask",
             "tenant-filter"
         ]

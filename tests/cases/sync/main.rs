@@ -8,6 +8,7 @@ mod cursors;
 mod dry_run;
 mod end_to_end;
 mod first_load;
+mod history;
 mod keys;
 mod lake_merge;
 mod strategies;

@@ -148,6 +148,8 @@ pub(crate) enum PluginKind {
     ChangeDetector,
     /// How a delta lands in a target
     Merger,
+    /// What becomes of rows on their way to the lake
+    BatchTransformer,
 }
 
 impl PluginKind {
@@ -156,6 +158,15 @@ impl PluginKind {
         match self {
             PluginKind::ChangeDetector => "change-detector",
             PluginKind::Merger => "merger",
+            PluginKind::BatchTransformer => "batch-transformer",
+        }
+    }
+
+    /// What the Rust SDK is depended on with.
+    pub(crate) fn sdk_features(self) -> &'static str {
+        match self {
+            PluginKind::BatchTransformer => ", features = [\"arrow\"]",
+            PluginKind::ChangeDetector | PluginKind::Merger => "",
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::introspect::Fields;
 use crate::lower::merge::{self, MergeStatements};
 use crate::name::quote;
+use crate::statement::Statement;
 
 /// What a merge did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,7 +86,8 @@ impl Loader<'_> {
     /// Says so where the plan's key is not a unique key of the target: then one row of the delta may meet
     /// several of the target, and they are all written.
     fn warn_of_loose_key(&self, plan: &ValidMergePlan) {
-        if plan.keys.is_empty() {
+        // Where only some of the rows take part, no key of the whole table is to be expected.
+        if plan.keys.is_empty() || plan.among.is_some() {
             return;
         }
         let mut names: Vec<&str> = Vec::with_capacity(plan.keys.len());
@@ -164,23 +166,35 @@ impl Loader<'_> {
         if self.rows > 0 {
             let merging =
                 |error: SqlServerError| error.context(format!("merging into {}", self.target.name));
-            self.set_identity_insert(statements, "ON")
-                .await
-                .map_err(merging)?;
-            let apply = match &statements.apply_to_empty {
-                Some(insert) if self.finds_empty(position).await.map_err(merging)? => insert,
-                _ => &statements.apply,
+            let to_empty = match &statements.apply_to_empty {
+                Some(insert) if self.finds_empty(position).await.map_err(merging)? => Some(insert),
+                _ => None,
             };
-            let answer = self.connection.client.run(apply).await.map_err(merging)?;
-            self.set_identity_insert(statements, "OFF")
+            // Where there is no row, none is superseded.
+            let successions = match to_empty {
+                Some(_) => &[],
+                None => statements.successions.as_slice(),
+            };
+            for succession in successions {
+                let note = &succession.note;
+                self.connection.client.run(note).await.map_err(merging)?;
+            }
+            let apply = to_empty.unwrap_or(&statements.apply);
+            let mut fields = self
+                .run_with_identity(apply, &statements.identity_insert)
                 .await
                 .map_err(merging)?;
-            // A trigger of the target may have results of its own; the counts come last.
-            let rows = answer.results.into_iter().next_back().unwrap_or_default();
-            let mut fields = Fields::of(rows.into_iter().next().unwrap_or_default());
             counts.inserted = count(fields.integer().map_err(merging)?)?;
             counts.updated = count(fields.integer().map_err(merging)?)?;
             counts.deleted = count(fields.integer().map_err(merging)?)?;
+            failpoint("sqlserver::after-merge")?;
+            for succession in successions {
+                let mut fields = self
+                    .run_with_identity(&succession.add, &succession.identity_insert)
+                    .await
+                    .map_err(merging)?;
+                counts.inserted += count(fields.integer().map_err(merging)?)?;
+            }
         }
         self.connection
             .client
@@ -223,8 +237,22 @@ impl Loader<'_> {
         Ok(true)
     }
 
-    async fn set_identity_insert(&mut self, statements: &MergeStatements, on: &str) -> Result<()> {
-        if let Some(table) = &statements.identity_insert {
+    /// Runs a statement, while the table's identity column takes values if it needs them, and gives its counts.
+    async fn run_with_identity(
+        &mut self,
+        statement: &Statement,
+        identity_insert: &Option<String>,
+    ) -> Result<Fields> {
+        self.set_identity_insert(identity_insert, "ON").await?;
+        let answer = self.connection.client.run(statement).await?;
+        self.set_identity_insert(identity_insert, "OFF").await?;
+        // A trigger of the target may have results of its own; the counts come last.
+        let rows = answer.results.into_iter().next_back().unwrap_or_default();
+        Ok(Fields::of(rows.into_iter().next().unwrap_or_default()))
+    }
+
+    async fn set_identity_insert(&mut self, table: &Option<String>, on: &str) -> Result<()> {
+        if let Some(table) = table {
             let setting = format!("SET IDENTITY_INSERT {table} {on};");
             self.connection.client.batch(&setting).await?;
         }
@@ -243,7 +271,11 @@ impl Loader<'_> {
         if let Err(error) = undone {
             tracing::debug!(%error, "rolling back: the connection is gone, and the transaction with it");
         }
-        if let Err(error) = self.set_identity_insert(statements, "OFF").await {
+        let added = statements.successions.iter().map(|s| &s.identity_insert);
+        let table = std::iter::once(&statements.identity_insert).chain(added);
+        if let Some(table) = table.into_iter().find(|table| table.is_some())
+            && let Err(error) = self.set_identity_insert(table, "OFF").await
+        {
             tracing::debug!(%error, "IDENTITY_INSERT was off already");
         }
     }

@@ -12,6 +12,8 @@ use crate::name::quote;
 pub(crate) const ARRIVAL: &str = "icehost_arrival";
 /// The column that marks the rows whose key stands in the target; only for servers without MERGE.
 pub(crate) const MATCHED: &str = "icehost_matched";
+/// The column that notes the rows that are to be added beside others that they supersede: by which clause.
+pub(crate) const SUCCESSION: &str = "icehost_succession";
 
 /// The columns of a staging table: those of the delta, each ready to become a value of the target's column of
 /// the same name.
@@ -71,7 +73,7 @@ impl Staging {
             };
             let taken = |name: &str| {
                 let folded = name.to_lowercase();
-                [ARRIVAL, MATCHED].contains(&folded.as_str())
+                [ARRIVAL, MATCHED, SUCCESSION].contains(&folded.as_str())
                     || columns
                         .iter()
                         .any(|c| c.staged_name.to_lowercase() == folded)
@@ -123,6 +125,7 @@ impl Staging {
             ));
         }
         lines.push(format!("    {} bit NULL", quote(MATCHED)));
+        lines.push(format!("    {} smallint NULL", quote(SUCCESSION)));
         format!(
             "CREATE TABLE {} (\n{}\n);",
             quote(&self.table),

@@ -7,6 +7,8 @@
     clippy::panic
 )]
 
+pub mod history;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arrow_array::RecordBatch;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use icehost_conformance::{CaseFile, Timing};
+use icehost_conformance::{CaseFile, Throughput, Timing};
 use icehost_strategy::{Limits, Runtime, RuntimeOptions, Strategy, Usage};
 
 use super::component;
@@ -87,6 +87,7 @@ fn object(costs: &Costs) -> serde_json::Value {
             "slowest_ms": milliseconds(timing.slowest),
             "memory": usage.memory_bytes,
             "fuel": usage.fuel,
+            "rows_per_second": timing.throughput.map(rows_per_second),
         })).collect::<Vec<_>>(),
     })
 }
@@ -115,7 +116,18 @@ fn print(costs: &Costs) {
             },
             timing.name
         ));
+        if let Some(throughput) = timing.throughput {
+            line(format!(
+                "  {:.0} rows/s in batches of {} rows",
+                rows_per_second(throughput),
+                throughput.rows
+            ));
+        }
     }
+}
+
+fn rows_per_second(throughput: Throughput) -> f64 {
+    throughput.rows as f64 / throughput.median.as_secs_f64().max(1e-9)
 }
 
 fn milliseconds(time: Duration) -> f64 {

@@ -76,6 +76,7 @@ fn write(
             .replace("{{name}}", name)
             .replace("{{Type}}", &type_name)
             .replace("{{kind}}", kind.name())
+            .replace("{{features}}", kind.sdk_features())
             .replace("{{version}}", env!("CARGO_PKG_VERSION"));
         let parent = path.parent().unwrap_or(directory);
         fs::create_dir_all(parent)
@@ -102,7 +103,7 @@ fn files(kind: &str, language: &str) -> Vec<(String, &'static str)> {
     for &(path, text) in SDK {
         let contract = path == "wit/strategy.wit";
         // The Rust SDK finds the contract beside its own directory.
-        if contract || language == "rust" {
+        if contract || (language == "rust" && path.starts_with("sdk/")) {
             files.push((path.to_owned(), text));
         }
     }

@@ -2,7 +2,7 @@
 
 use icehost_plan::{Action, Clause, LogicalType, Occasion, Succession, ValidMergePlan};
 
-use super::Context;
+use super::{Context, choice};
 use crate::error::{Result, SqlServerError};
 use crate::lower::Lowering;
 use crate::name::quote;
@@ -74,13 +74,7 @@ pub(super) fn effects(
     parameters: &mut Parameters,
     overlapping: bool,
 ) -> Result<Effects> {
-    let conditions = clauses
-        .iter()
-        .map(|clause| match &clause.condition {
-            None => Ok(None),
-            Some(condition) => lowering(context, parameters).predicate(condition).map(Some),
-        })
-        .collect::<Result<Vec<Option<String>>>>()?;
+    let conditions = choice::conditions(context, clauses, parameters)?;
     let is_delete = |clause: &&Clause| clause.action == Action::Delete;
     let mut effects = Effects {
         delete_first: clauses.first().is_some_and(is_delete),
@@ -108,7 +102,7 @@ pub(super) fn effects(
         return Ok(effects);
     }
     let numbered: Vec<(usize, &Clause)> = (1..).zip(clauses.iter().copied()).collect();
-    let selector = selector(&conditions);
+    let first = choice::first((1..).zip(&conditions), 0);
     let chosen = |wanted: &dyn Fn(&Action) -> bool| -> Vec<(usize, &Clause)> {
         let all = numbered.iter().copied();
         all.filter(|(_, clause)| wanted(&clause.action)).collect()
@@ -118,13 +112,18 @@ pub(super) fn effects(
             .iter()
             .map(|(number, _)| number.to_string())
             .collect();
-        Some(format!("{selector} IN ({})", numbers.join(", ")))
+        Some(format!("{first} IN ({})", numbers.join(", ")))
     };
     let writes = chosen(&|action| !matches!(action, Action::Delete | Action::Skip));
     if !writes.is_empty() {
         effects.write = Some(Effect {
             condition: restrict(&writes),
-            ..values(context, &writes, &selector, parameters)?
+            ..values(
+                context,
+                &writes,
+                &choice::writer(&writes, &conditions),
+                parameters,
+            )?
         });
     }
     let deletes = chosen(&|action| *action == Action::Delete);
@@ -138,21 +137,8 @@ pub(super) fn effects(
     Ok(effects)
 }
 
-/// The number of the first clause whose condition holds, from 1; 0 for none.
-fn selector(conditions: &[Option<String>]) -> String {
-    let mut text = String::from("CASE");
-    let mut otherwise = 0;
-    for (number, condition) in (1..).zip(conditions) {
-        match condition {
-            Some(condition) => text.push_str(&format!(" WHEN {condition} THEN {number}")),
-            None => otherwise = number,
-        }
-    }
-    format!("{text} ELSE {otherwise} END")
-}
-
 /// The assignments of clauses that write; of several, `selector` chooses.
-fn values(
+pub(super) fn values(
     context: &Context<'_>,
     clauses: &[(usize, &Clause)],
     selector: &str,
@@ -291,7 +277,10 @@ fn by_name(context: &Context<'_>, occasion: Occasion) -> Result<Vec<(u32, String
     Ok(written)
 }
 
-fn lowering<'a>(context: &'a Context<'_>, parameters: &'a mut Parameters) -> Lowering<'a> {
+pub(super) fn lowering<'a>(
+    context: &'a Context<'_>,
+    parameters: &'a mut Parameters,
+) -> Lowering<'a> {
     Lowering::new(
         &context.source_operands,
         &context.target_operands,

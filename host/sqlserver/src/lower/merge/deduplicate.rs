@@ -1,6 +1,6 @@
 //! Of several staged rows with one key, one is kept.
 
-use icehost_plan::{Direction, ValidMergePlan};
+use icehost_plan::Direction;
 
 use super::Context;
 use crate::error::{Result, SqlServerError};
@@ -10,7 +10,8 @@ use crate::statement::Statement;
 
 /// Deletes all but the first row of each key in the plan's order, where it ties the last that arrived. The
 /// server compares the keys, so that what it takes for one key is one key.
-pub(super) fn statement(context: &Context<'_>, plan: &ValidMergePlan) -> Result<Option<Statement>> {
+pub(super) fn statement(context: &Context<'_>) -> Result<Option<Statement>> {
+    let plan = context.plan;
     if plan.keys.is_empty() {
         return Ok(None);
     }

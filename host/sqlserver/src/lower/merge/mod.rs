@@ -1,8 +1,11 @@
 //! Merge plans into T-SQL: MERGE where the server has it, and the same in several statements where not.
 
 mod append;
+mod choice;
 mod clauses;
 mod deduplicate;
+mod matching;
+mod succession;
 mod with_merge;
 mod without_merge;
 
@@ -31,6 +34,19 @@ pub struct MergeStatements {
     /// Does the same where the target has no row, with one INSERT; `None` where the plan inserts nothing or
     /// `apply` is an INSERT itself.
     pub apply_to_empty: Option<Statement>,
+    /// What is done around `apply` for rows that are superseded; nothing where the target has no row.
+    pub successions: Vec<SuccessionStatements>,
+}
+
+/// What a clause that supersedes rows takes beside the merge, in the same transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SuccessionStatements {
+    /// Before the merge: notes in the staging table which rows are to be added.
+    pub note: Statement,
+    /// After the merge: adds them; one row, one column: how many.
+    pub add: Statement,
+    /// The target, quoted, where `add` gives its identity column values.
+    pub identity_insert: Option<String>,
 }
 
 impl fmt::Display for MergeStatements {
@@ -38,14 +54,29 @@ impl fmt::Display for MergeStatements {
         if let Some(deduplicate) = &self.deduplicate {
             writeln!(f, "{deduplicate}\n")?;
         }
-        match &self.identity_insert {
-            None => self.apply.fmt(f),
-            Some(table) => write!(
-                f,
-                "SET IDENTITY_INSERT {table} ON;\n{}\nSET IDENTITY_INSERT {table} OFF;",
-                self.apply
-            ),
+        for succession in &self.successions {
+            writeln!(f, "{}\n", succession.note)?;
         }
+        with_identity(f, &self.identity_insert, &self.apply)?;
+        for succession in &self.successions {
+            f.write_str("\n\n")?;
+            with_identity(f, &succession.identity_insert, &succession.add)?;
+        }
+        Ok(())
+    }
+}
+
+fn with_identity(
+    f: &mut fmt::Formatter<'_>,
+    identity_insert: &Option<String>,
+    statement: &Statement,
+) -> fmt::Result {
+    match identity_insert {
+        None => write!(f, "{statement}"),
+        Some(table) => write!(
+            f,
+            "SET IDENTITY_INSERT {table} ON;\n{statement}\nSET IDENTITY_INSERT {table} OFF;"
+        ),
     }
 }
 
@@ -81,27 +112,28 @@ pub(crate) fn lower(
         target,
         staging,
         delta,
+        plan,
         source_operands: staging.operands(),
         target_operands: target_operands(target),
     };
-    let keys = context.keys(plan)?;
     let clauses = Clauses::new(plan);
-    let (apply, identity) = if keys.is_empty() {
+    let (apply, identity) = if plan.keys.is_empty() {
         append::statement(&context, &clauses)?
     } else if has_merge {
-        with_merge::statement(&context, &keys, &clauses)?
+        with_merge::statement(&context, &clauses)?
     } else {
-        without_merge::statement(&context, &keys, &clauses)?
+        without_merge::statement(&context, &clauses)?
     };
-    let apply_to_empty = match keys.is_empty() {
+    let apply_to_empty = match plan.keys.is_empty() {
         true => None,
         false => append::into_empty(&context, &clauses)?,
     };
     Ok(MergeStatements {
         identity_insert: identity.then(|| target.name.sql()),
-        deduplicate: deduplicate::statement(&context, plan)?,
+        deduplicate: deduplicate::statement(&context)?,
         apply,
         apply_to_empty,
+        successions: succession::statements(&context, &clauses)?,
     })
 }
 
@@ -111,6 +143,7 @@ struct Context<'a> {
     target: &'a SqlTable,
     staging: &'a Staging,
     delta: &'a Delta,
+    plan: &'a ValidMergePlan,
     /// The delta's columns, `S.…`.
     source_operands: Vec<Operand>,
     /// The target's columns, `T.…`.
@@ -121,21 +154,6 @@ impl Context<'_> {
     /// The staging table, aliased.
     fn source(&self) -> String {
         format!("{} AS S", quote(&self.staging.table))
-    }
-
-    /// The conditions under which a row of the target and one of the delta are the same row.
-    fn keys(&self, plan: &ValidMergePlan) -> Result<Vec<String>> {
-        let found = plan.keys.iter().map(|key| {
-            let source = self.source_operands.get(key.source as usize);
-            let target = self.target_operands.get(key.target as usize);
-            match (source, target) {
-                (Some(source), Some(target)) => Ok(format!("{} = {}", target.sql, source.sql)),
-                _ => Err(SqlServerError::plan(
-                    "a key of the plan is not among the columns of target and delta",
-                )),
-            }
-        });
-        found.collect()
     }
 }
 

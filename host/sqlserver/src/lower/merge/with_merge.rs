@@ -2,22 +2,23 @@
 
 use super::Context;
 use super::clauses::{self, Clauses, Effect, Effects};
+use super::matching::Matching;
 use crate::error::Result;
 use crate::statement::{Parameters, Statement};
 
 /// `HOLDLOCK` keeps another session from inserting a key between the look and the insert. `OUTPUT … INTO`
 /// works on tables with triggers, where `OUTPUT` alone does not (error 334).
-pub(super) fn statement(
-    context: &Context<'_>,
-    keys: &[String],
-    clauses: &Clauses<'_>,
-) -> Result<(Statement, bool)> {
+///
+/// What the plan says of the target's rows alone stands in `ON`, so that a key whose rows take no part is not
+/// matched; to `NOT MATCHED BY SOURCE` all of these rows are without a counterpart, so it says the same again.
+pub(super) fn statement(context: &Context<'_>, clauses: &Clauses<'_>) -> Result<(Statement, bool)> {
     let mut parameters = Parameters::default();
+    let matching = Matching::new(context, &mut parameters)?;
     let mut text = format!(
         "MERGE {} WITH (HOLDLOCK) AS T\nUSING {}\nON {}",
         context.target.name.sql(),
         context.source(),
-        keys.join(" AND ")
+        matching.on()
     );
     let matched = clauses::effects(context, &clauses.matched, &mut parameters, true)?;
     change(&mut text, "WHEN MATCHED", matched);
@@ -41,7 +42,8 @@ pub(super) fn statement(
         &mut parameters,
         true,
     )?;
-    change(&mut text, "WHEN NOT MATCHED BY SOURCE", orphans);
+    let occasion = format!("WHEN NOT MATCHED BY SOURCE{}", matching.among);
+    change(&mut text, &occasion, orphans);
     // Without a clause there is nothing to do, and MERGE wants one.
     if !text.contains("\nWHEN ") {
         let nothing = "SELECT CAST(0 AS bigint), CAST(0 AS bigint), CAST(0 AS bigint);";

@@ -3,6 +3,7 @@
 
 use super::Context;
 use super::clauses::{self, Clauses, Effect};
+use super::matching::Matching;
 use super::with_merge::set_list;
 use crate::error::Result;
 use crate::lower::staging::MATCHED;
@@ -12,20 +13,20 @@ use crate::statement::{Parameters, Statement};
 /// MERGE decides what becomes of each row before it changes any. So does this: first the rows of the delta
 /// whose key stands in the target are marked; then rows of the target that have no counterpart are dealt
 /// with, then those that have, and new rows come last.
-pub(super) fn statement(
-    context: &Context<'_>,
-    keys: &[String],
-    clauses: &Clauses<'_>,
-) -> Result<(Statement, bool)> {
+pub(super) fn statement(context: &Context<'_>, clauses: &Clauses<'_>) -> Result<(Statement, bool)> {
     let mut parameters = Parameters::default();
     let (source, target) = (context.source(), context.target.name.sql());
     let (stage, matched) = (quote(&context.staging.table), quote(MATCHED));
-    let keys = keys.join(" AND ");
+    let matching = Matching::new(context, &mut parameters)?;
+    let on = matching.on();
     let mut steps = vec![format!(
-        "UPDATE S SET {matched} = 1\nFROM {source}\nWHERE EXISTS (SELECT 1 FROM {target} AS T WITH (UPDLOCK, HOLDLOCK) WHERE {keys});"
+        "UPDATE S SET {matched} = 1\nFROM {source}\nWHERE EXISTS (SELECT 1 FROM {target} AS T WITH (UPDLOCK, HOLDLOCK) WHERE {on});"
     )];
 
-    let orphan = format!("NOT EXISTS (SELECT 1 FROM {source} WHERE {keys})");
+    let orphan = format!(
+        "NOT EXISTS (SELECT 1 FROM {source} WHERE {}){}",
+        matching.keys, matching.among
+    );
     let orphans = clauses::effects(
         context,
         &clauses.not_matched_by_source,
@@ -52,17 +53,21 @@ pub(super) fn statement(
         ));
     }
 
-    let joined = format!("FROM {target} AS T\nINNER JOIN {source} ON {keys}");
+    let joined = format!("FROM {target} AS T\nINNER JOIN {source} ON {on}");
     let pairs = clauses::effects(context, &clauses.matched, &mut parameters, false)?;
     if let Some(delete) = &pairs.delete {
         steps.push(counted(
-            format!("DELETE T\n{joined}{}", on(delete)),
+            format!("DELETE T\n{joined}{}", only(delete)),
             "@deleted",
         ));
     }
     if let Some(update) = updating(&pairs.write) {
         steps.push(counted(
-            format!("UPDATE T SET {}\n{joined}{}", set_list(update), on(update)),
+            format!(
+                "UPDATE T SET {}\n{joined}{}",
+                set_list(update),
+                only(update)
+            ),
             "@updated",
         ));
     }
@@ -114,7 +119,7 @@ fn and(effect: &Effect) -> String {
     }
 }
 
-fn on(effect: &Effect) -> String {
+fn only(effect: &Effect) -> String {
     match &effect.condition {
         Some(condition) => format!("\nWHERE {condition}"),
         None => String::new(),
