@@ -25,9 +25,11 @@ fn good(bed: &Bed, kind: &str, language: &str) -> String {
     ])
     .run()
     .success();
-    run(&["plugin", "build", &directory, "--out", &component])
+    let built = run(&["plugin", "build", &directory, "--out", &component])
         .run()
         .success();
+    let installing = built.stderr.contains("installing");
+    assert!(!installing, "tests install nothing: {}", built.stderr);
 
     let inspected = run(&["plugin", "inspect", &component]).json();
     let strategy = &inspected["strategies"][0];

@@ -8,6 +8,23 @@ export function failure(kind, code, message, column) {
   return Object.assign(new Error(message), { payload: { kind, code, message, column } });
 }
 
+/** The same functions, whose exceptions become errors of the contract too: the host would not see what they say. */
+export const guarded = (functions) =>
+  Object.fromEntries(
+    Object.entries(functions).map(([name, run]) => [
+      name,
+      (...shown) => {
+        try {
+          return run(...shown);
+        } catch (error) {
+          if (error?.payload !== undefined) throw error;
+          const [place] = String(error?.stack).split('\n');
+          throw failure('internal', 'exception', `${error} (${place})`);
+        }
+      },
+    ]),
+  );
+
 /** The position of the column with this name; failing that, of the only one whose name differs in case. */
 export function findColumn(columns, name) {
   const exact = columns.findIndex((column) => column.name === name);

@@ -3,7 +3,8 @@
 // The host calls `probes`, `plan` and `advance` in this order, each in a fresh sandbox: nothing but the
 // watermark is remembered from one call to the next.
 
-import { allOf, col, expression, failure, findColumn, gt, isNull, le, lit, not, order, requireColumn } from './icehost.js';
+import { allOf, col, expression, gt, isNull, le, lit, not, order } from './icehost.js';
+import { failure, findColumn, guarded, requireColumn } from './icehost.js';
 
 /** The layout of the watermark: one mark, named after the column. */
 const FORMAT = 1;
@@ -28,7 +29,7 @@ export const metadata = {
   }),
 };
 
-export const changeDetection = {
+export const changeDetection = guarded({
   /** What the host reads before it asks for the plan: the largest number and, where there may be NULLs, their count. */
   probes(context) {
     const { id, nullable } = cursor(context);
@@ -76,7 +77,7 @@ export const changeDetection = {
     const upper = larger(seen, outcome.readings[0], name) ?? { tag: 'null' };
     return { format: FORMAT, marks: [[name, upper]] };
   },
-};
+});
 
 /** The cursor column, and how far it has been read: `undefined` on the first run. */
 function cursor({ table, options, watermark }) {

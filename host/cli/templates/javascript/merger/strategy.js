@@ -1,6 +1,6 @@
 // {{name}}: rows whose key is known are overwritten, the others added.
 
-import { col, eq, expression, failure, keyNames, lit, names, requireColumn } from './icehost.js';
+import { col, eq, expression, failure, guarded, keyNames, lit, names, requireColumn } from './icehost.js';
 
 /** What the operation column holds for a row that is gone. */
 const DELETE = { tag: 'integer', val: 0n };
@@ -25,7 +25,7 @@ export const metadata = {
   }),
 };
 
-export const merge = {
+export const merge = guarded({
   /** What to do with rows that match and with those that do not. */
   plan(target, delta, options) {
     const clauses = [];
@@ -44,7 +44,7 @@ export const merge = {
       mode: 'merge-on-read',
     };
   },
-};
+});
 
 /** The key columns on both sides, which have equal names: those that the user names, else the target's, else the rows'. */
 function keyPairs(target, delta, named) {

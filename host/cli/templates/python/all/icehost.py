@@ -3,6 +3,8 @@
 The contract's types are in `wit_world`, which `icehost plugin build` makes from `wit`.
 """
 
+from functools import wraps
+
 from wit_world.imports.types import (
     Column,
     ColumnRef,
@@ -37,6 +39,32 @@ from componentize_py_types import Err
 def failure(kind: Failure, code: str, message: str, column: int | None = None) -> Err[Error]:
     """An error to raise; `code` is for machines and stays the same."""
     return Err(Error(kind, code, message, column))
+
+
+def guarded(strategy: type) -> type:
+    """The same class, whose exceptions become errors of the contract too: the host would not see what they say."""
+
+    def guard(function):
+        @wraps(function)
+        def run(*shown):
+            try:
+                return function(*shown)
+            except Err:
+                raise
+            except Exception as error:
+                place = error.__traceback__
+                while place.tb_next is not None:
+                    place = place.tb_next
+                code = place.tb_frame.f_code
+                message = f"{type(error).__name__}: {error} ({code.co_filename}:{place.tb_lineno})"
+                raise failure(Failure.INTERNAL, "exception", message) from error
+
+        return run
+
+    for name, function in list(vars(strategy).items()):
+        if callable(function) and not name.startswith("_"):
+            setattr(strategy, name, guard(function))
+    return strategy
 
 
 def find_column(columns: list[Column], name: str) -> int | None:

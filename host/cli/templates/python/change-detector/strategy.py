@@ -7,7 +7,7 @@ is remembered from one call to the next.
 import json
 from dataclasses import dataclass
 
-from icehost import Tree, col, failure, find_column, lit, require_column, sort_value
+from icehost import Tree, col, failure, find_column, guarded, lit, require_column, sort_value
 from wit_world import exports
 from wit_world.exports.change_detection import (
     ChangeSource_Rows,
@@ -59,6 +59,7 @@ class Metadata(exports.Metadata):
         )
 
 
+@guarded
 class ChangeDetection(exports.ChangeDetection):
     def probes(self, context: Context) -> list[Probe]:
         """What the host reads before it asks for the plan."""

@@ -2,7 +2,7 @@
 
 import json
 
-from icehost import col, failure, key_names, lit, names, require_column
+from icehost import col, failure, guarded, key_names, lit, names, require_column
 from wit_world import exports
 from wit_world.exports.merge import (
     Action_Delete,
@@ -45,6 +45,7 @@ class Metadata(exports.Metadata):
         )
 
 
+@guarded
 class Merge(exports.Merge):
     def plan(self, target: Table, delta: Delta, options: str) -> MergePlan:
         """What to do with rows that match and with those that do not."""
