@@ -11,6 +11,9 @@ plugins/toolchain.sh
 # Assigned first: `export X=$(…)` would hide a failure.
 python=$(tests/readers/venv.sh)
 node_modules=$(tests/clients/node_modules.sh)
+componentize_py=$(tests/readers/venv.sh host/cli/templates/python/all/requirements.txt)
+componentize_js=$(tests/clients/node_modules.sh tests/languages)
+export ICEHOST_TEST_TOOLS=${componentize_py%/*}:$componentize_js/.bin
 export ICEHOST_TEST_PYTHON=$python
 export ICEHOST_TEST_NODE_MODULES=$node_modules
 
@@ -20,6 +23,13 @@ if ! command -v tsql >/dev/null; then
     exit 1
 fi
 
+for program in clang wasm-ld; do
+    if ! compgen -c "$program" | grep -E "^$program(-[0-9]+)?$" >/dev/null; then
+        echo "error: neither $program nor $program-N on the PATH" >&2
+        echo "hint: on Debian, apt-get install clang lld; on macOS, brew install llvm lld" >&2
+        exit 1
+    fi
+done
 if ! command -v openssl >/dev/null; then
     echo "error: no openssl on the PATH" >&2
     echo "hint: on Debian, apt-get install openssl" >&2

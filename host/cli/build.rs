@@ -1,5 +1,5 @@
-//! Takes the SDK's sources into the program: `icehost plugin new` lays them beside the strategy, so that it
-//! builds wherever it stands and against the contract of the program that made it.
+//! Takes the SDK's sources and the templates into the program: `icehost plugin new` lays them beside the
+//! strategy, so that it builds wherever it stands and against the contract of the program that made it.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -12,11 +12,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         .ancestors()
         .nth(2)
         .ok_or("this crate is not two levels below the workspace")?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let sdk = table(root, &[root.join("sdk/src"), root.join("wit")])?;
+    fs::write(out.join("sdk.rs"), sdk)?;
+    let templates = here.join("templates");
+    fs::write(
+        out.join("templates.rs"),
+        table(&templates, std::slice::from_ref(&templates))?,
+    )?;
+    Ok(())
+}
+
+/// A Rust table of the files in these directories: each one's path below `root`, and its text.
+fn table(root: &Path, directories: &[PathBuf]) -> Result<String, Box<dyn Error>> {
     let mut files = Vec::new();
-    for directory in ["sdk/src", "wit"] {
-        let directory = root.join(directory);
+    for directory in directories {
         println!("cargo::rerun-if-changed={}", directory.display());
-        collect(&directory, &mut files)?;
+        collect(directory, &mut files)?;
     }
     files.sort();
     let mut table = String::from("&[\n");
@@ -28,8 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(table, "    ({name:?}, include_str!({file:?})),")?;
     }
     table.push_str("]\n");
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("sdk.rs"), table)?;
-    Ok(())
+    Ok(table)
 }
 
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {

@@ -5,8 +5,8 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// What is shown where `RUST_LOG` does not say: warnings and errors, but the driver's, which come as errors
-/// of ours with more to say.
-const DEFAULT: &str = "warn,tiberius=off";
+/// of ours with more to say; and that a large component is compiled, which takes a while.
+const DEFAULT: &str = "warn,tiberius=off,icehost::compile=info";
 
 /// Sends `tracing` events to stderr. `RUST_LOG` chooses what is shown.
 pub(crate) fn start() {

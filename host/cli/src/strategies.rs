@@ -117,11 +117,20 @@ pub(crate) fn options(strategy: &Strategy, used: &Use) -> Result<Options, Failur
 
 /// A runtime with the cache that the arguments choose, and these limits.
 pub(crate) fn runtime(cache: &CacheArguments, limits: Limits) -> Result<Runtime, Failure> {
-    let cache_dir = match &cache.cache_dir {
+    let options = RuntimeOptions {
+        cache_dir: cache_dir(cache),
+        limits,
+        ..RuntimeOptions::default()
+    };
+    Ok(Runtime::new(options)?)
+}
+
+/// The directory of compiled components that the arguments choose.
+pub(crate) fn cache_dir(cache: &CacheArguments) -> Option<PathBuf> {
+    match &cache.cache_dir {
         Some(directory) if !cache.no_cache => Some(directory.clone()),
         _ => cache_base(cache).map(|base| base.join("components")),
-    };
-    Ok(Runtime::new(RuntimeOptions { cache_dir, limits })?)
+    }
 }
 
 /// The directory that the arguments name, `$XDG_CACHE_HOME/icehost`, or `~/.cache/icehost`; none where there
@@ -178,5 +187,16 @@ fn shipped(name: &str) -> Result<&'static [u8], Failure> {
                 shipped_names().join(", ")
             ),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_read_of_a_file_is_what_is_loaded() {
+        assert_eq!(
+            icehost_registry::MAX_COMPONENT,
+            icehost_strategy::Limits::default().component_bytes as u64
+        );
     }
 }

@@ -1,17 +1,57 @@
-//! Why a crate did not become a component.
+//! Why a strategy's sources did not become a component.
 
 use std::io;
 use std::path::PathBuf;
 
-/// A crate or module that could not be made into a component.
+use crate::Language;
+
+/// A strategy or module that could not be made into a component.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The path is neither a crate's directory nor its manifest.
-    #[error("there is no crate at {path}: found no Cargo.toml")]
-    NoCrate {
+    /// The path is neither a strategy's directory nor its manifest.
+    #[error("there is no strategy at {path}: found none of {}", manifests())]
+    NoProject {
         /// What was given.
         path: PathBuf,
+    },
+    /// The manifest does not say what is needed.
+    #[error("cannot use {path}: {reason}")]
+    Manifest {
+        /// What the strategy would be written in.
+        language: Language,
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The contract beside the strategy is not usable.
+    #[error("cannot use the contract in {path}: {reason}")]
+    Contract {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tool is not there and could not be installed.
+    #[error("cannot find {tool}: {reason}")]
+    MissingTool {
+        /// The program or package.
+        tool: String,
+        /// Why it is not there.
+        reason: String,
+        /// What to install.
+        hint: String,
+    },
+    /// A tool said no.
+    #[error("{program} failed ({status}){}", behind(.output))]
+    Tool {
+        /// Its name.
+        program: String,
+        /// How it ended.
+        status: String,
+        /// What it wrote, unless it went to the terminal.
+        output: String,
     },
     /// The manifest is that of a workspace.
     #[error("{path} is a workspace, not a crate")]
@@ -72,9 +112,25 @@ impl Error {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Error::NoCrate { .. } => {
-                "give the directory that holds the crate's Cargo.toml".to_owned()
+            Error::NoProject { .. } => {
+                "give a strategy's directory; 'icehost plugin new' makes one".to_owned()
             }
+            Error::Manifest { language, .. } => match language {
+                Language::JavaScript => {
+                    r#"a strategy's package.json says what it decides: "icehost": { "world": "change-detector" }"#
+                }
+                Language::Python => {
+                    "a strategy's pyproject.toml says what it decides: [tool.icehost] world = \"change-detector\""
+                }
+                Language::Rust | Language::C => {
+                    "'icehost plugin new NAME' makes a strategy to compare it with"
+                }
+            }
+            .to_owned(),
+            Error::Contract { .. } => {
+                "lay the contract of icehost's wit directory there; 'icehost plugin new' does".to_owned()
+            }
+            Error::MissingTool { hint, .. } => hint.clone(),
             Error::Workspace { members, .. } => {
                 format!(
                     "give the directory of one of its crates: {}",
@@ -99,6 +155,10 @@ impl Error {
             source,
         }
     }
+}
+
+fn manifests() -> String {
+    Language::ALL.map(Language::manifest).join(", ")
 }
 
 fn behind(output: &str) -> String {

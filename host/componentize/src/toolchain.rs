@@ -39,7 +39,7 @@ impl Toolchain {
         let rustc = PathBuf::from(DEBIAN_RUSTC);
         if rustc.is_file()
             && Path::new(DEBIAN_STD_SOURCE).is_dir()
-            && let Some(linker) = find_wasm_ld(std::env::var_os("PATH").as_deref())
+            && let Some(linker) = find_newest("wasm-ld", std::env::var_os("PATH").as_deref())
         {
             return Ok(Toolchain::Debian { rustc, linker });
         }
@@ -75,8 +75,8 @@ fn installed_rustc_has_target() -> bool {
     }
 }
 
-/// `wasm-ld`, or the newest `wasm-ld-N`, in the directories of a search path.
-fn find_wasm_ld(path: Option<&OsStr>) -> Option<PathBuf> {
+/// `PROGRAM`, or the newest `PROGRAM-N`, in the directories of a search path.
+pub(crate) fn find_newest(program: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     let mut best: Option<(u32, PathBuf)> = None;
     for directory in std::env::split_paths(path?) {
         let Ok(entries) = std::fs::read_dir(&directory) else {
@@ -84,7 +84,7 @@ fn find_wasm_ld(path: Option<&OsStr>) -> Option<PathBuf> {
         };
         for entry in entries.flatten() {
             let name = entry.file_name();
-            let version = match name.to_str().and_then(|name| name.strip_prefix("wasm-ld")) {
+            let version = match name.to_str().and_then(|name| name.strip_prefix(program)) {
                 Some("") => u32::MAX,
                 Some(rest) => match rest.strip_prefix('-').and_then(|n| n.parse().ok()) {
                     Some(version) => version,
@@ -111,17 +111,20 @@ mod tests {
         for name in ["wasm-ld-9", "wasm-ld-19", "wasm-ld-old", "wasm-ldx"] {
             std::fs::write(directory.path().join(name), "").unwrap();
         }
-        let found = find_wasm_ld(Some(directory.path().as_os_str()));
+        let found = find_newest("wasm-ld", Some(directory.path().as_os_str()));
         assert_eq!(found, Some(directory.path().join("wasm-ld-19")));
         std::fs::write(directory.path().join("wasm-ld"), "").unwrap();
-        let found = find_wasm_ld(Some(directory.path().as_os_str()));
+        let found = find_newest("wasm-ld", Some(directory.path().as_os_str()));
         assert_eq!(found, Some(directory.path().join("wasm-ld")));
     }
 
     #[test]
     fn no_linker_is_no_linker() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(find_wasm_ld(Some(directory.path().as_os_str())), None);
-        assert_eq!(find_wasm_ld(None), None);
+        assert_eq!(
+            find_newest("wasm-ld", Some(directory.path().as_os_str())),
+            None
+        );
+        assert_eq!(find_newest("wasm-ld", None), None);
     }
 }

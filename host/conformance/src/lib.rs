@@ -19,4 +19,4 @@ mod transformer;
 pub use case::CaseFile;
 pub use check::{Check, run};
 pub use error::CaseError;
-pub use timing::{Timing, time};
+pub use timing::{Throughput, Timing, time, usage};

@@ -1,10 +1,13 @@
 //! Batch transformers under test.
 
+use std::time::Instant;
+
 use arrow_array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_select::concat::concat_batches;
 use icehost_plan::{Column, ValidTransformation};
 use icehost_strategy::{BatchTransformer, Options, StrategyError};
 
+use crate::Throughput;
 use crate::batch;
 use crate::case::Case;
 use crate::check::{Check, expect_error, same};
@@ -54,6 +57,40 @@ pub(crate) async fn run(
     let rows =
         rows(case).unwrap_or_else(|_| RecordBatch::new_empty(arrow_schema::Schema::empty().into()));
     ask(transformer, case, options, &[rows]).await.map(drop)
+}
+
+/// Rows of a batch that is timed.
+const MANY: usize = 65_536;
+
+/// Times a transformer that is open on the case's rows, repeated. `None` without any rows.
+pub(crate) async fn throughput(
+    transformer: &BatchTransformer,
+    case: &Case,
+    options: &Options,
+    runs: u32,
+) -> Result<Option<Throughput>, StrategyError> {
+    let Ok(rows) = rows(case) else {
+        return Ok(None);
+    };
+    if rows.num_rows() == 0 {
+        return Ok(None);
+    }
+    let copies = vec![rows.clone(); MANY.div_ceil(rows.num_rows())];
+    let Ok(many) = concat_batches(&rows.schema(), &copies) else {
+        return Ok(None);
+    };
+    let mut open = transformer.open(&case.table, options).await?;
+    let mut times = Vec::with_capacity(runs as usize);
+    for _ in 0..runs.max(1) {
+        let started = Instant::now();
+        open.apply(&many).await?;
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    Ok(Some(Throughput {
+        rows: many.num_rows(),
+        median: times.get(times.len() / 2).copied().unwrap_or_default(),
+    }))
 }
 
 pub(crate) fn rows(case: &Case) -> Result<RecordBatch, String> {

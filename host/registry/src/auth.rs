@@ -229,4 +229,11 @@ mod tests {
             assert_eq!(at_home(registry, host), at_home_there, "{registry} {host}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_challenge_is_read_or_not(text in "(Bearer |bearer|Basic)?[a-z=\",é ]{0,40}") {
+            let _ = Challenge::parse(&text);
+        }
+    }
 }

@@ -177,9 +177,9 @@ impl Client {
         let ended = self
             .send(&what, Method::PUT, url, headers, bytes.to_vec())
             .await?;
-        match ended.status {
-            StatusCode::CREATED => Ok(()),
-            _ => Err(ended.failure(&what).await),
+        match ended.status.is_success() {
+            true => Ok(()),
+            false => Err(ended.failure(&what).await),
         }
     }
 
@@ -197,9 +197,10 @@ impl Client {
         let put = self
             .send(&what, Method::PUT, url, headers, bytes.to_vec())
             .await?;
-        match put.status {
-            StatusCode::CREATED => Ok(Digest::of(bytes)),
-            _ => Err(put.failure(&what).await),
+        // 201, as it should be, or 202.
+        match put.status.is_success() {
+            true => Ok(Digest::of(bytes)),
+            false => Err(put.failure(&what).await),
         }
     }
 

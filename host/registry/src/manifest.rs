@@ -20,7 +20,7 @@ pub(crate) const WASM_LAYER: &str = "application/wasm";
 /// Most bytes of a manifest.
 pub(crate) const MAX_MANIFEST: u64 = 1 << 20;
 /// Most bytes of a component; the strategy host refuses larger ones.
-pub const MAX_COMPONENT: u64 = 16 << 20;
+pub const MAX_COMPONENT: u64 = 32 << 20;
 
 /// What a manifest points to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -122,12 +122,21 @@ impl Session {
         let started = Instant::now();
         let deadline = shared.limits.deadline;
         store.data_mut().ends = started + deadline;
+        if shared.count_fuel {
+            // It cannot fail where the engine counts.
+            let _ = store.set_fuel(u64::MAX);
+        }
         store.set_epoch_deadline(1);
+        if shared.count_fuel {
+            // It cannot fail where the engine counts.
+            let _ = store.set_fuel(u64::MAX);
+        }
         let result = match tokio::time::timeout(deadline + GRACE, guest(&mut store)).await {
             Ok(result) => result,
             Err(_) => Err(wasmtime::Error::new(Exceeded::Deadline)),
         };
         let last_error = store.data_mut().log.last_error();
+        shared.counters.add(&store, store.data().meter.memory());
         let result = match result {
             Ok(result) => {
                 self.store = Some(store);

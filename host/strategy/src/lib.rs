@@ -27,6 +27,7 @@ mod options_schema;
 mod runtime;
 mod strategy;
 mod transform;
+mod usage;
 
 pub use contract::{CONTRACT_VERSION, Kind, PREVIOUS_CONTRACT_VERSION};
 pub use description::Description;
@@ -40,3 +41,4 @@ pub use options_schema::{OptionDescription, OptionsSchema};
 pub use runtime::{Runtime, RuntimeOptions};
 pub use strategy::Strategy;
 pub use transform::{BatchTransformer, Transform, Transformed};
+pub use usage::Usage;

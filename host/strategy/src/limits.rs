@@ -29,10 +29,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            component_bytes: 16 << 20,
+            component_bytes: 32 << 20,
             memory_bytes: 64 << 20,
             table_elements: 20_000,
-            instances: 16,
+            instances: 64,
             deadline: Duration::from_secs(5),
             result_bytes: 1 << 20,
             log_lines: 100,
@@ -96,6 +96,13 @@ impl Meter {
             tables: budget(limits.table_elements),
             instances: limits.instances,
         }
+    }
+}
+
+impl Meter {
+    /// The linear memory that the call has, in bytes. Memory only grows, so it is the most that it had.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory.used
     }
 }
 

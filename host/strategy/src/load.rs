@@ -20,8 +20,13 @@ use crate::runtime::Shared;
 use crate::strategy::Loaded;
 use crate::{Limits, LoadError, Operation, Strategy, StrategyError};
 
-/// Longest that a component may take to compile; a shipped one takes some 50 ms.
+/// Longest that a component may take to compile, and how much longer for each MiB. A shipped one takes some
+/// 50 ms, one with an interpreter in it some seconds; a busy machine may take ten times as long.
 const COMPILE_LIMIT: Duration = Duration::from_secs(60);
+const COMPILE_LIMIT_PER_MIB: Duration = Duration::from_secs(10);
+
+/// Components from this size on take long enough to compile that people should be told.
+const LARGE: usize = 4 << 20;
 
 /// Reads a file, but not one that is too large.
 pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, LoadError> {
@@ -49,7 +54,7 @@ pub(crate) async fn load(
     let component_bytes = component_bytes(bytes, &shared.limits).map_err(refused)?;
     let digest: [u8; 32] = Sha256::digest(&component_bytes).into();
     let size = component_bytes.len();
-    let (component, cached) = compile(shared, component_bytes, digest)
+    let (component, cached) = compile(shared, name, component_bytes, digest)
         .await
         .map_err(refused)?;
     let surface = contract::check(&component, &shared.engine).map_err(refused)?;
@@ -108,14 +113,28 @@ fn component_bytes(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, LoadError> 
 /// Compiles on a thread of its own, or takes what the cache has.
 async fn compile(
     shared: &Arc<Shared>,
+    name: &str,
     bytes: Vec<u8>,
     digest: [u8; 32],
 ) -> Result<(Component, bool), LoadError> {
     let shared = Arc::clone(shared);
+    let name = name.to_owned();
+    let mib = u32::try_from(bytes.len() >> 20).unwrap_or(u32::MAX);
+    let limit = COMPILE_LIMIT.saturating_add(COMPILE_LIMIT_PER_MIB.saturating_mul(mib));
     let compiling = tokio::task::spawn_blocking(move || {
         let cache = shared.cache.as_ref();
         if let Some(component) = cache.and_then(|cache| cache.get(&shared.engine, &digest)) {
             return Ok((component, true));
+        }
+        if bytes.len() >= LARGE {
+            tracing::info!(
+                target: "icehost::compile",
+                "compiling {name}, {mib} MiB; {}",
+                match cache {
+                    Some(_) => "the next run takes it from the cache",
+                    None => "without a cache, in every run",
+                }
+            );
         }
         let component = Component::from_binary(&shared.engine, &bytes)
             .map_err(|e| LoadError::Invalid { reason: reason(&e) })?;
@@ -124,14 +143,12 @@ async fn compile(
         }
         Ok((component, false))
     });
-    match tokio::time::timeout(COMPILE_LIMIT, compiling).await {
+    match tokio::time::timeout(limit, compiling).await {
         Ok(Ok(compiled)) => compiled,
         Ok(Err(interrupted)) => Err(LoadError::Interrupted {
             reason: interrupted.to_string(),
         }),
-        Err(_) => Err(LoadError::CompileTimeout {
-            limit: COMPILE_LIMIT,
-        }),
+        Err(_) => Err(LoadError::CompileTimeout { limit }),
     }
 }
 

@@ -120,6 +120,13 @@ impl LoadError {
             LoadError::Precompiled => {
                 "give the component that it was compiled from; icehost compiles and caches it".to_owned()
             }
+            LoadError::TooLarge { .. } => {
+                "leave out what the strategy does not need: modules that it imports, data, debug information"
+                    .to_owned()
+            }
+            LoadError::CompileTimeout { .. } => {
+                "make the component smaller, or load it where the machine has less to do".to_owned()
+            }
             LoadError::NoComponentType => {
                 "build the crate with 'icehost plugin build', and export a strategy with the SDK's macro"
                     .to_owned()
@@ -128,7 +135,7 @@ impl LoadError {
                 format!("build it with an SDK for icehost:strategy@{CONTRACT_VERSION}")
             }
             LoadError::ImportNotGranted { imports } if imports.iter().any(|i| i.starts_with("wasi:")) => {
-                "build it for wasm32-unknown-unknown, as 'icehost plugin build' does: strategies get no WASI"
+                "build it with 'icehost plugin build', which leaves WASI out: strategies get none"
                     .to_owned()
             }
             LoadError::ImportNotGranted { .. } => {

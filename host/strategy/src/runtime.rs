@@ -11,6 +11,7 @@ use wasmtime::{Config, Engine};
 
 use crate::cache::CompileCache;
 use crate::load_error::reason;
+use crate::usage::Counters;
 use crate::{Limits, LoadError, Strategy, StrategyError, load};
 
 /// How often running components are looked at.
@@ -26,6 +27,8 @@ pub struct RuntimeOptions {
     pub cache_dir: Option<PathBuf>,
     /// What a strategy may use.
     pub limits: Limits,
+    /// Whether instructions are counted, which makes them slower; see [`Strategy::take_usage`].
+    pub count_fuel: bool,
 }
 
 /// Loads and runs strategies. Cheap to clone; the engine stops with the last clone and the last strategy.
@@ -39,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) limits: Limits,
     pub(crate) cache: Option<CompileCache>,
+    pub(crate) count_fuel: bool,
+    pub(crate) counters: Counters,
     nanoseconds_in_components: AtomicU64,
     // Dropped last, so that deadlines hold for as long as anything runs.
     _ticker: Ticker,
@@ -47,8 +52,10 @@ pub(crate) struct Shared {
 impl Runtime {
     /// Starts the engine.
     pub fn new(options: RuntimeOptions) -> Result<Runtime, StrategyError> {
+        let mut config = config();
+        config.consume_fuel(options.count_fuel);
         let engine =
-            Engine::new(&config()).map_err(|e| StrategyError::Engine { reason: reason(&e) })?;
+            Engine::new(&config).map_err(|e| StrategyError::Engine { reason: reason(&e) })?;
         let cache = options
             .cache_dir
             .and_then(|directory| CompileCache::open(&directory, &engine));
@@ -60,6 +67,8 @@ impl Runtime {
                 engine,
                 limits: options.limits,
                 cache,
+                count_fuel: options.count_fuel,
+                counters: Counters::default(),
                 nanoseconds_in_components: AtomicU64::new(0),
                 _ticker: ticker,
             }),

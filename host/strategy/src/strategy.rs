@@ -10,7 +10,7 @@ use crate::contract::{Kind, Surface, Version};
 use crate::description::Description;
 use crate::functions::Function;
 use crate::options_schema::OptionsSchema;
-use crate::{BatchTransformer, ChangeDetector, Merger, Operation, Options, StrategyError};
+use crate::{BatchTransformer, ChangeDetector, Merger, Operation, Options, StrategyError, Usage};
 
 /// A strategy, checked and compiled. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -107,6 +107,12 @@ impl Strategy {
     /// Whether the machine code came from the cache.
     pub fn from_cache(&self) -> bool {
         self.loaded.cached
+    }
+
+    /// What calls of all strategies of this one's runtime used since it was last asked. Fuel is counted where
+    /// [`RuntimeOptions::count_fuel`](crate::RuntimeOptions::count_fuel) says so.
+    pub fn take_usage(&self) -> Usage {
+        self.loaded.sandbox.shared.counters.take()
     }
 
     /// The strategy as a change detector; an error if it is none.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use icehost_tests::{Bed, Command};
+use icehost_tests::{Bed, Command, Dump};
 
 #[test]
 fn a_new_detector_builds_passes_its_tests_and_syncs_as_it_is() {
@@ -131,10 +131,13 @@ fn a_bench_tells_what_loading_and_each_case_takes() {
     let bed = Bed::new();
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/upsert/cases");
     let cache = bed.path("cache").display().to_string();
-    let told = Command::new(["plugin", "bench", "upsert", "--runs", "5"])
-        .args(["--cases", &cases.display().to_string()])
-        .args(["--cache-dir", &cache])
-        .json();
+    let bench = || {
+        Command::new(["plugin", "bench", "upsert", "--runs", "5"])
+            .args(["--cases", &cases.display().to_string()])
+            .args(["--cache-dir", &cache])
+            .json()
+    };
+    let told = bench();
     assert_eq!(told["strategy"], "upsert");
     for time in ["compile_ms", "load_from_cache_ms"] {
         assert!(told[time].as_f64() > Some(0.0), "{told}");
@@ -146,6 +149,20 @@ fn a_bench_tells_what_loading_and_each_case_takes() {
             .iter()
             .all(|case| case["calls"] == 1 && case["median_ms"].as_f64() > Some(0.0))
     );
+    let used = |told: &serde_json::Value, what: &str| -> Vec<u64> {
+        let cases = told["cases"].as_array().unwrap().iter();
+        cases.map(|case| case[what].as_u64().unwrap()).collect()
+    };
+    assert!(used(&told, "memory").iter().all(|&bytes| bytes > 0));
+    assert!(used(&told, "fuel").iter().all(|&fuel| fuel > 0));
+    let again = bench();
+    for what in ["memory", "fuel"] {
+        assert_eq!(
+            used(&told, what),
+            used(&again, what),
+            "{what} of one question"
+        );
+    }
 }
 
 #[test]
@@ -159,4 +176,68 @@ fn the_shipped_strategies_pass_theirs() {
             .run()
             .success();
     }
+}
+
+#[test]
+fn a_new_transformer_builds_passes_its_tests_and_adds_its_column_as_it_is() {
+    let bed = Bed::new();
+    let directory = bed.path("domains").display().to_string();
+    Command::new(["plugin", "new", &directory, "--kind", "batch-transformer"])
+        .run()
+        .success();
+    let tested = Command::new(["plugin", "test", &directory]).json();
+    let checks = tested["checks"].as_array().unwrap();
+    assert!(checks.len() >= 10, "{tested}");
+    assert!(
+        checks.iter().all(|check| check["holds"] == true),
+        "{tested}"
+    );
+    let benched = Command::new(["plugin", "bench", &directory, "--runs", "2"]).json();
+    assert!(
+        benched["cases"][0]["rows_per_second"].as_f64().unwrap() > 0.0,
+        "{benched}"
+    );
+
+    let component = bed.path("domains.wasm").display().to_string();
+    Command::new(["plugin", "build", &directory, "--out", &component])
+        .run()
+        .success();
+    bed.source().execute(
+        "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, Mail nvarchar(50) NULL, Modified datetime2 NOT NULL);
+         INSERT INTO dbo.T VALUES (1, N'ann@Example.com', '2026-01-01'), (2, NULL, '2026-01-01'), (3, N'bob@x.org', '2026-01-01')",
+    );
+    let sync = |column: &str| {
+        bed.sync_to_target("dbo.T", "demo.t")
+            .arg("--create-target")
+            .args(["--transform", &component, "--transform-option"])
+            .arg(format!("column={column}"))
+    };
+    assert_eq!(sync("Mail").json()["rows_inserted"], 2);
+    assert_eq!(
+        bed.target()
+            .rows("SELECT Id, Mail, MailDomain FROM dbo.T ORDER BY Id"),
+        [
+            ["1", "ann@Example.com", "example.com"],
+            ["3", "bob@x.org", "x.org"]
+        ]
+    );
+    bed.target_dump("dbo.T").assert_equals(
+        &Dump::agreed(&bed.lake("demo.t"), None),
+        "target",
+        "lake",
+    );
+    sync("Id")
+        .run()
+        .failure(&["'Id' is not text", "[wrong-type]"]);
+    // An address that goes takes its row with it; one that changes its domain with it.
+    bed.source().execute(
+        "UPDATE dbo.T SET Mail = N'none', Modified = '2026-01-02' WHERE Id = 1;
+         UPDATE dbo.T SET Mail = N'bob@y.org', Modified = '2026-01-02' WHERE Id = 3",
+    );
+    let report = sync("Mail").json();
+    assert_eq!(
+        (&report["rows_deleted"], &report["rows_updated"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(bed.target().value("SELECT MailDomain FROM dbo.T"), "y.org");
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod author;
+mod languages;
+mod tools;
 mod tutorial;
 
 use std::fs;

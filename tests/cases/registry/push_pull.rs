@@ -41,11 +41,10 @@ fn what_is_pushed_is_pulled_byte_for_byte() {
 
     let pulled = bench.pull("1.2.0").json();
     let inspected = Command::new(["plugin", "inspect", "timestamp"]).json();
-    assert_eq!(
-        pulled["strategies"][0]["sha256"],
-        inspected["strategies"][0]["sha256"]
-    );
-    assert_eq!(pulled["strategies"][0]["sha256"], pushed["sha256"]);
+    assert_eq!(pulled["sha256"], inspected["strategies"][0]["sha256"]);
+    for key in ["reference", "manifest", "sha256", "size"] {
+        assert_eq!(pulled[key], pushed[key], "{key}");
+    }
     // What was pulled is a file as any other.
     let file = bench.path("out.wasm").display().to_string();
     Command::new(["plugin", "inspect", &file]).run().success();

@@ -13,7 +13,7 @@ pub(crate) enum PluginCommand {
         #[command(flatten)]
         cache: CacheArguments,
     },
-    /// Make the crate of a strategy that builds, tests and runs as it is
+    /// Make a strategy that builds, tests and runs as it is
     New {
         /// Where: a directory that does not exist yet; its name is the strategy's
         #[arg(value_name = "DIR")]
@@ -27,10 +27,10 @@ pub(crate) enum PluginCommand {
     },
     /// Show a strategy what its case files say, and check its answers and what every strategy must do
     Test {
-        /// The crate's directory, a component's file, or the name of a shipped strategy
+        /// The strategy's directory, a component's file, or the name of a shipped strategy
         #[arg(value_name = "DIR|FILE|NAME", default_value = ".")]
         path: String,
-        /// A case file or a directory of them [default: cases in the crate or beside the component]
+        /// A case file or a directory of them [default: cases in the directory or beside the component]
         #[arg(long, value_name = "PATH")]
         cases: Option<PathBuf>,
         #[command(flatten)]
@@ -38,10 +38,10 @@ pub(crate) enum PluginCommand {
     },
     /// Time how a strategy is loaded and how it answers its cases
     Bench {
-        /// The crate's directory, a component's file, or the name of a shipped strategy
+        /// The strategy's directory, a component's file, or the name of a shipped strategy
         #[arg(value_name = "DIR|FILE|NAME", default_value = ".")]
         path: String,
-        /// A case file or a directory of them [default: cases in the crate or beside the component]
+        /// A case file or a directory of them [default: cases in the directory or beside the component]
         #[arg(long, value_name = "PATH")]
         cases: Option<PathBuf>,
         /// How often each case is run
@@ -50,9 +50,9 @@ pub(crate) enum PluginCommand {
         #[command(flatten)]
         cache: CacheArguments,
     },
-    /// Build a strategy's crate into a component, and check that icehost loads it
+    /// Build a strategy into a component, and check that icehost loads it
     Build {
-        /// The crate's directory
+        /// The strategy's directory
         path: PathBuf,
         /// Where the component goes [default: NAME.wasm in the current directory]
         #[arg(long, short, value_name = "FILE")]
@@ -148,10 +148,47 @@ pub(crate) enum PluginKind {
     ChangeDetector,
     /// How a delta lands in a target
     Merger,
+    /// What becomes of rows on their way to the lake
+    BatchTransformer,
+}
+
+impl PluginKind {
+    /// The world in the contract, and its templates' directories.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            PluginKind::ChangeDetector => "change-detector",
+            PluginKind::Merger => "merger",
+            PluginKind::BatchTransformer => "batch-transformer",
+        }
+    }
+
+    /// What the Rust SDK is depended on with.
+    pub(crate) fn sdk_features(self) -> &'static str {
+        match self {
+            PluginKind::BatchTransformer => ", features = [\"arrow\"]",
+            PluginKind::ChangeDetector | PluginKind::Merger => "",
+        }
+    }
 }
 
 /// What a strategy is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PluginLanguage {
     Rust,
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
+    Python,
+    C,
+}
+
+impl PluginLanguage {
+    /// Its templates' directory.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            PluginLanguage::Rust => "rust",
+            PluginLanguage::JavaScript => "javascript",
+            PluginLanguage::Python => "python",
+            PluginLanguage::C => "c",
+        }
+    }
 }

@@ -29,6 +29,8 @@ const MAC_BYTES: usize = 32;
 const EXTENSION: &str = "compiled";
 /// Entries that are kept; the oldest go first.
 const MAX_ENTRIES: usize = 64;
+/// What they may take together, in bytes: some thirty with an interpreter in them.
+const MAX_TOTAL_BYTES: u64 = 1 << 30;
 /// Largest entry that is read.
 const MAX_ENTRY_BYTES: u64 = 512 << 20;
 
@@ -129,18 +131,22 @@ impl CompileCache {
     }
 
     fn forget_oldest(&self) -> io::Result<()> {
-        let mut entries: Vec<(SystemTime, PathBuf)> = Vec::new();
+        let mut entries: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
             let path = entry.path();
             if path.extension().is_some_and(|e| e == EXTENSION) {
-                entries.push((entry.metadata()?.modified()?, path));
+                let metadata = entry.metadata()?;
+                entries.push((metadata.modified()?, metadata.len(), path));
             }
         }
         entries.sort();
-        let surplus = entries.len().saturating_sub(MAX_ENTRIES);
-        for (_, path) in entries.into_iter().take(surplus) {
-            fs::remove_file(path)?;
+        let mut bytes = 0;
+        for (newer, (_, length, path)) in entries.into_iter().rev().enumerate() {
+            bytes += length;
+            if newer >= MAX_ENTRIES || bytes > MAX_TOTAL_BYTES {
+                fs::remove_file(path)?;
+            }
         }
         Ok(())
     }

@@ -125,6 +125,6 @@ fn a_crate_that_is_no_dynamic_library_is_refused() {
 fn a_directory_without_a_crate_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let error = build(directory.path(), &build_options()).unwrap_err();
-    assert!(matches!(error, Error::NoCrate { .. }), "{error}");
+    assert!(matches!(error, Error::NoProject { .. }), "{error}");
     assert!(error.hint().is_some());
 }

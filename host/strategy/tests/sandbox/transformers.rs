@@ -28,7 +28,12 @@ fn hostile_component() -> &'static [u8] {
 /// Transformers are large; each is compiled once.
 fn cached(limits: Limits) -> Runtime {
     let cache_dir = Some(component_target_dir().join("compiled"));
-    Runtime::new(RuntimeOptions { cache_dir, limits }).unwrap()
+    Runtime::new(RuntimeOptions {
+        cache_dir,
+        limits,
+        ..RuntimeOptions::default()
+    })
+    .unwrap()
 }
 
 async fn open(runtime: &Runtime, wrong: &str) -> Result<Transform, StrategyError> {

@@ -9,10 +9,10 @@ mod test;
 
 use std::path::{Path, PathBuf};
 
-use icehost_componentize::Built;
+use icehost_componentize::{BuildOptions, Built};
 use icehost_strategy::{Limits, Runtime, Strategy};
 
-use crate::args::{Output, PluginCommand, PluginLanguage};
+use crate::args::{Output, PluginCommand};
 use crate::failure::Failure;
 use crate::render::{line, print_inspection};
 use crate::strategies;
@@ -34,9 +34,9 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
         PluginCommand::New {
             directory,
             kind,
-            lang: PluginLanguage::Rust,
+            lang,
         } => {
-            let directory = new::create(&directory, kind)?;
+            let directory = new::create(&directory, kind, lang)?;
             let shown = directory.display();
             match output {
                 Output::Json => line(serde_json::json!({ "directory": directory })),
@@ -86,14 +86,18 @@ async fn build(runtime: &Runtime, path: &Path) -> Result<(Built, Strategy), Fail
 async fn compile(path: &Path) -> Result<Built, Failure> {
     let path = path.to_owned();
     let built = tokio::task::spawn_blocking(move || {
-        icehost_componentize::build(&path, &icehost_componentize::BuildOptions::default())
+        let options = BuildOptions {
+            progress: Some(|what| eprintln!("{what}")),
+            ..BuildOptions::default()
+        };
+        icehost_componentize::build(&path, &options)
     })
     .await
     .map_err(std::io::Error::other)??;
     Ok(built)
 }
 
-/// A component and what it is called: that of a crate, which is built, of a file, or a shipped one.
+/// A component and what it is called: that of a directory, which is built, of a file, or a shipped one.
 async fn component(path: &str) -> Result<(String, Vec<u8>), Failure> {
     if Path::new(path).is_dir() {
         let built = compile(Path::new(path)).await?;

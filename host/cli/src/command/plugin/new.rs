@@ -4,52 +4,26 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::args::PluginKind;
+use crate::args::{PluginKind, PluginLanguage};
 use crate::failure::Failure;
 
-/// The SDK's sources, by their paths in the workspace.
+/// The SDK's sources and the contract, by their paths in the workspace.
 const SDK: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
-/// A file of a template; `{{name}}` and `{{Type}}` stand for the strategy's name and its type.
-type Template = (&'static str, &'static str);
-
-const DETECTOR: &[Template] = &[
-    (
-        "src/lib.rs",
-        include_str!("../../../templates/rust/change-detector/lib.rs"),
-    ),
-    (
-        "cases/first.toml",
-        include_str!("../../../templates/rust/change-detector/cases.toml"),
-    ),
-];
-const MERGER: &[Template] = &[
-    (
-        "src/lib.rs",
-        include_str!("../../../templates/rust/merger/lib.rs"),
-    ),
-    (
-        "cases/first.toml",
-        include_str!("../../../templates/rust/merger/cases.toml"),
-    ),
-];
-const BOTH: &[Template] = &[
-    (
-        "Cargo.toml",
-        include_str!("../../../templates/rust/Cargo.toml.txt"),
-    ),
-    (".gitignore", "/target\n*.wasm\n"),
-    (
-        "sdk/Cargo.toml",
-        include_str!("../../../templates/rust/sdk.toml.txt"),
-    ),
-];
+/// The templates, by their paths: `cases/KIND.toml` for all languages, and for each language `all` and one
+/// directory for each kind, with the files as they will lie. A `.template` at the end keeps cargo and git from
+/// taking them for their own, and goes.
+const TEMPLATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
 /// Makes the directory, which must not exist, and gives it. What it began is taken away where it fails.
 ///
 /// # Errors
-/// A name that is no name of a crate, a directory that exists, and what the file system reports.
-pub(super) fn create(directory: &Path, kind: PluginKind) -> Result<PathBuf, Failure> {
+/// A name that is no name of a package, a directory that exists, and what the file system reports.
+pub(super) fn create(
+    directory: &Path,
+    kind: PluginKind,
+    language: PluginLanguage,
+) -> Result<PathBuf, Failure> {
     let name = name(directory)?;
     if directory.exists() {
         return Err(Failure::new(
@@ -57,7 +31,7 @@ pub(super) fn create(directory: &Path, kind: PluginKind) -> Result<PathBuf, Fail
             "choose another name, or remove it",
         ));
     }
-    let written = write(directory, &name, kind);
+    let written = write(directory, &name, kind, language);
     if written.is_err() {
         // It was not there before.
         let _ = fs::remove_dir_all(directory);
@@ -89,28 +63,20 @@ fn name(directory: &Path) -> Result<String, Failure> {
     })
 }
 
-fn write(directory: &Path, name: &str, kind: PluginKind) -> Result<(), (PathBuf, std::io::Error)> {
-    let own = match kind {
-        PluginKind::ChangeDetector => DETECTOR,
-        PluginKind::Merger => MERGER,
-    };
+fn write(
+    directory: &Path,
+    name: &str,
+    kind: PluginKind,
+    language: PluginLanguage,
+) -> Result<(), (PathBuf, std::io::Error)> {
     let type_name: String = name.split('-').map(capitalised).collect();
-    let sdk = SDK
-        .iter()
-        .map(|&(path, text)| match path.strip_prefix("wit/") {
-            // The SDK finds the contract beside its own directory.
-            Some(file) => (format!("wit/{file}"), text),
-            None => (path.to_owned(), text),
-        });
-    let templates = own
-        .iter()
-        .chain(BOTH)
-        .map(|&(path, text)| (path.to_owned(), text));
-    for (path, text) in templates.chain(sdk) {
+    for (path, text) in files(kind.name(), language.name()) {
         let path = directory.join(path);
         let text = text
             .replace("{{name}}", name)
             .replace("{{Type}}", &type_name)
+            .replace("{{kind}}", kind.name())
+            .replace("{{features}}", kind.sdk_features())
             .replace("{{version}}", env!("CARGO_PKG_VERSION"));
         let parent = path.parent().unwrap_or(directory);
         fs::create_dir_all(parent)
@@ -119,6 +85,29 @@ fn write(directory: &Path, name: &str, kind: PluginKind) -> Result<(), (PathBuf,
             .map_err(|error| (path, error))?;
     }
     Ok(())
+}
+
+/// What a strategy of this kind in this language starts from: where it goes, and what it says.
+fn files(kind: &str, language: &str) -> Vec<(String, &'static str)> {
+    let mut files = vec![];
+    for &(path, text) in TEMPLATES {
+        let below = |directory: &str| path.strip_prefix(directory)?.strip_prefix('/');
+        let place = below(&format!("{language}/all")).or(below(&format!("{language}/{kind}")));
+        if let Some(place) = place {
+            let place = place.strip_suffix(".template").unwrap_or(place);
+            files.push((place.replace("gitignore", ".gitignore"), text));
+        } else if path == format!("cases/{kind}.toml") {
+            files.push(("cases/first.toml".to_owned(), text));
+        }
+    }
+    for &(path, text) in SDK {
+        let contract = path == "wit/strategy.wit";
+        // The Rust SDK finds the contract beside its own directory.
+        if contract || (language == "rust" && path.starts_with("sdk/")) {
+            files.push((path.to_owned(), text));
+        }
+    }
+    files
 }
 
 fn capitalised(word: &str) -> String {

@@ -9,7 +9,7 @@ use icehost_strategy::Limits;
 use super::write;
 use crate::args::{CacheArguments, Output, PullArguments};
 use crate::failure::Failure;
-use crate::render::print_inspection;
+use crate::render::{line, print_inspection};
 use crate::strategies;
 
 /// Fetches a component, checks that it is a strategy, and writes it to a file.
@@ -47,6 +47,17 @@ pub(super) async fn run(
         eprintln!("signed by {}", key.qualified());
     }
     eprintln!("wrote {}", file.display());
-    print_inspection(&[strategy], output);
+    match output {
+        Output::Text => print_inspection(&[strategy], output),
+        Output::Json => line(serde_json::json!({
+            "reference": reference.to_string(),
+            "manifest": pulled.locked.manifest.qualified(),
+            "sha256": pulled.locked.sha256.to_string(),
+            "size": pulled.locked.size,
+            "signed_by": pulled.locked.signed_by.map(|key| key.qualified()),
+            "strategy": strategy.description().name,
+            "file": file,
+        })),
+    }
     Ok(())
 }

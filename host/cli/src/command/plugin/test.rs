@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::render::{line, print_checks};
 use crate::strategies;
 
-/// Builds the strategy where it is a crate, and runs its cases.
+/// Builds the strategy where it is a directory, and runs its cases.
 ///
 /// # Errors
 /// What keeps the cases from being run, and checks that fail.
@@ -57,7 +57,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Where a strategy's cases are: where the user says, in its crate, or beside its file.
+/// Where a strategy's cases are: where the user says, in its directory, or beside its file.
 pub(super) fn cases_of(path: &str, cases: Option<PathBuf>) -> PathBuf {
     let path = Path::new(path);
     match cases {

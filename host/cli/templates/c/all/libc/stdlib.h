@@ -1,0 +1,8 @@
+#pragma once
+#include <stddef.h>
+
+void *malloc(size_t size);
+void *calloc(size_t count, size_t size);
+void *realloc(void *old, size_t size);
+void free(void *old);
+_Noreturn void abort(void);

@@ -1,0 +1,89 @@
+//! What is said where a tool is missing, or says no.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use icehost_tests::{Bed, Command};
+
+/// A new strategy in a language, and a directory that will be all of its search path.
+fn made(bed: &Bed, language: &str) -> (String, String) {
+    let directory = bed.path(language).display().to_string();
+    Command::new(["plugin", "new", &directory, "--kind", "merger"])
+        .args(["--lang", language])
+        .run()
+        .success();
+    let programs = bed.path("programs");
+    fs::create_dir_all(&programs).unwrap();
+    (directory, programs.display().to_string())
+}
+
+/// A program that complains and fails.
+fn failing(bed: &Bed, name: &str) {
+    let path = bed.path("programs").join(name);
+    fs::write(
+        &path,
+        "#!/bin/sh\necho 'the registry is far away' >&2\nexit 7\n",
+    )
+    .unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_tool_that_is_missing_is_named_with_what_to_install() {
+    let bed = Bed::new();
+    for (language, says, hint) in [
+        ("javascript", "no npm on the PATH", "install Node.js"),
+        ("python", "no python3 on the PATH", "install Python"),
+        (
+            "c",
+            "neither clang nor clang-N",
+            "apt-get install clang lld",
+        ),
+    ] {
+        let (directory, path) = made(&bed, language);
+        Command::new(["plugin", "build", &directory])
+            .env("PATH", &path)
+            .run()
+            .failure(&["cannot find", says, "hint", hint]);
+    }
+}
+
+#[test]
+fn an_installation_that_fails_is_told_with_its_reason() {
+    let bed = Bed::new();
+    for (language, program, says) in [
+        ("javascript", "npm", "npm failed"),
+        ("python", "python3", "python3 failed"),
+    ] {
+        let (directory, path) = made(&bed, language);
+        failing(&bed, program);
+        Command::new(["plugin", "test", &directory])
+            .env("PATH", &path)
+            .run()
+            .failure(&["installing", "cannot find", says, "far away", "hint"]);
+    }
+}
+
+#[test]
+fn what_the_compiler_says_is_shown() {
+    let bed = Bed::new();
+    let (directory, _) = made(&bed, "c");
+    fs::write(bed.path("c/strategy.c"), "int wrong = ;\n").unwrap();
+    Command::new(["plugin", "build", &directory])
+        .run()
+        .failure(&["clang failed", "strategy.c:1", "expected expression"]);
+}
+
+#[test]
+fn a_world_that_the_contract_does_not_have_is_refused() {
+    let bed = Bed::new();
+    let (directory, _) = made(&bed, "c");
+    fs::write(
+        bed.path("c/strategy.toml"),
+        "name = \"c\"\nworld = \"oracle\"\n",
+    )
+    .unwrap();
+    Command::new(["plugin", "build", &directory])
+        .run()
+        .failure(&["cannot use the contract", "oracle", "hint"]);
+}
