@@ -1,5 +1,6 @@
 //! Deltas into tables: staged in a temporary table by bulk load, merged in one transaction.
 
+mod apply;
 mod arrow_value;
 mod bulk;
 mod merge;

@@ -52,12 +52,11 @@ fn range(c: u32, lower: Value, upper: Value) -> Expression {
             column(c),
             Node::Literal(lower),
             compare(Comparison::Gt, 0, 1),
-            column(c),
             Node::Literal(upper),
-            compare(Comparison::Le, 3, 4),
-            Node::AllOf(vec![2, 5]),
+            compare(Comparison::Le, 0, 3),
+            Node::AllOf(vec![2, 4]),
         ],
-        root: 6,
+        root: 5,
     }
 }
 

@@ -193,3 +193,26 @@ async fn what_a_strategy_is_can_be_inspected() {
         }
     }
 }
+
+#[tokio::test]
+async fn scd2_supersedes_among_the_current_versions() {
+    let mut target = orders();
+    target.columns[0].key_position = None;
+    for (name, nullable) in [("ValidFrom", false), ("ValidTo", true)] {
+        let column_type = ColumnType::Lake(LakeType::Timestamp);
+        target
+            .columns
+            .push(Column::new(name, column_type, nullable));
+    }
+    let plan = plan("scd2", &[], &target, &delta(Contents::Snapshot))
+        .await
+        .unwrap();
+    assert!(plan.among.is_some());
+    let supersedes = |clause: &&Clause| matches!(clause.action, Action::Supersede(_));
+    assert_eq!(plan.clauses.iter().filter(supersedes).count(), 1);
+    // What the lake has no way to do is not asked of it.
+    let error = self::plan("scd2", &[], &orders(), &delta(Contents::Snapshot))
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("no-history-columns"), "{error}");
+}
