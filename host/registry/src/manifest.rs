@@ -267,7 +267,7 @@ mod tests {
                 with("application/wasm", "application/x-tar"),
                 "not application/wasm",
             ),
-            (with("\"size\":4", "\"size\":16777217"), "16777217 bytes"),
+            (with("\"size\":4", "\"size\":33554433"), "33554433 bytes"),
             (with("\"size\":4", "\"size\":-1"), "its manifest is none"),
             (with("sha256:", "sha512:"), "a digest is sha256:"),
         ] {

@@ -165,7 +165,7 @@ async fn wasi() {
         "cannot load strategy 'x.wasm': the component imports what is not granted: \
          wasi:cli/environment@0.2.6"
     );
-    assert!(hint.unwrap().contains("strategies get no WASI"));
+    assert!(hint.unwrap().contains("strategies get none"));
 }
 
 #[tokio::test]
