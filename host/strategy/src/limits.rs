@@ -29,9 +29,11 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
+            // CPython takes 18 MiB, with what it imports somewhat more.
             component_bytes: 32 << 20,
             memory_bytes: 64 << 20,
             table_elements: 20_000,
+            // CPython and its libraries are more than 16.
             instances: 64,
             deadline: Duration::from_secs(5),
             result_bytes: 1 << 20,

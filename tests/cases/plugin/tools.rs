@@ -49,6 +49,21 @@ fn a_tool_that_is_missing_is_named_with_what_to_install() {
 }
 
 #[test]
+fn a_kind_without_a_template_in_a_language_is_refused() {
+    let bed = Bed::new();
+    let directory = bed.path("mask");
+    Command::new(["plugin", "new", &directory.display().to_string()])
+        .args(["--kind", "batch-transformer", "--lang", "python"])
+        .run()
+        .failure(&[
+            "no template of a batch-transformer in python",
+            "hint",
+            "--lang rust",
+        ]);
+    assert!(!directory.exists());
+}
+
+#[test]
 fn an_installation_that_fails_is_told_with_its_reason() {
     let bed = Bed::new();
     for (language, program, says) in [

@@ -18,13 +18,23 @@ const TEMPLATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates
 /// Makes the directory, which must not exist, and gives it. What it began is taken away where it fails.
 ///
 /// # Errors
-/// A name that is no name of a package, a directory that exists, and what the file system reports.
+/// A name that is no name of a package, a kind that the language has no template of, a directory that exists, and what the file system reports.
 pub(super) fn create(
     directory: &Path,
     kind: PluginKind,
     language: PluginLanguage,
 ) -> Result<PathBuf, Failure> {
     let name = name(directory)?;
+    if !has_template(kind.name(), language.name()) {
+        return Err(Failure::new(
+            format!(
+                "there is no template of a {} in {}",
+                kind.name(),
+                language.name()
+            ),
+            "take --lang rust, which has one of every kind",
+        ));
+    }
     if directory.exists() {
         return Err(Failure::new(
             format!("{} exists already", directory.display()),
@@ -85,6 +95,11 @@ fn write(
             .map_err(|error| (path, error))?;
     }
     Ok(())
+}
+
+fn has_template(kind: &str, language: &str) -> bool {
+    let own = format!("{language}/{kind}/");
+    TEMPLATES.iter().any(|(path, _)| path.starts_with(&own))
 }
 
 /// What a strategy of this kind in this language starts from: where it goes, and what it says.
