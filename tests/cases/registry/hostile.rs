@@ -62,8 +62,8 @@ fn manifests_that_are_no_components_are_refused_before_anything_is_fetched() {
         );
     };
     manifest(
-        |manifest| manifest["layers"][0]["size"] = json!(16 * 1024 * 1024 + 1),
-        "16777217 bytes",
+        |manifest| manifest["layers"][0]["size"] = json!(32 * 1024 * 1024 + 1),
+        "33554433 bytes",
     );
     manifest(
         |manifest| manifest["config"]["mediaType"] = json!("a\u{1b}b"),
