@@ -156,6 +156,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     arguments = parser.parse_args()
     arguments.python = arguments.source = None
+    arguments.source_table = "dbo.t"
     arguments.replay_mib = 8192
     work = Path(tempfile.mkdtemp(prefix="icehost-bench-"))
     bench = Platform(arguments, work)
