@@ -20,7 +20,13 @@ pub fn batch_stream(bytes: &[u8]) {
     let rows = bytes.first().map_or(0, |&rows| usize::from(rows) % 8);
     let fields: Vec<Field> = tables::every_type()
         .iter()
-        .map(|column| Field::new(&column.name, column.column_type.lake().arrow(), column.nullable))
+        .map(|column| {
+            Field::new(
+                &column.name,
+                column.column_type.lake().arrow(),
+                column.nullable,
+            )
+        })
         .collect();
     let schema = Arc::new(Schema::new(fields));
     let stream = bytes.get(1..).unwrap_or_default().to_vec();
@@ -33,7 +39,9 @@ pub fn batch_stream(bytes: &[u8]) {
 
 /// What a component says of itself: four texts, one after the other.
 pub fn description(bytes: &[u8]) {
-    let mut texts = bytes.splitn(4, |&byte| byte == 0).map(String::from_utf8_lossy);
+    let mut texts = bytes
+        .splitn(4, |&byte| byte == 0)
+        .map(String::from_utf8_lossy);
     let mut next = || texts.next().unwrap_or_default().into_owned();
     let (name, version, summary, schema) = (next(), next(), next(), next());
     icehost_strategy::fuzzing::description(&name, &version, &summary, &schema);
@@ -44,7 +52,16 @@ pub fn transformation(bytes: &[u8]) {
     let mut from = Unstructured::new(bytes);
     let inputs = from.arbitrary().unwrap_or_default();
     let texts: Vec<(String, u8, bool)> = from.arbitrary().unwrap_or_default();
-    let types = ["int", "nvarchar(9)", "decimal(38,4)", "char(0)", "rowversion", "datetime2(9)", "", "x("];
+    let types = [
+        "int",
+        "nvarchar(9)",
+        "decimal(38,4)",
+        "char(0)",
+        "rowversion",
+        "datetime2(9)",
+        "",
+        "x(",
+    ];
     let outputs = texts
         .into_iter()
         .map(|(name, kind, nullable)| OutputColumn {
