@@ -7,36 +7,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf '\n== %s\n' "$*"; }
-fail() {
-  printf 'error: %s\n' "$*" >&2
-  exit 1
-}
 
 say "building what is missing"
 plugins/toolchain.sh
 cargo build --release --package icehost --package icehost-devserver --package icehost-sql
-target="${CARGO_TARGET_DIR:-target}/release"
+programs="${CARGO_TARGET_DIR:-target}/release"
 
-work=$(mktemp -d)
-export ICEHOST_DEVSERVER_PASSWORD="demo-$RANDOM$RANDOM"
-"$target/icehost-devserver" --listen 127.0.0.1:0 >"$work/server.out" 2>"$work/server.log" &
-server_process=$!
-trap 'kill "$server_process" 2>/dev/null || true; rm -rf "$work"' EXIT
-for _ in $(seq 100); do
-  server=$(sed -n 's/^listening on //p' "$work/server.out")
-  [ -n "$server" ] && break
-  kill -0 "$server_process" 2>/dev/null || fail "the development server did not start: $(cat "$work/server.log")"
-  sleep 0.05
-done
-[ -n "$server" ] || fail "the development server does not listen after 5 seconds"
-
-sql() { "$target/icehost-sql" "$server" "$1" "$2"; }
+. demo/server.sh
 warehouse="$work/warehouse"
 sync() {
   local started ended
   printf '$ icehost sync --table dbo.Customers --lake-table demo.customers --strategy timestamp --merge upsert …\n'
   started=$(date +%s%N)
-  "$target/icehost" sync \
+  "$programs/icehost" sync \
     --source "mssql://sa:$ICEHOST_DEVSERVER_PASSWORD@$server/IcebergDemo_Source?trust_server_certificate=true" \
     --table dbo.Customers \
     --warehouse "$warehouse" --lake-table demo.customers \
@@ -93,12 +76,12 @@ sync
 verify 1100
 
 say "the Iceberg table's snapshots"
-"$target/icehost" snapshots --warehouse "$warehouse" --lake-table demo.customers
+"$programs/icehost" snapshots --warehouse "$warehouse" --lake-table demo.customers
 
 say "the stored watermark"
-"$target/icehost" watermark show --warehouse "$warehouse" --lake-table demo.customers
+"$programs/icehost" watermark show --warehouse "$warehouse" --lake-table demo.customers
 
-snapshots=$("$target/icehost" snapshots --warehouse "$warehouse" --lake-table demo.customers --output json |
+snapshots=$("$programs/icehost" snapshots --warehouse "$warehouse" --lake-table demo.customers --output json |
   grep -o '"snapshot_id"' | wc -l)
 [ "$snapshots" -eq 2 ] || fail "the lake has $snapshots snapshots, not 2"
 say "done: 1,000 -> 1,100 rows, two snapshots"

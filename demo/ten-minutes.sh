@@ -8,11 +8,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=${1:-change-detector} language=${2:-rust}
 
-fail() {
-  printf 'error: %s\n' "$*" >&2
-  exit 1
-}
-
 if [ -z "${ICEHOST_BIN:-}" ]; then
   plugins/toolchain.sh
   cargo build --release --package icehost --package icehost-devserver --package icehost-sql
@@ -20,19 +15,8 @@ if [ -z "${ICEHOST_BIN:-}" ]; then
 fi
 ICEHOST_BIN=$(cd "$ICEHOST_BIN" && pwd)
 
-work=$(mktemp -d)
-export ICEHOST_DEVSERVER_PASSWORD="tutorial-$RANDOM$RANDOM"
-"$ICEHOST_BIN/icehost-devserver" --listen 127.0.0.1:0 >"$work/server.out" 2>"$work/server.log" &
-server_process=$!
-trap 'kill "$server_process" 2>/dev/null || true; rm -rf "$work"' EXIT
-for _ in $(seq 100); do
-  server=$(sed -n 's/^listening on //p' "$work/server.out")
-  [ -n "$server" ] && break
-  kill -0 "$server_process" 2>/dev/null || fail "the development server did not start: $(cat "$work/server.log")"
-  sleep 0.05
-done
-[ -n "$server" ] || fail "the development server does not listen after 5 seconds"
-sql() { "$ICEHOST_BIN/icehost-sql" "$server" "$1" "$2"; }
+programs=$ICEHOST_BIN
+. demo/server.sh
 sql master "CREATE DATABASE Shop"
 sql Shop "CREATE TABLE dbo.Orders (Id int NOT NULL PRIMARY KEY, Version bigint NOT NULL, Email nvarchar(50) NULL, Changed datetime2 NOT NULL)"
 sql Shop "INSERT INTO dbo.Orders SELECT value, value, CONCAT(N'c', value, N'@example.com'), '2026-01-01' FROM GENERATE_SERIES(1, 1000)"
