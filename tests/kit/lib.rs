@@ -7,12 +7,14 @@
 
 mod bed;
 pub mod customers;
+mod files;
 mod program;
 mod readers;
 pub mod registry;
 mod sql;
 
 pub use bed::Bed;
+pub use files::{assert_nowhere, blocks};
 pub use program::{Command, Run, program};
 pub use readers::{Dump, python_script};
 pub use sql::Client;

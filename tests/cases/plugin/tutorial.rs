@@ -2,17 +2,9 @@
 
 use std::process::Command;
 
-use icehost_tests::Bed;
+use icehost_tests::{Bed, blocks};
 
-/// The blocks of a language.
-fn blocks(language: &str) -> Vec<&'static str> {
-    include_str!("../../../docs/tutorial.md")
-        .split("```")
-        .skip(1)
-        .step_by(2)
-        .filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'))
-        .collect()
-}
+const PAGE: &str = include_str!("../../../docs/tutorial.md");
 
 #[test]
 fn every_block_of_the_tutorial_works() {
@@ -40,10 +32,10 @@ fn every_block_of_the_tutorial_works() {
     };
 
     // The example is one of the cases that the template brings, so that it passes there.
-    let [cases] = blocks("toml")[..] else {
+    let [cases] = blocks(PAGE, "toml")[..] else {
         panic!("the tutorial shows one case file");
     };
-    let lines: Vec<&str> = blocks("console")
+    let lines: Vec<&str> = blocks(PAGE, "console")
         .into_iter()
         .flat_map(str::lines)
         .map(|line| line.strip_prefix("$ ").expect("a command"))

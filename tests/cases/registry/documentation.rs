@@ -2,17 +2,11 @@
 
 use std::process::Command;
 
+use icehost_tests::blocks;
+
 use crate::bench::{Bench, bed};
 
-/// The blocks of a language.
-fn blocks(language: &str) -> Vec<&'static str> {
-    include_str!("../../../docs/distribution.md")
-        .split("```")
-        .skip(1)
-        .step_by(2)
-        .filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'))
-        .collect()
-}
+const PAGE: &str = include_str!("../../../docs/distribution.md");
 
 #[test]
 fn every_block_of_the_page_on_registries_works() {
@@ -22,13 +16,13 @@ fn every_block_of_the_page_on_registries_works() {
     bench.configure(&bed, "");
     let config = std::fs::read_to_string(bench.path("icehost.toml")).unwrap();
     let (connection, _) = config.split_once("[strategies.mine]").unwrap();
-    let [strategies] = blocks("toml")[..] else {
+    let [strategies] = blocks(PAGE, "toml")[..] else {
         panic!("the page shows one part of a configuration file");
     };
     let config = connection.replace("'mine'", "'by-version'") + &here(strategies);
     std::fs::write(bench.path("icehost.toml"), config).unwrap();
 
-    let lines: Vec<&str> = blocks("console")
+    let lines: Vec<&str> = blocks(PAGE, "console")
         .into_iter()
         .flat_map(str::lines)
         .map(|line| line.strip_prefix("$ ").expect("a command"))

@@ -1,8 +1,6 @@
 //! Strategies that change rows on their way to the lake.
 
-use std::path::{Path, PathBuf};
-
-use icehost_tests::{Bed, Command, Dump};
+use icehost_tests::{Bed, Command, Dump, assert_nowhere};
 
 fn orders() -> Bed {
     let bed = Bed::new();
@@ -228,27 +226,4 @@ fn tenants_of_one_file_each_have_their_own() {
         eight.contains("b************") && !eight.contains("a**************"),
         "{eight}"
     );
-}
-
-#[track_caller]
-fn assert_nowhere(directory: &Path, secrets: &[&str]) {
-    for file in files(directory) {
-        let bytes = std::fs::read(&file).unwrap();
-        for secret in secrets {
-            let found = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
-            assert!(!found, "'{secret}' is in {}", file.display());
-        }
-    }
-}
-
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(files(&path)),
-            false => found.push(path),
-        }
-    }
-    found
 }
