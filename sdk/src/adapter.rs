@@ -66,27 +66,30 @@ pub(crate) fn report_panics() {
     });
 }
 
+/// What a strategy with these options says about itself.
+pub(crate) fn description<O: Options>(
+    name: &str,
+    version: &str,
+    summary: &str,
+) -> metadata::Description {
+    report_panics();
+    metadata::Description {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        summary: summary.to_owned(),
+        options_schema: O::schema().to_string(),
+    }
+}
+
 impl<T: ChangeDetector> metadata::Guest for DetectorAdapter<T> {
     fn describe() -> metadata::Description {
-        report_panics();
-        metadata::Description {
-            name: T::NAME.to_owned(),
-            version: T::VERSION.to_owned(),
-            summary: T::SUMMARY.to_owned(),
-            options_schema: T::Options::schema().to_string(),
-        }
+        description::<T::Options>(T::NAME, T::VERSION, T::SUMMARY)
     }
 }
 
 impl<T: Merger> metadata::Guest for MergerAdapter<T> {
     fn describe() -> metadata::Description {
-        report_panics();
-        metadata::Description {
-            name: T::NAME.to_owned(),
-            version: T::VERSION.to_owned(),
-            summary: T::SUMMARY.to_owned(),
-            options_schema: T::Options::schema().to_string(),
-        }
+        description::<T::Options>(T::NAME, T::VERSION, T::SUMMARY)
     }
 }
 

@@ -10,7 +10,7 @@ use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, Field, Schema};
 
-use crate::adapter::report_panics;
+use crate::adapter::{description, report_panics};
 use crate::bindings::base::exports::icehost::strategy::metadata;
 use crate::bindings::transform::exports::icehost::strategy::batch_transform as wit;
 use crate::{Column, ColumnId, Error, Options, Table, Transformation, options};
@@ -109,13 +109,7 @@ thread_local! {
 
 impl<T: BatchTransformer> metadata::Guest for TransformerAdapter<T> {
     fn describe() -> metadata::Description {
-        report_panics();
-        metadata::Description {
-            name: T::NAME.to_owned(),
-            version: T::VERSION.to_owned(),
-            summary: T::SUMMARY.to_owned(),
-            options_schema: T::Options::schema().to_string(),
-        }
+        description::<T::Options>(T::NAME, T::VERSION, T::SUMMARY)
     }
 }
 

@@ -6,7 +6,7 @@ use arrow_array::builder::{BinaryBuilder, FixedSizeBinaryBuilder};
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_cast::{CastOptions, cast_with_options};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Schema};
 use icehost_plan::Column;
 use serde_json::{Map, Value as Json};
 
@@ -23,7 +23,7 @@ pub(crate) fn batch(columns: &[Column], rows: &[Row]) -> Result<RecordBatch, Str
     let mut fields = Vec::with_capacity(columns.len());
     let mut arrays = Vec::with_capacity(columns.len());
     for column in columns {
-        let data_type = column.column_type.lake().arrow();
+        let field = column.arrow_field();
         let texts: Vec<Option<String>> = rows
             .iter()
             .map(|row| match row.get(&column.name) {
@@ -38,9 +38,9 @@ pub(crate) fn batch(columns: &[Column], rows: &[Row]) -> Result<RecordBatch, Str
                 column.name
             ));
         }
-        let array = array(&texts, &data_type)
+        let array = array(&texts, field.data_type())
             .map_err(|why| format!("a value of '{}': {why}", column.name))?;
-        fields.push(Field::new(&column.name, data_type, column.nullable));
+        fields.push(field);
         arrays.push(array);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
@@ -101,7 +101,15 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
 }
 
 /// A line for each row: `Id = 1, Email = a@b`, without what is NULL.
-pub(crate) fn lines(batch: &RecordBatch) -> Result<String, String> {
+pub(crate) fn lines(batches: &[RecordBatch]) -> Result<String, String> {
+    let mut lines = Vec::new();
+    for batch in batches {
+        lines.extend(rows(batch)?);
+    }
+    Ok(lines.join("\n"))
+}
+
+fn rows(batch: &RecordBatch) -> Result<Vec<String>, String> {
     let schema = batch.schema();
     let options = FormatOptions::default();
     let mut columns = Vec::new();
@@ -118,7 +126,7 @@ pub(crate) fn lines(batch: &RecordBatch) -> Result<String, String> {
             .collect();
         values.join(", ")
     });
-    Ok(rows.collect::<Vec<_>>().join("\n"))
+    Ok(rows.collect())
 }
 
 #[cfg(test)]
@@ -132,7 +140,7 @@ mod tests {
         let Json::Object(row) = row else {
             return Err("no row".to_owned());
         };
-        lines(&batch(&columns, &[row])?)
+        lines(&[batch(&columns, &[row])?])
     }
 
     #[test]

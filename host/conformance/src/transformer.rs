@@ -16,7 +16,7 @@ use crate::check::{Check, expect_error, same};
 struct Answers {
     declared: ValidTransformation,
     /// The rows that are kept.
-    kept: RecordBatch,
+    kept: Vec<RecordBatch>,
 }
 
 /// Opens an instance and applies it to batches, one after the other.
@@ -33,18 +33,9 @@ async fn ask(
             kept.push(transformed.kept);
         }
     }
-    let declared = open.declared().clone();
-    let columns = declared.columns(&case.table.columns);
-    let kept = match kept.first() {
-        Some(first) => concat_batches(&first.schema(), &kept).ok(),
-        None => None,
-    };
-    let empty = || batch::batch(&columns, &[]).ok();
     Ok(Answers {
-        declared,
-        kept: kept
-            .or_else(empty)
-            .unwrap_or_else(|| RecordBatch::new_empty(arrow_schema::Schema::empty().into())),
+        declared: open.declared().clone(),
+        kept,
     })
 }
 
@@ -132,7 +123,7 @@ pub(crate) async fn case(
         let columns = answers.declared.columns(&case.table.columns);
         let wanted =
             batch::batch(&columns, wanted).map_err(|why| format!("expect.batch: {why}"))?;
-        same("rows", &batch::lines(&wanted)?, &got)?;
+        same("rows", &batch::lines(&[wanted])?, &got)?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Tables and columns, as the host describes them to a strategy.
 
+use arrow_schema::Field;
+
 use crate::{Collation, LakeType, LogicalType, SqlType};
 
 /// Where a column's type comes from.
@@ -69,6 +71,12 @@ impl Column {
             read_only: false,
             collation: None,
         }
+    }
+
+    /// The column in Arrow, as the host carries its values.
+    pub fn arrow_field(&self) -> Field {
+        let data_type = self.column_type.lake().arrow();
+        Field::new(&self.name, data_type, self.nullable)
     }
 }
 

@@ -84,12 +84,12 @@ impl Lock {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::key::SigningKey;
     use crate::key::tests::private;
 
-    fn locked(seed: u8, signed: bool) -> Locked {
+    pub(crate) fn locked(seed: u8, signed: bool) -> Locked {
         Locked {
             manifest: Digest::of(&[seed]),
             sha256: Digest::of(&[seed, 1]),

@@ -141,15 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn locked(seed: u8, signed: bool) -> Locked {
-        Locked {
-            manifest: Digest::of(&[seed]),
-            sha256: Digest::of(&[seed, 1]),
-            size: u64::from(seed),
-            signed_by: signed.then(|| Digest::of(&[seed, 2])),
-        }
-    }
+    use crate::lock::tests::locked;
 
     #[test]
     fn the_file_is_the_same_for_the_same_contents() {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use icehost_lake::LakeTable;
 use icehost_plan::{KeyRange, Value};
+use icehost_strategy::{Options, Strategy};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -97,6 +98,16 @@ impl LoadRecord {
     pub(crate) fn partly_committed(&self) -> bool {
         self.ranges.iter().any(|entry| entry.snapshot_id.is_some())
     }
+}
+
+/// What tells a strategy with its options from another.
+pub(crate) fn strategy_text(strategy: &Strategy, options: &Options) -> String {
+    let options = serde_json::Value::Object(options.values().clone());
+    format!(
+        "{} {} {options}",
+        strategy.description().name,
+        strategy.digest()
+    )
 }
 
 impl Inputs {

@@ -4,6 +4,8 @@ use arrow_array::RecordBatch;
 use icehost_plan::{Column, Table};
 use icehost_strategy::{BatchTransformer, Options, StrategyError, Transform};
 
+use crate::journal::strategy_text;
+
 /// A transformer and its options.
 #[derive(Debug, Clone)]
 pub struct Transforming {
@@ -44,15 +46,7 @@ impl Transforms {
 
     /// What tells one set of transformers from another.
     pub(crate) fn fingerprint(&self) -> Vec<String> {
-        let text = |transforming: &Transforming| {
-            let strategy = transforming.strategy.strategy();
-            let options = serde_json::Value::Object(transforming.options.values().clone());
-            format!(
-                "{} {} {options}",
-                strategy.description().name,
-                strategy.digest()
-            )
-        };
+        let text = |t: &Transforming| strategy_text(t.strategy.strategy(), &t.options);
         self.0.iter().map(text).collect()
     }
 }

@@ -21,8 +21,8 @@ impl Withdrawals {
     /// For rows of these columns, which a change matches by those ordinals of them.
     pub(crate) fn new(columns: &[Column], keys: &[u32]) -> Self {
         let operation = Delta::operation_column();
-        let field = |c: &Column| Field::new(&c.name, c.column_type.lake().arrow(), c.nullable);
-        let fields: Vec<Field> = columns.iter().chain([&operation]).map(field).collect();
+        let columns_and_it = columns.iter().chain([&operation]);
+        let fields: Vec<Field> = columns_and_it.map(Column::arrow_field).collect();
         let name = |&key: &u32| Some(columns.get(key as usize)?.name.clone());
         Withdrawals {
             schema: Arc::new(Schema::new(fields)),

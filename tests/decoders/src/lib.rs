@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arbitrary::Unstructured;
 use arrow_schema::{Field, Schema};
-use icehost_plan::{OutputColumn, Transformation, Value, Watermark};
+use icehost_plan::{Column, OutputColumn, Transformation, Value, Watermark};
 
 pub use plans::{extraction_plan, merge_plan};
 
@@ -20,13 +20,7 @@ pub fn batch_stream(bytes: &[u8]) {
     let rows = bytes.first().map_or(0, |&rows| usize::from(rows) % 8);
     let fields: Vec<Field> = tables::every_type()
         .iter()
-        .map(|column| {
-            Field::new(
-                &column.name,
-                column.column_type.lake().arrow(),
-                column.nullable,
-            )
-        })
+        .map(Column::arrow_field)
         .collect();
     let schema = Arc::new(Schema::new(fields));
     let stream = bytes.get(1..).unwrap_or_default().to_vec();

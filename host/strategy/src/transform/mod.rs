@@ -94,8 +94,8 @@ impl BatchTransformer {
 
 /// Columns in Arrow.
 fn schema(columns: &[Column]) -> SchemaRef {
-    let field = |c: &Column| Field::new(&c.name, c.column_type.lake().arrow(), c.nullable);
-    Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
+    let fields: Vec<Field> = columns.iter().map(Column::arrow_field).collect();
+    Arc::new(Schema::new(fields))
 }
 
 /// What became of rows.

@@ -10,10 +10,10 @@ use super::{FirstLoad, SUMMARY_FIRST_LOAD, ranges_of};
 use crate::detection::{Detected, OpenSource, detect};
 use crate::error::Doing;
 use crate::failpoint::failpoint;
-use crate::journal::{Inputs, Journal, LoadRecord, RangeEntry};
+use crate::journal::{Inputs, Journal, LoadRecord, RangeEntry, strategy_text};
 use crate::range_scheduler::open_reader;
 use crate::source_to_lake::{create_empty, open_lake};
-use crate::{CommitMode, Event, Merging, Observer, SyncError, SyncJob};
+use crate::{CommitMode, Event, Observer, SyncError, SyncJob};
 
 /// Ranges are no smaller than this, unless the user asks for smaller ones.
 const SMALLEST_RANGE: u64 = 10_000;
@@ -433,8 +433,7 @@ fn plans(detected: &Detected) -> String {
 
 fn inputs(job: &SyncJob, source: &OpenSource) -> Inputs {
     let endpoint = &job.source.endpoint;
-    let detector = job.detection.strategy.strategy();
-    let options = serde_json::Value::Object(job.detection.options.values().clone());
+    let (detection, merging) = (&job.detection, &job.lake_merge);
     Inputs {
         source: source.identity.clone(),
         server: format!("{}:{}", endpoint.host, endpoint.port),
@@ -453,26 +452,12 @@ fn inputs(job: &SyncJob, source: &OpenSource) -> Inputs {
                 )
             })
             .collect(),
-        strategy: format!(
-            "{} {} {options}",
-            detector.description().name,
-            detector.digest()
-        ),
-        lake_merge: merge_text(&job.lake_merge),
+        strategy: strategy_text(detection.strategy.strategy(), &detection.options),
+        lake_merge: strategy_text(merging.strategy.strategy(), &merging.options),
         time_precision: format!("{:?}", job.source.time_precision),
         column_rules: job.source.rules.fingerprint(),
         transforms: job.source.transforms.fingerprint(),
     }
-}
-
-fn merge_text(merging: &Merging) -> String {
-    let strategy = merging.strategy.strategy();
-    let options = serde_json::Value::Object(merging.options.values().clone());
-    format!(
-        "{} {} {options}",
-        strategy.description().name,
-        strategy.digest()
-    )
 }
 
 /// Identifies the load that a snapshot belongs to.
