@@ -7,8 +7,12 @@ use icehost_tests::{Bed, Command};
 
 /// A new strategy in a language, and a directory that will be all of its search path.
 fn made(bed: &Bed, language: &str) -> (String, String) {
+    made_of(bed, language, "merger")
+}
+
+fn made_of(bed: &Bed, language: &str, kind: &str) -> (String, String) {
     let directory = bed.path(language).display().to_string();
-    Command::new(["plugin", "new", &directory, "--kind", "merger"])
+    Command::new(["plugin", "new", &directory, "--kind", kind])
         .args(["--lang", language])
         .run()
         .success();
@@ -19,12 +23,12 @@ fn made(bed: &Bed, language: &str) -> (String, String) {
 
 /// A program that complains and fails.
 fn failing(bed: &Bed, name: &str) {
+    program(bed, name, "echo 'the registry is far away' >&2\nexit 7");
+}
+
+fn program(bed: &Bed, name: &str, script: &str) {
     let path = bed.path("programs").join(name);
-    fs::write(
-        &path,
-        "#!/bin/sh\necho 'the registry is far away' >&2\nexit 7\n",
-    )
-    .unwrap();
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -49,18 +53,15 @@ fn a_tool_that_is_missing_is_named_with_what_to_install() {
 }
 
 #[test]
-fn a_kind_without_a_template_in_a_language_is_refused() {
+fn what_a_strategy_imports_is_installed_even_where_the_tool_is_there() {
     let bed = Bed::new();
-    let directory = bed.path("mask");
-    Command::new(["plugin", "new", &directory.display().to_string()])
-        .args(["--kind", "batch-transformer", "--lang", "python"])
+    let (directory, path) = made_of(&bed, "javascript", "batch-transformer");
+    program(&bed, "componentize-js", "echo 0.23.0");
+    failing(&bed, "npm");
+    Command::new(["plugin", "build", &directory])
+        .env("PATH", &format!("{path}:/bin:/usr/bin"))
         .run()
-        .failure(&[
-            "no template of a batch-transformer in python",
-            "hint",
-            "--lang rust",
-        ]);
-    assert!(!directory.exists());
+        .failure(&["installing", "npm failed", "far away", "hint"]);
 }
 
 #[test]

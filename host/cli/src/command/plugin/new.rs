@@ -1,5 +1,6 @@
 //! `icehost plugin new`: a strategy that builds, tests and runs as it is.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,30 +12,20 @@ use crate::failure::Failure;
 const SDK: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
 /// The templates, by their paths: `cases/KIND.toml` for all languages, and for each language `all` and one
-/// directory for each kind, with the files as they will lie. A `.template` at the end keeps cargo and git from
-/// taking them for their own, and goes.
+/// directory for each kind, with the files as they will lie; where both have one, it is the kind's own. A
+/// `.template` at the end keeps cargo and git from taking them for their own, and goes.
 const TEMPLATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
 /// Makes the directory, which must not exist, and gives it. What it began is taken away where it fails.
 ///
 /// # Errors
-/// A name that is no name of a package, a kind that the language has no template of, a directory that exists, and what the file system reports.
+/// A name that is no name of a package, a directory that exists, and what the file system reports.
 pub(super) fn create(
     directory: &Path,
     kind: PluginKind,
     language: PluginLanguage,
 ) -> Result<PathBuf, Failure> {
     let name = name(directory)?;
-    if !has_template(kind.name(), language.name()) {
-        return Err(Failure::new(
-            format!(
-                "there is no template of a {} in {}",
-                kind.name(),
-                language.name()
-            ),
-            "take --lang rust, which has one of every kind",
-        ));
-    }
     if directory.exists() {
         return Err(Failure::new(
             format!("{} exists already", directory.display()),
@@ -97,29 +88,28 @@ fn write(
     Ok(())
 }
 
-fn has_template(kind: &str, language: &str) -> bool {
-    let own = format!("{language}/{kind}/");
-    TEMPLATES.iter().any(|(path, _)| path.starts_with(&own))
-}
-
 /// What a strategy of this kind in this language starts from: where it goes, and what it says.
-fn files(kind: &str, language: &str) -> Vec<(String, &'static str)> {
-    let mut files = vec![];
+fn files(kind: &str, language: &str) -> BTreeMap<String, &'static str> {
+    let mut files = BTreeMap::new();
+    for directory in [format!("{language}/all"), format!("{language}/{kind}")] {
+        for &(path, text) in TEMPLATES {
+            let below = |directory: &str| path.strip_prefix(directory)?.strip_prefix('/');
+            if let Some(place) = below(&directory) {
+                let place = place.strip_suffix(".template").unwrap_or(place);
+                files.insert(place.replace("gitignore", ".gitignore"), text);
+            }
+        }
+    }
     for &(path, text) in TEMPLATES {
-        let below = |directory: &str| path.strip_prefix(directory)?.strip_prefix('/');
-        let place = below(&format!("{language}/all")).or(below(&format!("{language}/{kind}")));
-        if let Some(place) = place {
-            let place = place.strip_suffix(".template").unwrap_or(place);
-            files.push((place.replace("gitignore", ".gitignore"), text));
-        } else if path == format!("cases/{kind}.toml") {
-            files.push(("cases/first.toml".to_owned(), text));
+        if path == format!("cases/{kind}.toml") {
+            files.insert("cases/first.toml".to_owned(), text);
         }
     }
     for &(path, text) in SDK {
         let contract = path == "wit/strategy.wit";
         // The Rust SDK finds the contract beside its own directory.
         if contract || (language == "rust" && path.starts_with("sdk/")) {
-            files.push((path.to_owned(), text));
+            files.insert(path.to_owned(), text);
         }
     }
     files

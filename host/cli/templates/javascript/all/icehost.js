@@ -1,4 +1,4 @@
-// What strategies have in common: columns, errors, options and expressions. It is yours to change.
+// What strategies have in common: columns, errors and expressions. It is yours to change.
 //
 // Values are `{ tag, val }`, such as `{ tag: 'integer', val: 42n }`: 64-bit integers are BigInts. NULL is
 // `{ tag: 'null' }`. A column is named by its position in the table's list.

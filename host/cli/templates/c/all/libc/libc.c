@@ -1,8 +1,9 @@
 // What a strategy needs of the C library.
 //
-// Every call of a strategy runs in a fresh sandbox, so that memory is only ever taken: there is nothing to be
-// gained from giving it back. The host bounds it; a strategy that asks for more is ended there.
+// Memory is only ever taken: what a call took goes with its sandbox or, where the sandbox goes on, is given back as a
+// whole. The host bounds it; a strategy that asks for more is ended there.
 
+#include "memory.h"
 #include "stdlib.h"
 #include "string.h"
 #include <stdint.h>
@@ -38,6 +39,10 @@ void *realloc(void *old, size_t size) {
     size_t had = *(size_t *)((uint8_t *)old - ALIGNMENT);
     return had >= size ? old : memcpy(malloc(size), old, had);
 }
+
+size_t memory_mark(void) { return next; }
+
+void memory_release(size_t mark) { next = mark; }
 
 void free(void *old) { (void)old; }
 

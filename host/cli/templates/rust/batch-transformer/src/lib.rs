@@ -26,11 +26,11 @@ impl BatchTransformer for {{Type}} {
     /// Which columns it reads, and which it writes.
     fn open(table: &Table, options: {{Type}}Options) -> Result<(Self, Transformation), Error> {
         let column = table.require(&options.column)?;
-        if table.get(column).is_none_or(|c| c.kind != LogicalType::Text) {
+        let Some(address) = table.get(column).filter(|c| c.kind == LogicalType::Text) else {
             let why = format!("'{}' is not text", options.column);
             return Err(Error::invalid_options("wrong-type", why).about(column));
-        }
-        let name = format!("{}Domain", options.column);
+        };
+        let name = format!("{}Domain", address.name);
         let domain = Column::new(&name, LogicalType::Text, "nvarchar(255)");
         Ok((Self, Transformation::new(vec![column], vec![domain])))
     }
