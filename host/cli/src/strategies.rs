@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use icehost_config::{Component, GivenOptions, Origin, Use};
+use icehost_plan::ColumnGrant;
 use icehost_strategy::{
-    BatchTransformer, ChangeDetector, Limits, Merger, Options, Runtime, RuntimeOptions, Strategy,
+    BatchTransformer, ChangeDetector, Grants, Limits, Merger, Options, Runtime, RuntimeOptions,
+    Strategy,
 };
 
 use crate::args::CacheArguments;
@@ -60,6 +62,7 @@ impl Strategies {
                 runtime.load(&name, &bytes).await?
             }
         };
+        let strategy = strategy.granted(grants(component))?;
         self.loaded.push((component.clone(), strategy.clone()));
         Ok(strategy)
     }
@@ -96,14 +99,19 @@ impl Strategies {
         if let Some((_, runtime)) = self.runtimes.iter().find(|(limits, _)| *limits == wanted) {
             return Ok(runtime.clone());
         }
-        let limits = Limits {
-            deadline: timeout,
-            memory_bytes: memory as usize * (1 << 20),
-            ..Limits::default()
-        };
-        let runtime = runtime(&self.cache, limits)?;
+        let runtime = runtime(&self.cache, limits(timeout, memory))?;
         self.runtimes.push((wanted, runtime.clone()));
         Ok(runtime)
+    }
+}
+
+fn grants(component: &Component) -> Grants {
+    Grants {
+        columns: match &component.columns {
+            None => ColumnGrant::All,
+            Some(names) => ColumnGrant::Only(names.clone()),
+        },
+        imports: component.imports.clone(),
     }
 }
 
@@ -113,6 +121,15 @@ pub(crate) fn options(strategy: &Strategy, used: &Use) -> Result<Options, Failur
         GivenOptions::Pairs(pairs) => Options::from_pairs(strategy, pairs)?,
         GivenOptions::Typed(values) => Options::from_json(strategy, values.clone())?,
     })
+}
+
+/// Limits of time and of memory in MiB, and the default ones of everything else.
+pub(crate) fn limits(timeout: Duration, memory: u32) -> Limits {
+    Limits {
+        deadline: timeout,
+        memory_bytes: memory as usize * (1 << 20),
+        ..Limits::default()
+    }
 }
 
 /// A runtime with the cache that the arguments choose, and these limits.

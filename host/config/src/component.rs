@@ -33,6 +33,10 @@ pub struct Component {
     pub timeout: Duration,
     /// Memory that it may take, in MiB.
     pub memory: u32,
+    /// The only columns that it is shown, of whatever table; `None` for all.
+    pub columns: Option<Vec<String>>,
+    /// The only interfaces of the contract that it may import; `None` for all.
+    pub imports: Option<Vec<String>>,
     /// Where the file names it.
     pub place: Option<Place>,
 }
@@ -49,6 +53,8 @@ impl Component {
             sha256: None,
             timeout,
             memory,
+            columns: None,
+            imports: None,
             place: None,
         }
     }

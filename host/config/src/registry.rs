@@ -79,6 +79,8 @@ impl Registries {
                 sha256: strategy::pin(&Layers(vec![section])),
                 timeout: DEFAULT_STRATEGY_TIMEOUT,
                 memory: DEFAULT_STRATEGY_MEMORY,
+                columns: None,
+                imports: None,
                 place: Some(findings.place(section.at)),
             })
         });

@@ -368,6 +368,8 @@ impl<'a> Reading<'a> {
                     .small_count("memory")
                     .or(self.layers.small_count("strategy-memory"))
                     .unwrap_or(DEFAULT_STRATEGY_MEMORY),
+                columns: own.list("columns"),
+                imports: own.list("imports"),
                 place: Some(findings.place(section.map_or(name.at, |section| section.at))),
             },
             options: GivenOptions::Typed(given),

@@ -12,6 +12,8 @@ pub(crate) enum Kind {
     Seconds,
     /// Bytes: a number, or text like `256MiB`.
     Size,
+    /// A list of texts, which may be empty: nothing is granted then.
+    Grants,
     /// A list of texts.
     Names,
     /// A list of texts, or `"all"`.
@@ -66,6 +68,8 @@ pub(crate) const STRATEGY: &[Key] = &[
     key("sha256", Kind::Text),
     key("timeout", Kind::Seconds),
     key("memory", Kind::Count(1, 4096)),
+    key("columns", Kind::Grants),
+    key("imports", Kind::Grants),
     key("options", Kind::Options),
 ];
 

@@ -195,6 +195,12 @@ impl<'s> Layers<'s> {
         })
     }
 
+    /// A list of names, where one is given.
+    pub(crate) fn list(&self, key: &str) -> Option<Vec<String>> {
+        let names = self.names(key)?.value?;
+        Some(names.to_vec())
+    }
+
     /// Options of all layers together, each from the layer that counts most.
     pub(crate) fn options(&self, key: &str) -> Map<String, Json> {
         let mut together = Map::new();

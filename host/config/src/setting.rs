@@ -59,6 +59,7 @@ impl Setting {
             }
             .map(Setting::Count)
             .ok_or_else(|| wanted("a size like \"256MiB\" or \"1GiB\"")),
+            Kind::Grants => listed(value).ok_or_else(|| wanted("a list of names in quotes")),
             Kind::Names => names(value).ok_or_else(|| wanted("a list of names in quotes")),
             Kind::NamesOrAll => match value.as_str() {
                 Some("all") => Ok(Setting::All),
@@ -74,15 +75,20 @@ impl Setting {
     }
 }
 
-fn names(value: &DeValue<'_>) -> Option<Setting> {
+/// Names, of which there may be none.
+fn listed(value: &DeValue<'_>) -> Option<Setting> {
     let names: Option<Vec<String>> = value
         .as_array()?
         .iter()
         .map(|item| item.get_ref().as_str().map(str::to_owned))
         .collect();
     names
-        .filter(|names| !names.is_empty() && names.iter().all(|name| !name.is_empty()))
+        .filter(|names| names.iter().all(|name| !name.is_empty()))
         .map(Setting::Names)
+}
+
+fn names(value: &DeValue<'_>) -> Option<Setting> {
+    listed(value).filter(|setting| !matches!(setting, Setting::Names(names) if names.is_empty()))
 }
 
 fn integer(value: &DeValue<'_>) -> Option<i64> {

@@ -12,6 +12,9 @@ use crate::{Digest, Origin, Registered};
 /// The keys that say where a component comes from.
 const ORIGINS: &[&str] = &["file", "shipped", "registry"];
 
+/// What a strategy may import: the interfaces of the contract that hold functions.
+const IMPORTS: &[&str] = &["logging"];
+
 /// Checks what a section says, whether a pipeline uses it or not.
 pub(crate) fn check(findings: &mut Findings<'_>, section: &Section, shipped: &[&str]) {
     let settings = Layers(vec![section]);
@@ -52,6 +55,16 @@ pub(crate) fn check(findings: &mut Findings<'_>, section: &Section, shipped: &[&
             "'public-key' stands without 'registry'",
             "a file is pinned with sha256; signatures are those of registries",
         );
+    }
+    if let Some(imports) = settings.names("imports") {
+        let known = |name: &&String| IMPORTS.contains(&name.as_str());
+        for name in imports.value.into_iter().flatten().filter(|n| !known(n)) {
+            findings.hinted(
+                imports.at,
+                format!("there is no interface '{}' to import", printable(name)),
+                near::hint(name, IMPORTS.iter().copied(), ""),
+            );
+        }
     }
     if let Some(text) = settings.text("sha256")
         && Digest::parse(text.value).is_none()

@@ -227,6 +227,15 @@ impl ExtractionPlan {
 pub struct ValidExtractionPlan(ExtractionPlan);
 
 impl ValidExtractionPlan {
+    /// One whose columns were renumbered after it was checked.
+    pub(crate) fn trusted(plan: ExtractionPlan) -> ValidExtractionPlan {
+        ValidExtractionPlan(plan)
+    }
+
+    pub(crate) fn into_inner(self) -> ExtractionPlan {
+        self.0
+    }
+
     /// The columns of a table that are read, in the plan's order.
     pub fn columns_of(&self, table: &Table) -> Vec<Column> {
         self.columns

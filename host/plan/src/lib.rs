@@ -18,6 +18,7 @@ mod table;
 mod transformation;
 mod upper_bound;
 pub mod value;
+mod view;
 mod watermark;
 
 pub use collation::Collation;
@@ -38,4 +39,5 @@ pub use sql_type::{Length, SqlType};
 pub use table::{Column, ColumnType, Features, Table};
 pub use transformation::{OutputColumn, Transformation, ValidTransformation};
 pub use value::Value;
+pub use view::{ColumnGrant, MergeViews, View};
 pub use watermark::{MAX_MARKS, MAX_WATERMARK_BYTES, Watermark};

@@ -284,6 +284,17 @@ fn check_assignments(
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValidMergePlan(MergePlan);
 
+impl ValidMergePlan {
+    /// One whose columns were renumbered after it was checked.
+    pub(crate) fn trusted(plan: MergePlan) -> ValidMergePlan {
+        ValidMergePlan(plan)
+    }
+
+    pub(crate) fn into_inner(self) -> MergePlan {
+        self.0
+    }
+}
+
 impl std::ops::Deref for ValidMergePlan {
     type Target = MergePlan;
 

@@ -2,7 +2,7 @@
 
 use crate::expression::check_ordinal;
 use crate::extraction::check_length;
-use crate::{Column, ColumnType, PlanError, SqlType, Table};
+use crate::{Column, ColumnType, PlanError, SqlType, Table, View};
 
 /// What a transformer declares when it is opened on a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,19 +34,20 @@ pub struct ValidTransformation {
 }
 
 impl Transformation {
-    /// Checks the declaration against the table that the transformer was shown.
+    /// Checks the declaration against the table, of which the transformer was shown a part.
     ///
     /// # Errors
-    /// Ordinals out of range or given twice; names that are empty, unprintable, given twice or differ from a
+    /// Ordinals out of range or given twice; a column that is hidden from it; names that are empty, unprintable, given twice or differ from a
     /// column's in case only; types that SQL Server or the lake does not have; a column of the key, by which rows
     /// are found again; a declaration that does nothing.
-    pub fn validate(self, table: &Table) -> Result<ValidTransformation, PlanError> {
+    pub fn validate(self, table: &Table, view: &View) -> Result<ValidTransformation, PlanError> {
         check_length("inputs", self.inputs.len())?;
         check_length("outputs", self.outputs.len())?;
+        let shown = view.columns(&table.columns);
         let mut inputs: Vec<Column> = Vec::with_capacity(self.inputs.len());
         for (i, &ordinal) in self.inputs.iter().enumerate() {
             let column =
-                check_ordinal(ordinal, &table.columns).map_err(|e| e.at(format!("inputs[{i}]")))?;
+                check_ordinal(ordinal, &shown).map_err(|e| e.at(format!("inputs[{i}]")))?;
             if inputs.iter().any(|known| known.name == column.name) {
                 return Err(PlanError::new(format!("'{}' is given twice", column.name))
                     .at(format!("inputs[{i}]")));
@@ -59,6 +60,10 @@ impl Transformation {
             let place = format!("outputs[{i}]");
             let column = output.check(table).map_err(|e| e.at(&place))?;
             let folded = column.name.to_lowercase();
+            if view.hidden(&table.columns).any(|h| h.name == column.name) {
+                let why = format!("'{}' is a column that is hidden from it", column.name);
+                return Err(PlanError::new(why).at(place));
+            }
             if outputs.iter().any(|o| o.name.to_lowercase() == folded) {
                 return Err(
                     PlanError::new(format!("'{}' is written twice", column.name)).at(place),

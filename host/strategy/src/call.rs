@@ -86,7 +86,7 @@ impl Sandbox {
 }
 
 /// A sandbox that lives on from call to call, until one of them goes wrong. Time and results are bounded for
-/// each call, memory and log messages for all of them.
+/// each call, log messages for all of them, and memory until it is renewed.
 pub(crate) struct Session {
     sandbox: Sandbox,
     /// What one call returns, in bytes of the host's memory, roughly.
@@ -102,6 +102,21 @@ impl Session {
             sandbox,
             result_bytes,
             store,
+        }
+    }
+
+    /// The linear memory of what runs in it, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        let store = self.store.as_ref();
+        store.map_or(0, |store| store.data().meter.memory())
+    }
+
+    /// Lets go of what runs in it. What is left of the log's bounds stays what is left.
+    pub(crate) fn renew(&mut self) {
+        if let Some(old) = self.store.take() {
+            let mut store = self.sandbox.store(self.result_bytes);
+            store.data_mut().log = old.into_data().log;
+            self.store = Some(store);
         }
     }
 
@@ -122,10 +137,6 @@ impl Session {
         let started = Instant::now();
         let deadline = shared.limits.deadline;
         store.data_mut().ends = started + deadline;
-        if shared.count_fuel {
-            // It cannot fail where the engine counts.
-            let _ = store.set_fuel(u64::MAX);
-        }
         store.set_epoch_deadline(1);
         if shared.count_fuel {
             // It cannot fail where the engine counts.

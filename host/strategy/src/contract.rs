@@ -136,7 +136,7 @@ fn classify(imports: Vec<String>, exports: Vec<String>) -> Result<Surface, LoadE
 }
 
 /// Interface and version of a name such as `icehost:strategy/merge@0.2.0`; `None` for other packages.
-fn of_contract(name: &str) -> Option<(&str, &str)> {
+pub(crate) fn of_contract(name: &str) -> Option<(&str, &str)> {
     let rest = name.strip_prefix("icehost:strategy/")?;
     Some(rest.split_once('@').unwrap_or((rest, "none")))
 }

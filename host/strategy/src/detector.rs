@@ -1,7 +1,7 @@
 //! Change detectors.
 
 use icehost_plan::{
-    ExtractionPlan, Outcome, PlanError, Probe, Table, ValidExtractionPlan, Value, Watermark,
+    ExtractionPlan, Outcome, PlanError, Probe, Table, ValidExtractionPlan, Value, View, Watermark,
     validate_probes,
 };
 
@@ -41,29 +41,31 @@ impl ChangeDetector {
     /// The scalars that it wants read before it plans, checked against the table.
     pub async fn probes(&self, context: &Context<'_>) -> Result<Vec<Probe>, StrategyError> {
         let operation = Operation::Probes;
-        let shown = self.shown(context)?;
-        let probes: Vec<detection::Probe> = self
-            .call(operation, context.table, PROBES, (shown,))
-            .await?;
+        let (view, table) = self.view(context);
+        let shown = self.shown(context, &table)?;
+        let probes: Vec<detection::Probe> = self.call(operation, &table, PROBES, (shown,)).await?;
         let probes: Vec<Probe> = probes.into_iter().map(convert::probe).collect();
-        validate_probes(&probes, context.table).map_err(|e| self.invalid(operation, e))?;
-        Ok(probes)
+        validate_probes(&probes, &table).map_err(|e| self.invalid(operation, e))?;
+        Ok(view.probes(probes))
     }
 
-    /// Which rows to read, checked against the table. `readings` has one value per probe, in order.
+    /// Which rows to read, checked against the table. `readings` has one value per probe, in order. Columns that
+    /// are hidden from the strategy are read too.
     pub async fn plan(
         &self,
         context: &Context<'_>,
         readings: &[Value],
     ) -> Result<ValidExtractionPlan, StrategyError> {
         let operation = Operation::Plan;
-        let shown = self.shown(context)?;
+        let (view, table) = self.view(context);
+        let shown = self.shown(context, &table)?;
         let readings: Vec<types::Value> = readings.iter().map(convert::value_to_guest).collect();
         let plan = self
-            .call(operation, context.table, PLAN_EXTRACTION, (shown, readings))
+            .call(operation, &table, PLAN_EXTRACTION, (shown, readings))
             .await?;
         convert::extraction_plan(plan)
-            .and_then(|plan: ExtractionPlan| plan.validate(context.table))
+            .and_then(|plan: ExtractionPlan| plan.validate(&table))
+            .map(|plan| view.extraction(plan))
             .map_err(|e| self.invalid(operation, e))
     }
 
@@ -74,10 +76,11 @@ impl ChangeDetector {
         outcome: &Outcome,
     ) -> Result<Watermark, StrategyError> {
         let operation = Operation::Advance;
-        let shown = self.shown(context)?;
+        let (_, table) = self.view(context);
+        let shown = self.shown(context, &table)?;
         let outcome = convert::outcome_to_guest(outcome);
         let watermark = self
-            .call(operation, context.table, ADVANCE, (shown, outcome))
+            .call(operation, &table, ADVANCE, (shown, outcome))
             .await?;
         let watermark = convert::watermark(watermark).map_err(|e| self.invalid(operation, e))?;
         watermark
@@ -86,9 +89,21 @@ impl ChangeDetector {
         Ok(watermark)
     }
 
-    fn shown(&self, context: &Context<'_>) -> Result<detection::Context, StrategyError> {
+    /// The table as far as the strategy may see it.
+    fn view(&self, context: &Context<'_>) -> (View, Table) {
+        let table = context.table;
+        let view = View::new(self.strategy.column_grant(), &table.columns, None);
+        let shown = view.table(table);
+        (view, shown)
+    }
+
+    fn shown(
+        &self,
+        context: &Context<'_>,
+        table: &Table,
+    ) -> Result<detection::Context, StrategyError> {
         Ok(detection::Context {
-            table: convert::table_to_guest(context.table),
+            table: convert::table_to_guest(table),
             options: self.strategy.options_text(context.options)?,
             watermark: context.watermark.map(convert::watermark_to_guest),
         })

@@ -11,6 +11,8 @@ use crate::{Kind, LoadError};
 /// A function of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
+    /// Being instantiated, before any function is called.
+    Start,
     /// `metadata.describe`
     Describe,
     /// `change-detection.probes`
@@ -28,6 +30,7 @@ pub enum Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Operation::Start => "starting",
             Operation::Describe => "describing itself",
             Operation::Probes => "choosing probes",
             Operation::Plan => "planning",
@@ -198,6 +201,14 @@ impl StrategyError {
                     None
                 }
             },
+            StrategyError::Trap {
+                reason: TrapReason::Memory(_),
+                ..
+            } => Some(
+                "nothing was changed; grant it more with --strategy-memory, or memory in its section, or report it \
+                 to the author of the strategy"
+                    .to_owned(),
+            ),
             StrategyError::Trap { .. } | StrategyError::InvalidPlan { .. } => Some(
                 "nothing was changed; report it to the author of the strategy, or use another one"
                     .to_owned(),

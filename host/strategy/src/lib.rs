@@ -1,9 +1,10 @@
 //! The WebAssembly host: a component in, a validated plan out.
 //!
-//! [`Runtime`] loads strategies and bounds what they may use. A [`Strategy`] is a [`ChangeDetector`] or a
-//! [`Merger`], whose every call runs in a fresh sandbox and comes back as one of the checked forms of
-//! [`icehost_plan`], or a [`BatchTransformer`], which keeps a sandbox for as long as nothing goes wrong in it. A component is never trusted: it imports nothing but the log, and
-//! whatever it does wrong ends as a [`StrategyError`] that says what it was.
+//! [`Runtime`] loads strategies and bounds what they may use; [`Grants`] what they may see. A [`Strategy`] is a
+//! [`ChangeDetector`] or a [`Merger`], whose every call runs in a fresh sandbox and comes back as one of the
+//! checked forms of [`icehost_plan`], or a [`BatchTransformer`], which keeps a sandbox for as long as nothing goes
+//! wrong in it. A component is never trusted: it imports nothing but the log, and whatever it does wrong ends as a
+//! [`StrategyError`] that says what it was.
 //!
 //! This crate knows nothing of SQL Server or Iceberg.
 
@@ -16,6 +17,7 @@ mod description;
 mod detector;
 mod error;
 mod functions;
+mod grants;
 mod guest_log;
 mod guest_text;
 mod limits;
@@ -33,6 +35,7 @@ pub use contract::{CONTRACT_VERSION, Kind, PREVIOUS_CONTRACT_VERSION};
 pub use description::Description;
 pub use detector::{ChangeDetector, Context};
 pub use error::{FailureKind, Operation, StrategyError, TrapReason};
+pub use grants::Grants;
 pub use limits::Limits;
 pub use load_error::LoadError;
 pub use merger::Merger;

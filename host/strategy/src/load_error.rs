@@ -81,6 +81,12 @@ pub enum LoadError {
         /// The imports, by their full names.
         imports: Vec<String>,
     },
+    /// The operator grants it less than it imports.
+    #[error("the component imports {}, which it is not granted", listed(.imports))]
+    ImportWithheld {
+        /// The imports, by their full names.
+        imports: Vec<String>,
+    },
     /// The names are right and the types are not.
     #[error("the component does not have the contract's functions: {reason}")]
     Contract {
@@ -136,6 +142,10 @@ impl LoadError {
             }
             LoadError::ImportNotGranted { imports } if imports.iter().any(|i| i.starts_with("wasi:")) => {
                 "build it with 'icehost plugin build', which leaves WASI out: strategies get none"
+                    .to_owned()
+            }
+            LoadError::ImportWithheld { .. } => {
+                "add it to 'imports' in the strategy's section, or take a component that does without it"
                     .to_owned()
             }
             LoadError::ImportNotGranted { .. } => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use icehost_plan::ColumnGrant;
 use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower};
 
 use crate::call::{Guest, Sandbox};
@@ -10,12 +11,16 @@ use crate::contract::{Kind, Surface, Version};
 use crate::description::Description;
 use crate::functions::Function;
 use crate::options_schema::OptionsSchema;
-use crate::{BatchTransformer, ChangeDetector, Merger, Operation, Options, StrategyError, Usage};
+use crate::{
+    BatchTransformer, ChangeDetector, Grants, LoadError, Merger, Operation, Options, StrategyError,
+    Usage,
+};
 
 /// A strategy, checked and compiled. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Strategy {
     loaded: Arc<Loaded>,
+    grants: Arc<Grants>,
 }
 
 pub(crate) struct Loaded {
@@ -42,7 +47,36 @@ impl Strategy {
     pub(crate) fn new(loaded: Loaded) -> Self {
         Strategy {
             loaded: Arc::new(loaded),
+            grants: Arc::default(),
         }
+    }
+
+    /// The strategy with no more than this.
+    ///
+    /// # Errors
+    /// It imports what it is not granted.
+    pub fn granted(self, grants: Grants) -> Result<Strategy, StrategyError> {
+        let refused: Vec<String> = self
+            .imports()
+            .iter()
+            .filter(|import| !grants.admits(import))
+            .cloned()
+            .collect();
+        match refused.is_empty() {
+            true => Ok(Strategy {
+                grants: Arc::new(grants),
+                ..self
+            }),
+            false => Err(StrategyError::load(
+                self.name(),
+                LoadError::ImportWithheld { imports: refused },
+            )),
+        }
+    }
+
+    /// What it may see of tables.
+    pub fn column_grant(&self) -> &ColumnGrant {
+        &self.grants.columns
     }
 
     /// What people called it when it was loaded: the name of a shipped one, or a path.
@@ -148,6 +182,19 @@ impl Strategy {
 
     pub(crate) fn linked(&self) -> &InstancePre<Guest> {
         &self.loaded.linked
+    }
+
+    /// Makes an instance in a fresh sandbox and lets it go, as each call does beside the call itself.
+    ///
+    /// # Errors
+    /// A component that breaks a limit as it starts.
+    pub async fn instantiate(&self) -> Result<(), StrategyError> {
+        let linked = self.linked().clone();
+        self.sandbox()
+            .call(Operation::Start, move |store| {
+                Box::pin(async move { linked.instantiate_async(store).await.map(drop) })
+            })
+            .await
     }
 
     /// Calls a function in a fresh sandbox.

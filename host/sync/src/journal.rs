@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use icehost_lake::LakeTable;
-use icehost_plan::{KeyRange, Value};
+use icehost_plan::{ColumnGrant, KeyRange, Value};
 use icehost_strategy::{Options, Strategy};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -103,11 +103,12 @@ impl LoadRecord {
 /// What tells a strategy with its options from another.
 pub(crate) fn strategy_text(strategy: &Strategy, options: &Options) -> String {
     let options = serde_json::Value::Object(options.values().clone());
-    format!(
-        "{} {} {options}",
-        strategy.description().name,
-        strategy.digest()
-    )
+    let name = &strategy.description().name;
+    let sees = match strategy.column_grant() {
+        ColumnGrant::All => String::new(),
+        ColumnGrant::Only(columns) => format!(" sees {columns:?}"),
+    };
+    format!("{name} {}{sees} {options}", strategy.digest())
 }
 
 impl Inputs {

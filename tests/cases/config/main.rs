@@ -7,5 +7,6 @@ mod documentation;
 mod file;
 mod pipelines;
 mod secrets;
+mod strangers;
 mod strategies;
 mod tenants;

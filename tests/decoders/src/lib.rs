@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arbitrary::Unstructured;
 use arrow_schema::{Field, Schema};
-use icehost_plan::{Column, OutputColumn, Transformation, Value, Watermark};
+use icehost_plan::{Column, ColumnGrant, OutputColumn, Transformation, Value, View, Watermark};
 
 pub use plans::{extraction_plan, merge_plan};
 
@@ -68,7 +68,8 @@ pub fn transformation(bytes: &[u8]) {
         })
         .collect();
     let table = tables::table();
-    if let Ok(valid) = (Transformation { inputs, outputs }).validate(&table) {
+    let view = View::new(&ColumnGrant::All, &table.columns, None);
+    if let Ok(valid) = (Transformation { inputs, outputs }).validate(&table, &view) {
         let after = valid.table(&table);
         assert_eq!(after.key(), table.key());
         assert!(after.columns.len() >= table.columns.len());

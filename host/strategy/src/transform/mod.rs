@@ -13,7 +13,7 @@ use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_buffer::{BooleanBuffer, Buffer};
 use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
-use icehost_plan::{Column, PlanError, Table, Transformation, ValidTransformation};
+use icehost_plan::{Column, PlanError, Table, Transformation, ValidTransformation, View};
 use wasmtime::component::TypedFunc;
 
 use crate::bindings::transform as wit;
@@ -42,16 +42,39 @@ impl BatchTransformer {
     /// # Errors
     /// What the strategy says of the table or its options; a declaration that is not valid for the table.
     pub async fn open(&self, table: &Table, options: &Options) -> Result<Transform, StrategyError> {
-        let strategy = &self.strategy;
-        let (linked, version) = (strategy.linked().clone(), strategy.version());
-        let shown = (
-            convert::table_to_guest(table),
-            strategy.options_text(options)?,
-        );
-        let sandbox = strategy.sandbox().clone();
+        let options = self.strategy.options_text(options)?;
+        let sandbox = self.strategy.sandbox().clone();
         // A batch that comes back has been in the component's memory as a whole.
         let result_bytes = sandbox.shared.limits.memory_bytes;
         let mut session = Session::new(sandbox, result_bytes);
+        let (declared, apply) = self.instance(&mut session, table, &options).await?;
+        let view = View::new(self.strategy.column_grant(), &table.columns, None);
+        let names = view.table(table).columns.into_iter().map(|c| c.name);
+        Ok(Transform {
+            outputs: schema(declared.outputs()),
+            declared,
+            transformer: self.clone(),
+            names: names.collect(),
+            table: table.clone(),
+            options,
+            opened_with: session.memory(),
+            session,
+            apply,
+        })
+    }
+
+    /// A new instance in a sandbox that has none, opened on the table.
+    async fn instance(
+        &self,
+        session: &mut Session,
+        table: &Table,
+        options: &str,
+    ) -> Result<(ValidTransformation, Apply), StrategyError> {
+        let strategy = &self.strategy;
+        let (linked, version) = (strategy.linked().clone(), strategy.version());
+        let view = View::new(strategy.column_grant(), &table.columns, None);
+        let seen = view.table(table);
+        let shown = (convert::table_to_guest(&seen), options.to_owned());
         let (declared, apply) = session
             .call(Operation::Open, move |store| {
                 Box::pin(async move {
@@ -64,23 +87,16 @@ impl BatchTransformer {
                 })
             })
             .await?;
-        let names: Vec<String> = table.columns.iter().map(|c| c.name.clone()).collect();
         let declared = declared.map_err(|error| {
             convert::failure(strategy, Operation::Open, error, |column| {
-                names.get(column as usize).cloned()
+                let column = seen.columns.get(column as usize);
+                column.map(|column| column.name.clone())
             })
         })?;
         let declared = convert::transformation(declared)
-            .and_then(|declared: Transformation| declared.validate(table))
+            .and_then(|declared: Transformation| declared.validate(table, &view))
             .map_err(|error| self.invalid(Operation::Open, error))?;
-        Ok(Transform {
-            outputs: schema(declared.outputs()),
-            declared,
-            transformer: self.clone(),
-            names,
-            session,
-            apply,
-        })
+        Ok((declared, apply))
     }
 
     fn invalid(&self, operation: Operation, error: PlanError) -> StrategyError {
@@ -107,10 +123,15 @@ pub struct Transformed {
     pub dropped: Option<RecordBatch>,
 }
 
-/// An instance that has been opened on a table. Anything that goes wrong in it ends it.
+/// An instance that has been opened on a table. Anything that goes wrong in it ends it; one that has taken much of
+/// the memory that it may makes way for another, since runtimes of languages keep some of what they were given.
 pub struct Transform {
     transformer: BatchTransformer,
-    /// The table's columns, for messages.
+    table: Table,
+    options: String,
+    /// The memory of an instance that has seen no batch.
+    opened_with: usize,
+    /// The columns that it is shown, for messages.
     names: Vec<String>,
     declared: ValidTransformation,
     /// What it declared to return.
@@ -148,8 +169,34 @@ impl Transform {
             let piece = batch.slice(offset, length);
             let answer = self.call(&inputs.slice(offset, length)).await?;
             transformed.push(self.combine(piece, answer)?);
+            self.renew().await?;
         }
         Ok(transformed)
+    }
+
+    /// Opens another instance where this one has grown to half of what it may have.
+    async fn renew(&mut self) -> Result<(), StrategyError> {
+        let limit = self
+            .transformer
+            .strategy
+            .sandbox()
+            .shared
+            .limits
+            .memory_bytes;
+        let memory = self.session.memory();
+        if memory < limit / 2 || memory <= self.opened_with {
+            return Ok(());
+        }
+        self.session.renew();
+        let transformer = self.transformer.clone();
+        let opened = transformer.instance(&mut self.session, &self.table, &self.options);
+        let (declared, apply) = opened.await?;
+        if declared != self.declared {
+            let why = "it declares other columns each time it is opened";
+            return Err(transformer.invalid(Operation::Open, PlanError::new(why)));
+        }
+        self.apply = apply;
+        Ok(())
     }
 
     /// The columns that cross the boundary.

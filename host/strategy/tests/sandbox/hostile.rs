@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use icehost_plan::{Outcome, Watermark};
-use icehost_strategy::{ChangeDetector, Context, Runtime, StrategyError, TrapReason};
+use icehost_strategy::{ChangeDetector, Context, Limits, Runtime, StrategyError, TrapReason};
 
 use crate::fixtures::{hostile, limits_with_deadline, options, orders, runtime, runtime_with};
 
@@ -92,6 +92,19 @@ async fn results_are_bounded() {
         let reason = trap(&runtime(), wrong).await;
         assert_eq!(reason, TrapReason::ResultTooLarge(1 << 20), "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn a_watermark_of_a_gigabyte_never_gets_here() {
+    // More than its memory holds; where that is raised, more than a call hands over.
+    let reason = trap(&runtime(), "gigabyte-mark").await;
+    assert_eq!(reason, TrapReason::Memory(64 << 20));
+    let generous = Limits {
+        memory_bytes: 3 << 30,
+        ..limits_with_deadline(Duration::from_secs(120))
+    };
+    let reason = trap(&runtime_with(generous), "gigabyte-mark").await;
+    assert_eq!(reason, TrapReason::ResultTooLarge(1 << 20));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod compile_cache;
 mod fixtures;
+mod grants;
 mod hostile;
 mod hostile_description;
 mod log;

@@ -108,6 +108,7 @@ impl ChangeDetector for Hostile {
         let watermark = Watermark::new(1);
         Ok(match context.options.wrong.as_str() {
             "huge-mark" => watermark.with("x", "y".repeat(100_000)),
+            "gigabyte-mark" => watermark.with("x", "y".repeat(1 << 30)),
             "many-marks" => (0..100).fold(watermark, |w, i| w.with(format!("{i}"), i)),
             "same-mark" => watermark.with("x", 1).with("x", 2),
             "garbled-mark" => watermark.with("\u{1b}[2J", 1),

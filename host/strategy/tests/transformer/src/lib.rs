@@ -88,6 +88,9 @@ impl wit::Guest for Hostile {
             }
             "hoard" => {
                 // A little more with each batch
+                for i in 0..30 {
+                    log(Level::Info, &format!("line {i} of batch {calls}"), &[]);
+                }
                 HOARD.with_borrow_mut(|hoard| hoard.push(vec![1u8; 8 << 20]));
                 None
             }
