@@ -34,8 +34,7 @@ pub(crate) async fn job(
         )),
         None => None,
     };
-    let strategy = strategies.detector(&pipeline.strategy.component).await?;
-    let options = options(strategy.strategy(), &pipeline.strategy)?;
+    let detection = detection(strategies, pipeline).await?;
     let memory = memory(pipeline);
     // Before anything is opened; the table's columns come on top.
     memory.divide(0)?;
@@ -53,7 +52,7 @@ pub(crate) async fn job(
             rules: rules(pipeline)?,
             transforms: transforms(strategies, pipeline).await?,
         },
-        detection: Detection { strategy, options },
+        detection,
         lake_merge,
         target,
         settings: Settings {
@@ -116,6 +115,16 @@ fn hash_key(place: &KeyPlace) -> Result<HashKey, Failure> {
     };
     let bytes = bytes.ok_or_else(|| failed("it is not there, or cannot be read".to_owned()))?;
     HashKey::new(&bytes).map_err(failed)
+}
+
+/// The change detector of a pipeline with its options checked.
+pub(crate) async fn detection(
+    strategies: &mut Strategies,
+    pipeline: &Pipeline,
+) -> Result<Detection, Failure> {
+    let strategy = strategies.detector(&pipeline.strategy.component).await?;
+    let options = options(strategy.strategy(), &pipeline.strategy)?;
+    Ok(Detection { strategy, options })
 }
 
 /// A merge strategy with its options checked.

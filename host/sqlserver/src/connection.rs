@@ -11,6 +11,7 @@ use crate::extract::{self, ExtractOptions, Extraction};
 use crate::introspect::{self, ColumnSelection, Fields, SqlTable};
 use crate::lower;
 use crate::name::TableName;
+use crate::permissions::{self, Permission};
 use crate::server_info::ServerInfo;
 
 /// How a connection behaves once it is open.
@@ -107,6 +108,28 @@ impl Connection {
         selection: &ColumnSelection,
     ) -> Result<SqlTable> {
         introspect::introspect(&mut self.client, name, selection).await
+    }
+
+    /// Those of the wanted permissions on a table that the login does not have; SELECT counts for the columns that
+    /// are named, where there are any. A server that cannot tell has them all.
+    ///
+    /// # Errors
+    /// Whatever the server reports.
+    pub async fn missing_permissions(
+        &mut self,
+        table: &TableName,
+        columns: &[&str],
+        wanted: &[Permission],
+    ) -> Result<Vec<Permission>> {
+        permissions::missing(&mut self.client, table, columns, wanted).await
+    }
+
+    /// Whether the login may create tables in this schema of the connection's database.
+    ///
+    /// # Errors
+    /// Whatever the server reports.
+    pub async fn may_create_tables(&mut self, schema: &str) -> Result<bool> {
+        permissions::may_create_tables(&mut self.client, schema).await
     }
 
     /// Starts a read: a SNAPSHOT transaction where the database allows it, so that probes and rows are of one

@@ -31,10 +31,7 @@ impl OpenSource {
             .introspect(&source.table, &source.columns)
             .await
             .doing(doing)?;
-        let identity = source
-            .name
-            .clone()
-            .unwrap_or_else(|| format!("{}.{}", table.database, table.name));
+        let identity = identity(source, &table);
         let transforms = source.transforms.open(&table.table).await?;
         Ok(OpenSource {
             connection,
@@ -70,6 +67,12 @@ impl OpenSource {
         }
         Ok(())
     }
+}
+
+/// What a watermark calls the source.
+pub(crate) fn identity(source: &Source, table: &SqlTable) -> String {
+    let given = source.name.clone();
+    given.unwrap_or_else(|| format!("{}.{}", table.database, table.name))
 }
 
 /// What a change detector wants read, and what it knew when it decided.

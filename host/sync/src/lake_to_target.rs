@@ -163,6 +163,44 @@ impl Delivery<'_> {
     }
 }
 
+/// A delivery that is not made.
+pub(crate) struct Expected {
+    /// The snapshot whose rows the target has; `None` where it would get all of them.
+    pub(crate) from: Option<i64>,
+    /// The delta, but for its rows.
+    pub(crate) delta: Delta,
+    /// How it would land.
+    pub(crate) plan: ValidMergePlan,
+}
+
+impl Delivery<'_> {
+    /// What would be delivered now, without the rows, and how it would land.
+    ///
+    /// # Errors
+    /// Those that a delivery would meet before it reads rows.
+    pub(crate) async fn expect(
+        &self,
+        target: &mut OpenTarget,
+        lake: &LakeTable,
+    ) -> Result<Expected, SyncError> {
+        let table = &target.table;
+        let position = match target.creation {
+            Some(_) => None,
+            None => target
+                .connection
+                .read_position(lake.uuid(), table)
+                .await
+                .doing(|| format!("reading the position of target table {}", table.name))?,
+        };
+        let from = position.filter(|_| !self.full);
+        let description = self.describe(lake)?;
+        let takes = taken(&description, table, self.exclude)?;
+        let delta = expected_delta(&takes, from, description.row_estimate.unwrap_or(0));
+        let plan = self.plan(table, &delta).await?;
+        Ok(Expected { from, delta, plan })
+    }
+}
+
 /// The columns that the target takes, and how the source compares their text.
 fn request(from: Option<i64>, to: i64, lake: &Table, takes: &[Taken]) -> ChangesRequest {
     let key = lake.key().into_iter();
@@ -190,7 +228,7 @@ fn delta(changes: &ChangePlan, takes: &[Taken]) -> Delta {
 }
 
 /// The delta that a dry run shows, for a lake table that may not exist yet.
-pub(crate) fn expected_delta(takes: &[Taken], from: Option<i64>, rows: u64) -> Delta {
+fn expected_delta(takes: &[Taken], from: Option<i64>, rows: u64) -> Delta {
     let mut columns: Vec<Column> = takes.iter().map(|taken| taken.column.clone()).collect();
     let changes = from.is_some();
     if changes {

@@ -9,6 +9,7 @@ mod column_rules;
 mod detection;
 mod error;
 mod event;
+mod examination;
 mod failpoint;
 mod first_load;
 mod job;
@@ -36,6 +37,7 @@ mod withdrawals;
 pub use column_rules::{ColumnRule, ColumnRules, HashKey};
 pub use error::SyncError;
 pub use event::{Event, Observer, Silent};
+pub use examination::{Examination, Obstacle, Part};
 pub use first_load::{SUMMARY_FIRST_LOAD, SUMMARY_RANGES};
 pub use job::{
     CommitMode, Detection, FirstLoadSettings, Lake, LoadJob, Merging, Settings, Source, SyncJob,

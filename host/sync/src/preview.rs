@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::detection::{OpenSource, detect};
 use crate::error::Doing;
-use crate::lake_to_target::{Delivery, expected_delta};
+use crate::lake_to_target::Delivery;
 use crate::source_to_lake::open_lake;
-use crate::target_table::{OpenTarget, taken};
+use crate::target_table::OpenTarget;
 use crate::{LoadJob, Observer, SyncError, SyncJob};
 
 /// A dry run's result.
@@ -66,7 +66,7 @@ pub struct MergePreview {
 /// Those that the run itself would meet before it reads rows.
 pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, SyncError> {
     let mut source = OpenSource::open(&job.source).await?;
-    let lake = open_lake(job, &source).await?;
+    let lake = open_lake(&job.lake, &job.source.rules, &source).await?;
     source.begin_read().await?;
     let detected = detect(job, &mut source, &lake, observer, None).await?;
     let statement = lower::extraction(&source.table, &detected.plan)
@@ -142,21 +142,10 @@ async fn merge_preview(
             delivery.target.table
         )
     };
-    let position = match target.creation {
-        Some(_) => None,
-        None => target
-            .connection
-            .read_position(lake.uuid(), &target.table)
-            .await
-            .doing(doing)?,
-    };
-    let from = position.filter(|_| !delivery.full);
-    let description = delivery.describe(lake)?;
-    let takes = taken(&description, &target.table, delivery.exclude)?;
-    let delta = expected_delta(&takes, from, description.row_estimate.unwrap_or(0));
-    let plan = delivery.plan(&target.table, &delta).await?;
+    let expected = delivery.expect(&mut target, lake).await?;
     let has_merge = target.connection.server().has_merge;
-    let merge = lower::merge(&target.table, &delta, &plan, has_merge).doing(doing)?;
+    let merge =
+        lower::merge(&target.table, &expected.delta, &expected.plan, has_merge).doing(doing)?;
     let mut statements = Vec::new();
     if let Some(creation) = &target.creation {
         statements.push(creation.statement()?);
@@ -168,7 +157,7 @@ async fn merge_preview(
     statements.extend(successions.iter().map(|of| of.add.to_string()));
     Ok(MergePreview {
         table: target.table.name.to_string(),
-        from: match from {
+        from: match expected.from {
             Some(snapshot) => format!("the changes since snapshot {snapshot}"),
             None => "every row of the lake table".to_owned(),
         },

@@ -18,7 +18,7 @@ use crate::watermark_record::{
     SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,
 };
 use crate::watermark_store::{StoredWatermark, snapshot_watermark};
-use crate::{Event, Memory, Observer, SyncError, SyncJob};
+use crate::{ColumnRules, Event, Lake, Memory, Observer, SyncError, SyncJob};
 
 /// What the first half did.
 pub(crate) struct Landed {
@@ -64,7 +64,7 @@ pub(crate) async fn attempt(
     cancel: &CancellationToken,
 ) -> Result<Landed, SyncError> {
     let mut source = OpenSource::open(&job.source).await?;
-    let mut lake = open_lake(job, &source).await?;
+    let mut lake = open_lake(&job.lake, &job.source.rules, &source).await?;
     lake.mend_hint()
         .await
         .doing(|| format!("opening lake table {}", job.lake.table))?;
@@ -158,13 +158,17 @@ pub(crate) async fn copy_watermark(
 }
 
 /// The table, or one that comes into being with its first commit.
-pub(crate) async fn open_lake(job: &SyncJob, source: &OpenSource) -> Result<LakeTable, SyncError> {
-    let (warehouse, name) = (&job.lake.warehouse, &job.lake.table);
+pub(crate) async fn open_lake(
+    lake: &Lake,
+    rules: &ColumnRules,
+    source: &OpenSource,
+) -> Result<LakeTable, SyncError> {
+    let (warehouse, name) = (&lake.warehouse, &lake.table);
     let doing = || format!("opening lake table {name}");
     match warehouse.find(name).await.doing(doing)? {
         Some(table) => Ok(table),
         None => {
-            let new = layout::new_lake_table(&source.landing(), &job.source.rules)?;
+            let new = layout::new_lake_table(&source.landing(), rules)?;
             warehouse.prepare_create(name, &new).await.doing(doing)
         }
     }

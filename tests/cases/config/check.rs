@@ -167,13 +167,13 @@ lake-table = "third.customers"
 "#,
     );
     let run = with_config(&bed, ["check"]).run().failure(&[
-        "pipeline a, source table: ",
+        "pipeline a: opening source table dbo.Custmers: ",
         "dbo.Custmers",
         "colum",
         "change detector",
         "'keys' takes list of text, not 5",
         "Emial",
-        "pipeline d, target table: ",
+        "pipeline d: opening target table dbo.Missing: ",
         "dbo.Missing",
         "memory",
         "127.0.0.1:1",

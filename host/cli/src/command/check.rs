@@ -1,18 +1,24 @@
 //! `icehost check`: a configuration file, checked as a whole, and that what it names can be reached.
 
+use std::sync::Arc;
+
 use icehost_config::{Config, Pipeline, Place, Problem, Use};
-use icehost_plan::Table;
-use icehost_sqlserver::{
-    ColumnSelection, ConnectOptions, Connection, Endpoint, ErrorKind, SqlServerError,
-};
+use icehost_lake::Warehouse;
+use icehost_sqlserver::{ConnectOptions, Connection, Endpoint};
 use icehost_strategy::Kind;
+use icehost_sync::{Examination, Lake, Obstacle, Part, Silent, Source, Target};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::args::{CheckArguments, Output};
 use crate::failure::Failure;
-use crate::job::{columns, memory, rules, transforms};
+use crate::job::{columns, detection, memory, merging, rules, transforms, watermark_store};
 use crate::registry::{Registry, registered, tell_moved};
 use crate::render::{line, problems};
 use crate::strategies::{Strategies, options, shipped_names};
+
+/// Servers and tables that are looked at side by side.
+const AT_ONCE: usize = 8;
 
 pub(crate) async fn run(arguments: CheckArguments, output: Output) -> Result<(), Failure> {
     let file = &arguments.config;
@@ -25,11 +31,10 @@ pub(crate) async fn run(arguments: CheckArguments, output: Output) -> Result<(),
     };
     for pipeline in config.pipelines() {
         check.strategies(pipeline).await;
-        if !arguments.offline {
-            check.tables(pipeline).await;
-        }
     }
     if !arguments.offline {
+        check.servers(config.pipelines()).await;
+        check.tables(config.pipelines()).await;
         tags(&config, &registry).await;
     }
     if !check.found.is_empty() {
@@ -130,81 +135,148 @@ impl Check {
         }
     }
 
-    async fn tables(&mut self, pipeline: &Pipeline) {
-        if let Some(mut source) = self.connect(pipeline, &pipeline.source).await {
-            let described = source.introspect(&pipeline.table, &columns(pipeline)).await;
-            match described {
-                Err(error) => self.table(pipeline, "source", error),
-                Ok(table) => {
-                    let fits = rules(pipeline).and_then(|rules| Ok(rules.check(&table.table)?));
-                    if let Err(failure) = fits {
-                        self.failed(pipeline.place.as_ref(), failure);
+    /// Connects to every server that a pipeline names, all at once: those that cannot be reached are told once.
+    async fn servers(&mut self, pipelines: &[Pipeline]) {
+        let mut asked: Vec<Endpoint> = Vec::new();
+        let mut running = JoinSet::new();
+        let slots = Arc::new(Semaphore::new(AT_ONCE));
+        for pipeline in pipelines {
+            let target = pipeline.target.as_ref().map(|target| &target.connection);
+            for connection in [Some(&pipeline.source), target].into_iter().flatten() {
+                let endpoint = match connection.endpoint() {
+                    Ok(endpoint) => endpoint,
+                    Err(problem) => {
+                        self.add(problem);
+                        continue;
                     }
-                    self.transforms(pipeline, &table.table).await;
+                };
+                if asked.contains(&endpoint) {
+                    continue;
                 }
+                asked.push(endpoint.clone());
+                let place = connection.place().or(pipeline.place.as_ref()).cloned();
+                let slots = Arc::clone(&slots);
+                running.spawn(async move {
+                    // Never closed, so there is always a permit in the end.
+                    let _slot = slots.acquire().await.ok();
+                    let opened = Connection::open(&endpoint, &ConnectOptions::default()).await;
+                    (endpoint, place, opened.err())
+                });
             }
         }
-        let Some(target) = &pipeline.target else {
-            return;
-        };
-        if let Some(mut connection) = self.connect(pipeline, &target.connection).await {
-            let selection = ColumnSelection {
-                skip_unsupported: true,
-                ..ColumnSelection::default()
+        while let Some(joined) = running.join_next().await {
+            match joined {
+                Ok((_, _, None)) => {}
+                Ok((endpoint, place, Some(error))) => {
+                    self.failed(place.as_ref(), error);
+                    self.unreachable.push(endpoint);
+                }
+                Err(error) => self.failed(None, task_failed(&error)),
+            }
+        }
+    }
+
+    /// Looks at the tables of all pipelines, several at a time.
+    async fn tables(&mut self, pipelines: &[Pipeline]) {
+        let mut running = JoinSet::new();
+        let slots = Arc::new(Semaphore::new(AT_ONCE));
+        for (i, pipeline) in pipelines.iter().enumerate() {
+            let Some(examination) = self.examination(pipeline).await else {
+                continue;
             };
-            match connection.introspect(&target.table, &selection).await {
-                Err(error) if target.create && matches!(error.kind(), ErrorKind::NotFound) => {}
-                Err(error) => self.table(pipeline, "target", error),
-                Ok(_) => {}
+            let slots = Arc::clone(&slots);
+            running.spawn(async move {
+                let _slot = slots.acquire().await.ok();
+                (i, examination.run(&Silent).await)
+            });
+        }
+        while let Some(joined) = running.join_next().await {
+            match joined {
+                Ok((i, obstacles)) => {
+                    if let Some(pipeline) = pipelines.get(i) {
+                        for obstacle in obstacles {
+                            self.obstacle(pipeline, obstacle);
+                        }
+                    }
+                }
+                Err(error) => self.failed(None, task_failed(&error)),
             }
         }
     }
 
-    /// That the transformers open on the table. What is wrong with the components has been told.
-    async fn transforms(&mut self, pipeline: &Pipeline, table: &Table) {
-        let Ok(transforms) = transforms(&mut self.strategies, pipeline).await else {
-            return;
+    /// As much of a pipeline as can be made ready. What is wrong with the rest has been told.
+    async fn examination(&mut self, pipeline: &Pipeline) -> Option<Examination> {
+        let reached = |connection: &icehost_config::Connection| {
+            let endpoint = connection.endpoint().ok();
+            endpoint.filter(|endpoint| !self.unreachable.contains(endpoint))
         };
-        if let Err(error) = transforms.open(table).await {
-            let used = pipeline.transforms.first();
-            let place = used.and_then(|used| used.place.as_ref());
-            self.failed(place.or(pipeline.place.as_ref()), error);
-        }
-    }
-
-    fn table(&mut self, pipeline: &Pipeline, which: &str, error: SqlServerError) {
-        let mut problem = Failure::from(error).into_problem(pipeline.place.as_ref());
-        problem.message = format!(
-            "pipeline {}, {which} table: {}",
-            pipeline.name, problem.message
-        );
-        self.add(problem);
-    }
-
-    /// A connection; `None` where there is none, which is told once.
-    async fn connect(
-        &mut self,
-        pipeline: &Pipeline,
-        connection: &icehost_config::Connection,
-    ) -> Option<Connection> {
-        let endpoint = match connection.endpoint() {
-            Ok(endpoint) => endpoint,
-            Err(problem) => {
-                self.add(problem);
+        let endpoint = reached(&pipeline.source)?;
+        let target = pipeline.target.as_ref().and_then(|target| {
+            Some(Target {
+                endpoint: reached(&target.connection)?,
+                table: target.table.clone(),
+                create: target.create,
+            })
+        });
+        let strategies = &mut self.strategies;
+        let detection = detection(strategies, pipeline).await.ok();
+        let rules = rules(pipeline).ok();
+        let transforms = transforms(strategies, pipeline).await.ok();
+        // What lands is not known without them.
+        let lands = rules.is_some() && transforms.is_some();
+        let lake_merge = pipeline.lake_merge.as_ref().unwrap_or(&pipeline.merge);
+        let lake_merge = merging(strategies, lake_merge).await.ok().filter(|_| lands);
+        let merge = merging(strategies, &pipeline.merge)
+            .await
+            .ok()
+            .filter(|_| lands);
+        let warehouse = match Warehouse::open(&pipeline.warehouse) {
+            Ok(warehouse) => warehouse,
+            Err(error) => {
+                self.failed(pipeline.place.as_ref(), error);
                 return None;
             }
         };
-        if self.unreachable.contains(&endpoint) {
-            return None;
-        }
-        match Connection::open(&endpoint, &ConnectOptions::default()).await {
-            Ok(connection) => Some(connection),
-            Err(error) => {
-                let place = connection.place().or(pipeline.place.as_ref());
-                self.failed(place, error);
-                self.unreachable.push(endpoint);
-                None
-            }
-        }
+        Some(Examination {
+            source: Source {
+                endpoint,
+                table: pipeline.table.clone(),
+                columns: columns(pipeline),
+                name: pipeline.source_name.clone(),
+                time_precision: pipeline.time_precision,
+                rules: rules.unwrap_or_default(),
+                transforms: transforms.unwrap_or_default(),
+            },
+            lake: Lake {
+                warehouse,
+                table: pipeline.lake_table.clone(),
+            },
+            detection,
+            lake_merge,
+            target: target.map(|target| (target, merge)),
+            watermarks: watermark_store(pipeline.watermark_dir.as_deref()),
+        })
     }
+
+    fn obstacle(&mut self, pipeline: &Pipeline, obstacle: Obstacle) {
+        let used = match obstacle.part {
+            Part::Source | Part::Target => None,
+            Part::Detection => Some(&pipeline.strategy),
+            Part::Transforms => pipeline.transforms.first(),
+            Part::Lake => Some(pipeline.lake_merge.as_ref().unwrap_or(&pipeline.merge)),
+            Part::Merge => Some(&pipeline.merge),
+        };
+        let place = used.and_then(|used| used.place.as_ref());
+        let place = place.or(pipeline.place.as_ref());
+        let mut problem = Failure::from(obstacle.error).into_problem(place);
+        problem.message = format!("pipeline {}: {}", pipeline.name, problem.message);
+        self.add(problem);
+    }
+}
+
+fn task_failed(error: &JoinError) -> Failure {
+    Failure::new(
+        format!("a task of the check failed: {error}"),
+        "please report this as a defect",
+    )
 }

@@ -8,6 +8,7 @@ use super::MergeCounts;
 use crate::connection::Connection;
 use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::introspect::{Fields, SqlTable};
+use crate::name::TableName;
 use crate::statement::{Parameters, Statement};
 
 /// The table of positions, in the database of the targets.
@@ -68,6 +69,15 @@ impl Connection {
                 .context(format!("creating {TABLE}"))
                 .with_hint("allow the login to create the table, or create it once by hand")),
         }
+    }
+
+    /// The table of positions, and whether it is there.
+    ///
+    /// # Errors
+    /// Whatever the server reports.
+    pub async fn positions_table(&mut self) -> Result<(TableName, bool)> {
+        let there = self.has_positions().await?;
+        Ok((TableName::new("dbo", "icehost_positions"), there))
     }
 
     async fn has_positions(&mut self) -> Result<bool> {

@@ -155,7 +155,7 @@ async fn start_over(
         .await
         .doing(|| format!("starting the first load of {} over", lake.name()))?;
     journal.remove().await?;
-    *lake = open_lake(job, source).await?;
+    *lake = open_lake(&job.lake, &job.source.rules, source).await?;
     Ok(())
 }
 

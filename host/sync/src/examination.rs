@@ -1,0 +1,324 @@
+//! What stands in the way of a pipeline's runs, found out without reading a row and without touching anything.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use icehost_lake::LakeTable;
+use icehost_plan::{Action, Contents, Delta, MergePlan, Occasion};
+use icehost_sqlserver::{
+    ColumnSelection, ConnectOptions, Connection, ErrorKind, Permission, TableName, quote,
+};
+use icehost_strategy::Context;
+
+use crate::detection::{OpenSource, identity};
+use crate::error::Doing;
+use crate::lake_to_target::Delivery;
+use crate::layout;
+use crate::source_to_lake::open_lake;
+use crate::target_table::OpenTarget;
+use crate::{
+    Detection, Lake, Merging, Observer, Source, StoredWatermark, SyncError, Target, WatermarkStore,
+};
+
+/// What of a pipeline does not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The source table: reaching it, describing it, reading from it.
+    Source,
+    /// The change detector.
+    Detection,
+    /// The transformers.
+    Transforms,
+    /// The lake table, or the merger that changes it.
+    Lake,
+    /// The target table.
+    Target,
+    /// The merger that changes the target.
+    Merge,
+}
+
+/// One thing that would end a run.
+#[derive(Debug)]
+pub struct Obstacle {
+    /// Where it lies.
+    pub part: Part,
+    /// What it is.
+    pub error: SyncError,
+}
+
+/// As much of a pipeline as could be made ready for a run; what is missing has been told, and is left out.
+pub struct Examination {
+    /// Where rows come from.
+    pub source: Source,
+    /// Where they go.
+    pub lake: Lake,
+    /// Which rows changed.
+    pub detection: Option<Detection>,
+    /// How they land in the lake.
+    pub lake_merge: Option<Merging>,
+    /// Where they go from there, and how they land.
+    pub target: Option<(Target, Option<Merging>)>,
+    /// Where the watermark is kept.
+    pub watermarks: Arc<dyn WatermarkStore>,
+}
+
+impl Examination {
+    /// Looks at both ends. Strategies are asked for what they decide before they see a value: a detector for its
+    /// probes, which are not carried out, transformers for their columns, mergers for their plans.
+    pub async fn run(&self, observer: &dyn Observer) -> Vec<Obstacle> {
+        let mut found = Found(Vec::new());
+        let lake = source_half(self, observer, &mut found).await;
+        match (&self.target, lake) {
+            (None, _) => {}
+            (Some((target, Some(merging))), Some(lake)) => {
+                target_half(&self.lake, target, merging, &lake, &mut found).await;
+            }
+            // What would land there is not known: that the table is there can be seen all the same.
+            (Some((target, _)), _) => {
+                if let Err(error) = described(target).await {
+                    found.add(Part::Target, error);
+                }
+            }
+        }
+        found.0
+    }
+}
+
+struct Found(Vec<Obstacle>);
+
+impl Found {
+    fn add(&mut self, part: Part, error: SyncError) {
+        self.0.push(Obstacle { part, error });
+    }
+
+    /// The value, where there is one.
+    fn or<T>(&mut self, part: Part, result: Result<T, SyncError>) -> Option<T> {
+        result.map_err(|error| self.add(part, error)).ok()
+    }
+}
+
+/// As far as the lake table, as it is or as it would be made.
+async fn source_half(
+    job: &Examination,
+    observer: &dyn Observer,
+    found: &mut Found,
+) -> Option<LakeTable> {
+    let doing = || format!("opening source table {}", job.source.table);
+    let opened = Connection::open(&job.source.endpoint, &ConnectOptions::default()).await;
+    let mut connection = found.or(Part::Source, opened.doing(doing))?;
+    let described = connection
+        .introspect(&job.source.table, &job.source.columns)
+        .await;
+    let table = found.or(Part::Source, described.doing(doing))?;
+    let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+    let permitted = may(&mut connection, &table.name, &names, &[Permission::Select]).await;
+    found.or(Part::Source, permitted);
+    found.or(Part::Source, job.source.rules.check(&table.table));
+    let transforms = job.source.transforms.open(&table.table).await;
+    let transforms = found.or(Part::Transforms, transforms.map_err(SyncError::from))?;
+    let source = OpenSource {
+        identity: identity(&job.source, &table),
+        connection,
+        table,
+        transforms,
+    };
+    let lake = found.or(
+        Part::Lake,
+        open_lake(&job.lake, &job.source.rules, &source).await,
+    )?;
+    let stored = job.watermarks.load(&lake, observer).await;
+    if let (Some(stored), Some(detection)) = (found.or(Part::Detection, stored), &job.detection) {
+        let probed = probes(detection, &source, stored.as_ref()).await;
+        found.or(Part::Detection, probed);
+    }
+    if let Some(merging) = &job.lake_merge {
+        let landing = lake_plan(merging, &source, &lake).await;
+        found.or(Part::Lake, landing)?;
+    }
+    Some(lake)
+}
+
+/// That the detector takes table, options and watermark.
+async fn probes(
+    detection: &Detection,
+    source: &OpenSource,
+    stored: Option<&StoredWatermark>,
+) -> Result<(), SyncError> {
+    let detector = &detection.strategy;
+    if let Some(stored) = stored {
+        let strategy = &detector.strategy().description().name;
+        stored.record.check_belongs_to(strategy, &source.identity)?;
+    }
+    let context = Context {
+        table: &source.table.table,
+        options: &detection.options,
+        watermark: stored.map(StoredWatermark::watermark),
+    };
+    detector.probes(&context).await?;
+    Ok(())
+}
+
+/// That the merger has a plan for the lake. Whether rows will come as a whole or as what is new is the detector's
+/// to say once it has read its probes: a merger that takes either may well be right.
+async fn lake_plan(
+    merging: &Merging,
+    source: &OpenSource,
+    lake: &LakeTable,
+) -> Result<(), SyncError> {
+    let doing = || format!("planning the change to lake table {}", lake.name());
+    let description = layout::with_collations(lake, lake.describe().doing(doing)?);
+    let columns = source.landing().columns;
+    layout::check_source_fits(&source.table.name.to_string(), &columns, &description)?;
+    let delta = |contents| Delta {
+        columns: columns.clone(),
+        contents,
+        operation: None,
+        rows: 0,
+        run_time: crate::run_time::now(),
+    };
+    let plan = async |contents| {
+        let delta = delta(contents);
+        let (strategy, options) = (&merging.strategy, &merging.options);
+        strategy.plan(&description, &delta, options).await
+    };
+    match plan(Contents::Snapshot).await {
+        Ok(_) => Ok(()),
+        Err(_) => Ok(plan(Contents::Upserts).await.map(drop)?),
+    }
+}
+
+async fn target_half(
+    place: &Lake,
+    target: &Target,
+    merging: &Merging,
+    lake: &LakeTable,
+    found: &mut Found,
+) {
+    let delivery = Delivery {
+        lake: place,
+        target,
+        merging,
+        full: false,
+        exclude: &[],
+    };
+    let Some(mut open) = found.or(Part::Target, OpenTarget::open(target, lake).await) else {
+        return;
+    };
+    let planned = delivery.expect(&mut open, lake).await;
+    // A strategy's own errors are the merger's; what else fails is the table's.
+    let part = match &planned {
+        Err(SyncError::Strategy(_)) => Part::Merge,
+        _ => Part::Target,
+    };
+    if let Some(expected) = found.or(part, planned) {
+        let permitted = target_permissions(&mut open, &expected.plan).await;
+        found.or(Part::Target, permitted);
+    }
+}
+
+/// That the login may do what the merge does, and keep the position beside it.
+async fn target_permissions(target: &mut OpenTarget, plan: &MergePlan) -> Result<(), SyncError> {
+    let name = target.table.name.clone();
+    let connection = &mut target.connection;
+    if target.creation.is_some() {
+        may_create(connection, &name).await?;
+    } else {
+        may(connection, &name, &[], &needed(plan)).await?;
+    }
+    let positions = connection
+        .positions_table()
+        .await
+        .doing(|| format!("looking for the table of positions beside {name}"))?;
+    match positions {
+        (positions, true) => {
+            let needed = [Permission::Select, Permission::Insert, Permission::Update];
+            may(connection, &positions, &[], &needed).await
+        }
+        (positions, false) => may_create(connection, &positions).await,
+    }
+}
+
+/// What a merge does to its table (T-SQL reference, "MERGE", permissions).
+fn needed(plan: &MergePlan) -> Vec<Permission> {
+    let mut needed = BTreeSet::from([Permission::Select]);
+    for clause in &plan.clauses {
+        match (&clause.action, clause.occasion) {
+            (Action::Skip, _) => {}
+            (Action::Delete, _) => {
+                needed.insert(Permission::Delete);
+            }
+            (Action::Supersede(_), _) => {
+                needed.extend([Permission::Insert, Permission::Update]);
+            }
+            (_, Occasion::NotMatched) => {
+                needed.insert(Permission::Insert);
+            }
+            (_, Occasion::Matched | Occasion::NotMatchedBySource) => {
+                needed.insert(Permission::Update);
+            }
+        }
+    }
+    needed.into_iter().collect()
+}
+
+async fn may(
+    connection: &mut Connection,
+    table: &TableName,
+    columns: &[&str],
+    needed: &[Permission],
+) -> Result<(), SyncError> {
+    let missing = connection
+        .missing_permissions(table, columns, needed)
+        .await
+        .doing(|| format!("asking what the login may do with {table}"))?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    Err(SyncError::schema(
+        format!(
+            "the login has no permission for {} on {table}",
+            names.join(", ")
+        ),
+        format!(
+            "grant it: GRANT {} ON {} TO the login's user",
+            names.join(", "),
+            table.sql()
+        ),
+    ))
+}
+
+async fn may_create(connection: &mut Connection, table: &TableName) -> Result<(), SyncError> {
+    let schema = table.schema().unwrap_or("dbo");
+    let may = connection
+        .may_create_tables(schema)
+        .await
+        .doing(|| format!("asking whether the login may create {table}"))?;
+    match may {
+        true => Ok(()),
+        false => Err(SyncError::schema(
+            format!("{table} is missing, and the login may not create it"),
+            format!(
+                "create it by hand, or grant it: GRANT CREATE TABLE TO, and GRANT ALTER ON SCHEMA::{} TO the \
+                 login's user",
+                quote(schema)
+            ),
+        )),
+    }
+}
+
+/// That the target's table is there, or will be created.
+async fn described(target: &Target) -> Result<(), SyncError> {
+    let doing = || format!("opening target table {}", target.table);
+    let mut connection = Connection::open(&target.endpoint, &ConnectOptions::default())
+        .await
+        .doing(doing)?;
+    let selection = ColumnSelection {
+        skip_unsupported: true,
+        ..ColumnSelection::default()
+    };
+    match connection.introspect(&target.table, &selection).await {
+        Err(error) if target.create && *error.kind() == ErrorKind::NotFound => Ok(()),
+        described => described.map(drop).doing(doing),
+    }
+}
