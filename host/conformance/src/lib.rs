@@ -19,4 +19,4 @@ mod transformer;
 pub use case::CaseFile;
 pub use check::{Check, run};
 pub use error::CaseError;
-pub use timing::{Throughput, Timing, time, usage};
+pub use timing::{Throughput, Timing, instantiation, time, usage};

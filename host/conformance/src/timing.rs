@@ -30,6 +30,23 @@ pub struct Throughput {
     pub rows: usize,
     /// The median of the runs, for a batch.
     pub median: Duration,
+    /// What the instance has in the end, in bytes: all batches went through the same one.
+    pub memory: usize,
+}
+
+/// How long it takes to make an instance of a strategy that is loaded: the median of so many.
+///
+/// # Errors
+/// A component that cannot be instantiated.
+pub async fn instantiation(strategy: &Strategy, runs: u32) -> Result<Duration, StrategyError> {
+    let mut times = Vec::with_capacity(runs as usize);
+    for _ in 0..runs.max(1) {
+        let started = Instant::now();
+        strategy.instantiate().await?;
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
 }
 
 /// Runs every case that expects an answer so many times.

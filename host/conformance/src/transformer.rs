@@ -71,6 +71,7 @@ pub(crate) async fn throughput(
         return Ok(None);
     };
     let mut open = transformer.open(&case.table, options).await?;
+    transformer.strategy().take_usage();
     let mut times = Vec::with_capacity(runs as usize);
     for _ in 0..runs.max(1) {
         let started = Instant::now();
@@ -81,6 +82,7 @@ pub(crate) async fn throughput(
     Ok(Some(Throughput {
         rows: many.num_rows(),
         median: times.get(times.len() / 2).copied().unwrap_or_default(),
+        memory: transformer.strategy().take_usage().memory_bytes,
     }))
 }
 

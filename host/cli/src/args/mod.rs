@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use icehost_strategy::Limits;
 
 pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage, PullArguments, PushArguments};
 pub(crate) use sync::{CheckArguments, CommitMode, SyncArguments, TimePrecision};
@@ -137,6 +138,16 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "N", default_value_t = icehost_config::DEFAULT_RETRIES)]
     pub(crate) retries: u32,
 
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheArguments,
+}
+
+/// What a strategy may take.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LimitArguments {
     /// CPU time that one call into a strategy may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = icehost_config::parse_seconds)]
     pub(crate) strategy_timeout: Duration,
@@ -144,9 +155,13 @@ pub(crate) struct RunArguments {
     /// Memory that a strategy may take, in MiB
     #[arg(long, value_name = "MIB", default_value_t = icehost_config::DEFAULT_STRATEGY_MEMORY, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) strategy_memory: u32,
+}
 
-    #[command(flatten)]
-    pub(crate) cache: CacheArguments,
+impl LimitArguments {
+    /// These limits, and the default ones of everything else.
+    pub(crate) fn limits(&self) -> Limits {
+        crate::strategies::limits(self.strategy_timeout, self.strategy_memory)
+    }
 }
 
 #[derive(Debug, Clone, Args)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::CacheArguments;
+use super::{CacheArguments, LimitArguments};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
@@ -34,6 +34,8 @@ pub(crate) enum PluginCommand {
         #[arg(long, value_name = "PATH")]
         cases: Option<PathBuf>,
         #[command(flatten)]
+        limits: LimitArguments,
+        #[command(flatten)]
         cache: CacheArguments,
     },
     /// Time how a strategy is loaded and how it answers its cases
@@ -47,6 +49,8 @@ pub(crate) enum PluginCommand {
         /// How often each case is run
         #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         runs: u32,
+        #[command(flatten)]
+        limits: LimitArguments,
         #[command(flatten)]
         cache: CacheArguments,
     },

@@ -133,7 +133,11 @@ fn transforms(
 /// A strategy as flags name it.
 pub(crate) fn used(name: &str, options: Vec<(String, String)>, run: &RunArguments) -> Use {
     Use {
-        component: Component::named(name, run.strategy_timeout, run.strategy_memory),
+        component: Component::named(
+            name,
+            run.limits.strategy_timeout,
+            run.limits.strategy_memory,
+        ),
         options: GivenOptions::Pairs(options),
         place: None,
     }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use icehost_conformance::{CaseFile, Throughput, Timing};
-use icehost_strategy::{Limits, Runtime, RuntimeOptions, Strategy, Usage};
+use icehost_strategy::{Runtime, RuntimeOptions, Strategy, Usage};
 
 use super::component;
 use super::test::{cases_of, read};
-use crate::args::{CacheArguments, Output};
+use crate::args::{CacheArguments, LimitArguments, Output};
 use crate::failure::Failure;
 use crate::render::line;
 use crate::strategies;
@@ -19,59 +19,74 @@ struct Costs {
     compiled: Duration,
     /// `None` without a cache.
     cached: Option<Duration>,
+    instantiated: Duration,
     cases: Vec<(Timing, Usage)>,
 }
 
-/// Times loading, compiled and from the cache, and the strategy's cases, and counts what these use.
-///
-/// # Errors
-/// What keeps the strategy or its cases from being run.
-pub(super) async fn run(
-    cache: &CacheArguments,
-    path: &str,
-    cases: Option<PathBuf>,
-    runs: u32,
-    output: Output,
-) -> Result<(), Failure> {
-    let files = read(&cases_of(path, cases))?;
-    let (name, bytes) = component(path).await?;
-    let costs = measure(cache, &name, &bytes, &files, runs).await?;
-    match output {
-        Output::Json => line(object(&costs)),
-        Output::Text => print(&costs),
-    }
-    Ok(())
+/// How to measure.
+pub(super) struct Bench {
+    pub(super) cache: CacheArguments,
+    pub(super) limits: LimitArguments,
+    pub(super) runs: u32,
 }
 
-async fn measure(
-    cache: &CacheArguments,
-    name: &str,
-    bytes: &[u8],
-    files: &[CaseFile],
-    runs: u32,
-) -> Result<Costs, Failure> {
-    let uncached = Runtime::new(RuntimeOptions::default())?;
-    let compiled = uncached.load(name, bytes).await?.load_time();
-    // The first of these writes the cache, if it has to.
-    let runtime = strategies::runtime(cache, Limits::default())?;
-    runtime.load(name, bytes).await?;
-    let strategy = runtime.load(name, bytes).await?;
-    let cached = strategy.from_cache().then(|| strategy.load_time());
-    let timings = icehost_conformance::time(&strategy, files, runs).await?;
-    // Counting makes it slower: another engine does it.
-    let counting = Runtime::new(RuntimeOptions {
-        cache_dir: strategies::cache_dir(cache),
-        count_fuel: true,
-        ..RuntimeOptions::default()
-    })?;
-    let counted = counting.load(name, bytes).await?;
-    let usages = icehost_conformance::usage(&counted, files).await?;
-    Ok(Costs {
-        strategy,
-        compiled,
-        cached,
-        cases: timings.into_iter().zip(usages).collect(),
-    })
+impl Bench {
+    /// Times loading, compiled and from the cache, instantiation, and the strategy's cases, and counts what these
+    /// use.
+    ///
+    /// # Errors
+    /// What keeps the strategy or its cases from being run.
+    pub(super) async fn run(
+        &self,
+        path: &str,
+        cases: Option<PathBuf>,
+        output: Output,
+    ) -> Result<(), Failure> {
+        let files = read(&cases_of(path, cases))?;
+        let (name, bytes) = component(path).await?;
+        let costs = self.measure(&name, &bytes, &files).await?;
+        match output {
+            Output::Json => line(object(&costs)),
+            Output::Text => print(&costs),
+        }
+        Ok(())
+    }
+
+    async fn measure(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        files: &[CaseFile],
+    ) -> Result<Costs, Failure> {
+        let options = || RuntimeOptions {
+            limits: self.limits.limits(),
+            ..RuntimeOptions::default()
+        };
+        let uncached = Runtime::new(options())?;
+        let compiled = uncached.load(name, bytes).await?.load_time();
+        // The first of these writes the cache, if it has to.
+        let runtime = strategies::runtime(&self.cache, self.limits.limits())?;
+        runtime.load(name, bytes).await?;
+        let strategy = runtime.load(name, bytes).await?;
+        let cached = strategy.from_cache().then(|| strategy.load_time());
+        let instantiated = icehost_conformance::instantiation(&strategy, self.runs).await?;
+        let timings = icehost_conformance::time(&strategy, files, self.runs).await?;
+        // Counting makes it slower: another engine does it.
+        let counting = Runtime::new(RuntimeOptions {
+            cache_dir: strategies::cache_dir(&self.cache),
+            count_fuel: true,
+            ..options()
+        })?;
+        let counted = counting.load(name, bytes).await?;
+        let usages = icehost_conformance::usage(&counted, files).await?;
+        Ok(Costs {
+            strategy,
+            compiled,
+            cached,
+            instantiated,
+            cases: timings.into_iter().zip(usages).collect(),
+        })
+    }
 }
 
 fn object(costs: &Costs) -> serde_json::Value {
@@ -80,6 +95,7 @@ fn object(costs: &Costs) -> serde_json::Value {
         "size": costs.strategy.size(),
         "compile_ms": milliseconds(costs.compiled),
         "load_from_cache_ms": costs.cached.map(milliseconds),
+        "instantiate_ms": milliseconds(costs.instantiated),
         "cases": costs.cases.iter().map(|(timing, usage)| serde_json::json!({
             "name": timing.name,
             "calls": timing.calls,
@@ -88,6 +104,7 @@ fn object(costs: &Costs) -> serde_json::Value {
             "memory": usage.memory_bytes,
             "fuel": usage.fuel,
             "rows_per_second": timing.throughput.map(rows_per_second),
+            "instance_memory": timing.throughput.map(|throughput| throughput.memory),
         })).collect::<Vec<_>>(),
     })
 }
@@ -103,12 +120,16 @@ fn print(costs: &Costs) {
         Some(cached) => line(format!("load from cache  {:.3} ms", milliseconds(cached))),
         None => line("load from cache  (there is none)"),
     }
+    line(format!(
+        "instantiate      {:.3} ms",
+        milliseconds(costs.instantiated)
+    ));
     for (timing, usage) in &costs.cases {
         line(format!(
             "{:.3} ms ({:.3} at most), {:.1} MiB, {} of fuel for {} in fresh sandboxes: {}",
             milliseconds(timing.median),
             milliseconds(timing.slowest),
-            usage.memory_bytes as f64 / f64::from(1 << 20),
+            mebibytes(usage.memory_bytes),
             usage.fuel.unwrap_or_default(),
             match timing.calls {
                 1 => "a call".to_owned(),
@@ -118,9 +139,10 @@ fn print(costs: &Costs) {
         ));
         if let Some(throughput) = timing.throughput {
             line(format!(
-                "  {:.0} rows/s in batches of {} rows",
+                "  {:.0} rows/s in batches of {} rows, {:.1} MiB in the end",
                 rows_per_second(throughput),
-                throughput.rows
+                throughput.rows,
+                mebibytes(throughput.memory)
             ));
         }
     }
@@ -128,6 +150,10 @@ fn print(costs: &Costs) {
 
 fn rows_per_second(throughput: Throughput) -> f64 {
     throughput.rows as f64 / throughput.median.as_secs_f64().max(1e-9)
+}
+
+fn mebibytes(bytes: usize) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 fn milliseconds(time: Duration) -> f64 {

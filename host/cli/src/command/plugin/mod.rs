@@ -46,16 +46,27 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
                 )),
             }
         }
-        PluginCommand::Test { path, cases, cache } => {
-            test::run(&cache, &path, cases, output).await?;
+        PluginCommand::Test {
+            path,
+            cases,
+            limits,
+            cache,
+        } => {
+            test::run(&cache, &limits, &path, cases, output).await?;
         }
         PluginCommand::Bench {
             path,
             cases,
             runs,
+            limits,
             cache,
         } => {
-            bench::run(&cache, &path, cases, runs, output).await?;
+            let bench = bench::Bench {
+                cache,
+                limits,
+                runs,
+            };
+            bench.run(&path, cases, output).await?;
         }
         PluginCommand::Build { path, out, cache } => {
             let runtime = strategies::runtime(&cache, Limits::default())?;

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use icehost_conformance::CaseFile;
-use icehost_strategy::Limits;
 
 use super::component;
-use crate::args::{CacheArguments, Output};
+use crate::args::{CacheArguments, LimitArguments, Output};
 use crate::failure::Failure;
 use crate::render::{line, print_checks};
 use crate::strategies;
@@ -17,13 +16,14 @@ use crate::strategies;
 /// What keeps the cases from being run, and checks that fail.
 pub(super) async fn run(
     cache: &CacheArguments,
+    limits: &LimitArguments,
     path: &str,
     cases: Option<PathBuf>,
     output: Output,
 ) -> Result<(), Failure> {
     let files = read(&cases_of(path, cases))?;
     let (name, bytes) = component(path).await?;
-    let runtime = strategies::runtime(cache, Limits::default())?;
+    let runtime = strategies::runtime(cache, limits.limits())?;
     let strategy = runtime.load(&name, &bytes).await?;
     let checks = icehost_conformance::run(&strategy, &files).await;
     let failed = checks
