@@ -11,6 +11,8 @@ use crate::sql::runtime;
 use crate::{Client, Command};
 
 const PASSWORD: &str = "T3st;pass'word";
+/// The login of development servers that may only read.
+pub const READER: &str = "reader";
 
 /// What an end-to-end case runs on. Its databases are its own.
 pub struct Bed {
@@ -33,7 +35,12 @@ impl Bed {
     /// A bed on a development server of its own, for cases that inject faults.
     pub fn on_development_server() -> Bed {
         let server = runtime()
-            .block_on(DevServer::builder().password(PASSWORD).start())
+            .block_on(
+                DevServer::builder()
+                    .password(PASSWORD)
+                    .reader(READER)
+                    .start(),
+            )
             .expect("start the development server");
         let mut config = Config::new();
         config.host("127.0.0.1");

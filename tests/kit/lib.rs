@@ -13,7 +13,7 @@ mod readers;
 pub mod registry;
 mod sql;
 
-pub use bed::Bed;
+pub use bed::{Bed, READER};
 pub use files::{assert_nowhere, blocks};
 pub use program::{Command, Run, program};
 pub use readers::{Dump, python_script};

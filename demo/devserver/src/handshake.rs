@@ -202,7 +202,7 @@ async fn log_in(shared: &Arc<Shared>, login: Login, tokens: &mut Vec<u8>) -> Opt
         message::write_error(&error.to_sql_error(), tokens);
         return None;
     };
-    if !login.is_by(&shared.user, &shared.password) {
+    if !shared.admits(&login) {
         tracing::info!(user = login.user, host = login.host, "a login failed");
         message::write_error(&login_failed(&login.user), tokens);
         return None;

@@ -21,13 +21,17 @@ struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:1433")]
     listen: String,
 
-    /// The login's password.
+    /// The password of the logins.
     #[arg(long, env = "ICEHOST_DEVSERVER_PASSWORD", hide_env_values = true)]
     password: String,
 
-    /// The one login's name.
+    /// The name of the login that may do everything.
     #[arg(long, default_value = "sa")]
     user: String,
+
+    /// The name of another login, which may read and nothing else.
+    #[arg(long, value_name = "NAME")]
+    reader: Option<String>,
 
     /// A database to create; give it again for more.
     #[arg(long, value_name = "NAME")]
@@ -97,6 +101,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         });
     if let Some(mebibytes) = arguments.replay_results {
         builder = builder.replay_results(mebibytes.saturating_mul(1 << 20));
+    }
+    if let Some(reader) = arguments.reader {
+        builder = builder.reader(reader);
     }
     for name in arguments.database {
         builder = builder.database(name);

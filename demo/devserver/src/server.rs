@@ -15,6 +15,7 @@ use crate::connection::ConnectionError;
 use crate::faults::Faults;
 use crate::handshake;
 use crate::kept_results::KeptResults;
+use crate::login::Login;
 use crate::packet::ReadError;
 use crate::statistics::Statistics;
 use crate::tls::{Certificate, Tls};
@@ -31,11 +32,29 @@ pub(crate) struct Shared {
     pub(crate) engine: Arc<Server>,
     pub(crate) user: String,
     pub(crate) password: String,
+    pub(crate) reader: Option<String>,
     pub(crate) tls: Tls,
     pub(crate) certificate: Certificate,
     pub(crate) faults: Faults,
     pub(crate) statistics: Statistics,
     pub(crate) kept_results: Option<Arc<KeptResults>>,
+}
+
+impl Shared {
+    /// Whether a login is one of the server's.
+    pub(crate) fn admits(&self, login: &Login) -> bool {
+        let names = [Some(&self.user), self.reader.as_ref()];
+        // None is left out for the others: each takes the same time.
+        names.into_iter().flatten().fold(false, |known, name| {
+            known | login.is_by(name, &self.password)
+        })
+    }
+
+    /// Whether the user may only read.
+    pub(crate) fn is_reader(&self, user: &str) -> bool {
+        let reader = self.reader.as_ref();
+        reader.is_some_and(|reader| reader.eq_ignore_ascii_case(user))
+    }
 }
 
 /// Why a server did not start.
@@ -92,6 +111,7 @@ impl StartError {
 pub struct Builder {
     user: String,
     password: String,
+    reader: Option<String>,
     listen: String,
     tls: Tls,
     own_authority: bool,
@@ -104,6 +124,7 @@ impl Default for Builder {
         Self {
             user: "sa".to_owned(),
             password: "Dev-Server-1".to_owned(),
+            reader: None,
             listen: "127.0.0.1:0".to_owned(),
             tls: Tls::default(),
             own_authority: false,
@@ -114,14 +135,21 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The one login; `sa` unless said otherwise.
+    /// The login that may do everything; `sa` unless said otherwise.
     #[must_use]
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = user.into();
         self
     }
 
-    /// Its password.
+    /// A second login, with the same password, which may read everywhere and do nothing else.
+    #[must_use]
+    pub fn reader(mut self, user: impl Into<String>) -> Self {
+        self.reader = Some(user.into());
+        self
+    }
+
+    /// The password.
     #[must_use]
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = password.into();
@@ -194,6 +222,7 @@ impl Builder {
             engine,
             user: self.user,
             password: self.password,
+            reader: self.reader,
             tls: self.tls,
             certificate,
             faults: Faults::default(),

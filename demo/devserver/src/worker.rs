@@ -115,6 +115,9 @@ pub(crate) async fn open(
                 }
             };
             session.set_client(&host, &application);
+            if shared.is_reader(&user) {
+                session.limit_to_reading();
+            }
             if opened.send(Ok(session.database().to_owned())).is_err() {
                 return;
             }

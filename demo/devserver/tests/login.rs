@@ -140,3 +140,62 @@ async fn stopping_closes_connections() {
     assert!(client.simple_query("SELECT 1").await.is_err());
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test]
+async fn the_second_login_reads_and_nothing_else() {
+    let server = builder().reader("reader").start().await.unwrap();
+    let mut owner = common::connect(&server).await;
+    owner
+        .simple_query("CREATE TABLE dbo.T (a int NOT NULL); INSERT INTO dbo.T VALUES (1);")
+        .await
+        .unwrap()
+        .into_results()
+        .await
+        .unwrap();
+    let mut config = config(&server);
+    config.authentication(AuthMethod::sql_server("Reader", common::PASSWORD));
+    let mut reader = connect_with(config).await.unwrap();
+    let mut run = async |sql: &str| match reader.simple_query(sql).await {
+        Ok(answer) => answer.into_results().await.map(drop),
+        Err(error) => Err(error),
+    };
+    for allowed in [
+        "SELECT a FROM dbo.T",
+        "CREATE TABLE #own (a int); INSERT INTO #own SELECT a FROM dbo.T; DROP TABLE #own",
+        "DECLARE @t TABLE (a int); INSERT INTO @t VALUES (1)",
+    ] {
+        run(allowed)
+            .await
+            .unwrap_or_else(|e| panic!("{allowed}: {e}"));
+    }
+    for (refused, with) in [
+        ("INSERT INTO dbo.T VALUES (2)", 229),
+        ("UPDATE dbo.T SET a = 2", 229),
+        ("DELETE FROM dbo.T", 229),
+        (
+            "MERGE dbo.T AS t USING (SELECT 1 AS a) AS s ON t.a = s.a WHEN MATCHED THEN DELETE;",
+            229,
+        ),
+        ("TRUNCATE TABLE dbo.T", 1088),
+        ("ALTER TABLE dbo.T ADD b int", 1088),
+        ("DROP TABLE dbo.T", 1088),
+        ("CREATE TABLE dbo.U (a int)", 262),
+        ("CREATE DATABASE d", 262),
+    ] {
+        let error = run(refused).await.expect_err(refused);
+        assert_eq!(number(&error), Some(with), "{refused}: {error}");
+    }
+    let permissions = "SELECT HAS_PERMS_BY_NAME(N'[dbo].[T]', N'OBJECT', N'SELECT'),
+        HAS_PERMS_BY_NAME(N'[dbo].[T]', N'OBJECT', N'INSERT'),
+        HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'CREATE TABLE'), HAS_PERMS_BY_NAME(N'T', N'NONE', N'SELECT')";
+    let answers = async |client: &mut common::TestClient| {
+        let rows = client.simple_query(permissions).await.unwrap();
+        let row = rows.into_row().await.unwrap().unwrap();
+        (0..4).map(|i| row.get::<i32, _>(i)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        answers(&mut reader).await,
+        [Some(1), Some(0), Some(0), None]
+    );
+    assert_eq!(answers(&mut owner).await, [Some(1), Some(1), Some(1), None]);
+}

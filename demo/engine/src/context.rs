@@ -22,6 +22,8 @@ pub(crate) struct CaughtError {
 pub(crate) struct SessionFacts {
     pub(crate) id: u16,
     pub(crate) login: Arc<str>,
+    /// The login may read and nothing else.
+    pub(crate) reads_only: bool,
     pub(crate) host: Arc<str>,
     pub(crate) application: Arc<str>,
     pub(crate) row_count: i64,

@@ -8,6 +8,7 @@ mod ddl;
 mod definition;
 mod index;
 mod parameter;
+mod permission;
 mod procedure;
 mod query;
 mod raise;
@@ -72,6 +73,7 @@ pub struct Session {
     /// The triggers that are running.
     pub(crate) firing: Vec<i32>,
     pub(crate) pending_bulk: Option<BulkTarget>,
+    reads_only: bool,
 }
 
 impl Session {
@@ -108,6 +110,7 @@ impl Session {
             try_blocks: 0,
             firing: Vec::new(),
             pending_bulk: None,
+            reads_only: false,
         })
     }
 
@@ -284,6 +287,7 @@ impl Session {
         SessionFacts {
             id: self.id,
             login: self.login.clone(),
+            reads_only: self.reads_only,
             host: self.host.clone(),
             application: self.application.clone(),
             row_count: self.last.row_count,

@@ -2,12 +2,12 @@
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::args::Arguments;
 
-/// What may stand beside `--config`. Everything else that `icehost sync` takes is said by the file.
-const WITH_CONFIG: &[&str] = &[
+/// What may stand beside `icehost sync --config`. Everything else that it takes is said by the file.
+const SYNC_WITH_CONFIG: &[&str] = &[
     "pipelines",
     "config",
     "jobs",
@@ -18,6 +18,30 @@ const WITH_CONFIG: &[&str] = &[
     "output",
 ];
 
+/// What may stand beside `icehost load --config`.
+const LOAD_WITH_CONFIG: &[&str] = &[
+    "pipeline",
+    "config",
+    "full",
+    "exclude_columns",
+    "dry_run",
+    "cache_dir",
+    "no_cache",
+    "output",
+];
+
+/// What a file says of a pipeline's lake table.
+const PLACES: &[&str] = &["warehouse", "lake_table", "watermark_dir"];
+
+/// Whether a configuration file says what an argument of a command says.
+fn is_overruled(command: &str, id: &str) -> bool {
+    match command {
+        "sync" => !SYNC_WITH_CONFIG.contains(&id),
+        "load" => !LOAD_WITH_CONFIG.contains(&id),
+        _ => PLACES.contains(&id),
+    }
+}
+
 /// Reads the process's arguments; where they are wrong, says so and ends with exit code 2.
 ///
 /// A flag beside `--config` that the file overrules would be passed over quietly, so it is refused. Its
@@ -25,24 +49,31 @@ const WITH_CONFIG: &[&str] = &[
 pub(crate) fn arguments() -> Arguments {
     let mut command = Arguments::command();
     let matches = command.get_matches_mut();
-    if let Some(("sync", given)) = matches.subcommand()
-        && given.contains_id("config")
-        && let Some(sync) = command.find_subcommand_mut("sync")
-    {
-        let overruled = sync.get_arguments().find(|argument| {
-            let id = argument.get_id().as_str();
-            let by_hand = given.try_contains_id(id).is_ok()
-                && given.value_source(id) == Some(ValueSource::CommandLine);
-            by_hand && !WITH_CONFIG.contains(&id)
-        });
-        if let Some(flag) = overruled.and_then(clap::Arg::get_long) {
-            let message = format!(
-                "the argument '--{flag}' cannot be used with '--config': set '{flag}' in the file"
-            );
-            sync.error(ErrorKind::ArgumentConflict, message).exit();
-        }
-    }
+    refuse_overruled(&mut command, &matches);
     Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn refuse_overruled(command: &mut Command, matches: &ArgMatches) {
+    if let Some((name, given)) = matches.subcommand()
+        && let Some(command) = command.find_subcommand_mut(name)
+    {
+        return refuse_overruled(command, given);
+    }
+    if !matches!(matches.try_contains_id("config"), Ok(true)) {
+        return;
+    }
+    let overruled = command.get_arguments().find(|argument| {
+        let id = argument.get_id().as_str();
+        let by_hand = matches.try_contains_id(id).is_ok()
+            && matches.value_source(id) == Some(ValueSource::CommandLine);
+        by_hand && is_overruled(command.get_name(), id)
+    });
+    if let Some(flag) = overruled.and_then(clap::Arg::get_long) {
+        let message = format!(
+            "the argument '--{flag}' cannot be used with '--config': set '{flag}' in the file"
+        );
+        command.error(ErrorKind::ArgumentConflict, message).exit();
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +100,7 @@ mod tests {
             );
         }
         let ids = arguments().map(|argument| argument.get_id().as_str());
-        for id in ids.filter(|id| !WITH_CONFIG.contains(id)) {
+        for id in ids.filter(|id| !SYNC_WITH_CONFIG.contains(id)) {
             let key = id.replace('_', "-");
             let options = format!("{key}s");
             assert!(

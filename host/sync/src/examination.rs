@@ -211,24 +211,29 @@ async fn target_half(
         _ => Part::Target,
     };
     if let Some(expected) = found.or(part, planned) {
-        let permitted = target_permissions(&mut open, &expected.plan).await;
+        let permitted = table_permissions(&mut open, &expected.plan).await;
+        found.or(Part::Target, permitted);
+        let permitted = position_permissions(&mut open.connection).await;
         found.or(Part::Target, permitted);
     }
 }
 
-/// That the login may do what the merge does, and keep the position beside it.
-async fn target_permissions(target: &mut OpenTarget, plan: &MergePlan) -> Result<(), SyncError> {
+/// That the login may do what the merge does, or create the table.
+async fn table_permissions(target: &mut OpenTarget, plan: &MergePlan) -> Result<(), SyncError> {
     let name = target.table.name.clone();
     let connection = &mut target.connection;
-    if target.creation.is_some() {
-        may_create(connection, &name).await?;
-    } else {
-        may(connection, &name, &[], &needed(plan)).await?;
+    match target.creation {
+        Some(_) => may_create(connection, &name).await,
+        None => may(connection, &name, &[], &needed(plan)).await,
     }
+}
+
+/// That the login may keep the target's position beside it.
+async fn position_permissions(connection: &mut Connection) -> Result<(), SyncError> {
     let positions = connection
         .positions_table()
         .await
-        .doing(|| format!("looking for the table of positions beside {name}"))?;
+        .doing(|| "looking for the table of positions".to_owned())?;
     match positions {
         (positions, true) => {
             let needed = [Permission::Select, Permission::Insert, Permission::Update];

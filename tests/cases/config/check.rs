@@ -1,6 +1,6 @@
 //! `icehost check`: every problem, each with its place.
 
-use icehost_tests::{Bed, customers};
+use icehost_tests::{Bed, READER, customers};
 
 use crate::file::{with_config, write, write_raw};
 
@@ -186,4 +186,105 @@ lake-table = "third.customers"
         .run()
         .failure(&["colum"]);
     assert!(!run.stderr.contains("dbo."), "{}", run.stderr);
+}
+
+#[test]
+fn what_the_login_may_not_do_is_told_before_a_run_finds_out() {
+    // Its second login may read and nothing else.
+    let bed = customers::bed_on_development_server(1);
+    let reading = |connections: &[&str]| {
+        let path = write(
+            &bed,
+            r#"
+[pipelines.customers]
+source = "source"
+table = "dbo.Customers"
+strategy = "timestamp"
+strategy-options = { column = "ModifiedDate" }
+merge = "upsert"
+target = "target"
+
+[pipelines.copies]
+source = "source"
+table = "dbo.Customers"
+lake-table = "other.customers"
+strategy = "full-refresh"
+merge = "upsert"
+target = "target"
+target-table = "dbo.Copies"
+create-target = true
+"#,
+        );
+        let mut text = std::fs::read_to_string(path).unwrap();
+        for connection in connections {
+            let url = format!("[connections.{connection}]\nurl = \"mssql://");
+            text = text.replace(&format!("{url}sa@"), &format!("{url}{READER}@"));
+        }
+        write_raw(&bed, &text);
+    };
+    reading(&["source"]);
+    with_config(&bed, ["check"]).run().success();
+    reading(&["source", "target"]);
+    let run = with_config(&bed, ["check"]).run().failure(&[
+        "pipeline customers: the login has no permission for INSERT, UPDATE on dbo.Customers",
+        "hint: grant it: GRANT INSERT, UPDATE ON [dbo].[Customers] TO the login's user",
+        "pipeline copies: dbo.Copies is missing, and the login may not create it",
+        "dbo.icehost_positions is missing, and the login may not create it",
+        "4 problems in ",
+    ]);
+    assert!(!run.stderr.contains("DELETE"), "{}", run.stderr);
+    // It is right: the run fails at just that, and has left nothing behind at the target.
+    with_config(&bed, ["sync", "customers"])
+        .run()
+        .failure(&["permission denied"]);
+    assert_eq!(
+        bed.target().value("SELECT COUNT(*) FROM dbo.Customers"),
+        "0"
+    );
+}
+
+/// A column that is not there, a watermark of another strategy, a merger without a key: strategies are asked before
+/// a row is read.
+#[test]
+fn strategies_are_asked_whether_they_can_serve_the_tables() {
+    let bed = customers::bed(1);
+    bed.source()
+        .execute("CREATE TABLE dbo.Heap (Name nvarchar(50) NULL)");
+    let pipelines = |strategy: &str| {
+        write(
+            &bed,
+            &format!(
+                r#"
+[pipelines.customers]
+source = "source"
+table = "dbo.Customers"
+{strategy}
+merge = "upsert"
+
+[pipelines.heap]
+source = "source"
+table = "dbo.Heap"
+strategy = "full-refresh"
+merge = "upsert"
+"#
+            ),
+        );
+    };
+    pipelines("strategy = \"timestamp\"\nstrategy-options = { column = \"Changed\" }");
+    with_config(&bed, ["check"]).run().failure(&[
+        "pipeline customers: strategy 'timestamp' says: ",
+        "no column 'Changed'",
+        "pipeline heap: strategy 'upsert' says: ",
+        "no-key",
+        "2 problems in ",
+    ]);
+    assert!(!bed.warehouse().exists());
+    pipelines("strategy = \"timestamp\"");
+    with_config(&bed, ["sync", "customers"]).run().success();
+    pipelines("strategy = \"full-refresh\"");
+    with_config(&bed, ["check"]).run().failure(&[
+        "pipeline customers: ",
+        "timestamp",
+        "2 problems in ",
+    ]);
 }

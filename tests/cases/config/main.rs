@@ -5,6 +5,7 @@ mod arguments;
 mod check;
 mod documentation;
 mod file;
+mod lake_tables;
 mod pipelines;
 mod secrets;
 mod strangers;

@@ -85,6 +85,25 @@ fn min_active_rowversion(context: &Context, _: &[Datum]) -> SqlResult<Datum> {
     ))
 }
 
+/// 1 or 0; NULL for a permission or a class that there is none of.
+fn has_perms_by_name(context: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
+    const READING: [&str; 3] = ["SELECT", "CONNECT", "VIEW DEFINITION"];
+    let (Some(class), Some(permission)) = (text(&arguments[1]), text(&arguments[2])) else {
+        return Ok(Datum::Null);
+    };
+    const CLASSES: [&str; 4] = ["OBJECT", "DATABASE", "SCHEMA", "SERVER"];
+    if !CLASSES
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(class))
+    {
+        return Ok(Datum::Null);
+    }
+    let reads = READING
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(permission));
+    Ok(Datum::Int(i32::from(reads || !context.facts.reads_only)))
+}
+
 fn applock_mode(context: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
     use crate::locks::{Mode, Resource};
     let Some(name) = text(&arguments[1]) else {
@@ -193,7 +212,8 @@ pub(super) fn bind(binder: &mut Binder<'_>, of: &mut Call<'_>) -> SqlResult<Opti
         }
         "has_perms_by_name" => {
             of.takes(3, 5)?;
-            Typed::constant(Datum::Int(1), SqlType::Int)
+            let arguments = of.converted(&[NAME])?;
+            call(binder, has_perms_by_name, arguments, SqlType::Int, true)
         }
         "is_srvrolemember" | "is_member" | "is_rolemember" | "has_dbaccess" => {
             of.takes(1, 2)?;

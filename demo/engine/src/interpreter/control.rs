@@ -28,6 +28,7 @@ impl Batch<'_> {
         if only_settings || only_metadata {
             return Ok(());
         }
+        self.session.permit(kind)?;
         match kind {
             StatementKind::Query(query) => self.query(query),
             StatementKind::Insert(insert) => self.insert(insert),

@@ -48,16 +48,30 @@ pub(crate) enum Command {
     Plugin(PluginCommand),
 }
 
-/// Which Iceberg table.
+/// Which Iceberg table: where it is, or the pipeline of a configuration file that writes it. What the file says no
+/// flag says otherwise; see [`crate::usage`].
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LakeArguments {
+    /// The pipeline of the configuration file that writes the table, as NAME or NAME@TENANT
+    #[arg(value_name = "PIPELINE", requires = "config")]
+    pub(crate) pipeline: Option<String>,
+
+    /// Take what is asked for from this file, instead of from flags
+    #[arg(long, value_name = "FILE", requires = "pipeline")]
+    pub(crate) config: Option<PathBuf>,
+
     /// Directory that holds the Iceberg tables, as NAMESPACE/TABLE/{data,metadata}
-    #[arg(long, value_name = "DIR", env = "ICEHOST_WAREHOUSE")]
-    pub(crate) warehouse: PathBuf,
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ICEHOST_WAREHOUSE",
+        required_unless_present = "config"
+    )]
+    pub(crate) warehouse: Option<PathBuf>,
 
     /// The Iceberg table, as NAMESPACE.TABLE
-    #[arg(long, value_name = "TABLE")]
-    pub(crate) lake_table: String,
+    #[arg(long, value_name = "TABLE", required_unless_present = "config")]
+    pub(crate) lake_table: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -70,9 +84,10 @@ pub(crate) struct LoadArguments {
         long,
         value_name = "URL",
         env = "ICEHOST_TARGET",
-        hide_env_values = true
+        hide_env_values = true,
+        required_unless_present = "config"
     )]
-    pub(crate) target: String,
+    pub(crate) target: Option<String>,
 
     /// The target table, as SCHEMA.TABLE [default: dbo and the lake table's name]
     #[arg(long, value_name = "TABLE")]
@@ -120,8 +135,8 @@ pub(crate) struct TargetArguments {
 #[derive(Debug, Args)]
 pub(crate) struct MergeArguments {
     /// How a delta lands: a shipped strategy (upsert, append-only) or a component's file
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(crate) merge: String,
+    #[arg(long, value_name = "NAME|FILE", required_unless_present = "config")]
+    pub(crate) merge: Option<String>,
 
     /// An option of the merge strategy; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]

@@ -4,47 +4,25 @@ use icehost_lake::Warehouse;
 use icehost_sqlserver::{Endpoint, TableName};
 use icehost_sync::{Lake, LoadJob, Settings, Target, load, preview};
 
+use super::{Place, pipeline, required};
 use crate::args::{LoadArguments, Output};
 use crate::command::sync::used;
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
 use crate::job::{merging, retry_policy};
+use crate::registry::Registry;
 use crate::render::{Progress, print_preview, print_report};
 use crate::strategies::Strategies;
 
 pub(crate) async fn run(arguments: LoadArguments, output: Output) -> Result<(), Failure> {
     let cancel = cancel_on_signal();
-    let mut strategies = Strategies::new(&arguments.run.cache);
-    let merge = used(
-        &arguments.merge.merge,
-        arguments.merge.merge_option,
-        &arguments.run,
-    );
-    let lake = Lake {
-        warehouse: Warehouse::open(&arguments.lake.warehouse)?,
-        table: arguments.lake.lake_table.parse()?,
-    };
-    let table = match &arguments.target_table {
-        Some(name) => TableName::parse(name)?,
-        None => TableName::new("dbo", lake.table.name()),
-    };
-    let job = LoadJob {
-        lake,
-        target: Target {
-            endpoint: Endpoint::parse(&arguments.target)?,
-            table,
-            create: arguments.create_target,
-        },
-        merge: merging(&mut strategies, &merge).await?,
-        full: arguments.full,
-        exclude: arguments.exclude_columns,
-        settings: Settings {
-            retry: retry_policy(arguments.run.retries),
-            ..Settings::default()
-        },
+    let dry_run = arguments.run.dry_run;
+    let (job, strategies) = match (&arguments.lake.config, &arguments.lake.pipeline) {
+        (Some(_), Some(_)) => of_pipeline(arguments).await?,
+        _ => of_flags(arguments).await?,
     };
     let progress = Progress::new(output);
-    if arguments.run.dry_run {
+    if dry_run {
         let preview = preview::load(&job).await;
         progress.finish();
         print_preview(&preview?, output);
@@ -56,4 +34,73 @@ pub(crate) async fn run(arguments: LoadArguments, output: Output) -> Result<(), 
     report.set_component_time(strategies.time());
     print_report(&report, output);
     Ok(())
+}
+
+async fn of_flags(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Failure> {
+    let mut strategies = Strategies::new(&arguments.run.cache);
+    let merge = used(
+        &required(arguments.merge.merge, "merge")?,
+        arguments.merge.merge_option,
+        &arguments.run,
+    );
+    let place = Place::of(&arguments.lake)?;
+    let lake = Lake {
+        warehouse: Warehouse::open(&place.warehouse)?,
+        table: place.table,
+    };
+    let table = match &arguments.target_table {
+        Some(name) => TableName::parse(name)?,
+        None => TableName::new("dbo", lake.table.name()),
+    };
+    let job = LoadJob {
+        lake,
+        target: Target {
+            endpoint: Endpoint::parse(&required(arguments.target, "target")?)?,
+            table,
+            create: arguments.create_target,
+        },
+        merge: merging(&mut strategies, &merge).await?,
+        full: arguments.full,
+        exclude: arguments.exclude_columns,
+        settings: Settings {
+            retry: retry_policy(arguments.run.retries),
+            ..Settings::default()
+        },
+    };
+    Ok((job, strategies))
+}
+
+/// The second half of a pipeline.
+async fn of_pipeline(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Failure> {
+    let config = required(arguments.lake.config, "config")?;
+    let name = arguments.lake.pipeline.unwrap_or_default();
+    let (file, pipeline) = pipeline(&config, &name)?;
+    let Some(target) = &pipeline.target else {
+        return Err(Failure::new(
+            format!("pipeline {} has no target to load", pipeline.name),
+            format!("give it one in {}: target = \"…\"", config.display()),
+        ));
+    };
+    let cache = &arguments.run.cache;
+    let registry = Registry::of(&file, cache, false);
+    let mut strategies = Strategies::with_registry(cache, &registry);
+    let job = LoadJob {
+        merge: merging(&mut strategies, &pipeline.merge).await?,
+        lake: Lake {
+            warehouse: Warehouse::open(&pipeline.warehouse)?,
+            table: pipeline.lake_table.clone(),
+        },
+        target: Target {
+            endpoint: target.connection.endpoint()?,
+            table: target.table.clone(),
+            create: target.create,
+        },
+        full: arguments.full,
+        exclude: arguments.exclude_columns,
+        settings: Settings {
+            retry: retry_policy(pipeline.retries),
+            ..Settings::default()
+        },
+    };
+    Ok((job, strategies))
 }

@@ -8,13 +8,69 @@ pub(crate) mod snapshots;
 pub(crate) mod sync;
 pub(crate) mod watermark;
 
+use std::path::{Path, PathBuf};
+
+use icehost_config::{Config, Pipeline};
 use icehost_lake::{LakeTable, LakeTableName, Warehouse};
 
 use crate::args::LakeArguments;
 use crate::failure::Failure;
+use crate::render::problems;
+use crate::strategies::shipped_names;
 
-/// Opens the table that the arguments name, which must exist.
-async fn open(arguments: &LakeArguments) -> Result<LakeTable, Failure> {
-    let name: LakeTableName = arguments.lake_table.parse()?;
-    Ok(Warehouse::open(&arguments.warehouse)?.load(&name).await?)
+/// An Iceberg table as arguments name it.
+struct Place {
+    warehouse: PathBuf,
+    table: LakeTableName,
+    /// Where the file says that watermarks are copied to.
+    watermark_dir: Option<PathBuf>,
+}
+
+impl Place {
+    fn of(arguments: &LakeArguments) -> Result<Place, Failure> {
+        if let (Some(config), Some(name)) = (&arguments.config, &arguments.pipeline) {
+            let (_, pipeline) = pipeline(config, name)?;
+            return Ok(Place {
+                warehouse: pipeline.warehouse,
+                table: pipeline.lake_table,
+                watermark_dir: pipeline.watermark_dir,
+            });
+        }
+        let table = required(arguments.lake_table.as_deref(), "lake-table")?;
+        Ok(Place {
+            warehouse: required(arguments.warehouse.clone(), "warehouse")?,
+            table: table.parse()?,
+            watermark_dir: None,
+        })
+    }
+
+    /// Opens the table, which must exist.
+    async fn open(&self) -> Result<LakeTable, Failure> {
+        Ok(Warehouse::open(&self.warehouse)?.load(&self.table).await?)
+    }
+}
+
+/// The one pipeline that a name stands for, and the file that it is in.
+fn pipeline(config: &Path, name: &str) -> Result<(Config, Pipeline), Failure> {
+    let file = Config::read(config, &shipped_names()).map_err(|found| problems(config, &found))?;
+    let mut pipelines = file.select(&[name.to_owned()])?;
+    match (pipelines.pop(), pipelines.is_empty()) {
+        (Some(pipeline), true) => Ok((file, pipeline)),
+        (last, _) => {
+            let names: Vec<String> = pipelines
+                .into_iter()
+                .chain(last)
+                .map(|pipeline| pipeline.name)
+                .collect();
+            Err(Failure::new(
+                format!("'{name}' stands for {} pipelines", names.len()),
+                format!("name one of {}", names.join(", ")),
+            ))
+        }
+    }
+}
+
+/// A flag that clap has asked for already.
+fn required<T>(value: Option<T>, flag: &str) -> Result<T, Failure> {
+    value.ok_or_else(|| Failure::new(format!("--{flag} is missing"), format!("pass --{flag}")))
 }

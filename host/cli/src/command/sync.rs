@@ -6,6 +6,7 @@ use icehost_sync::{preview, sync};
 
 use crate::args::{CommitMode, Output, RunArguments, SyncArguments, TimePrecision};
 use crate::command::pipelines;
+use crate::command::required;
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
 use crate::job::job;
@@ -141,9 +142,4 @@ pub(crate) fn used(name: &str, options: Vec<(String, String)>, run: &RunArgument
         options: GivenOptions::Pairs(options),
         place: None,
     }
-}
-
-/// A flag that clap has asked for already.
-fn required<T>(value: Option<T>, flag: &str) -> Result<T, Failure> {
-    value.ok_or_else(|| Failure::new(format!("--{flag} is missing"), format!("pass --{flag}")))
 }

@@ -3,24 +3,36 @@
 use std::sync::Arc;
 
 use chrono::{SecondsFormat, Utc};
+use icehost_lake::LakeTable;
 use icehost_plan::Watermark;
 use icehost_sync::{StoredWatermark, WatermarkRecord, WatermarkStore, new_run_id, write_watermark};
 
-use crate::args::{Output, WatermarkCommand, WatermarkStoreArguments};
+use super::Place;
+use crate::args::{LakeArguments, Output, WatermarkCommand, WatermarkStoreArguments};
 use crate::failure::Failure;
 use crate::job::watermark_store;
 use crate::render::{Progress, print_watermark};
 
-fn store(arguments: &WatermarkStoreArguments) -> Arc<dyn WatermarkStore> {
-    watermark_store(arguments.watermark_dir.as_deref())
+/// The table, and where its watermark is kept.
+async fn open(
+    lake: &LakeArguments,
+    kept: WatermarkStoreArguments,
+) -> Result<(LakeTable, Arc<dyn WatermarkStore>), Failure> {
+    let place = Place::of(lake)?;
+    // Beside a file the flag is refused, and its environment variable does not count.
+    let directory = match lake.config {
+        Some(_) => place.watermark_dir.clone(),
+        None => kept.watermark_dir,
+    };
+    Ok((place.open().await?, watermark_store(directory.as_deref())))
 }
 
 pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(), Failure> {
     let progress = Progress::new(output);
     match command {
         WatermarkCommand::Show { lake, store: kept } => {
-            let table = super::open(&lake).await?;
-            let stored = store(&kept).load(&table, &progress).await?;
+            let (table, store) = open(&lake, kept).await?;
+            let stored = store.load(&table, &progress).await?;
             print_watermark(&table, stored.as_ref(), output);
         }
         WatermarkCommand::Set {
@@ -31,8 +43,7 @@ pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(),
             format,
             mark,
         } => {
-            let table = super::open(&lake).await?;
-            let store = store(&kept);
+            let (table, store) = open(&lake, kept).await?;
             let before = store.load(&table, &progress).await?;
             let run_id = new_run_id();
             let inherited = |given: Option<String>,
@@ -65,8 +76,7 @@ pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(),
             print_watermark(&table, stored.as_ref(), output);
         }
         WatermarkCommand::Clear { lake, store: kept } => {
-            let table = super::open(&lake).await?;
-            let store = store(&kept);
+            let (table, store) = open(&lake, kept).await?;
             let table = write_watermark(&table, store.as_ref(), None, &new_run_id()).await?;
             print_watermark(&table, None, output);
         }

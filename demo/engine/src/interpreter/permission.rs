@@ -1,0 +1,104 @@
+//! What a login may do: everything, or what a member of `db_datareader` may (T-SQL reference, "Database-level
+//! roles").
+
+use super::Session;
+use crate::ast::{ObjectName, StatementKind, Target};
+use crate::error::SqlResult;
+use crate::session::SqlError;
+
+impl Session {
+    /// Leaves the session nothing but to read, and temporary tables of its own.
+    pub fn limit_to_reading(&mut self) {
+        self.reads_only = true;
+    }
+
+    /// 229, 262, 1088 or 3701 where the login may not do what the statement does.
+    pub(super) fn permit(&self, kind: &StatementKind) -> SqlResult<()> {
+        if !self.reads_only {
+            return Ok(());
+        }
+        let written = |target: &Target, permission: &str| match target {
+            Target::Table { name, .. } => self.permit_on(name, permission),
+            Target::Variable(_) => Ok(()),
+        };
+        match kind {
+            StatementKind::Insert(insert) => written(&insert.target, "INSERT"),
+            StatementKind::Update(update) => written(&update.target, "UPDATE"),
+            StatementKind::Delete(delete) => written(&delete.target, "DELETE"),
+            StatementKind::Merge(merge) => written(&merge.target, "UPDATE"),
+            StatementKind::InsertBulk(bulk) => self.permit_on(&bulk.table, "INSERT"),
+            StatementKind::CreateTable(create) if !is_temporary(&create.name) => {
+                Err(self.denied_in_database("CREATE TABLE"))
+            }
+            StatementKind::CreateSchema(_) => Err(self.denied_in_database("CREATE SCHEMA")),
+            StatementKind::CreateDatabase(_) => Err(self.denied_in_database("CREATE DATABASE")),
+            StatementKind::AlterDatabase { .. } => Err(self.denied_in_database("ALTER DATABASE")),
+            StatementKind::Truncate(table)
+            | StatementKind::AlterTable { table, .. }
+            | StatementKind::DropIndex { table, .. } => permit_change(table),
+            StatementKind::CreateIndex(create) => permit_change(&create.table),
+            StatementKind::CreateTrigger(create) => permit_change(&create.table),
+            StatementKind::DropTable { names, .. } | StatementKind::DropTrigger { names, .. } => {
+                names.iter().try_for_each(permit_change)
+            }
+            StatementKind::DropDatabase { names, .. } => {
+                names.iter().try_for_each(|name| Err(cannot_find(&name.0)))
+            }
+            StatementKind::DropSchema { name, .. } => Err(cannot_find(&name.0)),
+            _ => Ok(()),
+        }
+    }
+
+    fn permit_on(&self, name: &ObjectName, permission: &str) -> SqlResult<()> {
+        if is_temporary(name) {
+            return Ok(());
+        }
+        let database = name.database.as_ref();
+        let schema = name.schema.as_ref();
+        Err(SqlError::new(
+            229,
+            14,
+            5,
+            format!(
+                "The {permission} permission was denied on the object '{}', database '{}', schema '{}'.",
+                name.name.0,
+                database.map_or(&*self.database.name, |database| database.0.as_str()),
+                schema.map_or("dbo", |schema| schema.0.as_str())
+            ),
+        ))
+    }
+
+    fn denied_in_database(&self, permission: &str) -> SqlError {
+        SqlError::new(
+            262,
+            14,
+            1,
+            format!(
+                "{permission} permission denied in database '{}'.",
+                self.database.name
+            ),
+        )
+    }
+}
+
+fn is_temporary(name: &ObjectName) -> bool {
+    name.name.0.starts_with('#')
+}
+
+fn permit_change(name: &ObjectName) -> SqlResult<()> {
+    match is_temporary(name) {
+        true => Ok(()),
+        false => Err(cannot_find(&name.to_string())),
+    }
+}
+
+fn cannot_find(name: &str) -> SqlError {
+    SqlError::new(
+        1088,
+        16,
+        12,
+        format!(
+            "Cannot find the object \"{name}\" because it does not exist or you do not have permissions."
+        ),
+    )
+}
