@@ -10,6 +10,7 @@ fail() {
 
 work=$(mktemp -d)
 export ICEHOST_DEVSERVER_PASSWORD="demo-$RANDOM$RANDOM"
+: >"$work/server.out"
 "$programs/icehost-devserver" --listen 127.0.0.1:0 >"$work/server.out" 2>"$work/server.log" &
 server_process=$!
 trap 'kill "$server_process" 2>/dev/null || true; rm -rf "$work"' EXIT

@@ -26,18 +26,16 @@ pub(crate) fn build(project: &Project, options: &BuildOptions) -> Result<Built, 
     let pinned = packages.pinned;
     let scratch = tool::scratch(&project.directory)?;
     let component = scratch.join(format!("{name}.wasm"));
-    let fresh = Fresh::new(
-        &component,
-        &project.directory,
-        &format!("{PACKAGE} {pinned}"),
-    )?;
-    if let Some(component) = fresh.component() {
+    let by = format!("{PACKAGE} {pinned}");
+    if let Some(component) = Fresh::new(&component, &project.directory, &by)?.component() {
         return Ok(Built {
             package: name,
             component,
         });
     }
     let tool = find_or_install(project, &packages, options)?;
+    // npm writes down what it installed beside the sources.
+    let fresh = Fresh::new(&component, &project.directory, &by)?;
     fresh.forget();
     let source = project.get(&["main"]).and_then(Json::as_str);
     let mut source = PathBuf::from(source.unwrap_or("strategy.js"));

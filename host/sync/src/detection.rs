@@ -7,9 +7,10 @@ use icehost_strategy::Context;
 
 use crate::error::Doing;
 use crate::layout;
+use crate::transforms::Declared;
 use crate::watermark_store::StoredWatermark;
 use crate::withdrawals::Withdrawals;
-use crate::{Event, Memory, Merging, Observer, OpenTransforms, Source, SyncError, SyncJob};
+use crate::{Event, Memory, Merging, Observer, Source, SyncError, SyncJob};
 
 /// The source, opened and described.
 pub(crate) struct OpenSource {
@@ -18,7 +19,7 @@ pub(crate) struct OpenSource {
     /// What the watermark calls it.
     pub(crate) identity: String,
     /// What becomes of its columns.
-    pub(crate) transforms: OpenTransforms,
+    pub(crate) transforms: Declared,
 }
 
 impl OpenSource {
@@ -32,7 +33,7 @@ impl OpenSource {
             .await
             .doing(doing)?;
         let identity = identity(source, &table);
-        let transforms = source.transforms.open(&table.table).await?;
+        let transforms = source.transforms.declare(&table.table).await?;
         Ok(OpenSource {
             connection,
             table,

@@ -114,7 +114,7 @@ async fn source_half(
     let permitted = may(&mut connection, &table.name, &names, &[Permission::Select]).await;
     found.or(Part::Source, permitted);
     found.or(Part::Source, job.source.rules.check(&table.table));
-    let transforms = job.source.transforms.open(&table.table).await;
+    let transforms = job.source.transforms.declare(&table.table).await;
     let transforms = found.or(Part::Transforms, transforms.map_err(SyncError::from))?;
     let source = OpenSource {
         identity: identity(&job.source, &table),

@@ -49,7 +49,7 @@ pub use pipeline::{load, new_run_id, sync};
 pub use preview::Preview;
 pub use report::Report;
 pub use retry::RetryPolicy;
-pub use transforms::{OpenTransforms, Transforming, Transforms};
+pub use transforms::{Transforming, Transforms};
 pub use watermark_directory::DirectoryWatermarks;
 pub use watermark_record::{
     SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,

@@ -1,7 +1,7 @@
 //! Transformers of batches between the source and the lake, one after the other.
 
 use arrow_array::RecordBatch;
-use icehost_plan::{Column, Table};
+use icehost_plan::{Column, Table, ValidTransformation};
 use icehost_strategy::{BatchTransformer, Options, StrategyError, Transform};
 
 use crate::journal::strategy_text;
@@ -30,7 +30,7 @@ impl Transforms {
     ///
     /// # Errors
     /// What a strategy says of the table or its options; a declaration that is not valid for the table.
-    pub async fn open(&self, table: &Table) -> Result<OpenTransforms, StrategyError> {
+    pub(crate) async fn open(&self, table: &Table) -> Result<OpenTransforms, StrategyError> {
         let mut stages = Vec::with_capacity(self.0.len());
         let mut table = table.clone();
         for transforming in &self.0 {
@@ -44,6 +44,16 @@ impl Transforms {
         Ok(OpenTransforms { stages })
     }
 
+    /// What they read and write of the table. The instances that say so are let go.
+    ///
+    /// # Errors
+    /// Those of [`Transforms::open`].
+    pub(crate) async fn declare(&self, table: &Table) -> Result<Declared, StrategyError> {
+        let stages = self.open(table).await?.stages;
+        let declared = stages.iter().map(|stage| stage.declared().clone());
+        Ok(Declared(declared.collect()))
+    }
+
     /// What tells one set of transformers from another.
     pub(crate) fn fingerprint(&self) -> Vec<String> {
         let text = |t: &Transforming| strategy_text(t.strategy.strategy(), &t.options);
@@ -51,9 +61,34 @@ impl Transforms {
     }
 }
 
+/// What the transformers of a pipeline declare of a table, in their order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Declared(Vec<ValidTransformation>);
+
+impl Declared {
+    /// Whether there is no transformer.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What becomes of columns.
+    pub(crate) fn columns(&self, before: &[Column]) -> Vec<Column> {
+        let stages = self.0.iter();
+        stages.fold(before.to_vec(), |columns, stage| stage.columns(&columns))
+    }
+
+    /// What becomes of a table.
+    pub(crate) fn table(&self, before: &Table) -> Table {
+        Table {
+            columns: self.columns(&before.columns),
+            ..before.clone()
+        }
+    }
+}
+
 /// Instances that have been opened on a table: those of one reader, which nobody else uses.
 #[derive(Debug)]
-pub struct OpenTransforms {
+pub(crate) struct OpenTransforms {
     stages: Vec<Transform>,
 }
 
@@ -77,14 +112,6 @@ impl OpenTransforms {
         self.stages.iter().fold(before.to_vec(), |columns, stage| {
             stage.declared().columns(&columns)
         })
-    }
-
-    /// What becomes of a table.
-    pub fn table(&self, before: &Table) -> Table {
-        Table {
-            columns: self.columns(&before.columns),
-            ..before.clone()
-        }
     }
 
     pub(crate) async fn apply(&mut self, batch: RecordBatch) -> Result<Applied, StrategyError> {

@@ -64,6 +64,40 @@ fn what_a_strategy_imports_is_installed_even_where_the_tool_is_there() {
         .failure(&["installing", "npm failed", "far away", "hint"]);
 }
 
+/// npm leaves a lock file among the sources.
+#[test]
+fn an_installation_does_not_make_the_next_build_a_new_one() {
+    let bed = Bed::new();
+    let (made_in_c, _) = made(&bed, "c");
+    let component = bed.path("c.wasm").display().to_string();
+    Command::new(["plugin", "build", &made_in_c, "--out", &component])
+        .run()
+        .success();
+    let (directory, path) = made(&bed, "javascript");
+    let builds = bed.path("builds");
+    program(
+        &bed,
+        "tool",
+        &format!(
+            "if [ \"$1\" = --version ]; then echo 0.23.0; exit; fi\n\
+             echo built >> {}\nwhile [ \"$1\" != --out ]; do shift; done\ncp {component} \"$2\"",
+            builds.display()
+        ),
+    );
+    program(
+        &bed,
+        "npm",
+        "echo '{}' > package-lock.json\nmkdir -p node_modules/.bin\ncp $(dirname $0)/tool node_modules/.bin/componentize-js",
+    );
+    for _ in 0..2 {
+        Command::new(["plugin", "build", &directory, "--out", &component])
+            .env("PATH", &format!("{path}:/bin:/usr/bin"))
+            .run()
+            .success();
+    }
+    assert_eq!(fs::read_to_string(builds).unwrap(), "built\n");
+}
+
 #[test]
 fn an_installation_that_fails_is_told_with_its_reason() {
     let bed = Bed::new();
