@@ -1,5 +1,6 @@
 // Batches of rows: what `apply` is given, and what it returns. It is yours to change.
 #pragma once
+#include "bytes.h"
 #include "icehost.h"
 
 /// The types in which icehost carries columns.
@@ -32,12 +33,6 @@ typedef enum {
     BATCH_FIXED,
 } batch_kind_t;
 
-/// Bytes that grow.
-typedef struct {
-    uint8_t *ptr;
-    size_t len, capacity;
-} bytes_t;
-
 /// Values of one type, one for each row.
 typedef struct {
     icehost_string_t name;
@@ -60,6 +55,8 @@ typedef struct {
 /// Reads what `apply` is given, without a copy of the values. False where it is no batch.
 bool batch_read(const icehost_list_u8_t *stream, batch_t *batch);
 
+/// Texts and binaries have them.
+bool batch_has_offsets(batch_kind_t kind);
 bool batch_is_null(const batch_column_t *column, size_t row);
 bool batch_boolean(const batch_column_t *column, size_t row);
 /// Of integers, dates, times and timestamps.
@@ -82,6 +79,3 @@ void batch_add_bytes(batch_column_t *column, icehost_string_t value);
 
 /// The stream of what `open` declared: its outputs, each with a value for each row.
 icehost_list_u8_t batch_write(const batch_column_t *columns, size_t count, size_t rows);
-
-/// Sets the bit of a row, least significant first; rows come in order.
-void bytes_add_bit(bytes_t *to, size_t row, bool value);

@@ -7,7 +7,9 @@ of the types in which icehost carries columns; no package that reads them is pur
 from array import array
 from dataclasses import dataclass
 from itertools import accumulate
-from struct import calcsize, pack, pack_into, unpack_from
+from struct import pack
+
+from flatbuffer import Table, encapsulated, message, put_pairs, put_table, put_text, put_vector
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class Column:
 
 def read(stream: bytes) -> tuple[list[Column], int]:
     """The columns of a batch, in the order in which `open` named them, and the number of its rows."""
-    schema, at = _message(stream, 0)
-    batch, body = _message(stream, at)
+    schema, at = message(stream, 0)
+    batch, body = message(stream, at)
     rows = batch.number(0, "q")
     buffers = iter(batch.structs(2))
 
@@ -90,7 +92,7 @@ def read(stream: bytes) -> tuple[list[Column], int]:
 def write(columns: list[Column], rows: int) -> bytes:
     """The stream of what `open` declared: its outputs, each with a value for each row."""
     fields = [_field(column) for column in columns]
-    stream = _encapsulated(1, [None, lambda out: _vector(out, fields)], 0)
+    stream = encapsulated(1, [None, lambda out: put_vector(out, fields)], 0)
 
     nodes, buffers, body = b"", b"", bytearray()
     for column in columns:
@@ -103,9 +105,9 @@ def write(columns: list[Column], rows: int) -> bytes:
             buffers += pack("<qq", len(body), len(buffer))
             body += buffer
             body += bytes(-len(body) % 8)
-    header = [("q", rows), lambda out: _structs(out, nodes), lambda out: _structs(out, buffers)]
+    header = [("q", rows), lambda out: put_pairs(out, nodes), lambda out: put_pairs(out, buffers)]
     # What follows the batch is the mark of the stream's end.
-    return bytes(stream + _encapsulated(3, header, len(body)) + body + b"\xff\xff\xff\xff\0\0\0\0")
+    return bytes(stream + encapsulated(3, header, len(body)) + body + b"\xff\xff\xff\xff\0\0\0\0")
 
 
 def bits(truths) -> bytes:
@@ -149,65 +151,7 @@ def _buffers(kind: Type, values: list) -> list[bytes]:
     return [b"".join(items)]
 
 
-# Metadata are FlatBuffers (https://flatbuffers.dev/internals): Message, Schema, Field and RecordBatch of Arrow's
-# format. Fields are named by their position in the table.
-
-
-class _Table:
-    def __init__(self, data: bytes, at: int):
-        self.data, self.at = data, at
-
-    def _place(self, field: int) -> int | None:
-        vtable = self.at - unpack_from("<i", self.data, self.at)[0]
-        if 4 + 2 * field >= unpack_from("<H", self.data, vtable)[0]:
-            return None
-        offset = unpack_from("<H", self.data, vtable + 4 + 2 * field)[0]
-        return self.at + offset if offset else None
-
-    def _target(self, field: int) -> int:
-        place = self._place(field)
-        if place is None:
-            raise ValueError("the stream lacks something")
-        return place + unpack_from("<I", self.data, place)[0]
-
-    def number(self, field: int, format: str, default: int = 0) -> int:
-        place = self._place(field)
-        return default if place is None else unpack_from("<" + format, self.data, place)[0]
-
-    def table(self, field: int) -> "_Table":
-        return _Table(self.data, self._target(field))
-
-    def has(self, field: int) -> bool:
-        return self._place(field) is not None
-
-    def text(self, field: int) -> str:
-        at = self._target(field)
-        return str(self.data[at + 4 : at + 4 + unpack_from("<I", self.data, at)[0]], "utf-8")
-
-    def tables(self, field: int) -> list["_Table"]:
-        if not self.has(field):
-            return []
-        at = self._target(field)
-        places = range(at + 4, at + 4 + 4 * unpack_from("<I", self.data, at)[0], 4)
-        return [_Table(self.data, place + unpack_from("<I", self.data, place)[0]) for place in places]
-
-    def structs(self, field: int) -> list[tuple[int, int]]:
-        """Pairs of 64-bit integers."""
-        if not self.has(field):
-            return []
-        at = self._target(field)
-        count = unpack_from("<I", self.data, at)[0]
-        return [unpack_from("<qq", self.data, at + 4 + 16 * i) for i in range(count)]
-
-
-def _message(stream: bytes, at: int) -> tuple[_Table, int]:
-    """The header of the message there, and where its body begins."""
-    length = unpack_from("<I", stream, at + 4)[0]
-    root = at + 8 + unpack_from("<I", stream, at + 8)[0]
-    return _Table(stream, root).table(2), at + 8 + length
-
-
-def _type(arrow: int, more: _Table) -> Type:
+def _type(arrow: int, more: Table) -> Type:
     match arrow:
         case 2:
             return INT64 if more.number(0, "i") == 64 else INT32
@@ -232,73 +176,9 @@ def _type(arrow: int, more: _Table) -> Type:
     raise ValueError(f"Arrow's type {arrow} is none of those that are carried")
 
 
-def _encapsulated(header_type: int, header: list, body: int) -> bytes:
-    out = bytearray(4)
-    # Version 5 of the metadata.
-    root = _table(out, [("h", 4), ("B", header_type), lambda out: _table(out, header), ("q", body)])
-    pack_into("<I", out, 0, root)
-    _align(out, 8)
-    return b"\xff\xff\xff\xff" + pack("<I", len(out)) + out
-
-
 def _field(column: Column):
     kind = column.type
-    # What an output is called NULL by is what `open` declared; here every column may hold one.
-    parameters = [_text(p) if isinstance(p, str) else p for p in kind.parameters]
-    slots = [_text(column.name), ("B", 1), ("B", kind.arrow), lambda out: _table(out, parameters), None]
-    return lambda out: _table(out, [*slots, lambda out: _vector(out, [])])
-
-
-def _align(out: bytearray, size: int, ahead: int = 0) -> None:
-    out += bytes(-(len(out) + ahead) % size)
-
-
-def _table(out: bytearray, slots: list) -> int:
-    """Writes a table and gives its place. A slot is `None`, a format and a number, or a function that writes what
-    the slot refers to and gives its place."""
-    size, places = 4, []
-    for slot in slots:
-        width = 0 if slot is None else 4 if callable(slot) else calcsize("<" + slot[0])
-        size += -size % width if width else 0
-        places.append(size if width else 0)
-        size += width
-    _align(out, 2)
-    vtable = len(out)
-    out += pack(f"<{2 + len(slots)}H", 4 + 2 * len(slots), size, *places)
-    _align(out, 8)
-    table = len(out)
-    out += pack("<i", table - vtable) + bytes(size - 4)
-    for slot, place in zip(slots, places):
-        if callable(slot):
-            pack_into("<I", out, table + place, slot(out) - (table + place))
-        elif slot is not None:
-            pack_into("<" + slot[0], out, table + place, slot[1])
-    return table
-
-
-def _text(text: str):
-    def write(out: bytearray) -> int:
-        _align(out, 4)
-        at, data = len(out), text.encode()
-        out += pack("<I", len(data)) + data + b"\0"
-        return at
-
-    return write
-
-
-def _vector(out: bytearray, items: list) -> int:
-    """A list of what functions write."""
-    _align(out, 4)
-    at = len(out)
-    out += pack("<I", len(items)) + bytes(4 * len(items))
-    for place, item in zip(range(at + 4, at + 4 + 4 * len(items), 4), items):
-        pack_into("<I", out, place, item(out) - place)
-    return at
-
-
-def _structs(out: bytearray, pairs: bytes) -> int:
-    """A list of pairs of 64-bit integers."""
-    _align(out, 8, 4)
-    at = len(out)
-    out += pack("<I", len(pairs) // 16) + pairs
-    return at
+    # Whether an output may be NULL is what `open` declared; here every column may.
+    parameters = [put_text(p) if isinstance(p, str) else p for p in kind.parameters]
+    slots = [put_text(column.name), ("B", 1), ("B", kind.arrow), lambda out: put_table(out, parameters), None]
+    return lambda out: put_table(out, [*slots, lambda out: put_vector(out, [])])
