@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use icehost_plan::PlanError;
+use icehost_plan::{ColumnGrant, PlanError};
 
 use crate::options_schema::OptionDescription;
 use crate::{Kind, LoadError};
@@ -166,6 +166,8 @@ pub enum StrategyError {
         column: Option<String>,
         /// What options it takes, for errors about those.
         available: Vec<OptionDescription>,
+        /// What it may see of tables.
+        sees: ColumnGrant,
     },
     /// It returned something that the host will not act on.
     #[error("strategy '{strategy}' returned an invalid answer while {operation}: {error}")]
@@ -191,11 +193,17 @@ impl StrategyError {
             }),
             StrategyError::Options { available, .. } => Some(listed(available)),
             StrategyError::Failure {
-                kind, available, ..
+                kind,
+                available,
+                sees,
+                ..
             } => match kind {
-                FailureKind::InvalidOptions => Some(listed(available)),
+                FailureKind::InvalidOptions => Some(listed(available) + &seen(sees)),
                 FailureKind::StaleWatermark => {
                     Some("clear the watermark to read the whole table again".to_owned())
+                }
+                FailureKind::UnsupportedTable if *sees != ColumnGrant::All => {
+                    Some(seen(sees).trim_start().to_owned())
                 }
                 FailureKind::UnsupportedTable | FailureKind::BadData | FailureKind::Internal => {
                     None
@@ -222,6 +230,20 @@ fn about(column: &Option<String>) -> String {
     match column {
         Some(column) => format!(" (column '{column}')"),
         None => String::new(),
+    }
+}
+
+/// What keeps a strategy from seeing columns, on a line of its own; nothing where it sees all.
+fn seen(grant: &ColumnGrant) -> String {
+    match grant {
+        ColumnGrant::All => String::new(),
+        ColumnGrant::Only(columns) if columns.is_empty() => {
+            "\nit is shown no column: its section grants none".to_owned()
+        }
+        ColumnGrant::Only(columns) => {
+            let columns = columns.join(", ");
+            format!("\nit is shown no other columns than its section grants: {columns}")
+        }
     }
 }
 

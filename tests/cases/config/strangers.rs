@@ -139,9 +139,11 @@ fn a_transformer_does_not_get_what_is_hidden_from_it() {
         );
     };
     with("[\"CustomerID\"]");
-    with_config(&bed, ["sync"])
-        .run()
-        .failure(&["no column 'Name'", "'CustomerID'"]);
+    with_config(&bed, ["sync"]).run().failure(&[
+        "no column 'Name'",
+        "'CustomerID'",
+        "it is shown no other columns than its section grants: CustomerID",
+    ]);
     assert!(!bed.lake("dbo.customers").exists());
     with("[\"Name\"]");
     with_config(&bed, ["sync"]).run().success();

@@ -27,6 +27,7 @@ pub(crate) fn failure(
         message: shown(&error.message),
         column: error.column.and_then(column_name),
         available: strategy.options_schema().options().to_vec(),
+        sees: strategy.column_grant().clone(),
     }
 }
 
