@@ -4,21 +4,28 @@ use arbitrary::{Result, Unstructured};
 use icehost_lake::RowChange;
 use icehost_plan::{
     Action, Aggregate, AggregateFunction, Assignment, ChangeSource, Clause, Contents, Coverage,
-    Delta, Direction, ExtractionPlan, KeyPair, MergePlan, Occasion, SortKey, Succession, WriteMode,
+    Delta, Direction, ExtractionPlan, KeyPair, MergePlan, MergeViews, Occasion, SortKey,
+    Succession, View, WriteMode,
 };
 use icehost_sqlserver::lower;
 
 use crate::expression::{expression, value};
-use crate::tables::{every_type, sql_table, table};
+use crate::tables::{every_type, grant, sql_table, table};
 
 /// An extraction plan; whether it was valid.
 pub fn extraction_plan(bytes: &[u8]) -> bool {
-    let Ok(plan) = extraction(&mut Unstructured::new(bytes)) else {
+    let mut from = Unstructured::new(bytes);
+    let Ok(plan) = extraction(&mut from) else {
         return false;
     };
-    let Ok(valid) = plan.validate(&table()) else {
+    let table = table();
+    let view = View::new(&grant(&mut from), &table.columns, None);
+    let Ok(valid) = plan.validate(&view.table(&table)) else {
         return false;
     };
+    let valid = view.extraction(valid);
+    // What was valid for the columns that were shown is so for all of them.
+    assert!((*valid).clone().validate(&table).is_ok());
     if let Ok(statement) = lower::extraction(&sql_table(), &valid) {
         assert!(statement.sql.starts_with("SELECT "), "{}", statement.sql);
         assert!(!statement.to_string().is_empty());
@@ -33,9 +40,19 @@ pub fn merge_plan(bytes: &[u8]) -> bool {
         return false;
     };
     let target = table();
-    let Ok(valid) = plan.validate(&target, &delta) else {
+    let grant = grant(&mut from);
+    let views = MergeViews {
+        target: View::new(&grant, &target.columns, None),
+        delta: View::new(&grant, &delta.columns, delta.operation),
+    };
+    let (shown, shown_delta) = (views.target.table(&target), views.delta.delta(&delta));
+    let valid = plan
+        .validate(&shown, &shown_delta)
+        .and_then(|plan| views.merge(plan, &delta));
+    let Ok(valid) = valid else {
         return false;
     };
+    assert!((*valid).clone().validate(&target, &delta).is_ok());
     for has_merge in [true, false] {
         if let Ok(statements) = lower::merge(&sql_table(), &delta, &valid, has_merge) {
             assert!(!statements.to_string().is_empty());

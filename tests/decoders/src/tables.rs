@@ -1,6 +1,9 @@
 //! The table that everything is asked about.
 
-use icehost_plan::{Collation, Column, ColumnType, Features, LogicalType, SqlType, Table};
+use arbitrary::Unstructured;
+use icehost_plan::{
+    Collation, Column, ColumnGrant, ColumnType, Features, LogicalType, SqlType, Table,
+};
 use icehost_sqlserver::{SqlColumn, SqlTable, TableName};
 
 const TYPES: &str = "int nvarchar(50) bit bigint real float decimal(18,4) money date time(7) datetime datetime2(7) \
@@ -20,6 +23,17 @@ pub(crate) fn every_type() -> Vec<Column> {
             Some(column)
         })
         .collect()
+}
+
+/// What a strategy may see of the table: mostly all of it.
+pub(crate) fn grant(from: &mut Unstructured<'_>) -> ColumnGrant {
+    let hidden: u32 = from.arbitrary().unwrap_or_default();
+    if hidden % 3 != 2 {
+        return ColumnGrant::All;
+    }
+    let columns = (0..).zip(every_type());
+    let seen = columns.filter(|(i, _)| hidden >> (i + 2) & 1 == 0);
+    ColumnGrant::Only(seen.map(|(_, column)| column.name).collect())
 }
 
 pub(crate) fn table() -> Table {
