@@ -135,6 +135,20 @@ mod tests {
         assert_eq!(read, 8);
     }
 
+    /// What the fuzzer found stays mended.
+    #[test]
+    fn no_finding_panics() {
+        let findings = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/findings/batch_stream");
+        for finding in std::fs::read_dir(findings).unwrap() {
+            let path = finding.unwrap().path();
+            assert!(
+                !batch_stream(&std::fs::read(&path).unwrap()),
+                "{}",
+                path.display()
+            );
+        }
+    }
+
     /// A plan that passes is what the targets are for: random bytes must reach it.
     #[test]
     fn valid_plans_are_reached() {

@@ -11,7 +11,7 @@ use arrow_buffer::Buffer;
 use arrow_ipc::reader::read_record_batch;
 use arrow_ipc::writer::StreamWriter;
 use arrow_ipc::{Field as IpcField, Message, MessageHeader, MetadataVersion, Type};
-use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, FieldRef, SchemaRef, TimeUnit};
 
 /// Precedes a message's length.
 const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -236,20 +236,14 @@ fn check_batch(
             return Err("a column is not as long as the batch".to_owned());
         }
     }
-    let wanted: usize = schema
-        .fields()
-        .iter()
-        .map(|field| match field.data_type() {
-            DataType::Utf8 | DataType::Binary => 3,
-            _ => 2,
-        })
-        .sum();
+    let wanted: usize = schema.fields().iter().map(buffers_of).sum();
     let buffers = batch.buffers().map_or(0, |buffers| buffers.len());
     if buffers != wanted {
         return Err(format!(
             "the batch has {buffers} buffers, and its columns need {wanted}"
         ));
     }
+    check_nulls(batch, schema, rows)?;
     for buffer in batch.buffers().iter().flatten() {
         let end = usize::try_from(buffer.offset())
             .ok()
@@ -257,6 +251,38 @@ fn check_batch(
             .and_then(|(offset, length)| offset.checked_add(length));
         if end.is_none_or(|end| end > body) {
             return Err("a buffer lies outside of the batch".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// How many buffers a column has: bits of validity, values, and offsets where they differ in length.
+fn buffers_of(field: &FieldRef) -> usize {
+    match field.data_type() {
+        DataType::Utf8 | DataType::Binary => 3,
+        _ => 2,
+    }
+}
+
+/// Checks that columns with NULLs say of each row whether it has one: Arrow's reader takes it for granted.
+fn check_nulls(
+    batch: &arrow_ipc::RecordBatch<'_>,
+    schema: &SchemaRef,
+    rows: usize,
+) -> Result<(), String> {
+    let mut buffers = batch.buffers().into_iter().flatten();
+    let nodes = batch.nodes().into_iter().flatten();
+    for (field, node) in schema.fields().iter().zip(nodes) {
+        let bits = buffers.next().map_or(0, |validity| validity.length());
+        let bytes = usize::try_from(bits).unwrap_or_default();
+        if node.null_count() > 0 && bytes < rows.div_ceil(8) {
+            return Err(format!(
+                "column '{}' has NULLs and {bytes} bytes to say where, for {rows} rows",
+                field.name()
+            ));
+        }
+        for _ in 1..buffers_of(field) {
+            buffers.next();
         }
     }
     Ok(())
