@@ -98,6 +98,15 @@ pub enum FailureKind {
     Internal,
 }
 
+/// What a strategy goes by, for errors about that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The options that it takes.
+    pub options: Vec<OptionDescription>,
+    /// The columns that it is shown.
+    pub columns: ColumnGrant,
+}
+
 /// A strategy that could not be loaded or did not give a usable answer.
 ///
 /// `Display` is what happened, [`StrategyError::hint`] what to do next. Text that the component wrote is cut
@@ -164,10 +173,8 @@ pub enum StrategyError {
         message: String,
         /// Name of the column that it is about.
         column: Option<String>,
-        /// What options it takes, for errors about those.
-        available: Vec<OptionDescription>,
-        /// What it may see of tables.
-        sees: ColumnGrant,
+        /// What it had to go by.
+        terms: Box<Terms>,
     },
     /// It returned something that the host will not act on.
     #[error("strategy '{strategy}' returned an invalid answer while {operation}: {error}")]
@@ -192,18 +199,15 @@ impl StrategyError {
                 Kind::BatchTransformer => "give it with --transform".to_owned(),
             }),
             StrategyError::Options { available, .. } => Some(listed(available)),
-            StrategyError::Failure {
-                kind,
-                available,
-                sees,
-                ..
-            } => match kind {
-                FailureKind::InvalidOptions => Some(listed(available) + &seen(sees)),
+            StrategyError::Failure { kind, terms, .. } => match kind {
+                FailureKind::InvalidOptions => {
+                    Some(listed(&terms.options) + &seen(&terms.columns))
+                }
                 FailureKind::StaleWatermark => {
                     Some("clear the watermark to read the whole table again".to_owned())
                 }
-                FailureKind::UnsupportedTable if *sees != ColumnGrant::All => {
-                    Some(seen(sees).trim_start().to_owned())
+                FailureKind::UnsupportedTable if terms.columns != ColumnGrant::All => {
+                    Some(seen(&terms.columns).trim_start().to_owned())
                 }
                 FailureKind::UnsupportedTable | FailureKind::BadData | FailureKind::Internal => {
                     None

@@ -34,7 +34,7 @@ mod usage;
 pub use contract::{CONTRACT_VERSION, Kind, PREVIOUS_CONTRACT_VERSION};
 pub use description::Description;
 pub use detector::{ChangeDetector, Context};
-pub use error::{FailureKind, Operation, StrategyError, TrapReason};
+pub use error::{FailureKind, Operation, StrategyError, Terms, TrapReason};
 pub use grants::Grants;
 pub use limits::Limits;
 pub use load_error::LoadError;

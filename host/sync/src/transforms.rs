@@ -102,11 +102,6 @@ pub(crate) struct Applied {
 }
 
 impl OpenTransforms {
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.stages.is_empty()
-    }
-
     /// What becomes of columns.
     pub(crate) fn columns(&self, before: &[Column]) -> Vec<Column> {
         self.stages.iter().fold(before.to_vec(), |columns, stage| {

@@ -3,6 +3,7 @@
 use icehost_plan::PlanError;
 
 use crate::bindings::types as wit;
+use crate::error::Terms;
 use crate::guest_text::{shown, shown_up_to};
 use crate::{FailureKind, Operation, Strategy, StrategyError};
 
@@ -26,8 +27,10 @@ pub(crate) fn failure(
         code: shown_up_to(&error.code, 64),
         message: shown(&error.message),
         column: error.column.and_then(column_name),
-        available: strategy.options_schema().options().to_vec(),
-        sees: strategy.column_grant().clone(),
+        terms: Box::new(Terms {
+            options: strategy.options_schema().options().to_vec(),
+            columns: strategy.column_grant().clone(),
+        }),
     }
 }
 

@@ -243,7 +243,7 @@ fn check_batch(
             "the batch has {buffers} buffers, and its columns need {wanted}"
         ));
     }
-    check_nulls(batch, schema, rows)?;
+    check_buffers(batch, schema, rows)?;
     for buffer in batch.buffers().iter().flatten() {
         let end = usize::try_from(buffer.offset())
             .ok()
@@ -264,26 +264,35 @@ fn buffers_of(field: &FieldRef) -> usize {
     }
 }
 
-/// Checks that columns with NULLs say of each row whether it has one: Arrow's reader takes it for granted.
-fn check_nulls(
+/// Checks what Arrow's reader takes for granted of a column's buffers, and would panic at: that a column with NULLs
+/// says of each row whether it has one, and that no offset is cut off.
+fn check_buffers(
     batch: &arrow_ipc::RecordBatch<'_>,
     schema: &SchemaRef,
     rows: usize,
 ) -> Result<(), String> {
     let mut buffers = batch.buffers().into_iter().flatten();
+    let mut next = || {
+        let length = buffers.next().map_or(0, |buffer| buffer.length());
+        usize::try_from(length).unwrap_or_default()
+    };
     let nodes = batch.nodes().into_iter().flatten();
     for (field, node) in schema.fields().iter().zip(nodes) {
-        let bits = buffers.next().map_or(0, |validity| validity.length());
-        let bytes = usize::try_from(bits).unwrap_or_default();
-        if node.null_count() > 0 && bytes < rows.div_ceil(8) {
+        let (name, bits) = (field.name(), next());
+        if node.null_count() > 0 && bits < rows.div_ceil(8) {
             return Err(format!(
-                "column '{}' has NULLs and {bytes} bytes to say where, for {rows} rows",
-                field.name()
+                "column '{name}' has NULLs and {bits} bytes to say where, for {rows} rows"
             ));
         }
-        for _ in 1..buffers_of(field) {
-            buffers.next();
+        if buffers_of(field) == 3 {
+            let offsets = next();
+            if !offsets.is_multiple_of(size_of::<i32>()) {
+                return Err(format!(
+                    "column '{name}' has offsets of {offsets} bytes, which are of 4 bytes each"
+                ));
+            }
         }
+        next();
     }
     Ok(())
 }
