@@ -174,6 +174,31 @@ mod tests {
         (layer, payload.as_bytes().to_vec())
     }
 
+    /// What cosign itself signed: key, payload and signature of `verify_signature_success` in sigstore-rs.
+    #[test]
+    fn a_signature_of_cosign_s_own_is_accepted() {
+        const KEY: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAENptdY/l3nB0yqkXLBWkZWQwo6+cu
+OSWS1X9vPavpiQOoTTGC0xX57OojUadxF1cdQmrsiReWg2Wn4FneJfa8xw==
+-----END PUBLIC KEY-----";
+        const DIGEST: &str = "f3cfc9d0dbf931d3db4685ec659b7ac68e2a578219da4aae65427886e649b06b";
+        const SIGNATURE: &str = "MEUCIQD6q/COgzOyW0YH1Dk+CCYSt4uAhm3FDHUwvPI55zwnlwIgE0ZK58ZOWpZw8YVmBapJhBqCfdPekIknimuO0xH8Jh8=";
+        let payload = format!(
+            r#"{{"critical":{{"identity":{{"docker-reference":"registry-testing.svc.lan/busybox"}},"image":{{"docker-manifest-digest":"sha256:{DIGEST}"}},"type":"cosign container image signature"}},"optional":null}}"#
+        );
+        let key = PublicKey::from_pem("cosign.pub", KEY.as_bytes()).unwrap();
+        let mut layer = Descriptor::of(PAYLOAD, payload.as_bytes());
+        layer
+            .annotations
+            .insert(ANNOTATION.to_owned(), SIGNATURE.to_owned());
+        let manifest = Digest::parse(DIGEST).unwrap();
+        assert_eq!(check(&layer, payload.as_bytes(), manifest, &key), Ok(()));
+        let other = Digest::of(b"other");
+        assert!(check(&layer, payload.as_bytes(), other, &key).is_err());
+        let changed = payload.replace("busybox", "busyboy");
+        assert!(check(&layer, changed.as_bytes(), manifest, &key).is_err());
+    }
+
     #[test]
     fn a_signature_is_one_only_of_its_manifest() {
         let private = SigningKey::from_pem("k", private().as_bytes()).unwrap();

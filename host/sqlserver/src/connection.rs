@@ -124,11 +124,16 @@ impl Connection {
         permissions::missing(&mut self.client, table, columns, wanted).await
     }
 
-    /// Whether the login may create tables in this schema of the connection's database.
+    /// Whether the login may create tables in this schema of the connection's database. A server that cannot tell
+    /// lets it.
     ///
     /// # Errors
     /// Whatever the server reports.
     pub async fn may_create_tables(&mut self, schema: &str) -> Result<bool> {
+        if self.server.is_babelfish {
+            // It answers for tables only: of databases and schemas every user but dbo has no permission.
+            return Ok(true);
+        }
         permissions::may_create_tables(&mut self.client, schema).await
     }
 

@@ -91,7 +91,7 @@ fn has_perms_by_name(context: &Context, arguments: &[Datum]) -> SqlResult<Datum>
     let (Some(class), Some(permission)) = (text(&arguments[1]), text(&arguments[2])) else {
         return Ok(Datum::Null);
     };
-    const CLASSES: [&str; 4] = ["OBJECT", "DATABASE", "SCHEMA", "SERVER"];
+    const CLASSES: [&str; 3] = ["OBJECT", "DATABASE", "SCHEMA"];
     if !CLASSES
         .iter()
         .any(|known| known.eq_ignore_ascii_case(class))
