@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use icehost_lake::LakeTable;
 use icehost_plan::{Action, Contents, Delta, MergePlan, Occasion};
-use icehost_sqlserver::{
-    ColumnSelection, ConnectOptions, Connection, ErrorKind, Permission, TableName, quote,
-};
+use icehost_sqlserver::{ConnectOptions, Connection, Permission, TableName, quote};
 use icehost_strategy::Context;
 
 use crate::detection::{OpenSource, identity};
@@ -15,7 +13,7 @@ use crate::error::Doing;
 use crate::lake_to_target::Delivery;
 use crate::layout;
 use crate::source_to_lake::open_lake;
-use crate::target_table::OpenTarget;
+use crate::target_table::{self, OpenTarget};
 use crate::{
     Detection, Lake, Merging, Observer, Source, StoredWatermark, SyncError, Target, WatermarkStore,
 };
@@ -75,7 +73,7 @@ impl Examination {
             }
             // What would land there is not known: that the table is there can be seen all the same.
             (Some((target, _)), _) => {
-                if let Err(error) = described(target).await {
+                if let Err(error) = target_table::find(target).await {
                     found.add(Part::Target, error);
                 }
             }
@@ -309,21 +307,5 @@ async fn may_create(connection: &mut Connection, table: &TableName) -> Result<()
                 quote(schema)
             ),
         )),
-    }
-}
-
-/// That the target's table is there, or will be created.
-async fn described(target: &Target) -> Result<(), SyncError> {
-    let doing = || format!("opening target table {}", target.table);
-    let mut connection = Connection::open(&target.endpoint, &ConnectOptions::default())
-        .await
-        .doing(doing)?;
-    let selection = ColumnSelection {
-        skip_unsupported: true,
-        ..ColumnSelection::default()
-    };
-    match connection.introspect(&target.table, &selection).await {
-        Err(error) if target.create && *error.kind() == ErrorKind::NotFound => Ok(()),
-        described => described.map(drop).doing(doing),
     }
 }

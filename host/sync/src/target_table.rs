@@ -38,38 +38,19 @@ impl OpenTarget {
     /// Connects and describes the table. One that is missing is described as it would be created; nothing
     /// is created yet.
     pub(crate) async fn open(target: &Target, lake: &LakeTable) -> Result<OpenTarget, SyncError> {
-        let doing = || format!("opening target table {}", target.table);
-        let mut connection = Connection::open(&target.endpoint, &ConnectOptions::default())
-            .await
-            .doing(doing)?;
-        // Columns of types that icehost does not carry are no obstacle: the lake does not have them.
-        let selection = ColumnSelection {
-            skip_unsupported: true,
-            ..ColumnSelection::default()
-        };
-        match connection.introspect(&target.table, &selection).await {
-            Ok(table) => Ok(OpenTarget {
-                connection,
-                table,
-                creation: None,
-            }),
-            Err(error) if *error.kind() == ErrorKind::NotFound => {
-                if !target.create {
-                    return Err(SyncError::schema(
-                        format!("target table {} does not exist", target.table),
-                        "create it, or let icehost create it with --create-target",
-                    ));
-                }
+        let (connection, table) = find(target).await?;
+        let (table, creation) = match table {
+            Some(table) => (table, None),
+            None => {
                 let creation = creation(&target.table, lake)?;
-                let table = described(&creation);
-                Ok(OpenTarget {
-                    connection,
-                    table,
-                    creation: Some(creation),
-                })
+                (described(&creation), Some(creation))
             }
-            Err(error) => Err(error).doing(doing),
-        }
+        };
+        Ok(OpenTarget {
+            connection,
+            table,
+            creation,
+        })
     }
 
     /// Creates the table, if it is one to be created, and describes it as the server now has it.
@@ -89,6 +70,28 @@ impl OpenTarget {
             .doing(doing)?;
         tracing::info!(table = %creation.name, "created the target table");
         Ok(true)
+    }
+}
+
+/// Connects and describes the table; `None` where it is missing and may be created.
+pub(crate) async fn find(target: &Target) -> Result<(Connection, Option<SqlTable>), SyncError> {
+    let doing = || format!("opening target table {}", target.table);
+    let mut connection = Connection::open(&target.endpoint, &ConnectOptions::default())
+        .await
+        .doing(doing)?;
+    // Columns of types that icehost does not carry are no obstacle: the lake does not have them.
+    let selection = ColumnSelection {
+        skip_unsupported: true,
+        ..ColumnSelection::default()
+    };
+    match connection.introspect(&target.table, &selection).await {
+        Ok(table) => Ok((connection, Some(table))),
+        Err(error) if *error.kind() != ErrorKind::NotFound => Err(error).doing(doing),
+        Err(_) if target.create => Ok((connection, None)),
+        Err(_) => Err(SyncError::schema(
+            format!("target table {} does not exist", target.table),
+            "create it, or let icehost create it with --create-target",
+        )),
     }
 }
 

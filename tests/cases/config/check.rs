@@ -173,7 +173,7 @@ lake-table = "third.customers"
         "change detector",
         "'keys' takes list of text, not 5",
         "Emial",
-        "pipeline d: opening target table dbo.Missing: ",
+        "pipeline d: target table dbo.Missing does not exist",
         "dbo.Missing",
         "memory",
         "127.0.0.1:1",

@@ -160,14 +160,7 @@ fn a_component_that_is_replaced_after_the_check_does_not_run() {
         snoop(&bed, "other"),
     );
     let digest = digest(&good);
-    write(
-        &bed,
-        &format!(
-            "[strategies.mine]\nfile = \"mine.wasm\"\nsha256 = \"{digest}\"\n\
-             [pipelines.customers]\nsource = \"source\"\ntable = \"dbo.Customers\"\nstrategy = \"mine\"\n\
-             merge = \"append-only\"\n"
-        ),
-    );
+    pinned(&bed, "mine.wasm", &digest);
     fs::copy(&good, &component).unwrap();
     with_config(&bed, ["check"]).run().success();
     fs::copy(&other, &component).unwrap();
@@ -187,14 +180,7 @@ fn a_component_is_read_once() {
     let pipe = bed.path("pipe.wasm");
     let made = Process::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
-    write(
-        &bed,
-        &format!(
-            "[strategies.mine]\nfile = \"pipe.wasm\"\nsha256 = \"{digest}\"\n\
-             [pipelines.customers]\nsource = \"source\"\ntable = \"dbo.Customers\"\nstrategy = \"mine\"\n\
-             merge = \"append-only\"\n"
-        ),
-    );
+    pinned(&bed, "pipe.wasm", &digest);
     let mut child = with_config(&bed, ["sync"]).spawn();
     fs::write(&pipe, fs::read(good).unwrap()).unwrap();
     let started = Instant::now();
@@ -210,6 +196,16 @@ fn a_component_is_read_once() {
     };
     assert!(status.success());
     assert_eq!(Dump::agreed(&bed.lake("dbo.customers"), None).rows.len(), 3);
+}
+
+/// A pipeline whose detector is this file, with this digest.
+fn pinned(bed: &Bed, file: &str, digest: &str) {
+    let text = format!(
+        "[strategies.mine]\nfile = \"{file}\"\nsha256 = \"{digest}\"\n\
+         [pipelines.customers]\nsource = \"source\"\ntable = \"dbo.Customers\"\nstrategy = \"mine\"\n\
+         merge = \"append-only\"\n"
+    );
+    write(bed, &text);
 }
 
 /// The digest that `icehost plugin inspect` prints.
