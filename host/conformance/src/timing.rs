@@ -30,7 +30,7 @@ pub struct Throughput {
     pub rows: usize,
     /// The median of the runs, for a batch.
     pub median: Duration,
-    /// What the instance has in the end, in bytes: all batches went through the same one.
+    /// The most that an instance had, in bytes.
     pub memory: usize,
 }
 
@@ -45,8 +45,13 @@ pub async fn instantiation(strategy: &Strategy, runs: u32) -> Result<Duration, S
         strategy.instantiate().await?;
         times.push(started.elapsed());
     }
+    Ok(median(&mut times))
+}
+
+/// The one in the middle; they are in order afterwards.
+pub(crate) fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
-    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// Runs every case that expects an answer so many times.
@@ -68,7 +73,7 @@ pub async fn time(
             calls = ask(strategy, case, &options).await?;
             times.push(started.elapsed());
         }
-        times.sort_unstable();
+        let median = median(&mut times);
         let throughput = match strategy.as_batch_transformer() {
             Ok(transformer) => transformer::throughput(&transformer, case, &options, runs).await?,
             Err(_) => None,
@@ -77,7 +82,7 @@ pub async fn time(
             throughput,
             name,
             calls,
-            median: times.get(times.len() / 2).copied().unwrap_or_default(),
+            median,
             slowest: times.last().copied().unwrap_or_default(),
         });
     }

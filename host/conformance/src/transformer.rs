@@ -11,6 +11,7 @@ use crate::Throughput;
 use crate::batch;
 use crate::case::Case;
 use crate::check::{Check, expect_error, same};
+use crate::timing::median;
 
 /// What a transformer answers.
 struct Answers {
@@ -78,10 +79,9 @@ pub(crate) async fn throughput(
         open.apply(&many).await?;
         times.push(started.elapsed());
     }
-    times.sort_unstable();
     Ok(Some(Throughput {
         rows: many.num_rows(),
-        median: times.get(times.len() / 2).copied().unwrap_or_default(),
+        median: median(&mut times),
         memory: transformer.strategy().take_usage().memory_bytes,
     }))
 }

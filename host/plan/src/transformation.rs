@@ -37,9 +37,9 @@ impl Transformation {
     /// Checks the declaration against the table, of which the transformer was shown a part.
     ///
     /// # Errors
-    /// Ordinals out of range or given twice; a column that is hidden from it; names that are empty, unprintable, given twice or differ from a
-    /// column's in case only; types that SQL Server or the lake does not have; a column of the key, by which rows
-    /// are found again; a declaration that does nothing.
+    /// Ordinals out of range or given twice; names that are empty, unprintable, given twice or differ from a
+    /// column's in case only; types that SQL Server or the lake does not have; a column that is hidden from it, or
+    /// of the key, by which rows are found again; a declaration that does nothing.
     pub fn validate(self, table: &Table, view: &View) -> Result<ValidTransformation, PlanError> {
         check_length("inputs", self.inputs.len())?;
         check_length("outputs", self.outputs.len())?;

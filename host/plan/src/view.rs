@@ -122,12 +122,12 @@ impl View {
 
     /// The columns of a list that are not shown.
     pub fn hidden<'c>(&self, columns: &'c [Column]) -> impl Iterator<Item = &'c Column> {
-        let hidden = self.hidden.clone().into_iter();
-        hidden.filter_map(move |ordinal| columns.get(ordinal as usize))
+        let hidden = self.hidden.iter();
+        hidden.filter_map(|&ordinal| columns.get(ordinal as usize))
     }
 
     /// The list's ordinal of one that was checked against what was shown.
-    pub(crate) fn ordinal(&self, shown: u32) -> u32 {
+    fn ordinal(&self, shown: u32) -> u32 {
         // Beyond the list it stays beyond it.
         let known = self.shown.get(shown as usize).copied();
         known.unwrap_or(u32::MAX)

@@ -77,7 +77,7 @@ impl Connection {
     /// Whatever the server reports.
     pub async fn positions_table(&mut self) -> Result<(TableName, bool)> {
         let there = self.has_positions().await?;
-        Ok((TableName::new("dbo", "icehost_positions"), there))
+        Ok((TableName::parse(TABLE)?, there))
     }
 
     async fn has_positions(&mut self) -> Result<bool> {

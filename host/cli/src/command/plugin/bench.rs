@@ -139,7 +139,7 @@ fn print(costs: &Costs) {
         ));
         if let Some(throughput) = timing.throughput {
             line(format!(
-                "  {:.0} rows/s in batches of {} rows, {:.1} MiB in the end",
+                "  {:.0} rows/s in batches of {} rows, {:.1} MiB at most",
                 rows_per_second(throughput),
                 throughput.rows,
                 mebibytes(throughput.memory)
