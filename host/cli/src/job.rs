@@ -21,17 +21,9 @@ pub(crate) async fn job(
     strategies: &mut Strategies,
     restart: bool,
 ) -> Result<SyncJob, Failure> {
-    let lake_merge = pipeline.lake_merge.as_ref().unwrap_or(&pipeline.merge);
-    let lake_merge = merging(strategies, lake_merge).await?;
+    let lake_merge = merging(strategies, pipeline.lands_by()).await?;
     let target = match &pipeline.target {
-        Some(target) => Some((
-            Target {
-                endpoint: target.connection.endpoint()?,
-                table: target.table.clone(),
-                create: target.create,
-            },
-            merging(strategies, &pipeline.merge).await?,
-        )),
+        Some(to) => Some((target(to)?, merging(strategies, &pipeline.merge).await?)),
         None => None,
     };
     let detection = detection(strategies, pipeline).await?;
@@ -39,18 +31,11 @@ pub(crate) async fn job(
     // Before anything is opened; the table's columns come on top.
     memory.divide(0)?;
     Ok(SyncJob {
-        lake: Lake {
-            warehouse: Warehouse::open(&pipeline.warehouse)?,
-            table: pipeline.lake_table.clone(),
-        },
+        lake: lake(pipeline)?,
         source: Source {
-            endpoint: pipeline.source.endpoint()?,
-            table: pipeline.table.clone(),
-            columns: columns(pipeline),
-            name: pipeline.source_name.clone(),
-            time_precision: pipeline.time_precision,
             rules: rules(pipeline)?,
             transforms: transforms(strategies, pipeline).await?,
+            ..source(pipeline)?
         },
         detection,
         lake_merge,
@@ -68,6 +53,36 @@ pub(crate) async fn job(
                 restart,
             },
         },
+    })
+}
+
+/// The source table, with nothing done to its rows.
+pub(crate) fn source(pipeline: &Pipeline) -> Result<Source, Failure> {
+    Ok(Source {
+        endpoint: pipeline.source.endpoint()?,
+        table: pipeline.table.clone(),
+        columns: columns(pipeline),
+        name: pipeline.source_name.clone(),
+        time_precision: pipeline.time_precision,
+        rules: ColumnRules::default(),
+        transforms: Transforms::default(),
+    })
+}
+
+/// The lake table.
+pub(crate) fn lake(pipeline: &Pipeline) -> Result<Lake, Failure> {
+    Ok(Lake {
+        warehouse: Warehouse::open(&pipeline.warehouse)?,
+        table: pipeline.lake_table.clone(),
+    })
+}
+
+/// The target table.
+pub(crate) fn target(target: &icehost_config::Target) -> Result<Target, Failure> {
+    Ok(Target {
+        endpoint: target.connection.endpoint()?,
+        table: target.table.clone(),
+        create: target.create,
     })
 }
 
@@ -149,7 +164,7 @@ pub(crate) async fn transforms(
 }
 
 /// Which columns a pipeline carries.
-pub(crate) fn columns(pipeline: &Pipeline) -> ColumnSelection {
+fn columns(pipeline: &Pipeline) -> ColumnSelection {
     ColumnSelection {
         include: (!pipeline.columns.is_empty()).then(|| pipeline.columns.clone()),
         exclude: pipeline.exclude_columns.clone(),

@@ -69,6 +69,13 @@ pub struct Pipeline {
     pub retries: u32,
 }
 
+impl Pipeline {
+    /// How a delta lands in the lake: as in the target, where nothing else is said.
+    pub fn lands_by(&self) -> &Use {
+        self.lake_merge.as_ref().unwrap_or(&self.merge)
+    }
+}
+
 /// Where a key is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyPlace {

@@ -1,7 +1,9 @@
 //! What changed in the source: watermark, probes, plan.
 
 use icehost_lake::{LakeTable, RowChange};
-use icehost_plan::{Column, Contents, Coverage, Delta, Probe, Table, ValidExtractionPlan, Value};
+use icehost_plan::{
+    Column, Contents, Coverage, Delta, Probe, Table, ValidExtractionPlan, ValidMergePlan, Value,
+};
 use icehost_sqlserver::{ConnectOptions, Connection, ReadConsistency, SqlTable};
 use icehost_strategy::Context;
 
@@ -10,7 +12,7 @@ use crate::layout;
 use crate::transforms::Declared;
 use crate::watermark_store::StoredWatermark;
 use crate::withdrawals::Withdrawals;
-use crate::{Event, Memory, Merging, Observer, Source, SyncError, SyncJob};
+use crate::{Detection, Event, Memory, Merging, Observer, Source, SyncError, SyncJob};
 
 /// The source, opened and described.
 pub(crate) struct OpenSource {
@@ -24,14 +26,7 @@ pub(crate) struct OpenSource {
 
 impl OpenSource {
     pub(crate) async fn open(source: &Source) -> Result<OpenSource, SyncError> {
-        let doing = || format!("opening source table {}", source.table);
-        let mut connection = Connection::open(&source.endpoint, &ConnectOptions::default())
-            .await
-            .doing(doing)?;
-        let table = connection
-            .introspect(&source.table, &source.columns)
-            .await
-            .doing(doing)?;
+        let (connection, table) = find(source).await?;
         let identity = identity(source, &table);
         let transforms = source.transforms.declare(&table.table).await?;
         Ok(OpenSource {
@@ -68,6 +63,19 @@ impl OpenSource {
         }
         Ok(())
     }
+}
+
+/// Connects and describes the table.
+pub(crate) async fn find(source: &Source) -> Result<(Connection, SqlTable), SyncError> {
+    let doing = || format!("opening source table {}", source.table);
+    let mut connection = Connection::open(&source.endpoint, &ConnectOptions::default())
+        .await
+        .doing(doing)?;
+    let table = connection
+        .introspect(&source.table, &source.columns)
+        .await
+        .doing(doing)?;
+    Ok((connection, table))
 }
 
 /// What a watermark calls the source.
@@ -109,15 +117,12 @@ pub(crate) async fn detect(
     observer.event(Event::Detecting);
     let stored = job.settings.watermarks.load(lake, observer).await?;
     let detector = &job.detection.strategy;
-    if let Some(stored) = &stored {
-        let strategy = &detector.strategy().description().name;
-        stored.record.check_belongs_to(strategy, &source.identity)?;
-    }
-    let context = Context {
-        table: &source.table.table,
-        options: &job.detection.options,
-        watermark: stored.as_ref().map(StoredWatermark::watermark),
-    };
+    let context = context(
+        &job.detection,
+        &source.table.table,
+        &source.identity,
+        stored.as_ref(),
+    )?;
     let probes = detector.probes(&context).await?;
     let known = known.filter(|known| stored.is_none() && known.len() == probes.len());
     let readings = match known {
@@ -145,6 +150,60 @@ pub(crate) async fn detect(
     })
 }
 
+/// What a detector is shown; its watermark must be one of this strategy and this source.
+pub(crate) fn context<'a>(
+    detection: &'a Detection,
+    table: &'a Table,
+    identity: &str,
+    stored: Option<&'a StoredWatermark>,
+) -> Result<Context<'a>, SyncError> {
+    if let Some(stored) = stored {
+        let strategy = &detection.strategy.strategy().description().name;
+        stored.record.check_belongs_to(strategy, identity)?;
+    }
+    Ok(Context {
+        table,
+        options: &detection.options,
+        watermark: stored.map(StoredWatermark::watermark),
+    })
+}
+
+/// What the merger of the lake is shown, and what it answers.
+pub(crate) struct Landing {
+    pub(crate) description: Table,
+    pub(crate) delta: Delta,
+    pub(crate) plan: ValidMergePlan,
+}
+
+/// Asks the merger how rows with these columns land in the lake.
+pub(crate) async fn landing(
+    merging: &Merging,
+    table: &Table,
+    columns: Vec<Column>,
+    contents: Contents,
+    lake: &LakeTable,
+) -> Result<Landing, SyncError> {
+    let doing = || format!("planning the change to lake table {}", lake.name());
+    let description = layout::with_collations(lake, lake.describe().doing(doing)?);
+    layout::check_source_fits(&table.name, &columns, &description)?;
+    let delta = Delta {
+        contents,
+        operation: None,
+        rows: table.row_estimate.unwrap_or(u64::MAX),
+        run_time: crate::run_time::now(),
+        columns,
+    };
+    let plan = merging
+        .strategy
+        .plan(&description, &delta, &merging.options)
+        .await?;
+    Ok(Landing {
+        description,
+        delta,
+        plan,
+    })
+}
+
 async fn lake_change(
     merging: &Merging,
     source: &OpenSource,
@@ -152,24 +211,17 @@ async fn lake_change(
     lake: &LakeTable,
 ) -> Result<LakeChange, SyncError> {
     let doing = || format!("planning the change to lake table {}", lake.name());
-    let description = layout::with_collations(lake, lake.describe().doing(doing)?);
     let table = &source.table.table;
     let columns = source.transforms.columns(&plan.columns_of(table));
-    layout::check_source_fits(&table.name, &columns, &description)?;
-    let delta = Delta {
-        contents: match plan.coverage {
-            Coverage::Incremental => Contents::Upserts,
-            Coverage::Full => Contents::Snapshot,
-        },
-        operation: None,
-        rows: table.row_estimate.unwrap_or(u64::MAX),
-        run_time: crate::run_time::now(),
-        columns,
+    let contents = match plan.coverage {
+        Coverage::Incremental => Contents::Upserts,
+        Coverage::Full => Contents::Snapshot,
     };
-    let merge_plan = merging
-        .strategy
-        .plan(&description, &delta, &merging.options)
-        .await?;
+    let Landing {
+        description,
+        delta,
+        plan: merge_plan,
+    } = landing(merging, table, columns, contents, lake).await?;
     let keys = || merge_plan.keys.iter().map(|key| key.source);
     layout::check_keys_fold(&table.name, &delta.columns, keys())?;
     let unique_keys = is_the_key(table, &delta, keys().collect());

@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use icehost_lake::LakeTable;
-use icehost_plan::{Action, Contents, Delta, MergePlan, Occasion};
-use icehost_sqlserver::{ConnectOptions, Connection, Permission, TableName, quote};
-use icehost_strategy::Context;
+use icehost_plan::{Action, Contents, MergePlan, Occasion};
+use icehost_sqlserver::{Connection, Permission, TableName, quote};
 
-use crate::detection::{OpenSource, identity};
+use crate::detection::{OpenSource, context, find, identity, landing};
 use crate::error::Doing;
 use crate::lake_to_target::Delivery;
-use crate::layout;
 use crate::source_to_lake::open_lake;
 use crate::target_table::{self, OpenTarget};
 use crate::{
@@ -101,13 +99,7 @@ async fn source_half(
     observer: &dyn Observer,
     found: &mut Found,
 ) -> Option<LakeTable> {
-    let doing = || format!("opening source table {}", job.source.table);
-    let opened = Connection::open(&job.source.endpoint, &ConnectOptions::default()).await;
-    let mut connection = found.or(Part::Source, opened.doing(doing))?;
-    let described = connection
-        .introspect(&job.source.table, &job.source.columns)
-        .await;
-    let table = found.or(Part::Source, described.doing(doing))?;
+    let (mut connection, table) = found.or(Part::Source, find(&job.source).await)?;
     let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
     let permitted = may(&mut connection, &table.name, &names, &[Permission::Select]).await;
     found.or(Part::Source, permitted);
@@ -142,17 +134,8 @@ async fn probes(
     source: &OpenSource,
     stored: Option<&StoredWatermark>,
 ) -> Result<(), SyncError> {
-    let detector = &detection.strategy;
-    if let Some(stored) = stored {
-        let strategy = &detector.strategy().description().name;
-        stored.record.check_belongs_to(strategy, &source.identity)?;
-    }
-    let context = Context {
-        table: &source.table.table,
-        options: &detection.options,
-        watermark: stored.map(StoredWatermark::watermark),
-    };
-    detector.probes(&context).await?;
+    let context = context(detection, &source.table.table, &source.identity, stored)?;
+    detection.strategy.probes(&context).await?;
     Ok(())
 }
 
@@ -163,25 +146,13 @@ async fn lake_plan(
     source: &OpenSource,
     lake: &LakeTable,
 ) -> Result<(), SyncError> {
-    let doing = || format!("planning the change to lake table {}", lake.name());
-    let description = layout::with_collations(lake, lake.describe().doing(doing)?);
-    let columns = source.landing().columns;
-    layout::check_source_fits(&source.table.name.to_string(), &columns, &description)?;
-    let delta = |contents| Delta {
-        columns: columns.clone(),
-        contents,
-        operation: None,
-        rows: 0,
-        run_time: crate::run_time::now(),
-    };
-    let plan = async |contents| {
-        let delta = delta(contents);
-        let (strategy, options) = (&merging.strategy, &merging.options);
-        strategy.plan(&description, &delta, options).await
+    let plan = |contents| {
+        let columns = source.landing().columns;
+        landing(merging, &source.table.table, columns, contents, lake)
     };
     match plan(Contents::Snapshot).await {
         Ok(_) => Ok(()),
-        Err(_) => Ok(plan(Contents::Upserts).await.map(drop)?),
+        Err(_) => plan(Contents::Upserts).await.map(drop),
     }
 }
 

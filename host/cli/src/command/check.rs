@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use icehost_config::{Config, Pipeline, Place, Problem, Use};
-use icehost_lake::Warehouse;
 use icehost_sqlserver::{ConnectOptions, Connection, Endpoint};
 use icehost_strategy::Kind;
-use icehost_sync::{Examination, Lake, Obstacle, Part, Silent, Source, Target};
+use icehost_sync::{Examination, Obstacle, Part, Silent, Source};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::args::{CheckArguments, Output};
 use crate::failure::Failure;
-use crate::job::{columns, detection, memory, merging, rules, transforms, watermark_store};
+use crate::job::{
+    detection, lake, memory, merging, rules, source, target, transforms, watermark_store,
+};
 use crate::registry::{Registry, registered, tell_moved};
 use crate::render::{line, problems};
 use crate::strategies::{Strategies, options, shipped_names};
@@ -190,70 +191,55 @@ impl Check {
                 (i, examination.run(&Silent).await)
             });
         }
+        let mut ended = Vec::new();
         while let Some(joined) = running.join_next().await {
             match joined {
-                Ok((i, obstacles)) => {
-                    if let Some(pipeline) = pipelines.get(i) {
-                        for obstacle in obstacles {
-                            self.obstacle(pipeline, obstacle);
-                        }
-                    }
-                }
+                Ok(examined) => ended.push(examined),
                 Err(error) => self.failed(None, task_failed(&error)),
+            }
+        }
+        // Told in the file's order, whichever ended first.
+        ended.sort_by_key(|(i, _)| *i);
+        for (i, obstacles) in ended {
+            if let Some(pipeline) = pipelines.get(i) {
+                for obstacle in obstacles {
+                    self.obstacle(pipeline, obstacle);
+                }
             }
         }
     }
 
     /// As much of a pipeline as can be made ready. What is wrong with the rest has been told.
     async fn examination(&mut self, pipeline: &Pipeline) -> Option<Examination> {
-        let reached = |connection: &icehost_config::Connection| {
-            let endpoint = connection.endpoint().ok();
-            endpoint.filter(|endpoint| !self.unreachable.contains(endpoint))
-        };
-        let endpoint = reached(&pipeline.source)?;
-        let target = pipeline.target.as_ref().and_then(|target| {
-            Some(Target {
-                endpoint: reached(&target.connection)?,
-                table: target.table.clone(),
-                create: target.create,
-            })
-        });
+        let reached = |endpoint: &Endpoint| !self.unreachable.contains(endpoint);
+        let source = source(pipeline).ok().filter(|of| reached(&of.endpoint))?;
+        let target = pipeline.target.as_ref().and_then(|to| target(to).ok());
+        let target = target.filter(|to| reached(&to.endpoint));
         let strategies = &mut self.strategies;
         let detection = detection(strategies, pipeline).await.ok();
         let rules = rules(pipeline).ok();
         let transforms = transforms(strategies, pipeline).await.ok();
         // What lands is not known without them.
         let lands = rules.is_some() && transforms.is_some();
-        let lake_merge = pipeline.lake_merge.as_ref().unwrap_or(&pipeline.merge);
-        let lake_merge = merging(strategies, lake_merge).await.ok().filter(|_| lands);
-        let merge = merging(strategies, &pipeline.merge)
-            .await
-            .ok()
-            .filter(|_| lands);
-        let warehouse = match Warehouse::open(&pipeline.warehouse) {
-            Ok(warehouse) => warehouse,
-            Err(error) => {
-                self.failed(pipeline.place.as_ref(), error);
+        let lake_merge = merging(strategies, pipeline.lands_by()).await;
+        let merge = merging(strategies, &pipeline.merge).await;
+        let lake = match lake(pipeline) {
+            Ok(lake) => lake,
+            Err(failure) => {
+                self.failed(pipeline.place.as_ref(), failure);
                 return None;
             }
         };
         Some(Examination {
             source: Source {
-                endpoint,
-                table: pipeline.table.clone(),
-                columns: columns(pipeline),
-                name: pipeline.source_name.clone(),
-                time_precision: pipeline.time_precision,
                 rules: rules.unwrap_or_default(),
                 transforms: transforms.unwrap_or_default(),
+                ..source
             },
-            lake: Lake {
-                warehouse,
-                table: pipeline.lake_table.clone(),
-            },
+            lake,
             detection,
-            lake_merge,
-            target: target.map(|target| (target, merge)),
+            lake_merge: lake_merge.ok().filter(|_| lands),
+            target: target.map(|target| (target, merge.ok().filter(|_| lands))),
             watermarks: watermark_store(pipeline.watermark_dir.as_deref()),
         })
     }
@@ -263,7 +249,7 @@ impl Check {
             Part::Source | Part::Target => None,
             Part::Detection => Some(&pipeline.strategy),
             Part::Transforms => pipeline.transforms.first(),
-            Part::Lake => Some(pipeline.lake_merge.as_ref().unwrap_or(&pipeline.merge)),
+            Part::Lake => Some(pipeline.lands_by()),
             Part::Merge => Some(&pipeline.merge),
         };
         let place = used.and_then(|used| used.place.as_ref());

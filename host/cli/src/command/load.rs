@@ -9,7 +9,7 @@ use crate::args::{LoadArguments, Output};
 use crate::command::sync::used;
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
-use crate::job::{merging, retry_policy};
+use crate::job::{lake, merging, retry_policy, target};
 use crate::registry::Registry;
 use crate::render::{Progress, print_preview, print_report};
 use crate::strategies::Strategies;
@@ -75,7 +75,7 @@ async fn of_pipeline(arguments: LoadArguments) -> Result<(LoadJob, Strategies), 
     let config = required(arguments.lake.config, "config")?;
     let name = arguments.lake.pipeline.unwrap_or_default();
     let (file, pipeline) = pipeline(&config, &name)?;
-    let Some(target) = &pipeline.target else {
+    let Some(to) = &pipeline.target else {
         return Err(Failure::new(
             format!("pipeline {} has no target to load", pipeline.name),
             format!("give it one in {}: target = \"…\"", config.display()),
@@ -86,15 +86,8 @@ async fn of_pipeline(arguments: LoadArguments) -> Result<(LoadJob, Strategies), 
     let mut strategies = Strategies::with_registry(cache, &registry);
     let job = LoadJob {
         merge: merging(&mut strategies, &pipeline.merge).await?,
-        lake: Lake {
-            warehouse: Warehouse::open(&pipeline.warehouse)?,
-            table: pipeline.lake_table.clone(),
-        },
-        target: Target {
-            endpoint: target.connection.endpoint()?,
-            table: target.table.clone(),
-            create: target.create,
-        },
+        lake: lake(&pipeline)?,
+        target: target(to)?,
         full: arguments.full,
         exclude: arguments.exclude_columns,
         settings: Settings {
