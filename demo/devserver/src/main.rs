@@ -33,6 +33,10 @@ struct Arguments {
     #[arg(long, value_name = "NAME")]
     reader: Option<String>,
 
+    /// The server's name, MACHINE or MACHINE\INSTANCE, as @@SERVERNAME gives it.
+    #[arg(long, value_name = "NAME")]
+    server_name: Option<String>,
+
     /// A database to create; give it again for more.
     #[arg(long, value_name = "NAME")]
     database: Vec<String>,
@@ -104,6 +108,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     if let Some(reader) = arguments.reader {
         builder = builder.reader(reader);
+    }
+    if let Some(name) = arguments.server_name {
+        builder = builder.name(name);
     }
     for name in arguments.database {
         builder = builder.database(name);

@@ -116,6 +116,7 @@ pub struct Builder {
     tls: Tls,
     own_authority: bool,
     databases: Vec<String>,
+    name: Option<String>,
     replay_bytes: Option<usize>,
 }
 
@@ -129,6 +130,7 @@ impl Default for Builder {
             tls: Tls::default(),
             own_authority: false,
             databases: Vec::new(),
+            name: None,
             replay_bytes: None,
         }
     }
@@ -146,6 +148,14 @@ impl Builder {
     #[must_use]
     pub fn reader(mut self, user: impl Into<String>) -> Self {
         self.reader = Some(user.into());
+        self
+    }
+
+    /// The server's name, `MACHINE` or `MACHINE\INSTANCE`, as `@@SERVERNAME` gives it; `icehost-devserver` unless
+    /// said otherwise.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
         self
     }
 
@@ -200,7 +210,7 @@ impl Builder {
         if self.password.is_empty() {
             return Err(StartError::EmptyPassword { user: self.user });
         }
-        let engine = Server::new();
+        let engine = self.name.as_deref().map_or_else(Server::new, Server::named);
         for name in &self.databases {
             engine
                 .create_database(name)

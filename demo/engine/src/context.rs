@@ -52,6 +52,8 @@ pub(crate) struct Context {
     pub(crate) caught: Option<CaughtError>,
     /// UTC, the same for the whole statement.
     pub(crate) now: (i32, u64),
+    /// The server's local time minus UTC, in minutes.
+    pub(crate) offset: i16,
     pub(crate) variables: RefCell<Vec<(Datum, SqlType)>>,
     pub(crate) random: Cell<u64>,
     pub(crate) cancel: Cancel,
@@ -66,7 +68,7 @@ impl Context {
         facts: SessionFacts,
         cancel: Cancel,
     ) -> Self {
-        let now = crate::server::now();
+        let (now, offset) = (server.clock().utc(), server.clock().offset());
         Self {
             server,
             database,
@@ -74,6 +76,7 @@ impl Context {
             facts,
             caught: None,
             now,
+            offset,
             variables: RefCell::new(Vec::new()),
             random: Cell::new(now.1 ^ 0x5DEE_CE66_D123_4567),
             cancel,

@@ -4,9 +4,11 @@ mod access;
 mod alter;
 mod batch;
 mod control;
+mod database;
 mod ddl;
 mod definition;
 mod index;
+mod own_procedure;
 mod parameter;
 mod permission;
 mod procedure;
@@ -93,7 +95,7 @@ impl Session {
                 ),
             ));
         };
-        let id = server.register_session()?;
+        let id = server.register_session(home.id)?;
         Ok(Self {
             server: server.clone(),
             id,
@@ -220,7 +222,7 @@ impl Session {
     pub fn reset(&mut self) {
         self.abandon();
         self.settings = Settings::default();
-        self.database = self.home.clone();
+        self.enter_database(self.home.clone());
         self.last = LastStatement::default();
     }
 
@@ -262,7 +264,7 @@ impl Session {
         self.settings = mark.settings;
         if self.database.id != mark.database.id {
             let (old, new) = (self.database.name.clone(), mark.database.name.clone());
-            self.database = mark.database;
+            self.enter_database(mark.database);
             let _ = sink.env_change(EnvChange::Database { old, new });
         }
     }

@@ -21,13 +21,14 @@
 //!   order of punctuation and accents. Only Latin1_General collations and code page 1252 exist.
 //! - Rows come back in the order of their insertion where no ORDER BY says otherwise.
 //! - Computed columns are computed when their row is written, PERSISTED or not.
-//! - The clock's time zone is UTC.
+//! - The clock's time zone is an offset without rules, UTC unless set (`clock`).
 #![allow(missing_docs)] // field names are SQL Server's own terms; each type says what it is
 
 mod ast;
 mod bind;
 pub mod bulk;
 mod catalog;
+mod clock;
 mod collation;
 mod compare;
 mod context;
@@ -55,6 +56,7 @@ mod type_rules;
 pub mod types;
 
 pub use bulk::BulkTarget;
+pub use clock::Clock;
 pub use interpreter::Session;
 pub use result_identity::ResultIdentity;
 pub use server::Server;

@@ -1,62 +1,62 @@
 //! The server: its databases and what all sessions share.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::datetime::{EPOCH_1900, TICKS_PER_DAY};
+use crate::clock::Clock;
 use crate::error::SqlResult;
 use crate::locks::Locks;
 use crate::session::SqlError;
-use crate::storage::Database;
+use crate::storage::{Database, SnapshotState};
 
-/// Days from 1900-01-01 to 1970-01-01.
-const UNIX_DAY: i32 = 25_567;
+/// The server's name where none is given.
+const DEFAULT_SERVER_NAME: &str = "icehost-devserver";
 
 /// One server instance: any number of databases, any number of sessions.
 #[derive(Debug)]
 pub struct Server {
+    name: String,
+    clock: Clock,
     databases: RwLock<Vec<Arc<Database>>>,
     pub(crate) locks: Locks,
     /// Held while a transaction publishes its tables, so that a snapshot sees all of them or none.
     pub(crate) commits: Mutex<()>,
     next_object: AtomicI32,
     next_transaction: AtomicU64,
-    sessions: Mutex<BTreeSet<u16>>,
-}
-
-/// The time as `datetime2` holds it: days since 0001-01-01 and 100 ns ticks, in UTC. The server's time
-/// zone is UTC.
-pub(crate) fn now() -> (i32, u64) {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let ticks = (elapsed.as_nanos() / 100) as u64;
-    (
-        EPOCH_1900 + UNIX_DAY + (ticks / TICKS_PER_DAY) as i32,
-        ticks % TICKS_PER_DAY,
-    )
+    /// Each session's current database.
+    sessions: Mutex<BTreeMap<u16, i32>>,
 }
 
 impl Server {
     /// A server with the databases `master` and `tempdb`.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        let created = now();
+        Self::named(DEFAULT_SERVER_NAME)
+    }
+
+    /// As [`Self::new`], with a name: `MACHINE` or `MACHINE\INSTANCE`.
+    #[must_use]
+    pub fn named(name: &str) -> Arc<Self> {
+        let clock = Clock::default();
+        let created = clock.local();
         let databases = vec![
             Arc::new(Database::new(1, "master", created)),
             Arc::new(Database::new(2, "tempdb", created)),
         ];
+        // "Snapshot isolation is ON for master and msdb" (T-SQL reference, ALTER DATABASE SET options).
+        databases[0].options.lock().snapshot = SnapshotState::On;
         Arc::new(Self {
+            name: name.to_owned(),
+            clock,
             databases: RwLock::new(databases),
             locks: Locks::default(),
             commits: Mutex::new(()),
             next_object: AtomicI32::new(885_578_193),
             next_transaction: AtomicU64::new(0x0000_0034_0000_0001),
-            sessions: Mutex::new(BTreeSet::new()),
+            sessions: Mutex::new(BTreeMap::new()),
         })
     }
 
@@ -78,15 +78,32 @@ impl Server {
                 format!("Database '{name}' already exists. Choose a different database name."),
             ));
         }
-        let id = databases
-            .iter()
-            .map(|database| database.id)
-            .max()
-            .unwrap_or(0)
-            .max(4)
-            + 1;
-        databases.push(Arc::new(Database::new(id, name, now())));
+        // The lowest that is free: a dropped database's number is given again.
+        let id = (5..)
+            .find(|id| databases.iter().all(|database| database.id != *id))
+            .unwrap_or(i32::MAX);
+        databases.push(Arc::new(Database::new(id, name, self.clock.local())));
         Ok(())
+    }
+
+    /// The server's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// `@@SERVERNAME`: the machine, and behind a backslash the instance unless it is the default one.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The machine's and the instance's names.
+    pub(crate) fn machine_and_instance(&self) -> (&str, Option<&str>) {
+        match self.name.split_once('\\') {
+            Some((machine, instance)) => (machine, Some(instance)),
+            None => (&self.name, None),
+        }
     }
 
     /// The names of all databases.
@@ -119,6 +136,8 @@ impl Server {
             .retain(|database| database.name.to_lowercase() != folded);
     }
 
+    /// A number that no other object of this server has or had: of a table, within the engine, or of a
+    /// constraint or trigger, as the catalog shows it.
     pub(crate) fn next_object_id(&self) -> i32 {
         self.next_object.fetch_add(16, Ordering::Relaxed)
     }
@@ -128,10 +147,10 @@ impl Server {
     }
 
     /// A session number that is free, from 51 on.
-    pub(crate) fn register_session(&self) -> SqlResult<u16> {
+    pub(crate) fn register_session(&self, database: i32) -> SqlResult<u16> {
         let mut sessions = self.sessions.lock();
         let id = (51..u16::MAX)
-            .find(|id| !sessions.contains(id))
+            .find(|id| !sessions.contains_key(id))
             .ok_or_else(|| {
                 SqlError::new(
                     17809,
@@ -140,7 +159,7 @@ impl Server {
                     "Could not connect because the maximum number of connections has been reached.",
                 )
             })?;
-        sessions.insert(id);
+        sessions.insert(id, database);
         Ok(id)
     }
 
@@ -149,7 +168,18 @@ impl Server {
         self.sessions.lock().remove(&id);
     }
 
+    pub(crate) fn note_database(&self, session: u16, database: i32) {
+        self.sessions.lock().insert(session, database);
+    }
+
+    /// The sessions whose current database that is.
+    pub(crate) fn sessions_in(&self, database: i32) -> Vec<u16> {
+        let sessions = self.sessions.lock();
+        let within = sessions.iter().filter(|(_, current)| **current == database);
+        within.map(|(id, _)| *id).collect()
+    }
+
     pub(crate) fn session_ids(&self) -> Vec<u16> {
-        self.sessions.lock().iter().copied().collect()
+        self.sessions.lock().keys().copied().collect()
     }
 }

@@ -11,7 +11,7 @@ mod rows;
 mod table;
 mod version;
 
-pub(crate) use database::Database;
+pub(crate) use database::{Database, Recovery, SnapshotState, Writing};
 pub(crate) use definition::{
     Check, Column, Computed, Default, IndexDefinition, IndexKind, TableDefinition, Trigger,
 };

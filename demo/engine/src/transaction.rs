@@ -33,6 +33,7 @@ struct Savepoint {
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
     versions: HashMap<i32, Arc<TableVersion>>,
+    /// The databases that allowed it.
     databases: Vec<i32>,
 }
 
@@ -42,12 +43,19 @@ impl Snapshot {
         self.versions.get(&table).cloned()
     }
 
+    /// Whether the database allowed SNAPSHOT isolation when the snapshot was taken.
+    pub(crate) fn allowed_by(&self, database: i32) -> bool {
+        self.databases.contains(&database)
+    }
+
     /// All of the server's databases at one moment.
     pub(crate) fn take(server: &Server, session: u16) -> Self {
         let _publishing = server.commits.lock();
         let mut snapshot = Self::default();
         for database in server.databases() {
-            snapshot.databases.push(database.id);
+            if database.options.lock().allows_snapshots() {
+                snapshot.databases.push(database.id);
+            }
             for table in database.tables(session) {
                 snapshot.versions.insert(table.id, table.committed());
             }
@@ -72,7 +80,8 @@ pub(crate) struct Transaction {
     pub(crate) written: HashMap<i32, Written>,
     undo: Vec<Undo>,
     savepoints: Vec<Savepoint>,
-    row_version_databases: Vec<Arc<Database>>,
+    /// The databases that know of this transaction, and whether as a reader of a snapshot.
+    databases: Vec<(Arc<Database>, bool)>,
 }
 
 impl Transaction {
@@ -88,7 +97,7 @@ impl Transaction {
             written: HashMap::new(),
             undo: Vec::new(),
             savepoints: Vec::new(),
-            row_version_databases: Vec::new(),
+            databases: Vec::new(),
         }
     }
 
@@ -98,14 +107,25 @@ impl Transaction {
 
     /// A value for a rowversion column.
     pub(crate) fn row_version(&mut self, database: &Arc<Database>) -> u64 {
-        if !self
-            .row_version_databases
-            .iter()
-            .any(|known| known.id == database.id)
-        {
-            self.row_version_databases.push(database.clone());
-        }
+        self.begin_use(database, false);
         database.next_row_version(self.id)
+    }
+
+    /// Notes, once, that the transaction writes to a database or reads a snapshot of it.
+    pub(crate) fn begin_use(&mut self, database: &Arc<Database>, in_snapshot: bool) {
+        let known =
+            |(known, how): &(Arc<Database>, bool)| known.id == database.id && *how == in_snapshot;
+        if !self.databases.iter().any(known) {
+            self.databases.push((database.clone(), in_snapshot));
+            database.begin_use(self.id, in_snapshot);
+        }
+    }
+
+    fn end_uses(&self) {
+        for (database, _) in &self.databases {
+            database.end_row_versions(self.id);
+            database.end_use(self.id);
+        }
     }
 
     /// Keeps a statement's result.
@@ -159,10 +179,10 @@ impl Transaction {
     }
 
     /// Publishes everything. The caller releases the locks.
-    pub(crate) fn commit(self, server: &Server) {
+    pub(crate) fn commit(mut self, server: &Server) {
         {
             let _publishing = server.commits.lock();
-            for written in self.written.into_values() {
+            for written in std::mem::take(&mut self.written).into_values() {
                 written.table.publish(written.version);
             }
             for undo in &self.undo {
@@ -171,17 +191,13 @@ impl Transaction {
                 }
             }
         }
-        for database in &self.row_version_databases {
-            database.end_row_versions(self.id);
-        }
+        self.end_uses();
     }
 
     /// Forgets everything, and returns what the catalog must take back.
     pub(crate) fn rollback(mut self) -> Vec<Undo> {
         let taken_back = self.restore((HashMap::new(), 0));
-        for database in &self.row_version_databases {
-            database.end_row_versions(self.id);
-        }
+        self.end_uses();
         taken_back
     }
 }

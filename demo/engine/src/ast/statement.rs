@@ -31,6 +31,7 @@ pub(crate) enum StatementKind {
     AlterDatabase {
         name: Option<Name>,
         option: DatabaseOption,
+        termination: Termination,
     },
     Use(Name),
     CreateSchema(Name),
@@ -110,11 +111,25 @@ pub(crate) enum StatementKind {
     Nothing,
 }
 
+/// What ALTER DATABASE does while others are at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Termination {
+    Wait,
+    NoWait,
+    /// `ROLLBACK IMMEDIATE`.
+    Rollback,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum DatabaseOption {
     AllowSnapshot(bool),
     ReadCommittedSnapshot(bool),
-    /// Settings that change nothing that the engine models (recovery model, auto close).
+    ReadOnly(bool),
+    /// `FULL`, `BULK_LOGGED` or `SIMPLE`.
+    Recovery(String),
+    /// `NEW_BROKER`: another `service_broker_guid`.
+    NewBroker,
+    /// Settings that change nothing that the engine models (auto close, page verify).
     Accepted,
 }
 

@@ -38,7 +38,7 @@ impl Binder<'_> {
                 let version = self.session.visible_version(&table);
                 CatalogTable {
                     definition: version.definition.clone(),
-                    rows: version.rows.len() as i64,
+                    rows: table.latest().rows.len() as i64,
                     table,
                 }
             })

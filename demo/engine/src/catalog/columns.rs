@@ -47,7 +47,7 @@ fn row(entry: &CatalogTable, column: &Column) -> Vec<Datum> {
     let (length, precision, scale) = type_ids::sizes(&column.sql_type);
     let padded = column.sql_type.is_text() || column.sql_type.is_binary();
     vec![
-        int(entry.table.id),
+        int(entry.table.object_id),
         text(&column.name),
         int(column.id),
         tiny(system),

@@ -31,7 +31,7 @@ fn row(entry: &CatalogTable, name: &str, id: i32, code: &str, words: &str) -> Ve
         int(id),
         Datum::Null,
         int(entry.table.schema_id),
-        int(entry.table.id),
+        int(entry.table.object_id),
         kind(code),
         text(words),
         created.clone(),

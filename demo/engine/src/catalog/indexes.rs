@@ -36,7 +36,7 @@ fn indexes(catalog: &Catalog<'_>) -> View {
                         primary: bool,
                         constraint: bool| {
             view.push(vec![
-                int(entry.table.id),
+                int(entry.table.object_id),
                 name,
                 int(id),
                 tiny(number),
@@ -103,7 +103,7 @@ fn index_columns(catalog: &Catalog<'_>) -> View {
             for (place, (ordinal, descending, included)) in keys.chain(included).enumerate() {
                 let column_id = entry.definition.columns[ordinal].id;
                 view.push(vec![
-                    int(entry.table.id),
+                    int(entry.table.object_id),
                     int(index.id),
                     int(place as i32 + 1),
                     int(column_id),
@@ -151,10 +151,10 @@ fn partitions(catalog: &Catalog<'_>) -> View {
     ]);
     for entry in &catalog.tables {
         for index in storage_ids(entry) {
-            let id = partition_id(entry.table.id, index);
+            let id = partition_id(entry.table.object_id, index);
             view.push(vec![
                 id.clone(),
-                int(entry.table.id),
+                int(entry.table.object_id),
                 int(index),
                 int(1),
                 id,
@@ -179,8 +179,8 @@ fn partition_stats(catalog: &Catalog<'_>) -> View {
     for entry in &catalog.tables {
         for index in storage_ids(entry) {
             view.push(vec![
-                partition_id(entry.table.id, index),
-                int(entry.table.id),
+                partition_id(entry.table.object_id, index),
+                int(entry.table.object_id),
                 int(index),
                 int(1),
                 Datum::BigInt(entry.rows),

@@ -21,7 +21,7 @@ pub(crate) struct ObjectRef {
 impl ObjectRef {
     fn of(table: &Arc<Table>) -> Self {
         Self {
-            id: table.id,
+            id: table.object_id,
             name: table.name.clone(),
             schema: table.schema.clone(),
             kind: "U",
@@ -62,7 +62,7 @@ impl ObjectRef {
 
     /// Looks up an id in the current database, or in the one with the id given.
     pub(crate) fn by_id(context: &Context, id: i32, database: Option<i64>) -> Option<Self> {
-        if let Some(table) = context.temporary.iter().find(|table| table.id == id) {
+        if let Some(table) = context.temporary.iter().find(|table| table.object_id == id) {
             return Some(Self::of(table));
         }
         let database = match database {
@@ -74,7 +74,7 @@ impl ObjectRef {
             None => context.database.clone(),
         };
         let tables = database.tables(context.facts.id);
-        if let Some(table) = tables.iter().find(|table| table.id == id) {
+        if let Some(table) = tables.iter().find(|table| table.object_id == id) {
             return Some(Self::of(table));
         }
         tables.iter().flat_map(parts).find(|part| part.id == id)

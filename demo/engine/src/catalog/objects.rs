@@ -28,7 +28,8 @@ fn object(
     code: &str,
     words: &str,
 ) -> Vec<Datum> {
-    let created = moment(entry.table.created);
+    let created = entry.table.created;
+    let modified = entry.definition.modified.unwrap_or(created);
     vec![
         text(name),
         int(id),
@@ -37,8 +38,8 @@ fn object(
         int(parent),
         kind(code),
         text(words),
-        created.clone(),
-        created,
+        moment(created),
+        moment(if parent == 0 { modified } else { created }),
         bit(false),
         bit(false),
         bit(false),
@@ -48,7 +49,7 @@ fn object(
 fn objects(catalog: &Catalog<'_>) -> View {
     let mut view = View::new(&OBJECT_COLUMNS);
     for entry in &catalog.tables {
-        let id = entry.table.id;
+        let id = entry.table.object_id;
         view.push(object(entry, &entry.table.name, id, 0, "U", "USER_TABLE"));
         for index in &entry.definition.indexes {
             match index.kind {
@@ -149,7 +150,7 @@ fn tables(catalog: &Catalog<'_>) -> View {
         let mut row = object(
             entry,
             &entry.table.name,
-            entry.table.id,
+            entry.table.object_id,
             0,
             "U",
             "USER_TABLE",
@@ -221,7 +222,7 @@ fn triggers(catalog: &Catalog<'_>) -> View {
                 int(trigger.object_id),
                 tiny(1),
                 text("OBJECT_OR_COLUMN"),
-                int(entry.table.id),
+                int(entry.table.object_id),
                 kind("TR"),
                 text("SQL_TRIGGER"),
                 created.clone(),

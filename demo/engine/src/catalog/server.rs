@@ -2,7 +2,16 @@
 
 use super::Catalog;
 use super::view::{NAME, TEXT, View, WORDS, bit, int, moment, small, text, tiny};
+use crate::storage::{Recovery, Writing};
 use crate::types::{Datum, SqlType};
+
+fn recovery(model: Recovery) -> (u8, &'static str) {
+    match model {
+        Recovery::Full => (1, "FULL"),
+        Recovery::BulkLogged => (2, "BULK_LOGGED"),
+        Recovery::Simple => (3, "SIMPLE"),
+    }
+}
 
 fn databases(catalog: &Catalog<'_>) -> View {
     let mut view = View::new(&[
@@ -23,6 +32,8 @@ fn databases(catalog: &Catalog<'_>) -> View {
         ("snapshot_isolation_state", SqlType::TinyInt),
         ("snapshot_isolation_state_desc", WORDS),
         ("is_read_committed_snapshot_on", SqlType::Bit),
+        ("is_broker_enabled", SqlType::Bit),
+        ("service_broker_guid", SqlType::UniqueIdentifier),
         ("recovery_model", SqlType::TinyInt),
         ("recovery_model_desc", WORDS),
         ("is_cdc_enabled", SqlType::Bit),
@@ -41,21 +52,54 @@ fn databases(catalog: &Catalog<'_>) -> View {
             text(crate::collation::DEFAULT_NAME),
             tiny(0),
             text("MULTI_USER"),
-            bit(false),
+            bit(options.writing == Writing::ReadOnly),
             bit(false),
             bit(false),
             tiny(0),
             text("ONLINE"),
             bit(false),
-            tiny(u8::from(options.allow_snapshot)),
-            text(if options.allow_snapshot { "ON" } else { "OFF" }),
+            tiny(options.snapshot.number()),
+            text(options.snapshot.description()),
             bit(options.read_committed_snapshot),
-            tiny(3),
-            text("SIMPLE"),
+            bit(false),
+            Datum::Guid(database.identity().service_broker),
+            tiny(recovery(options.recovery).0),
+            text(recovery(options.recovery).1),
             bit(false),
             bit(false),
             tiny(0),
             text("NONE"),
+        ]);
+    }
+    view
+}
+
+/// No backups: the log positions are not known.
+fn recovery_status(catalog: &Catalog<'_>) -> View {
+    let lsn = SqlType::Decimal {
+        precision: 25,
+        scale: 0,
+        numeric: true,
+    };
+    let mut view = View::new(&[
+        ("database_id", SqlType::Int),
+        ("database_guid", SqlType::UniqueIdentifier),
+        ("family_guid", SqlType::UniqueIdentifier),
+        ("last_log_backup_lsn", lsn.clone()),
+        ("recovery_fork_guid", SqlType::UniqueIdentifier),
+        ("first_recovery_fork_guid", SqlType::UniqueIdentifier),
+        ("fork_point_lsn", lsn),
+    ]);
+    for database in catalog.context.server.databases() {
+        let identity = database.identity();
+        view.push(vec![
+            int(database.id),
+            Datum::Guid(identity.database),
+            Datum::Guid(identity.family),
+            Datum::Null,
+            Datum::Guid(identity.recovery_fork),
+            Datum::Null,
+            Datum::Null,
         ]);
     }
     view
@@ -192,6 +236,7 @@ fn requests(catalog: &Catalog<'_>) -> View {
 pub(super) fn view(catalog: &Catalog<'_>, name: &str) -> Option<View> {
     Some(match name {
         "databases" => databases(catalog),
+        "database_recovery_status" => recovery_status(catalog),
         "dm_exec_sessions" => sessions(catalog),
         "dm_exec_connections" => connections(catalog),
         "dm_exec_requests" => requests(catalog),
@@ -214,10 +259,10 @@ pub(super) fn view(catalog: &Catalog<'_>, name: &str) -> Option<View> {
             ]);
             view.push(vec![
                 int(0),
-                text("icehost-devserver"),
+                text(catalog.context.server.name()),
                 text("icehost development server"),
                 bit(false),
-                text("icehost-devserver"),
+                text(catalog.context.server.name()),
             ]);
             view
         }

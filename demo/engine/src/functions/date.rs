@@ -342,11 +342,12 @@ fn isdate(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
     Ok(Datum::Int(i32::from(valid)))
 }
 
-/// The statement's time as a value of the type; the server's clock runs in UTC.
-fn now(context: &Context, sql_type: &SqlType) -> SqlResult<Typed> {
-    let (days, ticks) = context.now;
+/// The statement's time as a value of the type: the server's local time, or UTC.
+fn now(context: &Context, sql_type: &SqlType, utc: bool) -> SqlResult<Typed> {
+    let offset = if utc { 0 } else { context.offset };
+    let (days, ticks) = crate::clock::to_local(context.now, offset);
     let moment = Moment {
-        offset: Some(0),
+        offset: Some(offset),
         ..Moment::local(days, ticks)
     };
     Ok(Typed {
@@ -359,9 +360,17 @@ pub(super) fn bind(binder: &mut Binder<'_>, of: &mut Call<'_>) -> SqlResult<Opti
     let nullable = of.nullable();
     let int = |count: usize| vec![SqlType::Int; count];
     Ok(Some(match of.name {
-        "getdate" | "getutcdate" | "current_timestamp" => now(binder.context, &SqlType::DateTime)?,
-        "sysdatetime" | "sysutcdatetime" => now(binder.context, &DATETIME2)?,
-        "sysdatetimeoffset" => now(binder.context, &SqlType::DateTimeOffset { scale: 7 })?,
+        "getdate" | "getutcdate" | "current_timestamp" => {
+            let utc = of.name == "getutcdate";
+            now(binder.context, &SqlType::DateTime, utc)?
+        }
+        "sysdatetime" | "sysutcdatetime" => {
+            now(binder.context, &DATETIME2, of.name == "sysutcdatetime")?
+        }
+        "sysdatetimeoffset" => {
+            let sql_type = SqlType::DateTimeOffset { scale: 7 };
+            now(binder.context, &sql_type, false)?
+        }
         "year" | "month" | "day" => {
             of.takes(1, 1)?;
             let evaluator: Evaluator = match of.name {

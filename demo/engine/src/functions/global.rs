@@ -10,9 +10,6 @@ use crate::types::{Datum, SqlType};
 /// the dialect that it understands.
 pub(crate) const PRODUCT_VERSION: &str = "16.0.1000.6";
 
-/// The server's name.
-pub(crate) const SERVER_NAME: &str = "icehost-devserver";
-
 fn version() -> String {
     format!(
         "icehost development SQL Server {PRODUCT_VERSION} - not Microsoft SQL Server; an in-memory T-SQL subset for tests and demonstrations"
@@ -55,8 +52,14 @@ pub(crate) fn global(context: &Context, name: &str) -> SqlResult<Typed> {
         "TRANCOUNT" => int(i64::from(facts.transaction_count)),
         "NESTLEVEL" => int(i64::from(facts.nest_level)),
         "IDENTITY" => numeric(facts.identity),
-        "SERVERNAME" => text(SERVER_NAME),
-        "SERVICENAME" => text("MSSQLSERVER"),
+        "SERVERNAME" => text(context.server.name()),
+        "SERVICENAME" => text(
+            context
+                .server
+                .machine_and_instance()
+                .1
+                .unwrap_or("MSSQLSERVER"),
+        ),
         "LANGUAGE" => text("us_english"),
         "LANGID" => Typed::constant(Datum::SmallInt(0), SqlType::SmallInt),
         "MAX_PRECISION" => Typed::constant(Datum::TinyInt(38), SqlType::TinyInt),

@@ -364,10 +364,10 @@ fn newid(_: &Context, _: &[Datum]) -> SqlResult<Datum> {
 }
 
 /// Grows in SQL Server's order of uniqueidentifiers: the last six bytes count first.
-fn newsequentialid(_: &Context, _: &[Datum]) -> SqlResult<Datum> {
+fn newsequentialid(context: &Context, _: &[Datum]) -> SqlResult<Datum> {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let (days, ticks) = crate::server::now();
+    let (days, ticks) = context.server.clock().utc();
     let start = (days as u64)
         .wrapping_mul(crate::datetime::TICKS_PER_DAY)
         .wrapping_add(ticks);

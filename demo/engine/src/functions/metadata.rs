@@ -8,7 +8,7 @@ use crate::catalog::{ObjectRef, type_ids};
 use crate::context::Context;
 use crate::error::SqlResult;
 use crate::plan::Evaluator;
-use crate::storage::{Database, Table};
+use crate::storage::{Database, Recovery, Table, Writing};
 use crate::types::{Datum, SqlType};
 
 fn database_of(context: &Context, value: Option<&Datum>) -> Option<Arc<Database>> {
@@ -258,9 +258,16 @@ fn databasepropertyex(context: &Context, arguments: &[Datum]) -> SqlResult<Datum
     Ok(match property.to_ascii_lowercase().as_str() {
         "collation" => national(crate::collation::DEFAULT_NAME),
         "status" => national("ONLINE"),
-        "updateability" => national("READ_WRITE"),
+        "updateability" => national(match options.writing {
+            Writing::Allowed => "READ_WRITE",
+            Writing::ReadOnly | Writing::Secondary => "READ_ONLY",
+        }),
         "useraccess" => national("MULTI_USER"),
-        "recovery" => national("SIMPLE"),
+        "recovery" => national(match options.recovery {
+            Recovery::Full => "FULL",
+            Recovery::BulkLogged => "BULK_LOGGED",
+            Recovery::Simple => "SIMPLE",
+        }),
         "version" => Datum::Int(957),
         "edition" => national("icehost development server"),
         "lcid" => Datum::Int(1033),

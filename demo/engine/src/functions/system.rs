@@ -1,14 +1,15 @@
 //! Functions about the session, the server, the transaction and the error being handled.
 
-use super::global::{PRODUCT_VERSION, SERVER_NAME};
+use super::global::PRODUCT_VERSION;
 use super::{Call, NAME, call, national, text};
 use crate::bind::{Binder, Typed};
 use crate::context::Context;
-use crate::error::SqlResult;
+use crate::error::{SqlResult, unsupported_function};
 use crate::plan::Expr;
+use crate::storage::Writing;
 use crate::types::{Datum, SqlType};
 
-fn serverproperty(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
+fn serverproperty(context: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
     let Some(name) = text(&arguments[0]) else {
         return Ok(Datum::Null);
     };
@@ -21,7 +22,15 @@ fn serverproperty(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
         "edition" => national("icehost development server"),
         "engineedition" => Datum::Int(3),
         "editionid" => Datum::BigInt(-2_117_995_310),
-        "servername" | "machinename" | "computernamephysicalnetbios" => national(SERVER_NAME),
+        "servername" => national(context.server.name()),
+        "machinename" | "computernamephysicalnetbios" => {
+            national(context.server.machine_and_instance().0)
+        }
+        "instancename" => context
+            .server
+            .machine_and_instance()
+            .1
+            .map_or(Datum::Null, national),
         "collation" => national(crate::collation::DEFAULT_NAME),
         "collationid" => Datum::Int(872_468_488),
         "lcid" => Datum::Int(1033),
@@ -75,6 +84,11 @@ fn connectionproperty(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
 }
 
 fn min_active_rowversion(context: &Context, _: &[Datum]) -> SqlResult<Datum> {
+    if context.database.options.lock().writing == Writing::Secondary {
+        return Err(unsupported_function(
+            "MIN_ACTIVE_ROWVERSION() in a readable secondary, where SQL Server does not support it",
+        ));
+    }
     Ok(Datum::Binary(
         context
             .database

@@ -7,7 +7,7 @@ use crate::ast::ObjectName;
 use crate::error::{SqlResult, invalid_object, unsupported_clause};
 use crate::locks::{Mode, Resource, Waiter};
 use crate::session::{Cancel, IsolationLevel, SqlError};
-use crate::storage::{Database, Table, TableKind, TableVersion};
+use crate::storage::{Database, SnapshotState, Table, TableKind, TableVersion, Writing};
 use crate::transaction::Snapshot;
 
 /// A table opened for modification.
@@ -90,6 +90,14 @@ impl Session {
             let version = self.visible_version(&table);
             return Ok((table, version));
         }
+        // "All queries that run against the secondary databases are automatically mapped to snapshot isolation
+        // transaction level. Locking hints are ignored as well."
+        let secondary = self
+            .database_with_id(table.database_id)
+            .is_some_and(|database| database.options.lock().writing == Writing::Secondary);
+        if secondary {
+            return self.open_in_snapshot(table);
+        }
         let has = |hint: &str| hints.iter().any(|known| known == hint);
         let resource = Resource::Table(table.id);
         let isolation = self
@@ -162,25 +170,29 @@ impl Session {
     }
 
     fn snapshot_version(&mut self, table: &Arc<Table>) -> SqlResult<Arc<TableVersion>> {
-        let database = self.database_with_id(table.database_id);
-        if !database
+        let Some(database) = self.database_with_id(table.database_id) else {
+            return Ok(table.committed());
+        };
+        let options = *database.options.lock();
+        let taken = self
+            .transaction
             .as_ref()
-            .is_some_and(|database| database.options.lock().allow_snapshot)
-        {
-            return Err(SqlError::new(
-                3952,
-                16,
-                1,
-                format!(
-                    "Snapshot isolation transaction failed accessing database '{}' because snapshot isolation is not allowed in this database. Use ALTER DATABASE to allow snapshot isolation.",
-                    database.map_or_else(String::new, |database| database.name.clone())
-                ),
-            ));
+            .and_then(|transaction| transaction.snapshot.as_ref());
+        match taken {
+            Some(snapshot) if snapshot.allowed_by(database.id) => {}
+            // Allowed since, but not when the transaction began.
+            Some(_) if options.allows_snapshots() => return Err(snapshot_refused(3957, &database)),
+            None if options.allows_snapshots() => {}
+            _ if options.snapshot == SnapshotState::ToOn => {
+                return Err(snapshot_refused(3956, &database));
+            }
+            _ => return Err(snapshot_refused(3952, &database)),
         }
         let (server, id) = (self.server.clone(), self.id);
         let Some(transaction) = self.transaction.as_mut() else {
             return Ok(table.committed());
         };
+        transaction.begin_use(&database, true);
         if let Some(written) = transaction.written.get(&table.id) {
             return Ok(written.version.clone());
         }
@@ -219,6 +231,11 @@ impl Session {
                 database,
                 version,
             });
+        }
+        let database = self.database_of(name)?;
+        self.refuse_if_read_only(&database)?;
+        if let Some(transaction) = &mut self.transaction {
+            transaction.begin_use(&database, false);
         }
         let snapshot = self
             .transaction
@@ -277,4 +294,22 @@ impl Session {
             (Some(transaction), _) => transaction.write(table, version),
         }
     }
+}
+
+/// 3952, 3956 and 3957: SNAPSHOT isolation where the database does not allow it, does not yet, or did not when
+/// the transaction began.
+fn snapshot_refused(number: u32, database: &Database) -> SqlError {
+    let name = &database.name;
+    let message = match number {
+        3952 => format!(
+            "Snapshot isolation transaction failed accessing database '{name}' because snapshot isolation is not allowed in this database. Use ALTER DATABASE to allow snapshot isolation."
+        ),
+        3956 => format!(
+            "Snapshot isolation transaction failed to start in database '{name}' because the ALTER DATABASE command which enables snapshot isolation for this database has not finished yet. The database is in transition to pending ON state. You must wait until the ALTER DATABASE Command completes successfully."
+        ),
+        _ => format!(
+            "Snapshot isolation transaction failed in database '{name}' because the database did not allow snapshot isolation when the current transaction started. It may help to retry the transaction."
+        ),
+    };
+    SqlError::new(number, 16, 1, message)
 }

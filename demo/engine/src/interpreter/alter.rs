@@ -13,9 +13,19 @@ use crate::types::Datum;
 use std::sync::Arc;
 
 impl Batch<'_> {
+    /// A definition that is about to change, dated: "modify_date: date the object was last modified by using an
+    /// ALTER statement. If the object is a table or a view, modify_date also changes when an index on the table
+    /// or view is created or altered" (T-SQL reference, sys.objects).
+    pub(super) fn modified(&self, definition: &TableDefinition) -> TableDefinition {
+        TableDefinition {
+            modified: Some(self.session.server.clock().local()),
+            ..definition.clone()
+        }
+    }
+
     pub(super) fn alter_table(&mut self, name: &ObjectName, change: &AlterTable) -> SqlResult<()> {
         let target = self.open_for_change(name)?;
-        let old = target.version.definition.clone();
+        let old = Arc::new(self.modified(&target.version.definition));
         match change {
             AlterTable::AddColumns { definition: added } => {
                 let definition = self.extend_definition(
@@ -26,7 +36,7 @@ impl Batch<'_> {
                 self.add_columns(&target, definition, old.columns.len())
             }
             AlterTable::DropColumns { names, if_exists } => {
-                self.drop_columns(&target, names, *if_exists)
+                self.drop_columns(&target, TableDefinition::clone(&old), names, *if_exists)
             }
             AlterTable::DropConstraints { names, if_exists } => {
                 let mut definition = TableDefinition::clone(&old);
@@ -204,10 +214,10 @@ impl Batch<'_> {
     fn drop_columns(
         &mut self,
         target: &super::OpenTable,
+        mut definition: TableDefinition,
         names: &[Name],
         if_exists: bool,
     ) -> SqlResult<()> {
-        let mut definition = TableDefinition::clone(&target.version.definition);
         let mut rows = target.version.rows.clone();
         for name in names {
             let Some(ordinal) = definition.ordinal(&name.0) else {

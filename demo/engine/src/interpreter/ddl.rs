@@ -1,12 +1,12 @@
-//! CREATE and DROP of databases, schemas and tables; USE; TRUNCATE.
+//! CREATE and DROP of schemas and tables; TRUNCATE.
 
 use std::sync::Arc;
 
 use super::Batch;
 use super::batch::command;
-use crate::ast::{DatabaseOption, Name, ObjectName, StatementKind};
+use crate::ast::{Name, ObjectName, StatementKind};
 use crate::error::SqlResult;
-use crate::session::{EnvChange, SqlError};
+use crate::session::SqlError;
 use crate::storage::{TableDefinition, TableKind};
 use crate::transaction::Undo;
 
@@ -25,12 +25,16 @@ impl Batch<'_> {
                 }
                 self.done(command::OTHER, None)
             }
-            StatementKind::AlterDatabase { name, option } => {
-                self.alter_database(name.as_ref(), option)
-            }
+            StatementKind::AlterDatabase {
+                name,
+                option,
+                termination,
+            } => self.alter_database(name.as_ref(), option, *termination),
             StatementKind::Use(name) => self.use_database(name),
             StatementKind::CreateSchema(name) => {
-                self.session.database.create_schema(&name.0)?;
+                let database = self.session.database.clone();
+                self.session.refuse_if_read_only(&database)?;
+                database.create_schema(&name.0)?;
                 self.done(command::OTHER, None)
             }
             StatementKind::DropSchema { name, if_exists } => self.drop_schema(name, *if_exists),
@@ -85,90 +89,6 @@ impl Batch<'_> {
             ));
         }
         Ok(())
-    }
-
-    fn drop_database(&mut self, name: &Name, if_exists: bool) -> SqlResult<()> {
-        let Some(database) = self.session.server.database(&name.0) else {
-            if if_exists {
-                return Ok(());
-            }
-            return Err(SqlError::new(
-                3701,
-                11,
-                1,
-                format!(
-                    "Cannot drop the database '{}', because it does not exist or you do not have permission.",
-                    name.0
-                ),
-            ));
-        };
-        if database.id <= 2 {
-            return Err(SqlError::new(
-                3708,
-                16,
-                5,
-                format!(
-                    "Cannot drop the database '{}' because it is a system database.",
-                    name.0
-                ),
-            ));
-        }
-        if database.id == self.session.database.id {
-            return Err(SqlError::new(
-                3702,
-                16,
-                3,
-                format!(
-                    "Cannot drop database \"{}\" because it is currently in use.",
-                    database.name
-                ),
-            ));
-        }
-        self.session.server.drop_database(&name.0);
-        Ok(())
-    }
-
-    fn alter_database(&mut self, name: Option<&Name>, option: &DatabaseOption) -> SqlResult<()> {
-        let database = match name {
-            None => self.session.database.clone(),
-            Some(name) => self.session.server.database(&name.0).ok_or_else(|| {
-                SqlError::new(5011, 14, 5, format!("User does not have permission to alter database '{}', the database does not exist, or the database is not in a state that allows access checks.", name.0))
-            })?,
-        };
-        match option {
-            DatabaseOption::AllowSnapshot(on) => database.options.lock().allow_snapshot = *on,
-            DatabaseOption::ReadCommittedSnapshot(on) => {
-                database.options.lock().read_committed_snapshot = *on
-            }
-            DatabaseOption::Accepted => {}
-        }
-        self.done(command::OTHER, None)
-    }
-
-    fn use_database(&mut self, name: &Name) -> SqlResult<()> {
-        let Some(database) = self.session.server.database(&name.0) else {
-            return Err(SqlError::new(
-                911,
-                16,
-                1,
-                format!(
-                    "Database '{}' does not exist. Make sure that the name is entered correctly.",
-                    name.0
-                ),
-            )
-            .ending_batch());
-        };
-        let old = self.session.database.name.clone();
-        let new = database.name.clone();
-        self.session.database = database;
-        let change = EnvChange::Database {
-            old,
-            new: new.clone(),
-        };
-        self.stop(|sink| sink.env_change(change))?;
-        let message = SqlError::new(5701, 0, 2, format!("Changed database context to '{new}'."));
-        self.stop(|sink| sink.message(message))?;
-        self.done(command::OTHER, None)
     }
 
     fn drop_schema(&mut self, name: &Name, if_exists: bool) -> SqlResult<()> {
@@ -242,6 +162,7 @@ impl Batch<'_> {
             return if if_exists { Ok(()) } else { Err(missing()) };
         };
         let database = self.session.database_of(name)?;
+        self.session.refuse_if_read_only(&database)?;
         database.mark_dropped(&table, Some(self.session.id()));
         if let Some(transaction) = &mut self.session.transaction {
             transaction.record(Undo::Dropped(database, table));

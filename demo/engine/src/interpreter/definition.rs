@@ -349,7 +349,7 @@ impl Batch<'_> {
             )
         };
         let id = self.session.server.next_object_id();
-        let created = crate::server::now();
+        let created = self.session.server.clock().local();
         if name.name.0.starts_with('#') {
             if name.name.0.starts_with("##") {
                 return Err(crate::error::unsupported_clause("global temporary tables"));
@@ -361,8 +361,9 @@ impl Batch<'_> {
             }) {
                 return Err(exists());
             }
+            let object_id = self.temporary_object_id();
             let table = Arc::new(Table::new(
-                id,
+                (id, object_id),
                 (2, 1, "dbo"),
                 &name.name.0,
                 TableKind::Temporary,
@@ -379,6 +380,7 @@ impl Batch<'_> {
             return Ok(table);
         }
         let database = self.session.database_of(name)?;
+        self.session.refuse_if_read_only(&database)?;
         let schema_name = name
             .schema
             .as_ref()
@@ -405,7 +407,7 @@ impl Batch<'_> {
         }
         let place = (database.id, schema_id, schema.as_str());
         let table = Arc::new(Table::new(
-            id,
+            (id, database.next_object_id()),
             place,
             &name.name.0,
             TableKind::User,
@@ -420,6 +422,12 @@ impl Batch<'_> {
         Ok(table)
     }
 
+    /// Temporary tables' ids are negative (since SQL Server 2012).
+    fn temporary_object_id(&self) -> i32 {
+        let tempdb = self.session.server.database("tempdb");
+        tempdb.map_or(0, |tempdb| -tempdb.next_object_id())
+    }
+
     /// A table variable's table.
     pub(super) fn table_variable(
         &mut self,
@@ -428,12 +436,13 @@ impl Batch<'_> {
     ) -> SqlResult<Arc<Table>> {
         let definition = self.extend_definition(TableDefinition::default(), name, definition)?;
         let id = self.session.server.next_object_id();
+        let object_id = self.temporary_object_id();
         Ok(Arc::new(Table::new(
-            id,
+            (id, object_id),
             (2, 1, "dbo"),
             name,
             TableKind::Variable,
-            crate::server::now(),
+            self.session.server.clock().local(),
             Arc::new(definition),
         )))
     }

@@ -47,7 +47,7 @@ impl Batch<'_> {
 
     pub(super) fn create_index(&mut self, create: &CreateIndex) -> SqlResult<()> {
         let target = self.open_for_change(&create.table)?;
-        let mut definition = TableDefinition::clone(&target.version.definition);
+        let mut definition = self.modified(&target.version.definition);
         let columns = key_ordinals(&definition, &create.columns)?;
         let included = create
             .included

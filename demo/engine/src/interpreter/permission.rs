@@ -49,6 +49,14 @@ impl Session {
         }
     }
 
+    /// 229 where the login may not execute a procedure.
+    pub(super) fn permit_execution(&self, procedure: &ObjectName) -> SqlResult<()> {
+        if self.reads_only {
+            return self.permit_on(procedure, "EXECUTE");
+        }
+        Ok(())
+    }
+
     fn permit_on(&self, name: &ObjectName, permission: &str) -> SqlResult<()> {
         if is_temporary(name) {
             return Ok(());

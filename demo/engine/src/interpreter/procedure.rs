@@ -72,8 +72,16 @@ impl Batch<'_> {
         arguments: &[Argument],
     ) -> SqlResult<()> {
         let known = name.name.folded();
+        let own = name
+            .schema
+            .as_ref()
+            .is_some_and(|schema| schema.is(super::own_procedure::SCHEMA));
         let status = match known.as_str() {
-            "sp_executesql" => self.sp_executesql(arguments)?,
+            _ if own => {
+                self.own_procedure(name, arguments)?;
+                0
+            }
+            "sp_executesql" => self.sp_executesql(name, arguments)?,
             "sp_getapplock" => self.sp_getapplock(arguments)?,
             "sp_releaseapplock" => self.sp_releaseapplock(arguments)?,
             "sp_tablecollations_100" => self.sp_tablecollations(arguments)?,
@@ -112,7 +120,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn sp_executesql(&mut self, arguments: &[Argument]) -> SqlResult<i32> {
+    /// `[database.sys.]sp_executesql`: with a database's name the statement runs in that database.
+    fn sp_executesql(&mut self, procedure: &ObjectName, arguments: &[Argument]) -> SqlResult<i32> {
         let missing = || {
             SqlError::new(
                 201,
@@ -180,7 +189,17 @@ impl Batch<'_> {
                 frame.declare(name, sql_type.clone(), value)?;
             }
         }
-        let frame = self.nested(&statement, frame)?;
+        let home = self.session.database.clone();
+        let place = self.session.database_of(procedure)?;
+        let elsewhere = place.id != home.id;
+        if elsewhere {
+            self.session.enter_database(place);
+        }
+        let outcome = self.nested(&statement, frame);
+        if elsewhere {
+            self.session.enter_database(home);
+        }
+        let frame = outcome?;
         for (inner, outer) in outputs {
             let value = frame
                 .variable(&inner)
@@ -195,7 +214,7 @@ impl Batch<'_> {
     }
 
     /// The argument of that name, or at that place where it has none.
-    fn argument(
+    pub(super) fn argument(
         &mut self,
         arguments: &[Argument],
         name: &str,

@@ -1,7 +1,7 @@
 //! DROP and ALTER.
 
 use super::Parser;
-use crate::ast::{AlterTable, DatabaseOption, StatementKind, TableDefinition};
+use crate::ast::{AlterTable, DatabaseOption, StatementKind, TableDefinition, Termination};
 use crate::error::{SqlResult, unsupported_clause, unsupported_statement};
 
 impl Parser<'_> {
@@ -163,8 +163,17 @@ impl Parser<'_> {
         let option = match option.as_str() {
             "ALLOW_SNAPSHOT_ISOLATION" => DatabaseOption::AllowSnapshot(on()?),
             "READ_COMMITTED_SNAPSHOT" => DatabaseOption::ReadCommittedSnapshot(on()?),
-            "RECOVERY"
-            | "AUTO_CLOSE"
+            "READ_ONLY" => DatabaseOption::ReadOnly(true),
+            "READ_WRITE" => DatabaseOption::ReadOnly(false),
+            "NEW_BROKER" => DatabaseOption::NewBroker,
+            "RECOVERY" => {
+                let model = self.advance().text.to_ascii_uppercase();
+                if !["FULL", "BULK_LOGGED", "SIMPLE"].contains(&model.as_str()) {
+                    return Err(self.unexpected());
+                }
+                DatabaseOption::Recovery(model)
+            }
+            "AUTO_CLOSE"
             | "AUTO_SHRINK"
             | "AUTO_UPDATE_STATISTICS"
             | "AUTO_CREATE_STATISTICS"
@@ -190,10 +199,19 @@ impl Parser<'_> {
                 )));
             }
         };
-        if self.eat_word("WITH") && !self.eat_words(&["NO_WAIT"]) {
+        let termination = if !self.eat_word("WITH") {
+            Termination::Wait
+        } else if self.eat_word("NO_WAIT") {
+            Termination::NoWait
+        } else {
             self.expect_word("ROLLBACK")?;
             self.expect_word("IMMEDIATE")?;
-        }
-        Ok(StatementKind::AlterDatabase { name, option })
+            Termination::Rollback
+        };
+        Ok(StatementKind::AlterDatabase {
+            name,
+            option,
+            termination,
+        })
     }
 }

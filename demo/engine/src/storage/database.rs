@@ -1,7 +1,8 @@
 //! A database: schemas, tables by name, options and the rowversion counter.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use parking_lot::Mutex;
 
@@ -9,10 +10,80 @@ use super::Table;
 use crate::error::SqlResult;
 use crate::session::SqlError;
 
-#[derive(Debug, Clone, Copy, Default)]
+/// `snapshot_isolation_state` of `sys.databases`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum SnapshotState {
+    #[default]
+    Off,
+    On,
+    /// Waiting for the SNAPSHOT transactions that are open.
+    ToOff,
+    /// Waiting for the transactions that began to write while it was off.
+    ToOn,
+}
+
+impl SnapshotState {
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Off => 0,
+            Self::On => 1,
+            Self::ToOff => 2,
+            Self::ToOn => 3,
+        }
+    }
+
+    pub(crate) fn description(self) -> &'static str {
+        match self {
+            Self::Off => "OFF",
+            Self::On => "ON",
+            Self::ToOff => "IN_TRANSITION_TO_OFF",
+            Self::ToOn => "IN_TRANSITION_TO_ON",
+        }
+    }
+}
+
+/// Who may write to a database.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Writing {
+    #[default]
+    Allowed,
+    /// `SET READ_ONLY`.
+    ReadOnly,
+    /// A readable secondary replica of an availability group: read-only, and every read under SNAPSHOT
+    /// isolation (SQL Server documentation, "Offload read-only workload to secondary replica").
+    Secondary,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recovery {
+    Full,
+    BulkLogged,
+    Simple,
+}
+
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct DatabaseOptions {
-    pub(crate) allow_snapshot: bool,
+    pub(crate) snapshot: SnapshotState,
     pub(crate) read_committed_snapshot: bool,
+    pub(crate) writing: Writing,
+    pub(crate) recovery: Recovery,
+}
+
+impl DatabaseOptions {
+    /// Whether a SNAPSHOT transaction may begin here.
+    pub(crate) fn allows_snapshots(&self) -> bool {
+        self.snapshot == SnapshotState::On || self.writing == Writing::Secondary
+    }
+}
+
+/// What tells a database from every other, and from an earlier self (`sys.databases`,
+/// `sys.database_recovery_status`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Identity {
+    pub(crate) service_broker: [u8; 16],
+    pub(crate) database: [u8; 16],
+    pub(crate) family: [u8; 16],
+    pub(crate) recovery_fork: [u8; 16],
 }
 
 /// A table's entry: DDL in an open transaction is seen by its own session only.
@@ -39,12 +110,33 @@ struct RowVersions {
     active: BTreeMap<u64, u64>,
 }
 
+/// `object_id` of a database's first table, and what lies between two. An `object_id` is unique within its
+/// database and no further: the first tables of two new databases have the same, as on SQL Server. It is not
+/// given again after a DROP.
+const FIRST_TABLE: i32 = 245_575_913;
+const BETWEEN_TABLES: i32 = 32;
+
+fn new_guid() -> [u8; 16] {
+    uuid::Uuid::new_v4().into_bytes()
+}
+
+#[derive(Debug, Default)]
+struct OpenTransactions {
+    writing: BTreeSet<u64>,
+    in_snapshot: BTreeSet<u64>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) id: i32,
     pub(crate) name: String,
     pub(crate) created: (i32, u64),
     pub(crate) options: Mutex<DatabaseOptions>,
+    identity: Mutex<Identity>,
+    /// The transactions that have written here, and those that read a snapshot of it.
+    transactions: Mutex<OpenTransactions>,
+    /// Of the next table.
+    next_object: AtomicI32,
     objects: Mutex<Objects>,
     row_versions: Mutex<RowVersions>,
 }
@@ -61,7 +153,20 @@ impl Database {
             id,
             name: name.to_owned(),
             created,
-            options: Mutex::new(DatabaseOptions::default()),
+            options: Mutex::new(DatabaseOptions {
+                snapshot: SnapshotState::Off,
+                read_committed_snapshot: false,
+                writing: Writing::Allowed,
+                recovery: Recovery::Simple,
+            }),
+            transactions: Mutex::new(OpenTransactions::default()),
+            identity: Mutex::new(Identity {
+                service_broker: new_guid(),
+                database: new_guid(),
+                family: new_guid(),
+                recovery_fork: new_guid(),
+            }),
+            next_object: AtomicI32::new(FIRST_TABLE),
             objects: Mutex::new(Objects {
                 schemas,
                 tables: HashMap::new(),
@@ -72,6 +177,47 @@ impl Database {
                 active: BTreeMap::new(),
             }),
         }
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        *self.identity.lock()
+    }
+
+    /// `SET NEW_BROKER`.
+    pub(crate) fn renew_broker(&self) {
+        self.identity.lock().service_broker = new_guid();
+    }
+
+    /// Notes that an open transaction writes here, or reads a snapshot.
+    pub(crate) fn begin_use(&self, transaction: u64, in_snapshot: bool) {
+        let mut open = self.transactions.lock();
+        if in_snapshot {
+            open.in_snapshot.insert(transaction);
+        } else {
+            open.writing.insert(transaction);
+        }
+    }
+
+    pub(crate) fn end_use(&self, transaction: u64) {
+        let mut open = self.transactions.lock();
+        open.writing.remove(&transaction);
+        open.in_snapshot.remove(&transaction);
+    }
+
+    /// The open transactions that write here, or those that read a snapshot.
+    pub(crate) fn open_transactions(&self, in_snapshot: bool) -> BTreeSet<u64> {
+        let open = self.transactions.lock();
+        if in_snapshot {
+            open.in_snapshot.clone()
+        } else {
+            open.writing.clone()
+        }
+    }
+
+    /// The `object_id` of a new table.
+    pub(crate) fn next_object_id(&self) -> i32 {
+        self.next_object
+            .fetch_add(BETWEEN_TABLES, Ordering::Relaxed)
     }
 
     pub(crate) fn schemas(&self) -> Vec<(String, i32)> {

@@ -105,6 +105,8 @@ pub(crate) struct TableDefinition {
     pub(crate) checks: Vec<Check>,
     pub(crate) triggers: Vec<Trigger>,
     pub(crate) last_column_id: i32,
+    /// When ALTER TABLE or CREATE INDEX changed it last, in the server's local time.
+    pub(crate) modified: Option<(i32, u64)>,
 }
 
 impl TableDefinition {

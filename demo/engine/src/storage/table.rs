@@ -30,14 +30,17 @@ struct State {
 
 #[derive(Debug)]
 pub(crate) struct Table {
+    /// Within the engine; no other table of the server has or had it.
     pub(crate) id: i32,
+    /// As the catalog shows it.
+    pub(crate) object_id: i32,
     pub(crate) database_id: i32,
     pub(crate) schema_id: i32,
     /// `dbo` and so on.
     pub(crate) schema: String,
     pub(crate) name: String,
     pub(crate) kind: TableKind,
-    /// When it was made: days and ticks as `datetime2` has them.
+    /// When it was made, in the server's local time: days and ticks as `datetime2` has them.
     pub(crate) created: (i32, u64),
     pub(crate) identity: Mutex<IdentityCounter>,
     state: Mutex<State>,
@@ -45,7 +48,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(
-        id: i32,
+        (id, object_id): (i32, i32),
         place: (i32, i32, &str),
         name: &str,
         kind: TableKind,
@@ -56,6 +59,7 @@ impl Table {
         let committed = Arc::new(TableVersion::empty(definition));
         Self {
             id,
+            object_id,
             database_id,
             schema_id,
             schema: schema.to_owned(),
