@@ -148,6 +148,15 @@ impl Bed {
             .args(["--target", &self.target_url()])
     }
 
+    /// `icehost verify` of a source table and its lake table.
+    pub fn verify(&self, table: &str, lake_table: &str) -> Command {
+        Command::new(["verify"])
+            .args(["--source", &self.source_url()])
+            .args(["--table", table])
+            .args(["--warehouse", &self.warehouse().display().to_string()])
+            .args(["--lake-table", lake_table])
+    }
+
     /// `icehost load` of a lake table into a table of the target.
     pub fn load(&self, lake_table: &str, table: &str) -> Command {
         Command::new(["load"])

@@ -45,6 +45,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Sync(arguments) => command::sync::run(*arguments, output).await,
             Command::Check(arguments) => command::check::run(arguments, output).await,
             Command::Load(arguments) => command::load::run(*arguments, output).await,
+            Command::Verify(arguments) => command::verify::run(*arguments, output).await,
             Command::Snapshots(arguments) => command::snapshots::run(arguments, output).await,
             Command::Watermark(command) => command::watermark::run(command, output).await,
             Command::Plugin(command) => command::plugin::run(command, output).await,

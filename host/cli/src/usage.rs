@@ -30,6 +30,16 @@ const LOAD_WITH_CONFIG: &[&str] = &[
     "output",
 ];
 
+/// What may stand beside `icehost verify --config`.
+const VERIFY_WITH_CONFIG: &[&str] = &[
+    "pipelines",
+    "config",
+    "limit",
+    "cache_dir",
+    "no_cache",
+    "output",
+];
+
 /// What a file says of a pipeline's lake table.
 const PLACES: &[&str] = &["warehouse", "lake_table", "watermark_dir"];
 
@@ -38,6 +48,7 @@ fn is_overruled(command: &str, id: &str) -> bool {
     match command {
         "sync" => !SYNC_WITH_CONFIG.contains(&id),
         "load" => !LOAD_WITH_CONFIG.contains(&id),
+        "verify" => !VERIFY_WITH_CONFIG.contains(&id),
         _ => PLACES.contains(&id),
     }
 }

@@ -202,7 +202,7 @@ impl Delivery<'_> {
 }
 
 /// The columns that the target takes, and how the source compares their text.
-fn request(from: Option<i64>, to: i64, lake: &Table, takes: &[Taken]) -> ChangesRequest {
+pub(crate) fn request(from: Option<i64>, to: i64, lake: &Table, takes: &[Taken]) -> ChangesRequest {
     let key = lake.key().into_iter();
     let collations = key.map(|ordinal| {
         let column = lake.columns.get(ordinal as usize);
@@ -228,7 +228,7 @@ fn delta(changes: &ChangePlan, takes: &[Taken]) -> Delta {
 }
 
 /// The delta that a dry run shows, for a lake table that may not exist yet.
-fn expected_delta(takes: &[Taken], from: Option<i64>, rows: u64) -> Delta {
+pub(crate) fn expected_delta(takes: &[Taken], from: Option<i64>, rows: u64) -> Delta {
     let mut columns: Vec<Column> = takes.iter().map(|taken| taken.column.clone()).collect();
     let changes = from.is_some();
     if changes {

@@ -29,6 +29,7 @@ mod source_to_lake;
 mod target_table;
 mod transfer;
 mod transforms;
+mod verify;
 mod watermark_directory;
 mod watermark_record;
 mod watermark_store;
@@ -50,6 +51,9 @@ pub use preview::Preview;
 pub use report::Report;
 pub use retry::RetryPolicy;
 pub use transforms::{Transforming, Transforms};
+pub use verify::{
+    Comparison, Difference, Differences, LeftOut, Verification, VerifyOptions, verify, verify_load,
+};
 pub use watermark_directory::DirectoryWatermarks;
 pub use watermark_record::{
     SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,

@@ -43,6 +43,29 @@ impl Preparation {
         })
     }
 
+    /// For rows of these columns that are to be looked at: what is dropped is left out.
+    ///
+    /// # Errors
+    /// Rules that the table's columns cannot have.
+    pub(crate) fn of_columns(
+        source: &Source,
+        table: &Table,
+        columns: &[u32],
+        landing: Vec<Column>,
+    ) -> Result<Preparation, SyncError> {
+        let read = columns
+            .iter()
+            .filter_map(|&ordinal| table.columns.get(ordinal as usize).cloned());
+        Ok(Preparation {
+            table: table.clone(),
+            rules: source.rules.bind(table, columns)?,
+            transforms: source.transforms.clone(),
+            read: read.collect(),
+            landing,
+            withdrawals: None,
+        })
+    }
+
     /// Opens what one reader needs for itself.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod plugin;
 mod sync;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use icehost_strategy::Limits;
 
 pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage, PullArguments, PushArguments};
 pub(crate) use sync::{CheckArguments, CommitMode, SyncArguments, TimePrecision};
+pub(crate) use verify::VerifyArguments;
 
 /// Keep Microsoft SQL Server tables and Apache Iceberg tables in step, both ways, incrementally.
 #[derive(Debug, Parser)]
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Move what changed in an Iceberg table to a SQL Server table
     Load(Box<LoadArguments>),
+    /// Compare source, Iceberg table and target, row by row, and write nothing
+    Verify(Box<VerifyArguments>),
     /// List the snapshots of an Iceberg table
     Snapshots(LakeArguments),
     /// Show, set or clear how far a source has been read

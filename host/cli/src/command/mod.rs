@@ -6,6 +6,7 @@ pub(crate) mod pipelines;
 pub(crate) mod plugin;
 pub(crate) mod snapshots;
 pub(crate) mod sync;
+pub(crate) mod verify;
 pub(crate) mod watermark;
 
 use std::path::{Path, PathBuf};

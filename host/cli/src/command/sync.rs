@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: SyncArguments, output: Output) -> Result<(), 
 }
 
 /// The pipeline that the flags describe.
-fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
+pub(crate) fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
     let run = &arguments.run;
     let table = TableName::parse(&required(arguments.table, "table")?)?;
     let target = match &arguments.target.target {

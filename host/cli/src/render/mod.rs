@@ -8,6 +8,7 @@ mod problems;
 mod progress;
 mod report;
 mod snapshots;
+mod verification;
 mod watermark;
 
 pub(crate) use checks::print_checks;
@@ -18,6 +19,7 @@ pub(crate) use problems::problems;
 pub(crate) use progress::Progress;
 pub(crate) use report::print_report;
 pub(crate) use snapshots::print_snapshots;
+pub(crate) use verification::{Verified, print_verification, print_verified};
 pub(crate) use watermark::print_watermark;
 
 use std::io::Write;

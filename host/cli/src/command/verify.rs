@@ -1,0 +1,146 @@
+//! `icehost verify`: whether source, lake and target agree.
+
+use std::path::Path;
+
+use icehost_config::{Config, Pipeline};
+use icehost_lake::Warehouse;
+use icehost_sqlserver::{Endpoint, TableName};
+use icehost_sync::{
+    Lake, LoadJob, MemoryBudget, Settings, SyncJob, Target, Verification, VerifyOptions, verify,
+    verify_load,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::required;
+use super::sync::{pipeline, used};
+use crate::args::{Output, VerifyArguments};
+use crate::failure::Failure;
+use crate::interrupt::cancel_on_signal;
+use crate::job::{job, merging, retry_policy};
+use crate::registry::Registry;
+use crate::render::{Progress, Verified, print_verification, print_verified, problems};
+use crate::strategies::{Strategies, shipped_names};
+
+/// What there is to compare.
+enum Job {
+    Sync(Box<SyncJob>),
+    Load(Box<LoadJob>),
+}
+
+pub(crate) async fn run(arguments: VerifyArguments, output: Output) -> Result<(), Failure> {
+    let options = VerifyOptions {
+        limit: arguments.limit as usize,
+    };
+    let cancel = cancel_on_signal();
+    if let Some(config) = arguments.config.clone() {
+        return pipelines(&config, &arguments, options, output, &cancel).await;
+    }
+    let mut strategies = Strategies::new(&arguments.cache);
+    let job = match arguments.table {
+        Some(_) => {
+            let pipeline = pipeline(arguments.into_sync())?;
+            Job::Sync(Box::new(job(&pipeline, &mut strategies, false).await?))
+        }
+        None => Job::Load(Box::new(load_job(arguments, &mut strategies).await?)),
+    };
+    let verification = compare(&job, options, Progress::new(output), &cancel).await?;
+    print_verification(&verification, output)
+}
+
+async fn compare(
+    job: &Job,
+    options: VerifyOptions,
+    progress: Progress,
+    cancel: &CancellationToken,
+) -> Result<Verification, Failure> {
+    let compared = match job {
+        Job::Sync(job) => verify(job, options, &progress, cancel).await,
+        Job::Load(job) => verify_load(job, options, &progress, cancel).await,
+    };
+    progress.finish();
+    Ok(compared?)
+}
+
+async fn load_job(
+    arguments: VerifyArguments,
+    strategies: &mut Strategies,
+) -> Result<LoadJob, Failure> {
+    let run = arguments.run();
+    let merge = used(
+        &required(arguments.merge, "merge")?,
+        arguments.merge_option,
+        &run,
+    );
+    let lake = Lake {
+        warehouse: Warehouse::open(&required(arguments.warehouse, "warehouse")?)?,
+        table: required(arguments.lake_table, "lake-table")?.parse()?,
+    };
+    let table = match &arguments.target_table {
+        Some(name) => TableName::parse(name)?,
+        None => TableName::new("dbo", lake.table.name()),
+    };
+    Ok(LoadJob {
+        lake,
+        target: Target {
+            endpoint: Endpoint::parse(&required(arguments.target, "target")?)?,
+            table,
+            create: true,
+        },
+        merge: merging(strategies, &merge).await?,
+        full: false,
+        exclude: arguments.exclude_columns,
+        settings: Settings {
+            retry: retry_policy(arguments.retries),
+            memory: MemoryBudget {
+                limit: arguments.memory_limit,
+                ..MemoryBudget::default()
+            },
+            ..Settings::default()
+        },
+    })
+}
+
+/// Compares the pipelines that are named, or all, one after the other. One that fails stops none of the others.
+async fn pipelines(
+    config: &Path,
+    arguments: &VerifyArguments,
+    options: VerifyOptions,
+    output: Output,
+    cancel: &CancellationToken,
+) -> Result<(), Failure> {
+    let file = Config::read(config, &shipped_names()).map_err(|found| problems(config, &found))?;
+    let registry = Registry::of(&file, &arguments.cache, false);
+    let mut outcomes = Vec::new();
+    for pipeline in file.select(&arguments.pipelines)? {
+        if cancel.is_cancelled() {
+            return Err(Failure::new(
+                "stopped before every pipeline was compared",
+                "run the same command again",
+            ));
+        }
+        let compared = one(&pipeline, arguments, &registry, options, cancel).await;
+        let outcome = match compared {
+            Ok(verification) => Verified::Compared(Box::new(verification)),
+            Err(failure) => Verified::Failed(failure.of_pipeline(&pipeline.name)),
+        };
+        outcomes.push((pipeline.name, outcome));
+    }
+    print_verified(&outcomes, output)
+}
+
+async fn one(
+    pipeline: &Pipeline,
+    arguments: &VerifyArguments,
+    registry: &Registry,
+    options: VerifyOptions,
+    cancel: &CancellationToken,
+) -> Result<Verification, Failure> {
+    let mut strategies = Strategies::with_registry(&arguments.cache, registry);
+    let mut job = job(pipeline, &mut strategies, false).await?;
+    // One that is missing is found missing, and never created here.
+    if let Some((target, _)) = &mut job.target {
+        target.create = true;
+    }
+    let progress = Progress::of_pipeline(&pipeline.name);
+    compare(&Job::Sync(Box::new(job)), options, progress, cancel).await
+}

@@ -1,0 +1,215 @@
+//! What a comparison found.
+
+use icehost_sync::{Comparison, Differences, Verification};
+use indicatif::HumanCount;
+use serde_json::json;
+
+use crate::args::Output;
+use crate::failure::Failure;
+use crate::render::line;
+use crate::render::report::marks;
+
+/// How the comparison of one pipeline ended.
+pub(crate) enum Verified {
+    Compared(Box<Verification>),
+    Failed(Failure),
+}
+
+/// Prints a comparison as one JSON object, or as a few lines.
+///
+/// # Errors
+/// What it found wrong.
+pub(crate) fn print_verification(
+    verification: &Verification,
+    output: Output,
+) -> Result<(), Failure> {
+    if output == Output::Text {
+        print_text(verification);
+    }
+    match (failure(verification), output) {
+        (Some(failure), _) => {
+            let object = object(verification, Some(&failure));
+            Err(failure.with_object(object))
+        }
+        (None, Output::Json) => {
+            line(object(verification, None));
+            Ok(())
+        }
+        (None, Output::Text) => Ok(()),
+    }
+}
+
+/// Prints what came of each pipeline.
+///
+/// # Errors
+/// Names the pipelines that are wrong, or could not be compared.
+pub(crate) fn print_verified(
+    outcomes: &[(String, Verified)],
+    output: Output,
+) -> Result<(), Failure> {
+    let mut failed = Vec::new();
+    let mut objects = Vec::new();
+    for (name, outcome) in outcomes {
+        let failure = match outcome {
+            Verified::Failed(_) => None,
+            Verified::Compared(verification) => failure(verification),
+        };
+        objects.push(match outcome {
+            Verified::Failed(failure) => json!({
+                "pipeline": name,
+                "ok": false,
+                "error": failure.message(),
+                "hint": failure.hint(),
+            }),
+            Verified::Compared(verification) => json!({
+                "pipeline": name,
+                "ok": failure.is_none(),
+                "report": verification,
+            }),
+        });
+        match outcome {
+            Verified::Failed(failure) => failure.print(Output::Text),
+            Verified::Compared(verification) if output == Output::Text => {
+                line(format!("{name}:"));
+                print_text(verification);
+            }
+            Verified::Compared(_) => {}
+        }
+        if failure.is_some() || matches!(outcome, Verified::Failed(_)) {
+            failed.push(name.as_str());
+        }
+    }
+    let object = json!({
+        "pipelines": objects,
+        "succeeded": outcomes.len() - failed.len(),
+        "failed": failed.len(),
+    });
+    if failed.is_empty() {
+        if output == Output::Json {
+            line(object);
+        }
+        return Ok(());
+    }
+    Err(Failure::new(
+        format!(
+            "{} of {} pipelines do not agree, or could not be compared: {}",
+            failed.len(),
+            outcomes.len(),
+            failed.join(", ")
+        ),
+        HINT,
+    )
+    .with_object(object))
+}
+
+const HINT: &str = "the report names rows and columns; the guide says what each kind of difference means, and the way on";
+
+/// What is wrong, if anything is.
+fn failure(verification: &Verification) -> Option<Failure> {
+    let of = |comparison: &Option<Comparison>| {
+        let comparison = comparison.as_ref()?;
+        (comparison.wrong.rows > 0).then(|| {
+            format!(
+                "{} of {} against {}",
+                kinds(&comparison.wrong),
+                comparison.found,
+                comparison.expected
+            )
+        })
+    };
+    let wrong: Vec<String> = [&verification.lake, &verification.target]
+        .into_iter()
+        .filter_map(of)
+        .collect();
+    (!wrong.is_empty())
+        .then(|| Failure::new(format!("they do not agree: {}", wrong.join("; ")), HINT))
+}
+
+fn object(verification: &Verification, failure: Option<&Failure>) -> serde_json::Value {
+    let mut object = json!(verification);
+    if let (Some(fields), Some(failure)) = (object.as_object_mut(), failure) {
+        fields.insert("error".to_owned(), json!(failure.message()));
+        fields.insert("hint".to_owned(), json!(failure.hint()));
+    }
+    object
+}
+
+fn print_text(verification: &Verification) {
+    for comparison in [&verification.lake, &verification.target]
+        .into_iter()
+        .flatten()
+    {
+        print_comparison(comparison);
+    }
+    if let Some(watermark) = &verification.watermark {
+        line(format!("watermark: {}", marks(watermark)));
+    }
+    line(format!(
+        "{} wrong, {} pending, {} not seen",
+        HumanCount(verification.wrong),
+        HumanCount(verification.pending),
+        HumanCount(verification.not_seen),
+    ));
+}
+
+fn print_comparison(comparison: &Comparison) {
+    line(format!(
+        "{} = {}: {} and {} rows, {} columns",
+        comparison.expected,
+        comparison.found,
+        HumanCount(comparison.rows_expected),
+        HumanCount(comparison.rows_found),
+        comparison.columns.len(),
+    ));
+    print_differences("wrong", &comparison.wrong);
+    print_differences("pending", &comparison.pending);
+    if comparison.undelivered > 0 {
+        line(format!(
+            "  pending: {} changes of the lake are yet to be delivered",
+            HumanCount(comparison.undelivered)
+        ));
+    }
+    print_differences("not seen", &comparison.not_seen);
+    for left_out in &comparison.left_out {
+        line(format!(
+            "  left out: column '{}': {}",
+            left_out.column, left_out.why
+        ));
+    }
+    for note in &comparison.notes {
+        line(format!("  note: {note}"));
+    }
+}
+
+fn print_differences(class: &str, differences: &Differences) {
+    if differences.rows == 0 {
+        return;
+    }
+    line(format!("  {class}: {}", kinds(differences)));
+    for difference in &differences.keys {
+        let columns = match difference.columns.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", difference.columns.join(", ")),
+        };
+        line(format!(
+            "    {} {}{columns}",
+            difference.what, difference.key
+        ));
+    }
+}
+
+/// `3 missing, 1 changed`
+fn kinds(differences: &Differences) -> String {
+    let kinds = [
+        (differences.missing, "missing"),
+        (differences.extra, "extra"),
+        (differences.changed, "changed"),
+        (differences.repeated, "repeated"),
+    ];
+    let told: Vec<String> = kinds
+        .into_iter()
+        .filter(|(rows, _)| *rows > 0)
+        .map(|(rows, kind)| format!("{} {kind}", HumanCount(rows)))
+        .collect();
+    told.join(", ")
+}

@@ -1,0 +1,145 @@
+//! What a comparison found, as one JSON object.
+
+use icehost_plan::Watermark;
+use serde::Serialize;
+
+use super::judge::{Class, What};
+
+/// Source, lake and target, compared.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Verification {
+    /// The source table; `null` where lake and target alone are compared.
+    pub table: Option<String>,
+    /// The lake table.
+    pub lake_table: String,
+    /// The target table; `null` where there is none.
+    pub target_table: Option<String>,
+    /// Differences that should not be there, in both comparisons. Not zero: they do not agree.
+    pub wrong: u64,
+    /// Differences that the next run takes away.
+    pub pending: u64,
+    /// Differences that the strategy or the merge does not see.
+    pub not_seen: u64,
+    /// The snapshot that the lake stands at.
+    pub snapshot_id: Option<i64>,
+    /// How far the source has been read.
+    pub watermark: Option<Watermark>,
+    /// The source (expected) and the lake (found).
+    pub lake: Option<Comparison>,
+    /// The lake (expected) and the target (found).
+    pub target: Option<Comparison>,
+    /// Time in all.
+    pub duration_ms: f64,
+}
+
+/// Two sides, compared row by row.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Comparison {
+    /// The side that is taken as it is, for example `source table dbo.Customers`.
+    pub expected: String,
+    /// The side that is compared with it.
+    pub found: String,
+    /// Rows on the first side.
+    pub rows_expected: u64,
+    /// Rows on the second side.
+    pub rows_found: u64,
+    /// The columns that identify a row; empty where a row is identified by all that it is.
+    pub key: Vec<String>,
+    /// The columns that were compared.
+    pub columns: Vec<String>,
+    /// Those that were not, and why.
+    pub left_out: Vec<LeftOut>,
+    /// What one should know of the comparison.
+    pub notes: Vec<String>,
+    /// For a target: rows that changed in the lake since the snapshot that it has reached.
+    pub undelivered: u64,
+    /// Differences that should not be there.
+    pub wrong: Differences,
+    /// Differences that the next run takes away, without those of `undelivered`.
+    pub pending: Differences,
+    /// Differences that the strategy or the merge does not see.
+    pub not_seen: Differences,
+}
+
+/// A column that was not compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// The column.
+    pub column: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Differences of one class. The counts are exact, the keys are as many as were asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Differences {
+    /// Rows in all.
+    pub rows: u64,
+    /// Rows that are expected and not found.
+    pub missing: u64,
+    /// Rows that are found and not expected.
+    pub extra: u64,
+    /// Rows that are found with other values.
+    pub changed: u64,
+    /// Rows that are found more often than expected.
+    pub repeated: u64,
+    /// Whose they are.
+    pub keys: Vec<Difference>,
+}
+
+/// A difference between the rows of one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// For example `Id = 7`.
+    pub key: String,
+    /// `missing`, `extra`, `changed` or `repeated`.
+    pub what: &'static str,
+    /// For a row that is there once on each side: the columns whose values differ.
+    pub columns: Vec<String>,
+}
+
+impl What {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            What::Missing => "missing",
+            What::Extra => "extra",
+            What::Changed => "changed",
+            What::Repeated => "repeated",
+        }
+    }
+}
+
+impl Differences {
+    pub(super) fn count(&mut self, what: What, rows: u64) {
+        self.rows += rows;
+        let counted = match what {
+            What::Missing => &mut self.missing,
+            What::Extra => &mut self.extra,
+            What::Changed => &mut self.changed,
+            What::Repeated => &mut self.repeated,
+        };
+        *counted += rows;
+    }
+}
+
+impl Comparison {
+    pub(super) fn of(&mut self, class: Class) -> &mut Differences {
+        match class {
+            Class::Wrong => &mut self.wrong,
+            Class::Pending => &mut self.pending,
+            Class::NotSeen => &mut self.not_seen,
+        }
+    }
+}
+
+impl Verification {
+    /// Adds up what the comparisons found.
+    pub(super) fn total(&mut self) {
+        let sides = || [&self.lake, &self.target].into_iter().flatten();
+        self.wrong = sides().map(|side| side.wrong.rows).sum();
+        self.pending = sides()
+            .map(|side| side.pending.rows + side.undelivered)
+            .sum();
+        self.not_seen = sides().map(|side| side.not_seen.rows).sum();
+    }
+}

@@ -1,0 +1,281 @@
+//! The rows of source, lake and target, read for a comparison.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use futures::TryStreamExt;
+use icehost_lake::{LakeTable, ScanRequest};
+use icehost_plan::ValidExtractionPlan;
+use icehost_sqlserver::{Connection, ExtractOptions, SqlTable};
+use tokio_util::sync::CancellationToken;
+
+use super::reading;
+use super::shape::{absent, cell_bytes};
+use crate::detection::{OpenSource, context};
+use crate::error::Doing;
+use crate::preparation::Preparation;
+use crate::{Detection, StoredWatermark, SyncError};
+
+/// Most rows of the lake in a batch.
+const BATCH_ROWS: usize = 8192;
+
+/// Rows of one side that have been read.
+pub(super) struct Read {
+    /// The compared columns, in the shape's order.
+    pub(super) arrays: Vec<ArrayRef>,
+    /// The columns that a row is passed over by where all of them are NULL; none where no row is.
+    pub(super) cursor: Vec<ArrayRef>,
+    /// Rows.
+    pub(super) rows: usize,
+}
+
+/// Takes rows as they are read.
+pub(super) type Sink<'a> = &'a mut (dyn FnMut(&Read) -> Result<(), SyncError> + Send);
+
+/// One side of a comparison. It can be read again and again.
+pub(super) enum Rows<'a> {
+    Source(Box<SourceRows<'a>>),
+    Lake(LakeRows<'a>),
+    Target(Box<TargetRows<'a>>),
+    /// A table that is not there.
+    None,
+}
+
+/// A source's rows as they would be written to the lake.
+pub(super) struct SourceRows<'a> {
+    pub(super) source: &'a mut OpenSource,
+    pub(super) preparation: Preparation,
+    /// Every row.
+    pub(super) all: ValidExtractionPlan,
+    /// What tells which rows the next run reads.
+    pub(super) next: Option<NextRun<'a>>,
+    pub(super) options: ExtractOptions,
+    /// The compared columns.
+    pub(super) columns: Vec<String>,
+    /// The strategy's cursor, where rows without one are never read.
+    pub(super) cursor: Vec<String>,
+}
+
+/// What the next run would read.
+pub(super) struct NextRun<'a> {
+    pub(super) detection: &'a Detection,
+    pub(super) stored: Option<StoredWatermark>,
+}
+
+impl NextRun<'_> {
+    /// The change detector's plan, as of now.
+    ///
+    /// # Errors
+    /// What the detector or the source's server says.
+    pub(super) async fn plan(
+        &self,
+        source: &mut OpenSource,
+    ) -> Result<ValidExtractionPlan, SyncError> {
+        let detector = &self.detection.strategy;
+        let context = context(
+            self.detection,
+            &source.table.table,
+            &source.identity,
+            self.stored.as_ref(),
+        )?;
+        let probes = detector.probes(&context).await?;
+        let readings = source
+            .connection
+            .probe(&source.table, &probes)
+            .await
+            .doing(|| format!("probing source table {}", source.table.name))?;
+        Ok(detector.plan(&context, &readings).await?)
+    }
+}
+
+/// The rows of a snapshot.
+pub(super) struct LakeRows<'a> {
+    pub(super) table: &'a LakeTable,
+    /// `None` for a table without one.
+    pub(super) snapshot: Option<i64>,
+    /// Ordinals of the compared columns.
+    pub(super) columns: Vec<u32>,
+}
+
+/// The rows of a target that its merge takes for those of the lake.
+pub(super) struct TargetRows<'a> {
+    pub(super) connection: &'a mut Connection,
+    pub(super) table: &'a SqlTable,
+    /// The compared columns, then those of `live`.
+    pub(super) plan: ValidExtractionPlan,
+    pub(super) options: ExtractOptions,
+    /// How many columns are compared.
+    pub(super) compared: usize,
+    /// What the further columns hold in a row that counts.
+    pub(super) live: Vec<Vec<u8>>,
+}
+
+impl Rows<'_> {
+    /// Reads all rows.
+    pub(super) async fn all(
+        &mut self,
+        cancel: &CancellationToken,
+        sink: Sink<'_>,
+    ) -> Result<(), SyncError> {
+        match self {
+            Rows::Source(rows) => {
+                let plan = rows.all.clone();
+                rows.read(&plan, cancel, sink).await
+            }
+            Rows::Lake(rows) => rows.read(cancel, sink).await,
+            Rows::Target(rows) => rows.read(cancel, sink).await,
+            Rows::None => Ok(()),
+        }
+    }
+
+    /// Reads the rows that the next run would read.
+    pub(super) async fn next_run(
+        &mut self,
+        cancel: &CancellationToken,
+        sink: Sink<'_>,
+    ) -> Result<(), SyncError> {
+        match self {
+            Rows::Source(rows) => {
+                let Some(next) = &rows.next else {
+                    return Ok(());
+                };
+                // Asked for only now: without a snapshot, what came while all rows were read is among them.
+                let plan = next.plan(rows.source).await?;
+                let every = rows.all.columns.clone();
+                let plan = reading(&rows.source.table.table, every, plan.filter.clone())?;
+                rows.read(&plan, cancel, sink).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl SourceRows<'_> {
+    async fn read(
+        &mut self,
+        plan: &ValidExtractionPlan,
+        cancel: &CancellationToken,
+        sink: Sink<'_>,
+    ) -> Result<(), SyncError> {
+        let table = &self.source.table;
+        let doing = || format!("reading source table {}", table.name);
+        let mut preparing = self.preparation.open().await?;
+        let mut extraction = self
+            .source
+            .connection
+            .extract(table, plan, self.options)
+            .await
+            .doing(doing)?;
+        while let Some(batch) = tokio::select! {
+            batch = extraction.next_batch() => batch.doing(doing)?,
+            () = cancel.cancelled() => return Err(SyncError::cancelled()),
+        } {
+            for batch in preparing.batch(batch).await? {
+                sink(&Read {
+                    arrays: named(&batch, &self.columns),
+                    cursor: named(&batch, &self.cursor),
+                    rows: batch.num_rows(),
+                })?;
+            }
+        }
+        extraction.finish().doing(doing)?;
+        Ok(())
+    }
+}
+
+/// The columns with these names.
+fn named(batch: &RecordBatch, names: &[String]) -> Vec<ArrayRef> {
+    let column = |name: &String| match batch.column_by_name(name) {
+        Some(array) => Arc::clone(array),
+        None => absent(batch.num_rows()),
+    };
+    names.iter().map(column).collect()
+}
+
+impl LakeRows<'_> {
+    async fn read(&self, cancel: &CancellationToken, sink: Sink<'_>) -> Result<(), SyncError> {
+        let Some(snapshot) = self.snapshot else {
+            return Ok(());
+        };
+        let doing = || format!("reading lake table {}", self.table.name());
+        let request = ScanRequest {
+            snapshot_id: Some(snapshot),
+            columns: Some(self.columns.clone()),
+            batch_rows: BATCH_ROWS,
+        };
+        let mut batches = self.table.scan(request).doing(doing)?;
+        while let Some(batch) = tokio::select! {
+            batch = batches.try_next() => batch.doing(doing)?,
+            () = cancel.cancelled() => return Err(SyncError::cancelled()),
+        } {
+            sink(&Read {
+                arrays: batch.columns().to_vec(),
+                cursor: Vec::new(),
+                rows: batch.num_rows(),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl TargetRows<'_> {
+    async fn read(&mut self, cancel: &CancellationToken, sink: Sink<'_>) -> Result<(), SyncError> {
+        let doing = || format!("reading target table {}", self.table.name);
+        let mut extraction = self
+            .connection
+            .extract(self.table, &self.plan, self.options)
+            .await
+            .doing(doing)?;
+        while let Some(batch) = tokio::select! {
+            batch = extraction.next_batch() => batch.doing(doing)?,
+            () = cancel.cancelled() => return Err(SyncError::cancelled()),
+        } {
+            let batch = live(batch, self.compared, &self.live).map_err(|error| {
+                SyncError::schema(
+                    format!("{}: {error}", doing()),
+                    "please report this as a defect",
+                )
+            })?;
+            sink(&Read {
+                arrays: batch
+                    .columns()
+                    .iter()
+                    .take(self.compared)
+                    .cloned()
+                    .collect(),
+                cursor: Vec::new(),
+                rows: batch.num_rows(),
+            })?;
+        }
+        extraction.finish().doing(doing)?;
+        Ok(())
+    }
+}
+
+/// The rows that hold those values in the columns behind the compared ones.
+fn live(
+    batch: RecordBatch,
+    compared: usize,
+    wanted: &[Vec<u8>],
+) -> Result<RecordBatch, arrow_schema::ArrowError> {
+    if wanted.is_empty() {
+        return Ok(batch);
+    }
+    let holds = |row: usize| {
+        let behind = batch.columns().iter().skip(compared);
+        wanted
+            .iter()
+            .zip(behind)
+            .all(|(wanted, array)| cell_bytes(array, row).as_ref() == Some(wanted))
+    };
+    let kept: BooleanArray = (0..batch.num_rows()).map(|row| Some(holds(row))).collect();
+    filter_record_batch(&batch, &kept)
+}
+
+impl Read {
+    /// Whether the strategy passes over a row.
+    pub(super) fn is_passed_over(&self, row: usize) -> bool {
+        !self.cursor.is_empty() && self.cursor.iter().all(|array| array.is_null(row))
+    }
+}

@@ -1,0 +1,369 @@
+//! Source and lake.
+
+use std::collections::BTreeSet;
+
+use icehost_plan::{
+    Action, Clause, Column, Contents, Coverage, Expression, Node, Occasion, SqlType, Table,
+    ValidExtractionPlan, ValidMergePlan, Watermark,
+};
+use icehost_sqlserver::{ExtractOptions, SqlTable, TimePrecision};
+use tokio_util::sync::CancellationToken;
+
+use super::compare::Comparing;
+use super::judge::{Class, Landing, Rules};
+use super::report::{Comparison, LeftOut};
+use super::rows::{LakeRows, NextRun, Rows, SourceRows};
+use super::shape::{Fold, Padding, Shape, ShapeColumn};
+use super::{VerifyOptions, memory, reading};
+use crate::detection::{OpenSource, landing};
+use crate::error::Doing;
+use crate::preparation::Preparation;
+use crate::source_to_lake::open_lake;
+use crate::{Observer, SyncError, SyncJob};
+
+/// What was found, and what the other half has to know.
+pub(super) struct SourceHalf {
+    pub(super) table: String,
+    pub(super) snapshot_id: Option<i64>,
+    pub(super) watermark: Option<Watermark>,
+    pub(super) comparison: Comparison,
+    pub(super) lake_exists: bool,
+    /// Every version of a row stays in the lake.
+    pub(super) lake_keeps_all: bool,
+    /// The same row may come again as it was.
+    pub(super) repeats: bool,
+}
+
+pub(super) async fn compare(
+    job: &SyncJob,
+    options: VerifyOptions,
+    observer: &dyn Observer,
+    cancel: &CancellationToken,
+) -> Result<SourceHalf, SyncError> {
+    let mut source = OpenSource::open(&job.source).await?;
+    let lake = open_lake(&job.lake, &job.source.rules, &source).await?;
+    // After the lake: what changes in between is then the next run's.
+    source.begin_read().await?;
+    let stored = job.settings.watermarks.load(&lake, observer).await?;
+    let mut notes = Vec::new();
+    let next = NextRun {
+        detection: &job.detection,
+        stored: stored.clone(),
+    };
+    let planned = match next.plan(&mut source).await {
+        Ok(plan) => Some(plan),
+        Err(error) => {
+            notes.push(format!(
+                "what the next run would read cannot be told, so nothing counts as pending: {error}"
+            ));
+            None
+        }
+    };
+    let coverage = planned
+        .as_ref()
+        .map_or(Coverage::Full, |plan| plan.coverage);
+    let contents = match coverage {
+        Coverage::Full => Contents::Snapshot,
+        Coverage::Incremental => Contents::Upserts,
+    };
+    let landed = landing(
+        &job.lake_merge,
+        &source.table.table,
+        source.landing().columns,
+        contents,
+        &lake,
+    )
+    .await?;
+    let columns = landed.delta.columns;
+    let described = landed.description;
+    let never_synced = lake.current_snapshot().is_none();
+    let judges_next = planned.is_some() && stored.is_some() && coverage == Coverage::Incremental;
+    if !never_synced && stored.is_none() {
+        notes.push(
+            "the lake has rows but no watermark: every difference counts as if it were below one"
+                .to_owned(),
+        );
+    } else if stored.is_some() && coverage == Coverage::Full {
+        notes.push(
+            "the strategy reads everything each time and keeps no mark: what changed since the last run counts too"
+                .to_owned(),
+        );
+    }
+    if !source.table.snapshot_isolation {
+        notes.push(format!(
+            "{} is read under READ COMMITTED: rows that move while it is read can look wrong",
+            source.table.name
+        ));
+    }
+    notes.extend(carried_notes(job, &source.table, &columns));
+
+    let shape = shape(&landed.plan, &columns, &source.table.table);
+    let cursor = match (&planned, judges_next) {
+        (Some(plan), true) => cursor(job, plan, &source),
+        _ => Vec::new(),
+    };
+    let rules = rules(&RulesOf {
+        plan: &landed.plan,
+        coverage,
+        never_synced,
+        sees_updates: planned
+            .as_ref()
+            .is_none_or(|plan| sees_updates(job, plan, &source.table)),
+        identified: !shape.key.is_empty(),
+    });
+    let lake_columns: Vec<u32> = columns
+        .iter()
+        .filter_map(|column| described.ordinal(&column.name))
+        .collect();
+    let mut comparison = Comparison {
+        expected: format!("source table {}", source.table.name),
+        found: format!("lake table {}", lake.name()),
+        key: key_names(&shape),
+        columns: columns.iter().map(|column| column.name.clone()).collect(),
+        left_out: left_out(&described, &columns),
+        notes,
+        ..Comparison::default()
+    };
+    let share = memory(&job.settings, source.table.columns.len())?;
+    let every: Vec<u32> = (0..).take(source.table.columns.len()).collect();
+    let table = source.table.name.to_string();
+    let comparing = Comparing {
+        expected: Rows::Source(Box::new(SourceRows {
+            preparation: Preparation::of_columns(
+                &job.source,
+                &source.table.table,
+                &every,
+                columns.clone(),
+            )?,
+            all: reading(&source.table.table, every, None)?,
+            next: judges_next.then_some(next),
+            options: ExtractOptions {
+                batch_bytes: share.batch_bytes,
+                time_precision: TimePrecision::Truncate,
+                ..ExtractOptions::default()
+            },
+            columns: comparison.columns.clone(),
+            cursor,
+            source: &mut source,
+        })),
+        found: match lake.exists() {
+            true => Rows::Lake(LakeRows {
+                table: &lake,
+                snapshot: lake.current_snapshot().map(|snapshot| snapshot.id),
+                columns: lake_columns,
+            }),
+            false => Rows::None,
+        },
+        shape,
+        rules,
+        memory: share.row_group_bytes,
+        limit: options.limit,
+    };
+    comparing.run(&mut comparison, cancel).await?;
+    source
+        .connection
+        .end_read()
+        .await
+        .doing(|| format!("ending the read of source table {table}"))?;
+    Ok(SourceHalf {
+        table,
+        snapshot_id: lake.current_snapshot().map(|snapshot| snapshot.id),
+        watermark: stored.map(|stored| stored.record.watermark),
+        comparison,
+        lake_exists: lake.exists(),
+        lake_keeps_all: landed.plan.keys.is_empty(),
+        repeats: coverage == Coverage::Full,
+    })
+}
+
+/// What is compared: all columns that go to the lake, by the key that the merger matches rows by, else the source's.
+fn shape(plan: &ValidMergePlan, columns: &[Column], source: &Table) -> Shape {
+    let by_plan = plan.keys.iter().map(|key| key.source as usize);
+    let by_source = source.key().into_iter().filter_map(|ordinal| {
+        let name = &source.columns.get(ordinal as usize)?.name;
+        columns.iter().position(|column| column.name == *name)
+    });
+    let key: Vec<usize> = match plan.keys.is_empty() {
+        true => by_source.collect(),
+        false => by_plan.collect(),
+    };
+    let whole_key = !plan.keys.is_empty() || key.len() == source.key().len();
+    Shape {
+        columns: columns
+            .iter()
+            .map(|column| ShapeColumn {
+                name: column.name.clone(),
+                padding: Padding::None,
+                fold: Fold::of(column.collation.as_ref()),
+            })
+            .collect(),
+        key: if whole_key { key } else { Vec::new() },
+    }
+}
+
+pub(super) fn key_names(shape: &Shape) -> Vec<String> {
+    let name = |&at: &usize| Some(shape.columns.get(at)?.name.clone());
+    shape.key.iter().filter_map(name).collect()
+}
+
+struct RulesOf<'a> {
+    plan: &'a ValidMergePlan,
+    coverage: Coverage,
+    never_synced: bool,
+    sees_updates: bool,
+    identified: bool,
+}
+
+fn rules(of: &RulesOf<'_>) -> Rules {
+    let has_key = !of.plan.keys.is_empty();
+    let first = |class| match of.never_synced {
+        true => Class::Pending,
+        false => class,
+    };
+    let incremental = of.coverage == Coverage::Incremental;
+    let removes = of.plan.clauses.iter().any(|clause| {
+        clause.occasion == Occasion::NotMatchedBySource && clause.action == Action::Delete
+    });
+    Rules {
+        landing: match has_key {
+            true => Landing::Same,
+            false => Landing::Among,
+        },
+        missing: first(Class::Wrong),
+        changed: match of.sees_updates && overwrites(of.plan) {
+            true => first(Class::Wrong),
+            false => Class::NotSeen,
+        },
+        extra: match (has_key, removes && !incremental) {
+            (true, true) => Some(Class::Wrong),
+            (true, false) => Some(Class::NotSeen),
+            // Without a key nobody can say which row a version is of.
+            (false, _) => of.identified.then_some(Class::NotSeen),
+        },
+        // A row that is read anew each time is added anew each time; a changed one has another mark.
+        repeated: incremental.then_some(Class::Wrong),
+    }
+}
+
+/// Whether a row that is there is written again where the delta has another image of it.
+pub(super) fn overwrites(plan: &ValidMergePlan) -> bool {
+    let writes = |clause: &Clause| match &clause.action {
+        Action::WriteAll | Action::Supersede(_) => true,
+        Action::Write(assignments) => assignments
+            .iter()
+            .any(|assignment| reads_source(&assignment.value)),
+        Action::Delete | Action::Skip => false,
+    };
+    plan.keys.is_empty()
+        || plan
+            .clauses
+            .iter()
+            .any(|clause| clause.occasion == Occasion::Matched && writes(clause))
+}
+
+fn reads_source(expression: &Expression) -> bool {
+    let columns = expression.nodes.iter();
+    columns.into_iter().any(
+        |node| matches!(node, Node::Column { side, .. } if *side == icehost_plan::Side::Source),
+    )
+}
+
+/// The columns that decide whether a row is read.
+fn filter_columns(plan: &ValidExtractionPlan) -> BTreeSet<u32> {
+    let nodes = plan.filter.iter().flat_map(|filter| &filter.nodes);
+    nodes
+        .filter_map(|node| match node {
+            Node::Column { column, .. } => Some(*column),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Whether a change of a row can bring it to the strategy's notice: not where that looks at nothing but what a change
+/// leaves as it is, an identity or the key.
+fn sees_updates(job: &SyncJob, plan: &ValidExtractionPlan, table: &SqlTable) -> bool {
+    if plan.coverage == Coverage::Full {
+        return true;
+    }
+    // The shipped strategy says of itself that it sees inserts, whatever its column.
+    if job.detection.strategy.strategy().description().name == "id" {
+        return false;
+    }
+    let stays = |column: &u32| {
+        let column = table.table.columns.get(*column as usize);
+        column.is_some_and(|column| column.identity || column.key_position.is_some())
+    };
+    let columns = filter_columns(plan);
+    columns.is_empty() || !columns.iter().all(stays)
+}
+
+/// The columns by which rows are passed over where all of them are NULL. A column that rules or transformers have
+/// changed tells nothing.
+fn cursor(job: &SyncJob, plan: &ValidExtractionPlan, source: &OpenSource) -> Vec<String> {
+    let table = &source.table.table;
+    let ruled = |name: &str| {
+        let mut rules = job.source.rules.rules.iter();
+        rules.any(|(column, _)| column.to_lowercase() == name.to_lowercase())
+    };
+    let columns: Option<Vec<String>> = filter_columns(plan)
+        .into_iter()
+        .map(|ordinal| Some(table.columns.get(ordinal as usize)?.name.clone()))
+        .map(|name| name.filter(|name| source.transforms.is_empty() && !ruled(name)))
+        .collect();
+    columns.unwrap_or_default()
+}
+
+/// Lake columns that the source does not bring.
+fn left_out(lake: &Table, columns: &[Column]) -> Vec<LeftOut> {
+    let brought = |name: &str| columns.iter().any(|column| column.name == name);
+    lake.columns
+        .iter()
+        .filter(|column| !brought(&column.name))
+        .map(|column| LeftOut {
+            column: column.name.clone(),
+            why: "the source does not bring it".to_owned(),
+        })
+        .collect()
+}
+
+/// What values are compared as, where that is not what the source shows.
+fn carried_notes(job: &SyncJob, table: &SqlTable, columns: &[Column]) -> Vec<String> {
+    let quoted = |wanted: fn(SqlType) -> bool| {
+        let named = table.columns.iter().filter(|c| wanted(c.sql_type));
+        let names: Vec<String> = named.map(|c| format!("'{}'", c.name)).collect();
+        names.join(", ")
+    };
+    let mut notes = Vec::new();
+    let fine = quoted(SqlType::finer_than_microseconds);
+    if !fine.is_empty() {
+        notes.push(format!(
+            "{fine}: compared to the microsecond, which is what the lake holds"
+        ));
+    }
+    let zoned = quoted(|sql_type| matches!(sql_type, SqlType::DateTimeOffset(_)));
+    if !zoned.is_empty() {
+        notes.push(format!(
+            "{zoned}: compared as moments, without the offset, which the lake does not hold"
+        ));
+    }
+    let ruled = job.source.rules.rules.iter();
+    let ruled: Vec<String> = ruled.map(|(column, _)| format!("'{column}'")).collect();
+    if !ruled.is_empty() {
+        notes.push(format!(
+            "{}: compared as column rules leave it",
+            ruled.join(", ")
+        ));
+    }
+    if !job.source.transforms.is_empty() {
+        let names = job.source.transforms.0.iter();
+        let names: Vec<String> = names
+            .map(|of| of.strategy.strategy().description().name.clone())
+            .collect();
+        notes.push(format!(
+            "rows and their {} columns are compared as the transformers leave them: {}",
+            columns.len(),
+            names.join(", ")
+        ));
+    }
+    notes
+}

@@ -1,0 +1,353 @@
+//! Lake and target.
+
+use futures::TryStreamExt;
+use icehost_lake::LakeTable;
+use icehost_plan::{
+    Action, Clause, Delta, Expression, Node, Occasion, Side, Table, ValidMergePlan, Value,
+};
+use icehost_sqlserver::{ExtractOptions, TimePrecision};
+use tokio_util::sync::CancellationToken;
+
+use super::compare::Comparing;
+use super::judge::{Class, Landing, Rules};
+use super::report::{Comparison, LeftOut};
+use super::rows::{LakeRows, Rows, TargetRows};
+use super::shape::{Fold, Padding, Shape, ShapeColumn, bytes_of};
+use super::source_half::{key_names, overwrites};
+use super::{VerifyOptions, memory, reading};
+use crate::error::Doing;
+use crate::lake_to_target::{Delivery, expected_delta, request};
+use crate::target_table::{OpenTarget, Taken, taken};
+use crate::{Settings, SyncError};
+
+/// A day: two runs that are so far apart show what a merger dates.
+const A_DAY: i64 = icehost_plan::value::TICKS_PER_DAY;
+
+/// What is compared.
+pub(super) struct TargetHalf<'a> {
+    pub(super) delivery: Delivery<'a>,
+    /// Whether every version of a row stays in the lake; `None` where that is not known.
+    pub(super) lake_keeps_all: Option<bool>,
+    /// The same row may come again as it was.
+    pub(super) repeats: bool,
+    pub(super) settings: &'a Settings,
+}
+
+impl TargetHalf<'_> {
+    pub(super) async fn compare(
+        &self,
+        options: VerifyOptions,
+        cancel: &CancellationToken,
+    ) -> Result<Comparison, SyncError> {
+        let delivery = &self.delivery;
+        let mut lake = delivery.open_lake().await?;
+        let mut open = OpenTarget::open(delivery.target, &lake).await?;
+        let name = open.table.name.to_string();
+        let mut notes = Vec::new();
+        let position = position(&mut open, &lake).await?;
+        // The position may be of a snapshot that was made meanwhile.
+        lake.refresh()
+            .await
+            .doing(|| format!("reading lake table {}", lake.name()))?;
+        let current = lake.current_snapshot().map(|snapshot| snapshot.id);
+        let reached = position.filter(|id| lake.snapshot(*id).is_ok());
+        match (position, reached) {
+            (Some(lost), None) => notes.push(format!(
+                "the target's position is snapshot {lost}, which the lake no longer has: compared with the current one"
+            )),
+            (None, _) => notes.push(
+                "the target has no position yet: compared with the lake's current snapshot".to_owned(),
+            ),
+            _ => {}
+        }
+        let at = reached.or(current);
+
+        let description = delivery.describe(&lake)?;
+        let takes = taken(&description, &open.table, delivery.exclude)?;
+        let rows = description.row_estimate.unwrap_or(0);
+        let delta = expected_delta(&takes, position, rows);
+        let plan = delivery.plan(&open.table, &delta).await?;
+        let later = Delta {
+            run_time: delta.run_time.saturating_add(A_DAY),
+            ..delta.clone()
+        };
+        let dated = delivery.plan(&open.table, &later).await?;
+        let written = Written::of(&plan, &dated, &open.table.table, &takes);
+
+        let shape = self.shape(&plan, &written, &description, &takes, &open);
+        let mut comparison = Comparison {
+            expected: format!("lake table {}", lake.name()),
+            found: format!("target table {name}"),
+            key: key_names(&shape),
+            columns: shape.columns.iter().map(|c| c.name.clone()).collect(),
+            left_out: left_out(&description, &takes, &written),
+            ..Comparison::default()
+        };
+        if open.creation.is_some() {
+            notes.push("the target table is not there yet".to_owned());
+        } else if !open.table.snapshot_isolation {
+            notes.push(format!(
+                "{name} is read under READ COMMITTED: rows that move while it is read can look wrong"
+            ));
+        }
+        if let (Some(from), Some(to)) = (reached, current)
+            && from != to
+        {
+            match undelivered(&lake, from, to, &description, &takes, cancel).await {
+                Ok(rows) => comparison.undelivered = rows,
+                Err(SyncError::Cancelled) => return Err(SyncError::Cancelled),
+                Err(error) => notes.push(format!(
+                    "how many rows are yet to be delivered cannot be told: {error}"
+                )),
+            }
+        }
+        comparison.notes = notes;
+        let share = memory(self.settings, open.table.columns.len())?;
+        let columns = written.pairs.iter().map(|(_, target)| *target);
+        let live = written.literals.iter().map(|(target, _)| *target);
+        let read = reading(&open.table.table, columns.chain(live).collect(), None)?;
+        let lake_columns = written.pairs.iter().map(|(lake, _)| *lake).collect();
+        let comparing = Comparing {
+            expected: Rows::Lake(LakeRows {
+                table: &lake,
+                snapshot: at,
+                columns: lake_columns,
+            }),
+            rules: self.rules(&plan, position.is_none()),
+            found: match open.creation {
+                Some(_) => Rows::None,
+                None => Rows::Target(Box::new(TargetRows {
+                    connection: &mut open.connection,
+                    table: &open.table,
+                    plan: read,
+                    options: ExtractOptions {
+                        batch_bytes: share.batch_bytes,
+                        time_precision: TimePrecision::Truncate,
+                        ..ExtractOptions::default()
+                    },
+                    compared: written.pairs.len(),
+                    live: written.literals.iter().map(|(_, v)| bytes_of(v)).collect(),
+                })),
+            },
+            shape,
+            memory: share.row_group_bytes,
+            limit: options.limit,
+        };
+        comparing.run(&mut comparison, cancel).await?;
+        open.connection
+            .end_read()
+            .await
+            .doing(|| format!("ending the read of target table {name}"))?;
+        Ok(comparison)
+    }
+
+    fn shape(
+        &self,
+        plan: &ValidMergePlan,
+        written: &Written,
+        lake: &Table,
+        takes: &[Taken],
+        open: &OpenTarget,
+    ) -> Shape {
+        let columns = written.pairs.iter().filter_map(|&(ordinal, target)| {
+            let found = open.table.columns.get(target as usize)?;
+            let described = open.table.table.columns.get(target as usize)?;
+            Some(ShapeColumn {
+                name: lake.columns.get(ordinal as usize)?.name.clone(),
+                padding: Padding::of(found.sql_type),
+                fold: Fold::of(described.collation.as_ref()),
+            })
+        });
+        let place = |ordinal: u32| written.pairs.iter().position(|(lake, _)| *lake == ordinal);
+        let keys: Vec<u32> = match plan.keys.is_empty() {
+            true => lake.key(),
+            false => plan
+                .keys
+                .iter()
+                .filter_map(|key| Some(takes.get(key.source as usize)?.ordinal))
+                .collect(),
+        };
+        let key: Vec<usize> = keys.iter().filter_map(|&ordinal| place(ordinal)).collect();
+        Shape {
+            columns: columns.collect(),
+            key: match key.len() == keys.len() {
+                true => key,
+                false => Vec::new(),
+            },
+        }
+    }
+
+    fn rules(&self, plan: &ValidMergePlan, first: bool) -> Rules {
+        let class = match first {
+            true => Class::Pending,
+            false => Class::Wrong,
+        };
+        let has_key = !plan.keys.is_empty();
+        Rules {
+            landing: match has_key {
+                true => Landing::Newest,
+                false => Landing::Among,
+            },
+            missing: class,
+            changed: match overwrites(plan) {
+                true => class,
+                false => Class::NotSeen,
+            },
+            extra: match (has_key, takes_out(plan)) {
+                (true, true) => Some(class),
+                (true, false) => Some(Class::NotSeen),
+                // The lake still has whatever it ever delivered.
+                (false, _) if self.lake_keeps_all == Some(true) => Some(Class::Wrong),
+                (false, _) => None,
+            },
+            repeated: (!self.repeats).then_some(Class::Wrong),
+        }
+    }
+}
+
+/// The snapshot that the target has reached, read in the same state as its rows where the database allows that.
+async fn position(open: &mut OpenTarget, lake: &LakeTable) -> Result<Option<i64>, SyncError> {
+    let name = &open.table.name;
+    if open.creation.is_none() {
+        open.connection
+            .begin_read()
+            .await
+            .doing(|| format!("starting to read target table {name}"))?;
+    }
+    open.connection
+        .read_position(lake.uuid(), &open.table)
+        .await
+        .doing(|| format!("reading the position of target table {name}"))
+}
+
+/// Whether rows that the lake no longer has leave the target, or are marked there.
+fn takes_out(plan: &ValidMergePlan) -> bool {
+    let takes_out = |clause: &Clause| match &clause.action {
+        Action::Delete => true,
+        Action::Write(assignments) => assignments.iter().all(|assignment| {
+            let nodes = &assignment.value.nodes;
+            !nodes
+                .iter()
+                .any(|node| matches!(node, Node::Column { side, .. } if *side == Side::Source))
+        }),
+        Action::WriteAll | Action::Skip | Action::Supersede(_) => false,
+    };
+    plan.clauses
+        .iter()
+        .any(|clause| clause.occasion != Occasion::NotMatched && takes_out(clause))
+}
+
+/// What a merge writes of a row that is new to the target.
+struct Written {
+    /// Ordinals of columns in lake and target that then hold the same.
+    pairs: Vec<(u32, u32)>,
+    /// Columns of the target that hold the same value in every row that counts.
+    literals: Vec<(u32, Value)>,
+}
+
+impl Written {
+    /// By the clause that adds rows. `dated` is the same merge at another time: what it gives other values says when a
+    /// run was, and nothing of a row.
+    fn of(
+        plan: &ValidMergePlan,
+        dated: &ValidMergePlan,
+        target: &Table,
+        takes: &[Taken],
+    ) -> Written {
+        let mut written = Written {
+            pairs: Vec::new(),
+            literals: Vec::new(),
+        };
+        let Some(action) = adding(plan) else {
+            return written;
+        };
+        let Action::Write(assignments) = action else {
+            let pair = |taken: &Taken| {
+                let there = target.ordinal(&taken.column.name)?;
+                Some((taken.ordinal, there))
+            };
+            written.pairs = takes.iter().filter_map(pair).collect();
+            return written;
+        };
+        let other: &[_] = match adding(dated) {
+            Some(Action::Write(other)) => other,
+            _ => &[],
+        };
+        for assignment in assignments {
+            if !other.contains(assignment) {
+                continue;
+            }
+            match root(&assignment.value) {
+                Some(Node::Column { column, .. }) => {
+                    if let Some(taken) = takes.get(*column as usize) {
+                        written.pairs.push((taken.ordinal, assignment.target));
+                    }
+                }
+                Some(Node::Literal(value)) => {
+                    written.literals.push((assignment.target, value.clone()));
+                }
+                _ => {}
+            }
+        }
+        written
+    }
+}
+
+fn root(expression: &Expression) -> Option<&Node> {
+    expression.node(expression.root)
+}
+
+/// What a plan does with a row that is new.
+fn adding(plan: &ValidMergePlan) -> Option<&Action> {
+    let mut adding = plan.clauses.iter().filter(|clause| {
+        clause.occasion == Occasion::NotMatched
+            && matches!(clause.action, Action::WriteAll | Action::Write(_))
+    });
+    // The last one: those before it have conditions, or it would never be reached.
+    adding.next_back().map(|clause| &clause.action)
+}
+
+/// Lake columns that are not compared.
+fn left_out(lake: &Table, takes: &[Taken], written: &Written) -> Vec<LeftOut> {
+    let why = |ordinal: u32| {
+        if written.pairs.iter().any(|(pair, _)| *pair == ordinal) {
+            None
+        } else if takes.iter().any(|taken| taken.ordinal == ordinal) {
+            Some("the merge does not write it as it is")
+        } else {
+            Some("the target does not take it")
+        }
+    };
+    let columns = (0u32..).zip(&lake.columns).filter_map(|(ordinal, column)| {
+        Some(LeftOut {
+            column: column.name.clone(),
+            why: why(ordinal)?.to_owned(),
+        })
+    });
+    columns.collect()
+}
+
+/// Rows that changed in the lake since the snapshot that the target has reached.
+async fn undelivered(
+    lake: &LakeTable,
+    from: i64,
+    to: i64,
+    description: &Table,
+    takes: &[Taken],
+    cancel: &CancellationToken,
+) -> Result<u64, SyncError> {
+    let doing = || format!("reading the changes of lake table {}", lake.name());
+    let changes = lake
+        .changes(request(Some(from), to, description, takes))
+        .await
+        .doing(doing)?;
+    let mut batches = changes.stream();
+    let mut rows = 0;
+    while let Some(batch) = tokio::select! {
+        batch = batches.try_next() => batch.doing(doing)?,
+        () = cancel.cancelled() => return Err(SyncError::cancelled()),
+    } {
+        rows += batch.num_rows() as u64;
+    }
+    Ok(rows)
+}

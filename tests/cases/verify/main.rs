@@ -1,0 +1,137 @@
+//! `icehost verify`: it finds what differs, and nothing else.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a broken case fails
+
+mod classes;
+mod finds;
+mod load;
+mod merges;
+mod values;
+
+use icehost_tests::{Bed, Command};
+use serde_json::Value;
+
+/// A table with a key, a text and a cursor, synced to lake and target.
+struct Case {
+    bed: Bed,
+    sync: Vec<String>,
+}
+
+const TABLE: &str = "CREATE TABLE dbo.T (
+    Id int NOT NULL PRIMARY KEY, Name nvarchar(40) NULL, Amount decimal(9,2) NULL, Modified datetime2(3) NOT NULL)";
+
+impl Case {
+    /// `rows` rows, and what else the sync is told.
+    fn new(rows: u32, arguments: &[&str]) -> Case {
+        let bed = Bed::new();
+        bed.source().execute(TABLE);
+        insert(&bed, 1, rows, "2026-01-01");
+        Case {
+            bed,
+            sync: arguments.iter().map(|&text| text.to_owned()).collect(),
+        }
+    }
+
+    /// With `timestamp` and `upsert`, synced.
+    fn synced(rows: u32) -> Case {
+        let case = Case::new(rows, &["--strategy", "timestamp", "--merge", "upsert"]);
+        case.run();
+        case
+    }
+
+    fn with<'a>(&'a self, command: Command) -> Command {
+        command
+            .args(self.sync.iter().map(String::as_str))
+            .args(["--target", &self.bed.target_url()])
+    }
+
+    fn run(&self) {
+        self.with(self.bed.sync("dbo.T", "demo.t"))
+            .arg("--create-target")
+            .run()
+            .success();
+    }
+
+    fn verify(&self) -> Command {
+        self.with(self.bed.verify("dbo.T", "demo.t"))
+    }
+
+    fn source(&self, sql: &str) {
+        self.bed.source().execute(sql);
+    }
+
+    fn target(&self, sql: &str) {
+        self.bed.target().execute(sql);
+    }
+
+    /// The report of a comparison that finds nothing wrong.
+    #[track_caller]
+    fn agrees(&self) -> Value {
+        let report = self
+            .verify()
+            .args(["--output", "json"])
+            .run()
+            .success()
+            .json();
+        assert_eq!(report["wrong"], 0, "{report}");
+        report
+    }
+
+    /// The report of a comparison that finds something wrong.
+    #[track_caller]
+    fn differs(&self) -> Value {
+        differs(self.verify())
+    }
+}
+
+/// The report of a comparison that finds something wrong: exit code 1, and as many as it counts.
+#[track_caller]
+fn differs(command: Command) -> Value {
+    let run = command.args(["--output", "json"]).run();
+    let report = run.failure(&["they do not agree", "hint: "]).json();
+    assert!(report["wrong"].as_u64().unwrap() > 0, "{report}");
+    report
+}
+
+fn insert(bed: &Bed, from: u32, rows: u32, modified: &str) {
+    let numbers: Vec<u32> = (from..from + rows).collect();
+    for part in numbers.chunks(500) {
+        let values: Vec<String> = part
+            .iter()
+            .map(|i| format!("({i}, N'name {i}', {i}.25, '{modified}')"))
+            .collect();
+        bed.source()
+            .execute(&format!("INSERT INTO dbo.T VALUES {}", values.join(", ")));
+    }
+}
+
+/// What is counted of one class on one side, without the keys.
+#[track_caller]
+fn counts(report: &Value, side: &str, class: &str) -> String {
+    let of = &report[side][class];
+    let kinds = ["missing", "extra", "changed", "repeated"];
+    let told: Vec<String> = kinds
+        .into_iter()
+        .filter(|kind| of[kind] != 0)
+        .map(|kind| format!("{} {kind}", of[kind]))
+        .collect();
+    let sum: u64 = kinds.iter().map(|kind| of[kind].as_u64().unwrap()).sum();
+    assert_eq!(of["rows"], sum, "{report}");
+    told.join(", ")
+}
+
+/// The keys that are told, each as `what key: columns`.
+fn keys(report: &Value, side: &str, class: &str) -> Vec<String> {
+    let keys = report[side][class]["keys"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let told = keys.iter().map(|of| {
+        let columns: Vec<String> = of["columns"].as_array().unwrap().iter().map(text).collect();
+        let columns = match columns.is_empty() {
+            true => String::new(),
+            false => format!(": {}", columns.join(", ")),
+        };
+        format!("{} {}{columns}", text(&of["what"]), text(&of["key"]))
+    });
+    let mut told: Vec<String> = told.collect();
+    told.sort();
+    told
+}
