@@ -23,7 +23,8 @@ pub fn assert_nowhere(directory: &Path, secrets: &[&str]) {
     }
 }
 
-fn below(directory: &Path) -> Vec<PathBuf> {
+/// Every file below a directory, in order.
+pub fn below(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -32,5 +33,6 @@ fn below(directory: &Path) -> Vec<PathBuf> {
             false => found.push(path),
         }
     }
+    found.sort();
     found
 }

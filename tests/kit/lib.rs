@@ -14,7 +14,7 @@ pub mod registry;
 mod sql;
 
 pub use bed::{Bed, READER};
-pub use files::{assert_nowhere, blocks};
+pub use files::{assert_nowhere, below, blocks};
 pub use program::{Command, Run, program};
 pub use readers::{Dump, python_script};
 pub use sql::Client;

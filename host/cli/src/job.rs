@@ -7,19 +7,28 @@ use icehost_config::{KeyPlace, Pipeline, Use};
 use icehost_lake::Warehouse;
 use icehost_sqlserver::ColumnSelection;
 use icehost_sync::{
-    ColumnRule, ColumnRules, CommitMode, Detection, DirectoryWatermarks, FirstLoadSettings,
-    HashKey, Lake, MemoryBudget, Merging, RetryPolicy, Settings, SnapshotWatermarks, Source,
-    SyncJob, Target, Transforming, Transforms, WatermarkStore,
+    ColumnRule, ColumnRules, CommitMode, DeletionGuard, Detection, DirectoryWatermarks,
+    FirstLoadSettings, HashKey, Lake, MemoryBudget, Merging, RetryPolicy, Settings,
+    SnapshotWatermarks, Source, SyncJob, Target, Transforming, Transforms, WatermarkStore,
 };
 
 use crate::failure::Failure;
 use crate::strategies::{Strategies, options};
 
+/// What is said for one run only, beside flags or a file.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ThisRun {
+    /// Discard what an interrupted first load has left.
+    pub(crate) restart: bool,
+    /// Delete as many rows as a complete read did not find.
+    pub(crate) allow_deletes: bool,
+}
+
 /// Loads the strategies, checks their options and reads the secrets; nothing is connected yet.
 pub(crate) async fn job(
     pipeline: &Pipeline,
     strategies: &mut Strategies,
-    restart: bool,
+    this_run: ThisRun,
 ) -> Result<SyncJob, Failure> {
     let lake_merge = merging(strategies, pipeline.lands_by()).await?;
     let target = match &pipeline.target {
@@ -50,8 +59,9 @@ pub(crate) async fn job(
                     true => CommitMode::PerRange,
                     false => CommitMode::Once,
                 },
-                restart,
+                restart: this_run.restart,
             },
+            deletions: deletion_guard(pipeline.delete_limit, this_run.allow_deletes),
         },
     })
 }
@@ -178,6 +188,15 @@ pub(crate) fn memory(pipeline: &Pipeline) -> MemoryBudget {
         limit: pipeline.memory_limit,
         batch: pipeline.batch_size.map(|mib| u64::from(mib) << 20),
         connections: pipeline.parallel as usize,
+    }
+}
+
+/// How many rows may go because they are absent; `limit` in percent, where it is not the default.
+pub(crate) fn deletion_guard(limit: Option<u8>, allow: bool) -> DeletionGuard {
+    let default = DeletionGuard::default();
+    DeletionGuard {
+        limit: limit.unwrap_or(default.limit),
+        allow,
     }
 }
 

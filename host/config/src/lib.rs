@@ -32,4 +32,4 @@ pub use pipeline::{
 pub use problem::{Place, Problem};
 pub use registry::{Registered, Registries, read_key};
 pub use schema::pipeline_keys;
-pub use setting::{parse_seconds, parse_size};
+pub use setting::{parse_percent, parse_seconds, parse_size};

@@ -67,6 +67,9 @@ pub struct Pipeline {
     pub batch_size: Option<u32>,
     /// How often a run starts again after failures that pass.
     pub retries: u32,
+    /// The largest share of a table that may go because a complete read did not find it, in percent; `None`
+    /// for the default.
+    pub delete_limit: Option<u8>,
 }
 
 impl Pipeline {

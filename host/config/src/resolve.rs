@@ -121,6 +121,9 @@ impl Surroundings<'_> {
             memory_limit: layers.count("memory-limit"),
             batch_size: layers.small_count("batch-size"),
             retries: layers.small_count("retries").unwrap_or(DEFAULT_RETRIES),
+            delete_limit: layers
+                .count("delete-limit")
+                .and_then(|percent| u8::try_from(percent).ok()),
         })
     }
 }

@@ -10,6 +10,8 @@ pub(crate) enum Kind {
     Flag,
     Count(u64, u64),
     Seconds,
+    /// Percent, as text like `50%`.
+    Percent,
     /// Bytes: a number, or text like `256MiB`.
     Size,
     /// A list of texts, which may be empty: nothing is granted then.
@@ -116,6 +118,7 @@ pub(crate) const PIPELINE: &[Key] = &[
     key("memory-limit", Kind::Size),
     key("batch-size", Kind::Count(1, 1024)),
     key("retries", Kind::Count(0, 1000)),
+    key("delete-limit", Kind::Percent),
 ];
 
 /// Keys of a pipeline that a tenant or the defaults cannot have.

@@ -53,6 +53,11 @@ impl Setting {
                 .and_then(|number| parse_seconds(&number).ok())
                 .map(Setting::Seconds)
                 .ok_or_else(|| wanted("a number of seconds above 0 and up to 3600")),
+            Kind::Percent => value
+                .as_str()
+                .and_then(|text| parse_percent(text).ok())
+                .map(|percent| Setting::Count(u64::from(percent)))
+                .ok_or_else(|| wanted("a share from \"0%\" to \"100%\"")),
             Kind::Size => match value {
                 DeValue::String(text) => parse_size(text).ok(),
                 other => number(other).and_then(|number| parse_size(&number).ok()),
@@ -160,6 +165,18 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A share in whole percent: 0% to 100%.
+///
+/// # Errors
+/// What is wanted, where the text is no such share.
+pub fn parse_percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').map(str::trim_end);
+    match number.and_then(|number| number.parse::<u8>().ok()) {
+        Some(percent) if percent <= 100 => Ok(percent),
+        _ => Err(format!("'{text}' is not a share from 0% to 100%")),
+    }
+}
+
 /// A number of bytes with a unit: 268435456, 256MiB, 256M, 1GiB.
 ///
 /// # Errors
@@ -188,7 +205,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_seconds, parse_size};
+    use super::{parse_percent, parse_seconds, parse_size};
 
     #[test]
     fn sizes_have_binary_units() {
@@ -198,6 +215,16 @@ mod tests {
         assert_eq!(parse_size("2GiB"), Ok(2 << 30));
         for wrong in ["", "0", "MiB", "256MB", "-1MiB", "1.5GiB", "99999999999GiB"] {
             assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shares_are_whole_percent() {
+        assert_eq!(parse_percent("0%"), Ok(0));
+        assert_eq!(parse_percent("50 %"), Ok(50));
+        assert_eq!(parse_percent("100%"), Ok(100));
+        for wrong in ["", "%", "50", "-1%", "101%", "1.5%", "half"] {
+            assert!(parse_percent(wrong).is_err(), "{wrong}");
         }
     }
 

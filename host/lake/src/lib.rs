@@ -26,7 +26,7 @@ mod warehouse;
 mod withdraw;
 
 pub use changes::{ChangePlan, ChangeStats, ChangesRequest};
-pub use commit::{CommitRequest, Committed, Guard};
+pub use commit::{AbsenceGuard, Absent, CommitRequest, Committed, Guard};
 pub use error::{LakeError, LakeErrorKind, Result};
 pub use keys::KeyFold;
 pub use name::LakeTableName;

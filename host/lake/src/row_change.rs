@@ -155,6 +155,11 @@ impl RowChange {
         self.keys.is_empty() || (unique_keys && !self.delete_unlisted)
     }
 
+    /// Whether rows of the table go because a complete delta does not have their keys.
+    pub fn deletes_unlisted(&self) -> bool {
+        self.delete_unlisted
+    }
+
     /// Whether rows are matched by a key.
     pub fn has_key(&self) -> bool {
         !self.keys.is_empty()

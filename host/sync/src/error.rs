@@ -69,6 +69,14 @@ pub enum SyncError {
         /// What to do.
         hint: String,
     },
+    /// Too many rows would be deleted only because a complete read did not find them.
+    #[error("{message}")]
+    Deletions {
+        /// How many of how many, of which table.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// The user asked to stop a first load that is read in ranges.
     #[error("stopped before it was done; {done} of {total} ranges of the first load are kept")]
     Interrupted {
@@ -96,6 +104,7 @@ impl SyncError {
             SyncError::Plan { hint, .. }
             | SyncError::Schema { hint, .. }
             | SyncError::Settings { hint, .. }
+            | SyncError::Deletions { hint, .. }
             | SyncError::Watermark { hint, .. } => Some(hint.clone()),
             SyncError::Interrupted { .. } => Some(
                 "run the same command again: it resumes, and reads only the ranges that are missing"

@@ -7,7 +7,8 @@ use icehost_sqlserver::{ColumnSelection, Endpoint, TableName, TimePrecision};
 use icehost_strategy::{ChangeDetector, Merger, Options};
 
 use crate::{
-    ColumnRules, MemoryBudget, RetryPolicy, SnapshotWatermarks, Transforms, WatermarkStore,
+    ColumnRules, DeletionGuard, MemoryBudget, RetryPolicy, SnapshotWatermarks, Transforms,
+    WatermarkStore,
 };
 
 /// Source → lake, and on to a target where there is one.
@@ -109,6 +110,8 @@ pub struct Settings {
     pub memory: MemoryBudget,
     /// How a table is read for the first time.
     pub first_load: FirstLoadSettings,
+    /// How many rows may go because they are absent.
+    pub deletions: DeletionGuard,
 }
 
 /// How a table is read for the first time.
@@ -139,6 +142,7 @@ impl Default for Settings {
             retry: RetryPolicy::default(),
             memory: MemoryBudget::default(),
             first_load: FirstLoadSettings::default(),
+            deletions: DeletionGuard::default(),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! its merge. So a run may end anywhere; the next one goes on from there.
 
 mod column_rules;
+mod deletion_guard;
 mod detection;
 mod error;
 mod event;
@@ -36,6 +37,7 @@ mod watermark_store;
 mod withdrawals;
 
 pub use column_rules::{ColumnRule, ColumnRules, HashKey};
+pub use deletion_guard::DeletionGuard;
 pub use error::SyncError;
 pub use event::{Event, Observer, Silent};
 pub use examination::{Examination, Obstacle, Part};

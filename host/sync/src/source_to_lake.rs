@@ -1,7 +1,7 @@
 //! The first half: detect, extract, stage, commit.
 
 use icehost_lake::{CommitRequest, Committed, Guard, LakeError, LakeTable, StageOptions, Staged};
-use icehost_plan::{Outcome, Watermark};
+use icehost_plan::{Coverage, Outcome, Watermark};
 use icehost_sqlserver::{ExtractOptions, Extracted, SqlTable};
 use icehost_strategy::Context;
 use tokio_util::sync::CancellationToken;
@@ -95,7 +95,11 @@ pub(crate) async fn attempt(
     for warning in &landed.warnings {
         observer.event(Event::Warning(warning));
     }
-    if extracted.rows == 0 {
+    // Where every row was to be read, none is an answer: all that the lake has is gone.
+    let all_gone = detected.plan.coverage == Coverage::Full
+        && detected.change.rows.deletes_unlisted()
+        && lake.current_snapshot().is_some();
+    if extracted.rows == 0 && !all_gone {
         // No snapshot, and so no new watermark: nothing lies between the old one and the upper bound. An
         // empty source still gives a table to look at and to load from.
         if !lake.exists() {
@@ -118,12 +122,15 @@ pub(crate) async fn attempt(
         staged,
         watermark: Some(&record),
         summary: Vec::new(),
-        // Where a transformer has dropped every row, the source has still been read.
-        allow_empty: true,
+        // Where a transformer has dropped every row, the source has still been read. An empty lake that stays
+        // empty needs no snapshot in each run.
+        allow_empty: extracted.rows > 0,
         guard: Box::new(|_| Ok(())),
     };
     let before = detected.stored.as_ref().map(|stored| stored.snapshot_id);
-    let committed = commit(job, &lake, commit_of, before, run_id).await?;
+    let Some(committed) = commit(job, &lake, commit_of, before, run_id).await? else {
+        return Ok(landed);
+    };
     landed.rows_appended = committed.rows_appended;
     landed.rows_removed = committed.rows_removed;
     landed.snapshot_id = Some(committed.snapshot_id);
@@ -279,14 +286,14 @@ pub(crate) struct Commit<'a> {
 
 /// Commits staged files with the watermark, provided that nobody moved the watermark meanwhile: their delta
 /// would then hold rows of ours, and ours rows of theirs. `seen` is the snapshot of the watermark that the
-/// run went on from.
+/// run went on from. `None` where no row changes and it may not be empty.
 pub(crate) async fn commit(
     job: &SyncJob,
     lake: &LakeTable,
     commit: Commit<'_>,
     seen: Option<i64>,
     run_id: Uuid,
-) -> Result<Committed, SyncError> {
+) -> Result<Option<Committed>, SyncError> {
     let doing = || format!("committing to lake table {}", job.lake.table);
     let digest = job.detection.strategy.strategy().digest();
     let mut summary = commit.summary;
@@ -312,15 +319,10 @@ pub(crate) async fn commit(
                 .transient()),
             }
         })),
+        absence: Some(job.settings.deletions.of_lake(job.lake.table.to_string())),
         allow_empty: commit.allow_empty,
     };
-    let committed = lake.commit(request).await.doing(doing)?;
-    committed.ok_or_else(|| {
-        SyncError::watermark(
-            format!("{}: rows were staged, but no snapshot was made", doing()),
-            "please report this as a defect",
-        )
-    })
+    lake.commit(request).await.doing(doing)
 }
 
 /// What Iceberg could not hold.

@@ -159,3 +159,49 @@ strategy-memory = 32
     let watermark = std::fs::read_to_string(bed.path("watermarks/raw.shop.customers.json"));
     assert!(watermark.unwrap().contains("\"shop\""));
 }
+
+#[test]
+fn a_bound_on_deletions_stands_in_the_file_and_is_lifted_beside_it() {
+    let bed = customers::bed(0);
+    bed.source().execute(
+        "CREATE TABLE dbo.Rates (Id int NOT NULL PRIMARY KEY);
+         INSERT INTO dbo.Rates SELECT value FROM GENERATE_SERIES(1, 1001)",
+    );
+    let rates = |limit: &str| {
+        write(
+            &bed,
+            &format!(
+                r#"
+[pipelines.rates]
+source = "source"
+table = "dbo.Rates"
+strategy = "full-refresh"
+merge = "upsert"
+merge-options = {{ delete-missing = true }}
+delete-limit = {limit}
+"#
+            ),
+        );
+    };
+    for wrong in ["50", "\"101%\"", "\"half\""] {
+        rates(wrong);
+        with_config(&bed, ["check", "--offline"])
+            .run()
+            .failure(&["'delete-limit' takes a share from \"0%\" to \"100%\""]);
+    }
+    rates("\"0%\"");
+    with_config(&bed, ["sync"]).run().success();
+    bed.source().execute("DELETE FROM dbo.Rates WHERE Id = 5");
+    with_config(&bed, ["sync"]).run().failure(&[
+        "1 of the 1001 rows of lake table dbo.rates would be deleted",
+        "more than 0 %",
+        "--allow-deletes",
+    ]);
+    // What the file says of every run no flag says otherwise.
+    let run = with_config(&bed, ["sync", "--delete-limit", "100%"]).run();
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    with_config(&bed, ["sync", "--allow-deletes"])
+        .run()
+        .success();
+    assert_eq!(Dump::agreed(&bed.lake("dbo.rates"), None).rows.len(), 1_000);
+}

@@ -5,6 +5,7 @@ mod allocations;
 mod arguments;
 mod column_rules;
 mod cursors;
+mod deletions;
 mod dry_run;
 mod end_to_end;
 mod first_load;

@@ -158,10 +158,26 @@ pub(crate) struct RunArguments {
     pub(crate) retries: u32,
 
     #[command(flatten)]
+    pub(crate) deletions: DeletionArguments,
+
+    #[command(flatten)]
     pub(crate) limits: LimitArguments,
 
     #[command(flatten)]
     pub(crate) cache: CacheArguments,
+}
+
+/// How many rows may go only because a complete read did not find them.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct DeletionArguments {
+    /// The largest share of a table of more than 1,000 rows that may be deleted because a complete read did
+    /// not find those rows; 100% for any [default: 50%]
+    #[arg(long, value_name = "SHARE", value_parser = icehost_config::parse_percent)]
+    pub(crate) delete_limit: Option<u8>,
+
+    /// Let this run delete as many rows as a complete read did not find
+    #[arg(long)]
+    pub(crate) allow_deletes: bool,
 }
 
 /// What a strategy may take.

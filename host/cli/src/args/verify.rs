@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::sync::{CommitMode, FirstLoadArguments, TimePrecision};
 use super::{
-    CacheArguments, LimitArguments, RunArguments, SyncArguments, TargetArguments,
-    WatermarkStoreArguments, pair,
+    CacheArguments, DeletionArguments, LimitArguments, RunArguments, SyncArguments,
+    TargetArguments, WatermarkStoreArguments, pair,
 };
 
 /// Source, lake and target of a sync; lake and target alone, where no source table is named; or the pipelines of a
@@ -151,6 +151,8 @@ impl VerifyArguments {
         RunArguments {
             dry_run: false,
             retries: self.retries,
+            // It deletes nothing.
+            deletions: DeletionArguments::default(),
             limits: self.limits.clone(),
             cache: self.cache.clone(),
         }

@@ -9,7 +9,7 @@ use crate::args::{LoadArguments, Output};
 use crate::command::sync::used;
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
-use crate::job::{lake, merging, retry_policy, target};
+use crate::job::{deletion_guard, lake, merging, retry_policy, target};
 use crate::registry::Registry;
 use crate::render::{Progress, print_preview, print_report};
 use crate::strategies::Strategies;
@@ -64,6 +64,10 @@ async fn of_flags(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Fai
         exclude: arguments.exclude_columns,
         settings: Settings {
             retry: retry_policy(arguments.run.retries),
+            deletions: deletion_guard(
+                arguments.run.deletions.delete_limit,
+                arguments.run.deletions.allow_deletes,
+            ),
             ..Settings::default()
         },
     };
@@ -92,6 +96,7 @@ async fn of_pipeline(arguments: LoadArguments) -> Result<(LoadJob, Strategies), 
         exclude: arguments.exclude_columns,
         settings: Settings {
             retry: retry_policy(pipeline.retries),
+            deletions: deletion_guard(pipeline.delete_limit, arguments.run.deletions.allow_deletes),
             ..Settings::default()
         },
     };

@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::args::{CacheArguments, Output, SyncArguments};
+use crate::command::sync::this_run;
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
-use crate::job::job;
+use crate::job::{ThisRun, job};
 use crate::registry::Registry;
 use crate::render::{Outcome, Progress, print_outcome, problems, summary};
 use crate::strategies::{Strategies, shipped_names};
@@ -23,7 +24,7 @@ use crate::strategies::{Strategies, shipped_names};
 #[derive(Clone)]
 struct Switches {
     dry_run: bool,
-    restart: bool,
+    this_run: ThisRun,
     cache: CacheArguments,
     registry: Registry,
 }
@@ -40,7 +41,7 @@ pub(crate) async fn run(
     let names: Vec<String> = pipelines.iter().map(|each| each.name.clone()).collect();
     let switches = Switches {
         dry_run: arguments.run.dry_run,
-        restart: arguments.first_load.restart,
+        this_run: this_run(arguments),
         cache: arguments.run.cache.clone(),
         registry: Registry::of(&file, &arguments.run.cache, false),
     };
@@ -99,7 +100,7 @@ async fn one(
     }
     // Strategies of its own: what they take is this pipeline's, and what they break too.
     let mut strategies = Strategies::with_registry(&switches.cache, &switches.registry);
-    let job = job(pipeline, &mut strategies, switches.restart).await?;
+    let job = job(pipeline, &mut strategies, switches.this_run).await?;
     let progress = Progress::of_pipeline(&pipeline.name);
     if switches.dry_run {
         let preview = preview::sync(&job, &progress).await?;

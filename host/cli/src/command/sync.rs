@@ -9,7 +9,7 @@ use crate::command::pipelines;
 use crate::command::required;
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
-use crate::job::job;
+use crate::job::{ThisRun, job};
 use crate::render::{Progress, print_preview, print_report};
 use crate::strategies::Strategies;
 
@@ -19,8 +19,8 @@ pub(crate) async fn run(arguments: SyncArguments, output: Output) -> Result<(), 
     }
     let cancel = cancel_on_signal();
     let mut strategies = Strategies::new(&arguments.run.cache);
-    let (dry_run, restart) = (arguments.run.dry_run, arguments.first_load.restart);
-    let job = job(&pipeline(arguments)?, &mut strategies, restart).await?;
+    let (dry_run, this_run) = (arguments.run.dry_run, this_run(&arguments));
+    let job = job(&pipeline(arguments)?, &mut strategies, this_run).await?;
     let progress = Progress::new(output);
     if dry_run {
         let preview = preview::sync(&job, &progress).await;
@@ -34,6 +34,14 @@ pub(crate) async fn run(arguments: SyncArguments, output: Output) -> Result<(), 
     report.set_component_time(strategies.time());
     print_report(&report, output);
     Ok(())
+}
+
+/// What the flags say of this run alone.
+pub(crate) fn this_run(arguments: &SyncArguments) -> ThisRun {
+    ThisRun {
+        restart: arguments.first_load.restart,
+        allow_deletes: arguments.run.deletions.allow_deletes,
+    }
 }
 
 /// The pipeline that the flags describe.
@@ -95,6 +103,7 @@ pub(crate) fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
         memory_limit: arguments.first_load.memory_limit,
         batch_size: arguments.first_load.batch_size,
         retries: run.retries,
+        delete_limit: run.deletions.delete_limit,
     })
 }
 

@@ -16,7 +16,7 @@ use super::sync::{pipeline, used};
 use crate::args::{Output, VerifyArguments};
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
-use crate::job::{job, merging, retry_policy};
+use crate::job::{ThisRun, job, merging, retry_policy};
 use crate::registry::Registry;
 use crate::render::{Progress, Verified, print_verification, print_verified, problems};
 use crate::strategies::{Strategies, shipped_names};
@@ -39,7 +39,9 @@ pub(crate) async fn run(arguments: VerifyArguments, output: Output) -> Result<()
     let job = match arguments.table {
         Some(_) => {
             let pipeline = pipeline(arguments.into_sync())?;
-            Job::Sync(Box::new(job(&pipeline, &mut strategies, false).await?))
+            Job::Sync(Box::new(
+                job(&pipeline, &mut strategies, ThisRun::default()).await?,
+            ))
         }
         None => Job::Load(Box::new(load_job(arguments, &mut strategies).await?)),
     };
@@ -136,7 +138,7 @@ async fn one(
     cancel: &CancellationToken,
 ) -> Result<Verification, Failure> {
     let mut strategies = Strategies::with_registry(&arguments.cache, registry);
-    let mut job = job(pipeline, &mut strategies, false).await?;
+    let mut job = job(pipeline, &mut strategies, ThisRun::default()).await?;
     // One that is missing is found missing, and never created here.
     if let Some((target, _)) = &mut job.target {
         target.create = true;

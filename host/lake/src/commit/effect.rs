@@ -35,6 +35,17 @@ pub(crate) struct Effect {
     pub(crate) rows_appended: u64,
     /// Rows of earlier snapshots that are deleted.
     pub(crate) rows_removed: u64,
+    /// Those of them that go for no other reason than that the delta does not have them.
+    pub(crate) absent: Absent,
+}
+
+/// Rows of the table that a complete delta does not have, and that go for no other reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Absent {
+    /// Rows that would go.
+    pub rows: u64,
+    /// The table's live rows, those among them.
+    pub of: u64,
 }
 
 impl Effect {
@@ -45,7 +56,7 @@ impl Effect {
     /// Settles a staged delta against the table's rows.
     pub(crate) fn of(staged: &Staged, base: &LakeTable) -> Result<Effect> {
         let mut effect = Effect::default();
-        let (removed, superseded) = match &staged.keys {
+        let (removed, superseded, absent) = match &staged.keys {
             None if !staged.change.keys.is_empty()
                 && !staged.vouched
                 && base.current_snapshot().is_some() =>
@@ -59,11 +70,12 @@ impl Effect {
                 )
                 .with_hint("run again: the rows are then matched by their keys"));
             }
-            None => (Positions::new(), Vec::new()),
+            None => (Positions::new(), Vec::new(), Absent::default()),
             Some((keys, encoder)) => settle(staged, keys, encoder, base)?,
         };
         effect.rows_removed = removed.values().map(RoaringTreemap::len).sum();
         effect.deletes = removed;
+        effect.absent = absent;
         effect.add_staged(&staged.data_files, &superseded);
         Ok(effect)
     }
@@ -87,13 +99,14 @@ impl Effect {
     }
 }
 
-/// The table's rows that go, and the staged rows that do not count.
+/// The table's rows that go, the staged rows that do not count, and how many of the former are only absent.
 fn settle(
     staged: &Staged,
     keys: &DeltaKeys,
     encoder: &KeyEncoder,
     base: &LakeTable,
-) -> Result<(Positions, Vec<StagedRow>)> {
+) -> Result<(Positions, Vec<StagedRow>, Absent)> {
+    let mut absent = Absent::default();
     let mut found = vec![false; keys.entries.len()];
     let mut removed = Positions::new();
     let everything = staged.change.delete_unlisted;
@@ -137,13 +150,17 @@ fn settle(
                     ),
                 };
                 let encoded = encoder.encode(batch.columns())?;
+                absent.of += positions.len() as u64;
                 for (row, &position) in positions.iter().enumerate() {
                     let entry = match encoded.is_null(row) {
                         true => None,
                         false => keys.find(encoded.bytes(row)),
                     };
                     let goes = match entry {
-                        None => everything,
+                        None => {
+                            absent.rows += u64::from(everything);
+                            everything
+                        }
                         Some(entry) => {
                             if let Some(found) = found.get_mut(entry) {
                                 *found = true;
@@ -175,7 +192,12 @@ fn settle(
             superseded.extend(entry.row);
         }
     }
-    Ok((removed, superseded))
+    // Unless the whole table was read, what was read of it says nothing.
+    let absent = match everything {
+        true => absent,
+        false => Absent::default(),
+    };
+    Ok((removed, superseded, absent))
 }
 
 fn key_columns(staged: &Staged, base: &LakeTable) -> Result<Vec<LakeColumn>> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+pub use crate::commit::effect::Absent;
 use crate::commit::effect::Effect;
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
 use crate::metadata_files::{self, MetadataFile, Publication};
@@ -26,6 +27,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(800);
 /// Decides whether a commit may build on a state of the table. Called on every attempt.
 pub type Guard = Box<dyn Fn(&LakeTable) -> Result<()> + Send + Sync>;
 
+/// Decides whether rows may go that a complete delta does not have. Called on every attempt that would take
+/// such rows out, before anything is written.
+pub type AbsenceGuard = Box<dyn Fn(Absent) -> Result<()> + Send + Sync>;
+
 /// What to commit.
 #[derive(Default)]
 pub struct CommitRequest {
@@ -35,6 +40,8 @@ pub struct CommitRequest {
     pub summary: BTreeMap<String, String>,
     /// Refuses states that the staged delta does not fit, such as one with another watermark.
     pub guard: Option<Guard>,
+    /// Refuses to take rows out because they are absent from the delta, too many for example.
+    pub absence: Option<AbsenceGuard>,
     /// Make a snapshot although no row changes.
     pub allow_empty: bool,
 }
@@ -83,6 +90,7 @@ impl LakeTable {
             staged: request.staged,
             summary: request.summary,
             guard: request.guard,
+            absence: request.absence,
             allow_empty: request.allow_empty,
         };
         let mut pause = SHORTEST_PAUSE;
@@ -122,6 +130,7 @@ struct Job {
     staged: Option<Staged>,
     summary: BTreeMap<String, String>,
     guard: Option<Guard>,
+    absence: Option<AbsenceGuard>,
     allow_empty: bool,
 }
 
@@ -146,6 +155,11 @@ impl Job {
                 Effect::of(staged, base)?
             }
         };
+        if let Some(absence) = &self.absence
+            && effect.absent.rows > 0
+        {
+            absence(effect.absent)?;
+        }
         if effect.is_empty() && !self.allow_empty {
             return Ok(Attempt::Done(None));
         }

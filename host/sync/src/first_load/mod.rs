@@ -329,6 +329,15 @@ impl Load<'_> {
         let before = self.detected.stored.as_ref().map(|s| s.snapshot_id);
         let committed =
             source_to_lake::commit(self.job, &self.lake, commit, before, self.run_id).await?;
+        let committed = committed.ok_or_else(|| {
+            SyncError::watermark(
+                format!(
+                    "ranges of the first load of lake table {} were read, but no snapshot was made",
+                    self.lake.name()
+                ),
+                "please report this as a defect",
+            )
+        })?;
         failpoint("sync::ranges-committed")?;
         self.observer.event(Event::Committed {
             snapshot_id: committed.snapshot_id,
