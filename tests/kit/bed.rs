@@ -14,6 +14,9 @@ const PASSWORD: &str = "T3st;pass'word";
 /// The login of development servers that may only read.
 pub const READER: &str = "reader";
 
+/// The directory for what clients send to development servers, which tests/run.sh has judged afterwards.
+const STATEMENTS: &str = "ICEHOST_TEST_STATEMENTS";
+
 /// What an end-to-end case runs on. Its databases are its own.
 pub struct Bed {
     server: Option<RunningServer>,
@@ -34,13 +37,12 @@ impl Bed {
 
     /// A bed on a development server of its own, for cases that inject faults.
     pub fn on_development_server() -> Bed {
+        let mut builder = DevServer::builder().password(PASSWORD).reader(READER);
+        if let Some(directory) = std::env::var_os(STATEMENTS) {
+            builder = builder.record_statements(directory);
+        }
         let server = runtime()
-            .block_on(
-                DevServer::builder()
-                    .password(PASSWORD)
-                    .reader(READER)
-                    .start(),
-            )
+            .block_on(builder.start())
             .expect("start the development server");
         let mut config = Config::new();
         config.host("127.0.0.1");

@@ -26,7 +26,8 @@
 //! # Faults and statistics
 //!
 //! [`RunningServer::faults`] lets a test break connections, refuse logins, and fail or delay statements;
-//! [`RunningServer::statistics`] tells what the server was asked to do.
+//! [`RunningServer::statistics`] tells what the server was asked to do, and with [`Builder::record_statements`]
+//! each distinct statement is kept in a file.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), icehost_devserver::StartError> {
@@ -60,6 +61,7 @@ mod prepared;
 mod procedure_name;
 mod procedures;
 mod protocol_error;
+mod recording;
 mod request_headers;
 mod response;
 mod rpc;

@@ -6,7 +6,7 @@ use icehost_devengine::session::SqlError;
 use icehost_devengine::types::Datum;
 
 use crate::binding::{error, text_argument};
-use crate::declarations::{self, Declaration};
+use crate::declarations::Declaration;
 use crate::protocol_error::NOT_SUPPORTED;
 use crate::rpc::Argument;
 
@@ -67,18 +67,15 @@ fn unknown_handle(handle: i32) -> SqlError {
     )
 }
 
-/// The statement of `sp_prepare` and `sp_prepexec`: handle, declarations, text.
-pub(crate) fn prepared_statement(
+/// Text and declarations of `sp_prepare` and `sp_prepexec`, whose arguments are handle, declarations, text.
+pub(crate) fn text_and_declarations(
     arguments: &[Argument],
     procedure: &str,
-) -> Result<PreparedStatement, SqlError> {
+) -> Result<(String, String), SqlError> {
     let declared =
         text_argument(arguments.get(1).cloned(), procedure, "@params")?.unwrap_or_default();
     let text = text_argument(arguments.get(2).cloned(), procedure, "@stmt")?.unwrap_or_default();
-    Ok(PreparedStatement {
-        text,
-        declarations: declarations::parse(&declared)?,
-    })
+    Ok((text, declared))
 }
 
 /// The handle that a call names.

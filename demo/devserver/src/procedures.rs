@@ -5,7 +5,7 @@ use icehost_devengine::types::{Datum, SqlType};
 
 use crate::binding::{bind, error, text_argument};
 use crate::declarations;
-use crate::prepared::{PreparedStatement, handle_argument, prepared_statement};
+use crate::prepared::{PreparedStatement, handle_argument, text_and_declarations};
 use crate::procedure_name::{is_parameter_name, is_procedure_name};
 use crate::protocol_error::ProtocolError;
 use crate::rpc::{Argument, Call, Procedure};
@@ -75,20 +75,19 @@ impl Worker {
                         text_argument(declared, "sp_executesql", "@params")?.unwrap_or_default()
                     }
                 };
-                let statement = PreparedStatement {
-                    text,
-                    declarations: declarations::parse(&declared)?,
-                };
+                let statement = self.statement(text, &declared)?;
                 self.run_statement(&statement, values, 2)
                     .map(|returned| (returned, None))
             }
             Procedure::Prepare => {
-                let statement = prepared_statement(&arguments, "sp_prepare")?;
+                let (text, declared) = text_and_declarations(&arguments, "sp_prepare")?;
+                let statement = self.statement(text, &declared)?;
                 let handle = self.prepared.add(statement)?;
                 Ok((vec![handle_value(&arguments, handle)], None))
             }
             Procedure::PrepareAndExecute => {
-                let statement = prepared_statement(&arguments, "sp_prepexec")?;
+                let (text, declared) = text_and_declarations(&arguments, "sp_prepexec")?;
+                let statement = self.statement(text, &declared)?;
                 let handle = self.prepared.add(statement.clone())?;
                 let returned_handle = handle_value(&arguments, handle);
                 let values = arguments.split_off(arguments.len().min(3));
@@ -117,6 +116,15 @@ impl Worker {
             }
             Procedure::Named(name) => self.run_named(&name, arguments),
         }
+    }
+
+    /// A statement as it came, with its declarations read.
+    fn statement(&self, text: String, declared: &str) -> Result<PreparedStatement, SqlError> {
+        self.record(&text, declared);
+        Ok(PreparedStatement {
+            text,
+            declarations: declarations::parse(declared)?,
+        })
     }
 
     /// Runs a statement with its values; `offset` arguments of the call came before them.

@@ -1,6 +1,7 @@
 //! The server: its socket, what its connections share, and its end.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::handshake;
 use crate::kept_results::KeptResults;
 use crate::login::Login;
 use crate::packet::ReadError;
+use crate::recording::Recording;
 use crate::statistics::Statistics;
 use crate::tls::{Certificate, Tls};
 
@@ -38,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     pub(crate) statistics: Statistics,
     pub(crate) kept_results: Option<Arc<KeptResults>>,
+    pub(crate) recording: Option<Recording>,
 }
 
 impl Shared {
@@ -86,6 +89,14 @@ pub enum StartError {
         /// The login.
         user: String,
     },
+    /// The file for statements could not be created.
+    #[error("creating a file for statements in {} failed: {source}", .directory.display())]
+    Recording {
+        /// The directory asked for.
+        directory: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// No threads to run on.
     #[error("starting the server's threads failed: {0}")]
     Threads(std::io::Error),
@@ -101,6 +112,7 @@ impl StartError {
             ),
             Self::EmptyPassword { .. } => Some("give a password".into()),
             Self::Database { .. } => Some("name each database once, and none that the server has by itself".into()),
+            Self::Recording { .. } => Some("name a directory that you may write to".into()),
             Self::Certificate(_) | Self::Threads(_) => None,
         }
     }
@@ -118,6 +130,7 @@ pub struct Builder {
     databases: Vec<String>,
     name: Option<String>,
     replay_bytes: Option<usize>,
+    recording: Option<PathBuf>,
 }
 
 impl Default for Builder {
@@ -132,6 +145,7 @@ impl Default for Builder {
             databases: Vec::new(),
             name: None,
             replay_bytes: None,
+            recording: None,
         }
     }
 }
@@ -202,6 +216,14 @@ impl Builder {
         self
     }
 
+    /// Keeps each distinct statement that clients send, and what its parameters are declared as, in a new file
+    /// in this directory: batches, and the bodies of `sp_executesql` and of prepared statements.
+    #[must_use]
+    pub fn record_statements(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.recording = Some(directory.into());
+        self
+    }
+
     /// Starts the server on threads of its own, so that it runs on whatever its starter does.
     ///
     /// # Errors
@@ -228,6 +250,13 @@ impl Builder {
         let socket = std::net::TcpListener::bind(&self.listen).map_err(listening)?;
         socket.set_nonblocking(true).map_err(listening)?;
         let address = socket.local_addr().map_err(listening)?;
+        let recording = match self.recording {
+            None => None,
+            Some(directory) => match Recording::create(&directory) {
+                Ok(recording) => Some(recording),
+                Err(source) => return Err(StartError::Recording { directory, source }),
+            },
+        };
         let shared = Arc::new(Shared {
             engine,
             user: self.user,
@@ -238,6 +267,7 @@ impl Builder {
             faults: Faults::default(),
             statistics: Statistics::default(),
             kept_results: self.replay_bytes.map(KeptResults::new).map(Arc::new),
+            recording,
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(IO_THREADS)

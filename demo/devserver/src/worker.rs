@@ -202,6 +202,7 @@ impl Worker {
             PacketType::SqlBatch => {
                 let text = crate::input::utf16(input.rest(), "the text of a batch")?;
                 self.response.begin(false);
+                self.record(&text, "");
                 self.execute_batch(&text);
                 if let Some(target) = self.session.take_bulk() {
                     self.announced = Some(Announced {
@@ -241,6 +242,13 @@ impl Worker {
             other => Err(ProtocolError::invalid(format!(
                 "{other:?} is not a request"
             ))),
+        }
+    }
+
+    /// Records a statement as it came, where that is asked for.
+    pub(crate) fn record(&self, text: &str, declarations: &str) {
+        if let Some(recording) = &self.shared.recording {
+            recording.note(text, declarations);
         }
     }
 

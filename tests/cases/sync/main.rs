@@ -15,5 +15,6 @@ mod lake_merge;
 mod strategies;
 mod transforms;
 mod types;
+mod unseen;
 mod volume;
 mod watermarks;

@@ -1,0 +1,7 @@
+//! Judges of others: Microsoft's T-SQL parser on what we send, and this repository on what it promises.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod guarantees;
+// .NET and the parser come for x86-64.
+#[cfg(target_arch = "x86_64")]
+mod tsql;
