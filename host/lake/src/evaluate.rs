@@ -209,7 +209,10 @@ fn compare(op: Comparison, left: Scalar<'_>, right: Scalar<'_>) -> Result<Boolea
 
 fn fold_text(values: &ArrayRef, collation: &Collation) -> ArrayRef {
     let text = values.as_string::<i32>();
-    let folded: StringArray = text.iter().map(|v| v.map(|v| collation.fold(v))).collect();
+    let folded: StringArray = text
+        .iter()
+        .map(|v| v.map(|v| collation.fold_by_unicode(v)))
+        .collect();
     Arc::new(folded)
 }
 

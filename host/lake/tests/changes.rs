@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use futures::StreamExt;
 use icehost_lake::{ChangesRequest, KeyFold, LakeErrorKind, LakeTable};
@@ -134,6 +136,168 @@ async fn a_key_that_changed_its_case_is_an_update_where_case_is_ignored() {
     assert_eq!(found, [(UPDATE, row(1, "FOO"))]);
     let found = changes(&to.table, exact).await.unwrap();
     assert_eq!(found, [(DELETE, row(1, "foo")), (INSERT, row(1, "FOO"))]);
+}
+
+/// Another engine takes rows out by their whole image.
+async fn without(table: &LakeTable, gone: &[(i64, &str)]) -> (LakeTable, i64) {
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(gone.iter().map(|r| r.0)));
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values(gone.iter().map(|r| r.1)));
+    let deletes = vec![foreign::equality_deletes(
+        table,
+        &[(1, "id", ids), (2, "name", names)],
+    )];
+    foreign::commit(
+        table,
+        Foreign {
+            deletes,
+            ..Foreign::default()
+        },
+    )
+    .await
+}
+
+/// Another engine writes the table anew with these rows.
+async fn rewritten(table: &LakeTable, people: &[(i64, &str)]) -> (LakeTable, i64) {
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(people.iter().map(|r| r.0)));
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values(people.iter().map(|r| r.1)));
+    let rewrite = Foreign {
+        added: vec![foreign::data_file(
+            table,
+            &[(1, "id", ids), (2, "name", names)],
+        )],
+        replace_all: true,
+        ..Foreign::default()
+    };
+    foreign::commit(table, rewrite).await
+}
+
+/// The changes for a reader that tells rows apart by this column.
+async fn by_column(
+    table: &LakeTable,
+    (from, to): (i64, i64),
+    key: &[u32],
+    collation: Option<&str>,
+) -> Vec<(i32, Row)> {
+    let plan = table.changes(ChangesRequest::new(Some(from), to)).await;
+    let fold = KeyFold::new([collation.map(Collation::from_name)]);
+    let plan = plan.unwrap().keyed(key, fold).unwrap();
+    let mut found = Vec::new();
+    for batch in plan.stream().collect::<Vec<_>>().await {
+        let batch = batch.unwrap();
+        let operations = batch.column(2).as_primitive::<Int32Type>().clone();
+        let rows = rows_of(std::slice::from_ref(&batch));
+        found.extend(operations.iter().map(Option::unwrap).zip(rows));
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_key_that_still_has_a_row_is_not_gone() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let old = append(&table, &rows(&[(1, "old"), (2, "x"), (3, "z")])).await;
+    let from = append(&old.table, &rows(&[(1, "new"), (3, "z")])).await;
+    // An old version goes, a copy goes, and a row.
+    let (table, to) = without(&from.table, &[(1, "old"), (2, "x")]).await;
+    let request = ChangesRequest::new(Some(from.snapshot_id), to);
+    let found = changes(&table, request).await.unwrap();
+    assert_eq!(found, [(DELETE, row(2, "x")), (UPDATE, row(1, "new"))]);
+}
+
+#[tokio::test]
+async fn a_version_counts_again_when_the_newer_one_goes() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let old = append(&table, &rows(&[(1, "old"), (2, "x")])).await;
+    let from = append(&old.table, &rows(&[(1, "new")])).await;
+    let (table, to) = without(&from.table, &[(1, "new")]).await;
+    let request = ChangesRequest::new(Some(from.snapshot_id), to);
+    let found = changes(&table, request).await.unwrap();
+    assert_eq!(found, [(UPDATE, row(1, "old"))]);
+}
+
+#[tokio::test]
+async fn a_copy_that_is_written_away_is_no_delete() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let one = append(&table, &rows(&[(1, "x"), (2, "y")])).await;
+    let from = append(&one.table, &rows(&[(1, "x"), (2, "newer")])).await;
+    let (table, to) = rewritten(&from.table, &[(1, "x"), (2, "newer")]).await;
+    let request = ChangesRequest::new(Some(from.snapshot_id), to);
+    let mut found = changes(&table, request).await.unwrap();
+    found.sort();
+    assert_eq!(found, [(UPDATE, row(1, "x")), (UPDATE, row(2, "newer"))]);
+    // Without a key there is nothing to deliver again.
+    let mut found = by_column(&table, (from.snapshot_id, to), &[], None).await;
+    found.sort();
+    assert_eq!(found, [(DELETE, row(1, "x")), (DELETE, row(2, "y"))]);
+}
+
+#[tokio::test]
+async fn all_versions_that_are_there_come_in_the_order_of_their_commits() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let first = append(&table, &rows(&[(1, "first"), (9, "n")])).await;
+    let second = append(&first.table, &rows(&[(1, "second")])).await;
+    let from = append(&second.table, &rows(&[(1, "third")])).await;
+    let (table, to) = without(&from.table, &[(1, "third")]).await;
+    let request = ChangesRequest::new(Some(from.snapshot_id), to);
+    let plan = table.changes(request).await.unwrap();
+    assert!(plan.stats().has_removals);
+    let found = by_column(&table, (from.snapshot_id, to), &[0], None).await;
+    let wanted = [(UPDATE, row(1, "first")), (UPDATE, row(1, "second"))];
+    assert_eq!(found, wanted);
+}
+
+#[tokio::test]
+async fn the_reader_says_what_the_key_is() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let one = append(&table, &rows(&[(1, "a"), (2, "b")])).await;
+    let from = append(&one.table, &rows(&[(3, "A ")])).await;
+    let (table, to) = without(&from.table, &[(1, "a"), (2, "b")]).await;
+    let range = (from.snapshot_id, to);
+    let found = by_column(&table, range, &[1], Some("Latin1_General_CI_AS")).await;
+    assert_eq!(found, [(DELETE, row(2, "b")), (UPDATE, row(3, "A "))]);
+    let found = by_column(&table, range, &[1], Some("Latin1_General_CS_AS")).await;
+    assert_eq!(found, [(DELETE, row(1, "a")), (DELETE, row(2, "b"))]);
+    let found = by_column(&table, range, &[0], None).await;
+    assert_eq!(found, [(DELETE, row(1, "a")), (DELETE, row(2, "b"))]);
+    let error = table
+        .changes(ChangesRequest::new(Some(range.0), range.1))
+        .await;
+    let error = error.unwrap().keyed(&[2], KeyFold::default()).unwrap_err();
+    assert_eq!(error.kind(), LakeErrorKind::Internal);
+}
+
+#[tokio::test]
+async fn rows_that_only_the_server_can_tell_from_those_that_went_come_after_them() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let one = append(
+        &table,
+        &rows(&[(1, "3"), (2, "straße"), (3, "otto"), (5, "kir")]),
+    )
+    .await;
+    let kept = [(6, "３"), (7, "STRASSE"), (8, "Gasse"), (9, "KIR")];
+    let from = append(&one.table, &rows(&kept)).await;
+    let gone = [(1, "3"), (2, "straße"), (5, "kir")];
+    let (table, to) = without(&from.table, &gone).await;
+    let range = (from.snapshot_id, to);
+    let deletes = gone.map(|(id, name)| (DELETE, row(id, name)));
+    let update = |(id, name): (i64, &str)| (UPDATE, row(id, name));
+
+    // `kir` and `KIR` are one for certain.
+    let found = by_column(&table, range, &[1], Some("Latin1_General_CI_AS")).await;
+    assert_eq!(found[..2], deletes[..2]);
+    assert_eq!(found[2..], [kept[0], kept[1], kept[3]].map(update));
+    // And here they are for the server to tell.
+    let found = by_column(&table, range, &[1], Some("Turkish_CI_AS")).await;
+    assert_eq!(found[..3], deletes);
+    assert_eq!(found[3..], [kept[0], kept[1], kept[3]].map(update));
+    // Byte by byte, they are what they are.
+    let found = by_column(&table, range, &[1], Some("Latin1_General_BIN2")).await;
+    assert_eq!(found, deletes);
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ fn a_mirror() {
     let mut plan = upsert_plan(&[0]);
     plan.clauses
         .push(clause(Occasion::NotMatchedBySource, Action::Delete));
-    insta::assert_snapshot!(lowered(plan, &target(), &delta_like(&target())));
+    insta::assert_snapshot!(lowered(plan, &target(), &complete(delta_like(&target()))));
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn refusals() {
                 });
                 p.clauses.push(gone);
             }),
-            like(),
+            complete(like()),
         ),
         (
             "rewriting what is missing",
@@ -237,7 +237,7 @@ fn refusals() {
                 let write = Action::Write(vec![Assignment { target: 1, value }]);
                 p.clauses.push(clause(Occasion::NotMatchedBySource, write));
             }),
-            like(),
+            complete(like()),
         ),
         (
             "a partial update",

@@ -229,7 +229,7 @@ async fn every_type_comes_back_as_it_went() {
         ));
         plan.clauses[0].action = icehost_plan::Action::Delete;
         plan.clauses.remove(1);
-        let clear = lower(&done.table, plan, &delta).unwrap();
+        let clear = lower(&done.table, plan, &complete(delta)).unwrap();
         let staged = stage(&done.table, clear, &[extremes()]).await.unwrap();
         let done = commit(&done.table, staged).await.unwrap().unwrap();
         let staged = stage(&done.table, upserting(&done.table), &[extremes()])

@@ -354,7 +354,8 @@ async fn rows_missing_from_a_complete_delta_can_go() {
     let mut plan = upsert_plan(&[0]);
     plan.clauses
         .push(clause(Occasion::NotMatchedBySource, Action::Delete));
-    let change = lower(&table, plan, &delta_like(&table.describe().unwrap())).unwrap();
+    let delta = complete(delta_like(&table.describe().unwrap()));
+    let change = lower(&table, plan, &delta).unwrap();
     let staged = stage(
         &table,
         change,

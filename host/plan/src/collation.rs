@@ -5,24 +5,99 @@ use std::fmt;
 
 /// The comparison rules in a collation's name (T-SQL reference, "Collation and Unicode support").
 ///
-/// The lake compares text byte by byte; SQL Server by these rules. [`Collation::fold`] maps strings that
-/// SQL Server takes for one key to one string, so that a key changed from `foo` to `FOO` is found again.
+/// The lake compares text byte by byte; SQL Server by these rules, and only the server has their tables. So what
+/// is decided here is what is certain: strings of printable ASCII, under collations where each of them counts for
+/// itself and nothing but its case can be ignored. Of any other string it is only known what it can certainly not
+/// equal ([`Collation::may_equal`]); the rest is the server's to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collation {
     name: String,
-    case_sensitive: bool,
-    accent_sensitive: bool,
+    rules: Rules,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rules {
+    /// Code units, whatever they mean; `BIN` and `BIN2` differ in order alone.
+    Binary,
+    Linguistic {
+        case_sensitive: bool,
+        letters: Letters,
+    },
+}
+
+/// Which letters of ASCII stand for themselves: two strings of them are one only if they differ by case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Letters {
+    All,
+    /// All but these, in lower case.
+    AllBut(&'static str),
+    /// Pairs of letters count as one, or letters as others.
+    None,
+}
+
+/// Collations by the beginnings of their names, those alone of which it is known. Left out, for instance, are
+/// Danish_Norwegian (`aa` is `å`), Hungarian, Croatian, Czech, Slovak and Traditional_Spanish (pairs that are
+/// letters), Lithuanian (`i` beside `y`), and `SQL_Latin1_General_CP1254`, which is Turkish.
+const LETTERS: [(&str, Letters); 33] = [
+    ("Latin1_General_", Letters::All),
+    ("SQL_Latin1_General_CP1_", Letters::All),
+    ("SQL_Latin1_General_CP437_", Letters::All),
+    ("SQL_Latin1_General_CP850_", Letters::All),
+    ("SQL_Latin1_General_Pref_CP1_", Letters::All),
+    ("SQL_Latin1_General_Pref_CP437_", Letters::All),
+    ("SQL_Latin1_General_Pref_CP850_", Letters::All),
+    ("French_", Letters::All),
+    ("German_PhoneBook_", Letters::All),
+    ("Modern_Spanish_", Letters::All),
+    ("Cyrillic_General_", Letters::All),
+    ("Ukrainian_", Letters::All),
+    ("Greek_", Letters::All),
+    ("Hebrew_", Letters::All),
+    ("Arabic_", Letters::All),
+    ("Thai_", Letters::All),
+    ("Japanese_", Letters::All),
+    ("Korean_", Letters::All),
+    ("Chinese_PRC_", Letters::All),
+    ("Chinese_Taiwan_", Letters::All),
+    ("Chinese_Simplified_", Letters::All),
+    ("Chinese_Traditional_", Letters::All),
+    ("Chinese_Hong_Kong_", Letters::All),
+    // `i` and `I` are two letters.
+    ("Turkish_", Letters::AllBut("i")),
+    ("Azeri_Latin_", Letters::AllBut("i")),
+    // `w` is a `v` in the older versions.
+    ("Finnish_Swedish_", Letters::AllBut("vw")),
+    // Named so that nobody adds them by mistake.
+    ("Danish_", Letters::None),
+    ("Hungarian_", Letters::None),
+    ("Croatian_", Letters::None),
+    ("Czech_", Letters::None),
+    ("Slovak_", Letters::None),
+    ("Traditional_Spanish_", Letters::None),
+    ("SQL_Latin1_General_CP1254_", Letters::None),
+];
+
 impl Collation {
-    /// Reads the sensitivities from a name such as `SQL_Latin1_General_CP1_CI_AS`.
+    /// Reads the rules from a name such as `SQL_Latin1_General_CP1_CI_AS`.
     pub fn from_name(name: &str) -> Collation {
         let has = |flag: &str| name.split('_').any(|part| part.eq_ignore_ascii_case(flag));
-        let binary = has("BIN") || has("BIN2");
+        let begins = |with: &str| {
+            let start = name.get(..with.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(with))
+        };
+        let rules = match has("BIN") || has("BIN2") {
+            true => Rules::Binary,
+            false => Rules::Linguistic {
+                case_sensitive: has("CS"),
+                letters: LETTERS
+                    .iter()
+                    .find(|(start, _)| begins(start))
+                    .map_or(Letters::None, |(_, letters)| *letters),
+            },
+        };
         Collation {
             name: name.to_owned(),
-            case_sensitive: binary || has("CS"),
-            accent_sensitive: binary || !has("AI"),
+            rules,
         }
     }
 
@@ -31,20 +106,54 @@ impl Collation {
         &self.name
     }
 
-    /// Whether two different strings can be one key for a reason that [`Collation::fold`] does not model:
-    /// accent-insensitive comparison needs the server's own tables.
-    pub fn folds_exactly(&self) -> bool {
-        self.accent_sensitive
+    /// Whether it is known of this text which others like it are the same key.
+    pub fn is_certain(&self, text: &str) -> bool {
+        match self.rules {
+            Rules::Binary => true,
+            Rules::Linguistic { letters, .. } => {
+                text.bytes().all(|byte| stands_for_itself(byte, letters))
+            }
+        }
     }
 
-    /// One representative for all strings that compare equal: trailing blanks are dropped (they never
-    /// count, not even under a binary collation), and case is folded where the collation ignores it.
+    /// One representative for strings that the server takes for one key: trailing blanks are dropped (they never
+    /// count, not even under a binary collation), and the case of a certain text where the collation ignores it.
+    ///
+    /// Equal representatives are equal keys. Different ones are different keys where both are
+    /// [certain](Collation::is_certain).
     pub fn fold<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let trimmed = text.trim_end_matches(' ');
-        if self.case_sensitive || !trimmed.chars().any(|c| c.is_alphabetic()) {
+        let case_counts = match self.rules {
+            Rules::Binary => true,
+            Rules::Linguistic { case_sensitive, .. } => case_sensitive,
+        };
+        let has_capitals = || trimmed.bytes().any(|byte| byte.is_ascii_uppercase());
+        match case_counts || !has_capitals() || !self.is_certain(trimmed) {
+            true => Cow::Borrowed(trimmed),
+            false => Cow::Owned(trimmed.to_ascii_lowercase()),
+        }
+    }
+
+    /// Whether two different strings can be one key for a reason that [`Collation::fold_by_unicode`] does not model.
+    pub fn folds_exactly(&self) -> bool {
+        let insensitive = |part: &str| part.eq_ignore_ascii_case("AI");
+        self.rules == Rules::Binary || !self.name.split('_').any(insensitive)
+    }
+
+    /// Like [`Collation::fold`], with the case of all letters by Unicode's table, whatever the collation: right for
+    /// most letters of most languages.
+    pub fn fold_by_unicode<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let trimmed = text.trim_end_matches(' ');
+        let folds = matches!(
+            self.rules,
+            Rules::Linguistic {
+                case_sensitive: false,
+                ..
+            }
+        );
+        if !folds || !trimmed.chars().any(char::is_alphabetic) {
             return Cow::Borrowed(trimmed);
         }
-        // Windows collations fold one character to one character: no ß to SS.
         let upper = |c: char| {
             let mut mapped = c.to_uppercase();
             match (mapped.next(), mapped.next()) {
@@ -53,6 +162,122 @@ impl Collation {
             }
         };
         Cow::Owned(trimmed.chars().map(upper).collect())
+    }
+
+    /// Whether the server might take the two for one key. `false` is certain; so is `true` where both are
+    /// [certain](Collation::is_certain).
+    ///
+    /// What stands for itself must stand in both, in the same order; what does not may be anything, or nothing: a
+    /// ligature is two letters, a soft hyphen none. A letter before it may be changed by it, as by an accent.
+    pub fn may_equal(&self, one: &str, other: &str) -> bool {
+        self.pattern(one).may_equal(&self.pattern(other))
+    }
+
+    /// What is certain of a text: for [`Collation::may_equal`] of many.
+    pub fn pattern(&self, text: &str) -> TextPattern {
+        match self.rules {
+            Rules::Binary => TextPattern {
+                runs: vec![self.fold(text).into_owned()],
+            },
+            Rules::Linguistic {
+                case_sensitive,
+                letters,
+            } => TextPattern::new(text, case_sensitive, letters),
+        }
+    }
+}
+
+/// Printable ASCII. Control characters have no weight, and are not seen.
+fn stands_for_itself(byte: u8, letters: Letters) -> bool {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' => match letters {
+            Letters::All => true,
+            Letters::AllBut(not) => !not.bytes().any(|n| n.eq_ignore_ascii_case(&byte)),
+            Letters::None => false,
+        },
+        b' '..=b'~' => true,
+        _ => false,
+    }
+}
+
+/// What is certain of a text under a collation, with gaps in which there may be anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextPattern {
+    /// The runs of what is certain; between each two of them a gap.
+    runs: Vec<String>,
+}
+
+impl TextPattern {
+    fn new(text: &str, case_sensitive: bool, letters: Letters) -> TextPattern {
+        let mut runs = vec![String::new()];
+        for letter in text.trim_end_matches(' ').chars() {
+            let certain = u8::try_from(letter).is_ok_and(|byte| stands_for_itself(byte, letters));
+            if let (true, Some(run)) = (certain, runs.last_mut()) {
+                run.push(match case_sensitive {
+                    true => letter,
+                    false => letter.to_ascii_lowercase(),
+                });
+                continue;
+            }
+            if let Some(run) = runs.last_mut() {
+                // Blanks before something that is not seen are trailing blanks.
+                run.truncate(run.trim_end_matches(' ').len());
+                run.pop();
+            }
+            runs.push(String::new());
+        }
+        TextPattern { runs }
+    }
+
+    /// What every text begins with that may be the same.
+    pub fn prefix(&self) -> &str {
+        self.runs.first().map_or("", String::as_str)
+    }
+
+    /// The text itself, folded, where all of it is certain.
+    pub fn whole(&self) -> Option<&str> {
+        match self.runs.as_slice() {
+            [whole] => Some(whole),
+            _ => None,
+        }
+    }
+
+    /// Whether the server might take texts of the two for one key.
+    pub fn may_equal(&self, other: &TextPattern) -> bool {
+        match (self.whole(), other.whole()) {
+            (Some(one), Some(other)) => one == other,
+            (None, Some(whole)) => self.fits(whole),
+            (Some(whole), None) => other.fits(whole),
+            // Both have gaps, which take what the other has in the middle.
+            (None, None) => {
+                let ends = |pattern: &TextPattern| -> (String, String) {
+                    let end = |run: Option<&String>| run.cloned().unwrap_or_default();
+                    (end(pattern.runs.first()), end(pattern.runs.last()))
+                };
+                let ((a, z), (b, y)) = (ends(self), ends(other));
+                (a.starts_with(&b) || b.starts_with(&a)) && (z.ends_with(&y) || y.ends_with(&z))
+            }
+        }
+    }
+
+    /// Whether the text has the runs in their order, the first at its start and the last at its end.
+    fn fits(&self, text: &str) -> bool {
+        let [first, middle @ .., last] = self.runs.as_slice() else {
+            return false;
+        };
+        let inner = text
+            .strip_prefix(first.as_str())
+            .and_then(|rest| rest.strip_suffix(last.as_str()));
+        let Some(mut rest) = inner else {
+            return false;
+        };
+        for run in middle {
+            match rest.find(run.as_str()) {
+                Some(at) => rest = rest.get(at + run.len()..).unwrap_or_default(),
+                None => return false,
+            }
+        }
+        true
     }
 }
 

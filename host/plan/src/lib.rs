@@ -6,6 +6,7 @@
 //! or applied to the lake.
 
 mod collation;
+mod completeness;
 mod error;
 pub mod expression;
 pub mod extraction;
@@ -21,7 +22,7 @@ pub mod value;
 mod view;
 mod watermark;
 
-pub use collation::Collation;
+pub use collation::{Collation, TextPattern};
 pub use error::PlanError;
 pub use expression::{Comparison, Expression, Node, Side};
 pub use extraction::{

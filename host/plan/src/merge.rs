@@ -67,7 +67,7 @@ pub enum Occasion {
     Matched,
     /// The key stands in the delta only.
     NotMatched,
-    /// The key stands in the target only.
+    /// The key stands in the target only. Sound over [`Contents::Snapshot`] alone.
     NotMatchedBySource,
 }
 
@@ -182,6 +182,12 @@ impl MergePlan {
         if self.mode == WriteMode::Append && clause.occasion != Occasion::NotMatched {
             return Err(PlanError::new(
                 "a plan that appends has only not-matched clauses",
+            ));
+        }
+        if clause.occasion == Occasion::NotMatchedBySource && delta.contents != Contents::Snapshot {
+            return Err(PlanError::new(
+                "the delta does not hold every row, so that nothing is known of rows that are not in it: only over \
+                 a snapshot may a plan say what becomes of them",
             ));
         }
         // Each occasion sees only the rows that exist then.

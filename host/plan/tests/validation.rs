@@ -315,6 +315,15 @@ fn delta() -> Delta {
     }
 }
 
+/// Every row there is.
+fn snapshot() -> Delta {
+    Delta {
+        contents: Contents::Snapshot,
+        operation: None,
+        ..delta()
+    }
+}
+
 fn upsert() -> MergePlan {
     let clause = |occasion, action| Clause {
         occasion,
@@ -425,10 +434,39 @@ fn merge_plans_that_are_refused() {
     ];
     let listing: String = cases
         .into_iter()
-        .map(|plan| format!("{}\n", plan.validate(&table(), &delta()).unwrap_err()))
+        .map(|plan| format!("{}\n", plan.validate(&table(), &snapshot()).unwrap_err()))
         .collect();
     insta::assert_snapshot!(listing);
-    assert!(upsert().validate(&table(), &delta()).is_ok());
+    assert!(upsert().validate(&table(), &snapshot()).is_ok());
+}
+
+#[test]
+fn only_a_complete_delta_says_what_is_missing() {
+    let nothing_written = Action::Write(vec![Assignment {
+        target: 2,
+        value: expression(vec![Node::Literal(Value::Null)]),
+    }]);
+    for action in [Action::Delete, Action::Skip, nothing_written] {
+        let mut plan = upsert();
+        plan.clauses.push(Clause {
+            occasion: Occasion::NotMatchedBySource,
+            condition: None,
+            action,
+        });
+        assert!(plan.clone().validate(&table(), &snapshot()).is_ok());
+        for contents in [Contents::Upserts, Contents::Changes] {
+            let partial = Delta {
+                contents,
+                ..delta()
+            };
+            let refused = plan.clone().validate(&table(), &partial).unwrap_err();
+            let message = refused.to_string();
+            assert!(
+                message.starts_with("clauses[2]: the delta does not hold every row"),
+                "{message}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use icehost_lake::{LakeTable, RowChange};
 use icehost_plan::{
-    Column, Contents, Coverage, Delta, Probe, Table, ValidExtractionPlan, ValidMergePlan, Value,
+    Action, Clause, Column, Contents, Coverage, Delta, Occasion, Probe, Table, ValidExtractionPlan,
+    ValidMergePlan, Value,
 };
 use icehost_sqlserver::{ConnectOptions, Connection, ReadConsistency, SqlTable};
 use icehost_strategy::Context;
@@ -134,7 +135,8 @@ pub(crate) async fn detect(
             .doing(|| format!("probing source table {}", source.table.name))?,
     };
     let plan = detector.plan(&context, &readings).await?;
-    let change = lake_change(&job.lake_merge, source, &plan, lake).await?;
+    let contents = contents(job, source, &plan, (&probes, &readings), lake).await?;
+    let change = lake_change(&job.lake_merge, source, &plan, contents, lake).await?;
     // The server need not sort, a whole table at the first load, where no row can take another's place. Rows
     // then come as they lie, by the clustered index, which also keeps near keys near each other in the lake.
     let plan = match change.unique_keys || !change.rows.has_key() {
@@ -204,19 +206,57 @@ pub(crate) async fn landing(
     })
 }
 
+/// What the rows of the plan are to the lake's merger.
+///
+/// # Errors
+/// A detector that says that it reads everything, with a filter that may leave rows out, where the merger would
+/// take those for rows that are gone.
+async fn contents(
+    job: &SyncJob,
+    source: &OpenSource,
+    plan: &ValidExtractionPlan,
+    (probes, readings): (&[Probe], &[Value]),
+    lake: &LakeTable,
+) -> Result<Contents, SyncError> {
+    let table = &source.table.table;
+    match plan.coverage {
+        Coverage::Incremental => return Ok(Contents::Upserts),
+        Coverage::Full if plan.is_complete(table, probes, readings) => {
+            return Ok(Contents::Snapshot);
+        }
+        Coverage::Full => {}
+    }
+    let columns = source.transforms.columns(&plan.columns_of(table));
+    let merging = &job.lake_merge;
+    let believed = landing(merging, table, columns, Contents::Snapshot, lake).await?;
+    let infers = |clause: &Clause| {
+        clause.occasion == Occasion::NotMatchedBySource && clause.action != Action::Skip
+    };
+    // Nothing is missing from a table without rows.
+    if lake.current_snapshot().is_none() || !believed.plan.clauses.iter().any(infers) {
+        return Ok(Contents::Upserts);
+    }
+    Err(SyncError::settings(
+        format!(
+            "strategy '{}' says that it reads every row of {}, but its filter may leave rows out, and merge '{}' would take those for rows that are gone",
+            job.detection.strategy.strategy().description().name,
+            table.name,
+            merging.strategy.strategy().description().name,
+        ),
+        "let the merge leave rows that were not read as they are (upsert: delete-missing=false), or read with a strategy that has no filter, such as full-refresh",
+    ))
+}
+
 async fn lake_change(
     merging: &Merging,
     source: &OpenSource,
     plan: &ValidExtractionPlan,
+    contents: Contents,
     lake: &LakeTable,
 ) -> Result<LakeChange, SyncError> {
     let doing = || format!("planning the change to lake table {}", lake.name());
     let table = &source.table.table;
     let columns = source.transforms.columns(&plan.columns_of(table));
-    let contents = match plan.coverage {
-        Coverage::Incremental => Contents::Upserts,
-        Coverage::Full => Contents::Snapshot,
-    };
     let Landing {
         description,
         delta,

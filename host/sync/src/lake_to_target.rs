@@ -1,8 +1,8 @@
 //! The second half: read changes, stage, merge.
 
 use futures::TryStreamExt;
-use icehost_lake::{ChangePlan, ChangesRequest, KeyFold, LakeTable};
-use icehost_plan::{Column, Contents, Delta, Table, ValidMergePlan};
+use icehost_lake::{ChangePlan, ChangesRequest, KeyFold, LakeError, LakeTable};
+use icehost_plan::{Column, Contents, Delta, KeyPair, Table, ValidMergePlan};
 use icehost_sqlserver::{Loader, MergeCounts, Position, SqlTable};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -95,11 +95,13 @@ impl Delivery<'_> {
         let description = self.describe(lake)?;
         let takes = taken(&description, &target.table, self.exclude)?;
         let changes = lake
-            .changes(request(from, current.id, &description, &takes))
+            .changes(request(from, current.id, &takes))
             .await
             .doing(|| format!("reading lake table {}", lake.name()))?;
         let delta = delta(&changes, &takes);
         let plan = self.plan(&target.table, &delta).await?;
+        let changes = keyed(changes, &plan, &target.table)
+            .doing(|| format!("reading lake table {}", lake.name()))?;
         failpoint("sync::before-load")?;
 
         target
@@ -201,18 +203,27 @@ impl Delivery<'_> {
     }
 }
 
-/// The columns that the target takes, and how the source compares their text.
-pub(crate) fn request(from: Option<i64>, to: i64, lake: &Table, takes: &[Taken]) -> ChangesRequest {
-    let key = lake.key().into_iter();
-    let collations = key.map(|ordinal| {
-        let column = lake.columns.get(ordinal as usize);
-        column.and_then(|column| column.collation.clone())
-    });
+/// The columns that the target takes.
+pub(crate) fn request(from: Option<i64>, to: i64, takes: &[Taken]) -> ChangesRequest {
     ChangesRequest {
         columns: Some(takes.iter().map(|taken| taken.ordinal).collect()),
-        key_fold: KeyFold::new(collations),
         ..ChangesRequest::new(from, to)
     }
+}
+
+/// The changes by the merge's key, as the target compares it: which rows are one is the target's notion.
+pub(crate) fn keyed(
+    changes: ChangePlan,
+    plan: &ValidMergePlan,
+    target: &SqlTable,
+) -> Result<ChangePlan, LakeError> {
+    let columns: Vec<u32> = plan.keys.iter().map(|key| key.source).collect();
+    let collation = |key: &KeyPair| {
+        let column = target.table.columns.get(key.target as usize)?;
+        column.collation.clone()
+    };
+    let fold = KeyFold::new(plan.keys.iter().map(collation));
+    changes.keyed(&columns, fold)
 }
 
 /// The delta under the target's spelling of its columns.

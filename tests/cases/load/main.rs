@@ -1,5 +1,6 @@
 //! `icehost load`, from the lake to a target.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod copies;
 mod foreign;
 mod positions;

@@ -16,5 +16,6 @@ mod strategies;
 mod transforms;
 mod types;
 mod unseen;
+mod unsound;
 mod volume;
 mod watermarks;

@@ -35,6 +35,16 @@ impl FileChange {
         )
     }
 
+    /// The file that it is about.
+    pub(crate) fn file(&self) -> &LiveFile {
+        match self {
+            FileChange::FileAdded(file)
+            | FileChange::FileRemoved(file)
+            | FileChange::RowsRemoved(file, _)
+            | FileChange::RowsRestored(file, _) => file,
+        }
+    }
+
     /// At most so many rows.
     pub(crate) fn rows(&self, before: &SnapshotRows, after: &SnapshotRows) -> u64 {
         let live = |file: &LiveFile, deletes: &Deletes| {

@@ -1,7 +1,10 @@
 //! What changed between two snapshots, row by row.
 
 mod difference;
+mod emit;
+mod hasher;
 mod net;
+mod sought;
 
 use icehost_plan::{Column, Contents, Delta};
 
@@ -23,7 +26,8 @@ pub struct ChangesRequest {
     pub to: i64,
     /// Ordinals of the columns, in the order in which they are wanted; `None` for all.
     pub columns: Option<Vec<u32>>,
-    /// How text in the table's key compares for the reader, in the order of the identifier fields.
+    /// How the table's key compares for the reader, in the order of the identifier fields.
+    /// [`ChangePlan::keyed`] chooses another key.
     pub key_fold: KeyFold,
     /// Most rows in a batch; wide rows come in smaller ones.
     pub batch_rows: usize,
@@ -45,7 +49,8 @@ impl ChangesRequest {
 /// What is known of changes before they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChangeStats {
-    /// At most so many rows will be read.
+    /// Rows that came or went. No more are delivered, but for those that are there and share a key with one that
+    /// went.
     pub rows: u64,
     /// Whether rows may have gone or changed; without, there are only inserts.
     pub has_removals: bool,
@@ -147,11 +152,33 @@ impl LakeTable {
 }
 
 impl ChangePlan {
+    /// The same changes for a reader that tells rows apart by these columns of the delta, which compare for it in
+    /// this way. Without columns, no two rows are one for it: what came is inserted, what went is deleted.
+    ///
+    /// # Errors
+    /// A column that is not wanted.
+    pub fn keyed(mut self, columns: &[u32], fold: KeyFold) -> Result<ChangePlan> {
+        let known = |&column: &u32| match (column as usize) < self.wanted {
+            true => Ok(column as usize),
+            false => Err(LakeError::internal(format!(
+                "column {column} of the changes of lake table {} is to be a key, and is not read",
+                self.files.name
+            ))),
+        };
+        self.key = columns.iter().map(known).collect::<Result<_>>()?;
+        self.fold = fold;
+        self.columns.truncate(self.wanted);
+        Ok(self)
+    }
+
     /// What is known before reading.
     pub fn stats(&self) -> ChangeStats {
         ChangeStats {
             rows: self.changes.iter().map(|change| self.rows(change)).sum(),
-            has_removals: self.changes.iter().any(FileChange::removes),
+            has_removals: self
+                .changes
+                .iter()
+                .any(|change| change.removes() || matches!(change, FileChange::RowsRestored(..))),
             snapshots: self.snapshots,
         }
     }
@@ -184,11 +211,12 @@ impl ChangePlan {
     /// Reads the changes: first the rows that are gone, with their last image, then those that are new or
     /// changed, in the order of their commits. So whoever lets the last row of a key win has the newest.
     ///
-    /// A row that is gone whose key stands among the new rows is no delete; its new image is an update. A
-    /// row that was only written again, by a compaction or a copy-on-write engine, is no change.
+    /// A row that is gone whose key a row of the later snapshot has is no delete: what is there is an update, and
+    /// where several rows have the key all of them are delivered. A row that was only written again, by a
+    /// compaction or a copy-on-write engine, is no change.
     ///
-    /// Memory: a few batches, the two snapshots' deletes, and about 60 bytes for each row that may be gone
-    /// and each new key beside them.
+    /// Memory: a few batches, the two snapshots' deletes, about 60 bytes for each row that may be gone and each
+    /// new key beside them, and some hundred for each key that is gone.
     pub fn stream(self) -> BatchStream {
         produce(move |output| net::produce(&self, output))
     }

@@ -1,28 +1,35 @@
 //! From rows that came and went to inserts, updates and deletes.
 //!
-//! Rows that may be gone are remembered by hashes of their key and of their whole image, 128 bits from two
-//! independently keyed SipHashes: for two of a thousand million rows to collide by chance is as likely as
-//! one in 10^20, and nobody can choose values that do.
+//! A key is gone when no row of the later snapshot has it. That is no matter of what went: one of several copies of
+//! a row may have gone, or an old version of it, and the reader's copy may be of either. So the keys of rows that
+//! went are looked for among all rows that are there; where one is found, its row is delivered instead of a delete.
+//! Of several, all are, in the order of their commits, as a full read delivers them.
+//!
+//! Which keys are one is the reader's notion, a SQL Server's. Where only that server knows, both are delivered, the
+//! delete first: whoever lets a row that is there win over one that went, for each key, has it right.
+//!
+//! Rows that may be gone are remembered by hashes of their key and of their whole image.
 
-use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Int32Array, RecordBatch};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_row::{RowConverter, SortField};
-use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
-use icehost_plan::{Delta, Operation};
+use icehost_plan::Operation;
+use roaring::RoaringTreemap;
 
 use crate::changes::ChangePlan;
+use crate::changes::difference::FileChange;
+use crate::changes::emit::Emit;
+use crate::changes::hasher::{Hash, Hasher};
+use crate::changes::sought::{Found, Sought};
 use crate::error::Result;
 use crate::keys::KeyEncoder;
+use crate::read::data_file::Pick;
+use crate::read::live_files::LiveFile;
 use crate::read::stream::Output;
-use crate::schema;
-
-type Hash = u128;
 
 /// Reads the changes of a plan.
 pub(crate) fn produce(plan: &ChangePlan, output: &Output) -> Result<()> {
@@ -30,16 +37,18 @@ pub(crate) fn produce(plan: &ChangePlan, output: &Output) -> Result<()> {
     if plan.stats().has_removals {
         Net::new(plan)?.produce(&emit)
     } else {
-        let _flow = each_batch(plan, false, &mut |batch| emit.all(batch, Operation::Insert))?;
+        let _flow = each_batch(plan, false, &mut |_, batch| {
+            emit.all(batch, Operation::Insert)
+        })?;
         Ok(())
     }
 }
 
-/// Reads the rows that are gone, or else those that are new.
+/// Reads the rows that are gone, or else those that are new, with the file that they are in.
 fn each_batch(
     plan: &ChangePlan,
     removed: bool,
-    sink: &mut dyn FnMut(RecordBatch) -> Result<ControlFlow<()>>,
+    sink: &mut dyn FnMut(&FileChange, RecordBatch) -> Result<ControlFlow<()>>,
 ) -> Result<ControlFlow<()>> {
     for change in plan
         .changes
@@ -52,7 +61,7 @@ fn each_batch(
             &plan.after,
             &plan.columns,
             plan.batch_rows,
-            &mut |batch, _| sink(batch),
+            &mut |batch, _| sink(change, batch),
         )?;
         if flow.is_break() {
             return Ok(ControlFlow::Break(()));
@@ -66,8 +75,23 @@ fn each_batch(
 struct Count {
     /// Altogether; counted down while the new rows are read the second time.
     all: u32,
-    /// Less those that came again.
+    /// Less those that came again; counted down while the rows that went are read the second time.
     gone: u32,
+    /// As `gone`, for the third time.
+    left: u32,
+}
+
+type Counts = HashMap<Hash, Count>;
+
+/// The keys of rows that are not as they were.
+#[derive(Debug, Default)]
+struct Touched {
+    /// New rows have them.
+    new: HashSet<Hash>,
+    /// Both new rows and rows that went.
+    changed: HashSet<Hash>,
+    /// A row that went has no key: nothing else can be known of it.
+    keyless: bool,
 }
 
 struct Net<'a> {
@@ -100,8 +124,36 @@ impl<'a> Net<'a> {
     }
 
     fn produce(&self, emit: &Emit<'_>) -> Result<()> {
-        let mut counts: HashMap<Hash, Count> = HashMap::new();
-        let _all = each_batch(self.plan, true, &mut |batch| {
+        let mut counts = self.removed_images()?;
+        let mut touched = Touched::default();
+        let mut sought = self.keys.as_ref().map(|encoder| {
+            let columns = self.plan.key.iter();
+            let columns = columns.filter_map(|&at| self.plan.columns.get(at).cloned());
+            Sought::new(encoder, &self.hasher, columns.collect())
+        });
+        self.look_at_new_rows(&mut counts, &mut touched, &mut sought)?;
+        self.look_at_removed_rows(&mut counts, &mut touched, &mut sought)?;
+        let nothing_gone = sought.as_ref().is_none_or(Sought::is_empty) && !touched.keyless;
+        let found = match sought {
+            Some(sought) if !sought.is_empty() => {
+                sought.find(&self.plan.files, &self.plan.after)?
+            }
+            _ => Found::default(),
+        };
+        if !nothing_gone
+            && self
+                .emit_deletes(&mut counts, &touched, &found, emit)?
+                .is_break()
+        {
+            return Ok(());
+        }
+        let _flow = self.emit_rows(&mut counts, &touched, &found, emit)?;
+        Ok(())
+    }
+
+    fn removed_images(&self) -> Result<Counts> {
+        let mut counts = Counts::new();
+        let _all = each_batch(self.plan, true, &mut |_, batch| {
             for image in self.image_hashes(&batch)? {
                 let count = counts.entry(image).or_default();
                 count.all += 1;
@@ -109,67 +161,186 @@ impl<'a> Net<'a> {
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        let mut new_keys: HashSet<Hash> = HashSet::new();
-        let _all = each_batch(self.plan, false, &mut |batch| {
-            let keys = self.key_hashes(&batch)?;
-            for (image, key) in self.image_hashes(&batch)?.into_iter().zip(keys) {
+        Ok(counts)
+    }
+
+    /// Tells new images from those that are only written again.
+    fn look_at_new_rows(
+        &self,
+        counts: &mut Counts,
+        touched: &mut Touched,
+        sought: &mut Option<Sought<'_>>,
+    ) -> Result<()> {
+        let settled = self.last_settled();
+        let _all = each_batch(self.plan, false, &mut |change, batch| {
+            let columns = self.key_columns(&batch);
+            let keys = self.key_hashes(&columns, batch.num_rows())?;
+            // A file that is not the last: a row that was there before may have been committed after it.
+            let overtaken = change.file().sequence <= settled;
+            let mut looked_for = vec![false; batch.num_rows()];
+            let images = self.image_hashes(&batch)?.into_iter();
+            for ((image, key), looked_for) in images.zip(keys).zip(&mut looked_for) {
                 match counts.get_mut(&image) {
                     Some(count) if count.gone > 0 => count.gone -= 1,
-                    _ => new_keys.extend(key),
+                    _ => {
+                        touched.new.extend(key);
+                        *looked_for = overtaken && key.is_some();
+                    }
                 }
+            }
+            if let Some(sought) = sought {
+                sought.add(&columns, looked_for)?;
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        let mut changed_keys: HashSet<Hash> = HashSet::new();
-        let flow = each_batch(self.plan, true, &mut |batch| {
-            let keys = self.key_hashes(&batch)?;
+        Ok(())
+    }
+
+    /// The sequence number of the last commit whose rows were there before, in part at least.
+    fn last_settled(&self) -> i64 {
+        let added: HashSet<&str> = self
+            .plan
+            .changes
+            .iter()
+            .filter(|change| matches!(change, FileChange::FileAdded(_)))
+            .map(|change| change.file().path())
+            .collect();
+        let settled = self.plan.after.data.iter();
+        let settled = settled.filter(|file| !added.contains(file.path()));
+        settled.map(|file| file.sequence).max().unwrap_or(i64::MIN)
+    }
+
+    /// Tells the keys that may be gone.
+    fn look_at_removed_rows(
+        &self,
+        counts: &mut Counts,
+        touched: &mut Touched,
+        sought: &mut Option<Sought<'_>>,
+    ) -> Result<()> {
+        let _all = each_batch(self.plan, true, &mut |_, batch| {
+            let columns = self.key_columns(&batch);
+            let keys = self.key_hashes(&columns, batch.num_rows())?;
+            let mut looked_for = vec![false; batch.num_rows()];
+            let images = self.image_hashes(&batch)?.into_iter();
+            for ((image, key), looked_for) in images.zip(keys).zip(&mut looked_for) {
+                let Some(count) = counts.get_mut(&image).filter(|count| count.gone > 0) else {
+                    continue;
+                };
+                count.gone -= 1;
+                count.left += 1;
+                match key {
+                    None => touched.keyless = true,
+                    Some(key) if touched.new.contains(&key) => {
+                        touched.changed.insert(key);
+                    }
+                    Some(_) => *looked_for = true,
+                }
+            }
+            if let Some(sought) = sought {
+                sought.add(&columns, looked_for)?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(())
+    }
+
+    /// The rows that went and whose key no row has.
+    fn emit_deletes(
+        &self,
+        counts: &mut Counts,
+        touched: &Touched,
+        found: &Found,
+        emit: &Emit<'_>,
+    ) -> Result<ControlFlow<()>> {
+        each_batch(self.plan, true, &mut |_, batch| {
+            let keys = self.key_hashes(&self.key_columns(&batch), batch.num_rows())?;
             let mut deleted = Vec::with_capacity(batch.num_rows());
             for (image, key) in self.image_hashes(&batch)?.into_iter().zip(keys) {
                 let gone = match counts.get_mut(&image) {
-                    Some(count) if count.gone > 0 => {
-                        count.gone -= 1;
+                    Some(count) if count.left > 0 => {
+                        count.left -= 1;
                         true
                     }
                     _ => false,
                 };
-                let replaced = gone && key.is_some_and(|key| new_keys.contains(&key));
-                if replaced {
-                    changed_keys.extend(key);
-                }
-                deleted.push(gone && !replaced);
+                let there = |key| touched.new.contains(&key) || found.keys.contains(&key);
+                deleted.push(gone && !key.is_some_and(there));
             }
             let rows = filter_record_batch(&batch, &BooleanArray::from(deleted))?;
             emit.all(rows, Operation::Delete)
-        })?;
-        if flow.is_break() {
-            return Ok(());
-        }
-        drop(new_keys);
-        let _flow = each_batch(self.plan, false, &mut |batch| {
-            let keys = self.key_hashes(&batch)?;
-            let mut new = Vec::with_capacity(batch.num_rows());
-            let mut operations = Vec::new();
-            for (image, key) in self.image_hashes(&batch)?.into_iter().zip(keys) {
-                // The same rows as in the first reading: the first so many of each image.
-                match counts.get_mut(&image) {
-                    Some(count) if count.all > 0 => {
-                        count.all -= 1;
-                        new.push(false);
-                    }
-                    _ => {
-                        new.push(true);
-                        let changed = key.is_some_and(|key| changed_keys.contains(&key));
-                        operations.push(match changed {
-                            true => Operation::Update as i32,
-                            false => Operation::Insert as i32,
+        })
+    }
+
+    /// The rows that are new or changed, and those that a key has that may have seemed gone, in the order of
+    /// their commits.
+    fn emit_rows(
+        &self,
+        counts: &mut Counts,
+        touched: &Touched,
+        found: &Found,
+        emit: &Emit<'_>,
+    ) -> Result<ControlFlow<()>> {
+        let nothing = RoaringTreemap::new();
+        let new: HashMap<&str, &FileChange> = self
+            .plan
+            .changes
+            .iter()
+            .filter(|change| !change.removes())
+            .map(|change| (change.file().path(), change))
+            .collect();
+        for file in &self.plan.after.data {
+            let wanted = found.rows.get(file.path()).unwrap_or(&nothing);
+            let (pick, restored) = match new.get(file.path()) {
+                Some(FileChange::RowsRestored(_, rows)) => {
+                    (Some(Pick::Only(rows | wanted)), Some(rows))
+                }
+                Some(_) => (None, None),
+                None if wanted.is_empty() => continue,
+                None => (Some(Pick::Only(wanted.clone())), Some(&nothing)),
+            };
+            let sink = &mut |batch: RecordBatch, positions: &[u64]| {
+                let is_new = |position: u64| restored.is_none_or(|rows| rows.contains(position));
+                let keys = self.key_hashes(&self.key_columns(&batch), batch.num_rows())?;
+                let mut picked = Vec::with_capacity(batch.num_rows());
+                let mut operations = Vec::new();
+                let images = self.image_hashes(&batch)?.into_iter();
+                for ((image, key), &position) in images.zip(keys).zip(positions) {
+                    let new = is_new(position) && !again(counts, image);
+                    let touched_key = key.is_some_and(|key| touched.new.contains(&key));
+                    let pick = new || touched_key || wanted.contains(position);
+                    picked.push(pick);
+                    if pick {
+                        let changed = key.is_some_and(|key| touched.changed.contains(&key));
+                        operations.push(match new && !changed {
+                            true => Operation::Insert as i32,
+                            false => Operation::Update as i32,
                         });
                     }
                 }
+                let rows = filter_record_batch(&batch, &BooleanArray::from(picked))?;
+                emit.each(rows, operations)
+            };
+            if self.read(file, pick, sink)?.is_break() {
+                return Ok(ControlFlow::Break(()));
             }
-            let rows = filter_record_batch(&batch, &BooleanArray::from(new))?;
-            emit.each(rows, operations)
-        })?;
-        Ok(())
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn read(
+        &self,
+        file: &LiveFile,
+        pick: Option<Pick<'_>>,
+        sink: crate::read::data_file::Sink<'_>,
+    ) -> Result<ControlFlow<()>> {
+        let plan = self.plan;
+        let (files, deletes) = (&plan.files, &plan.after.deletes);
+        match pick {
+            None => deletes.read_live(files, file, &plan.columns, plan.batch_rows, sink),
+            Some(pick) => {
+                deletes.read_picked(files, file, &plan.columns, &pick, plan.batch_rows, sink)
+            }
+        }
     }
 
     fn image_hashes(&self, batch: &RecordBatch) -> Result<Vec<Hash>> {
@@ -180,71 +351,33 @@ impl<'a> Net<'a> {
             .collect())
     }
 
-    /// `None` for a key with a NULL, which equals no other, and where there is no key.
-    fn key_hashes(&self, batch: &RecordBatch) -> Result<Vec<Option<Hash>>> {
-        let Some(encoder) = &self.keys else {
-            return Ok(vec![None; batch.num_rows()]);
-        };
-        let columns: Vec<ArrayRef> = self
-            .plan
+    fn key_columns(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
+        self.plan
             .key
             .iter()
             .map(|&at| Arc::clone(batch.column(at)))
-            .collect();
-        let keys = encoder.encode(&columns)?;
-        Ok((0..batch.num_rows())
+            .collect()
+    }
+
+    /// `None` for a key with a NULL, which equals no other, and where there is no key.
+    fn key_hashes(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<Option<Hash>>> {
+        let Some(encoder) = &self.keys else {
+            return Ok(vec![None; rows]);
+        };
+        let keys = encoder.encode(columns)?;
+        Ok((0..rows)
             .map(|row| (!keys.is_null(row)).then(|| self.hasher.hash(keys.bytes(row))))
             .collect())
     }
 }
 
-#[derive(Default)]
-struct Hasher(RandomState, RandomState);
-
-impl Hasher {
-    fn hash(&self, bytes: &[u8]) -> Hash {
-        Hash::from(self.0.hash_one(bytes)) << 64 | Hash::from(self.1.hash_one(bytes))
-    }
-}
-
-/// Hands rows on in the delta's shape.
-struct Emit<'a> {
-    output: &'a Output,
-    schema: SchemaRef,
-    wanted: usize,
-    operation: bool,
-}
-
-impl<'a> Emit<'a> {
-    fn new(plan: &ChangePlan, output: &'a Output) -> Self {
-        let wanted = plan.columns.get(..plan.wanted).unwrap_or(&plan.columns);
-        let mut fields = schema::nullable_arrow_schema(wanted).fields().to_vec();
-        if plan.has_operation() {
-            let column = Delta::operation_column();
-            let kind = column.column_type.lake().arrow();
-            fields.push(Arc::new(Field::new(column.name, kind, column.nullable)));
+/// Whether a row is only written again: the same rows as in the first reading, the first so many of each image.
+fn again(counts: &mut Counts, image: Hash) -> bool {
+    match counts.get_mut(&image) {
+        Some(count) if count.all > 0 => {
+            count.all -= 1;
+            true
         }
-        Emit {
-            output,
-            schema: Arc::new(Schema::new(fields)),
-            wanted: wanted.len(),
-            operation: plan.has_operation(),
-        }
-    }
-
-    fn all(&self, rows: RecordBatch, operation: Operation) -> Result<ControlFlow<()>> {
-        let operations = vec![operation as i32; rows.num_rows()];
-        self.each(rows, operations)
-    }
-
-    fn each(&self, rows: RecordBatch, operations: Vec<i32>) -> Result<ControlFlow<()>> {
-        let mut columns = rows.columns().to_vec();
-        columns.truncate(self.wanted);
-        if self.operation {
-            columns.push(Arc::new(Int32Array::from(operations)));
-        }
-        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
-        Ok(self.output.push(batch))
+        _ => false,
     }
 }

@@ -117,7 +117,7 @@ fn settle(
         let candidates: Vec<&LiveFile> = live
             .data
             .iter()
-            .filter(|file| everything || keys.may_be_in(file.file()))
+            .filter(|file| everything || keys.bounds.may_be_in(file.file()))
             .collect();
         tracing::debug!(
             table = %base.display,
@@ -134,7 +134,7 @@ fn settle(
                 // Of the rows that were read, few have a key of the delta; the others are not worth encoding.
                 let among = match everything {
                     true => None,
-                    false => keys.among(batch.columns()),
+                    false => keys.bounds.among(batch.columns()),
                 };
                 let (batch, positions) = match &among {
                     None => (batch, Cow::Borrowed(positions)),
@@ -178,7 +178,7 @@ fn settle(
             };
             let pick = match everything {
                 true => Pick::Except(deletes.positions(file)),
-                false => Pick::Near(keys, deletes.positions(file)),
+                false => Pick::Near(&keys.bounds, deletes.positions(file)),
             };
             let _all_read = deletes.read_picked(&files, file, &columns, &pick, BATCH_ROWS, sink)?;
             if !gone.is_empty() {

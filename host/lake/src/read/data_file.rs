@@ -19,7 +19,6 @@ use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::evaluate::exact_cast;
 use crate::read::live_files::{LiveFile, TableFiles, missing_file};
 use crate::schema::{self, LakeColumn};
-use crate::staging::delta_keys::DeltaKeys;
 
 /// Decoded size that a batch aims at, so that wide rows come in small batches.
 const BATCH_BYTES: u64 = 4 << 20;
@@ -38,12 +37,6 @@ pub(crate) enum Pick<'a> {
 pub(crate) trait Near {
     /// The rows that may hold it, by the bounds of row groups and pages; `None` where they rule out none.
     fn rows(&self, file: &ParquetMetaData) -> Option<RoaringTreemap>;
-}
-
-impl Near for DeltaKeys {
-    fn rows(&self, file: &ParquetMetaData) -> Option<RoaringTreemap> {
-        self.rows_that_may_match(file)
-    }
 }
 
 impl Pick<'_> {

@@ -2,15 +2,12 @@
 
 use std::collections::HashMap;
 
-use arrow_array::{ArrayRef, BooleanArray};
-use iceberg::spec::DataFile;
+use arrow_array::ArrayRef;
 use icehost_plan::LakeType;
-use parquet::file::metadata::ParquetMetaData;
-use roaring::RoaringTreemap;
 
 use crate::keys::KeyFold;
 use crate::row_change::{Matched, NotMatched};
-use crate::staging::key_values::KeyValues;
+use crate::staging::key_bounds::KeyBounds;
 
 /// What becomes of a delta's row, in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,20 +63,18 @@ pub(crate) struct DeltaKeys {
     pub(crate) entries: Vec<KeyEntry>,
     /// Rows that were written before a later one with the same key.
     pub(crate) superseded: Vec<StagedRow>,
-    values: Vec<KeyValues>,
+    /// Where the keys can be at all.
+    pub(crate) bounds: KeyBounds,
 }
 
 impl DeltaKeys {
     /// `fields` are the field ids and types of the key columns, in key order.
     pub(crate) fn new(fields: &[(i32, LakeType)], fold: &KeyFold) -> Self {
-        let values = |(position, &(field_id, kind)): (usize, &(i32, LakeType))| {
-            KeyValues::new(field_id, kind, fold.get(position).is_some())
-        };
         DeltaKeys {
             index: HashMap::new(),
             entries: Vec::new(),
             superseded: Vec::new(),
-            values: fields.iter().enumerate().map(values).collect(),
+            bounds: KeyBounds::new(fields, fold),
         }
     }
 
@@ -126,40 +121,11 @@ impl DeltaKeys {
 
     /// Notes a batch's key columns, in key order, to tell by them where the keys cannot be.
     pub(crate) fn note(&mut self, columns: &[ArrayRef]) {
-        for (values, column) in self.values.iter_mut().zip(columns) {
-            values.note(column);
-        }
+        self.bounds.note(columns);
     }
 
     /// To be called when every batch has been noted.
     pub(crate) fn seal(&mut self) {
-        self.values.iter_mut().for_each(KeyValues::seal);
-    }
-
-    /// Whether the file may hold a row with one of the keys, by its bounds.
-    pub(crate) fn may_be_in(&self, file: &DataFile) -> bool {
-        self.values.iter().all(|values| values.may_be_in(file))
-    }
-
-    /// Which rows of a batch of key columns may have one of the keys; `None` where any may.
-    pub(crate) fn among(&self, columns: &[ArrayRef]) -> Option<BooleanArray> {
-        let known = self.values.iter().zip(columns);
-        known
-            .filter_map(|(values, column)| values.among(column))
-            .reduce(|before, now| &before & &now)
-            .map(|among| BooleanArray::new(among, None))
-    }
-
-    /// The rows of a file that may have one of the keys, by the bounds of its row groups and pages; `None`
-    /// where they rule out none.
-    pub(crate) fn rows_that_may_match(&self, file: &ParquetMetaData) -> Option<RoaringTreemap> {
-        let mut rows: Option<RoaringTreemap> = None;
-        for values in &self.values {
-            rows = match (rows, values.rows_that_may_match(file)) {
-                (Some(before), Some(now)) => Some(before & now),
-                (before, now) => before.or(now),
-            };
-        }
-        rows
+        self.bounds.seal();
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod delta_keys;
 mod encoder;
 mod kept;
+pub(crate) mod key_bounds;
 mod key_filter;
 mod key_values;
 pub(crate) mod parquet_file;

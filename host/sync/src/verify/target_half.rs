@@ -5,7 +5,7 @@ use icehost_lake::LakeTable;
 use icehost_plan::{
     Action, Clause, Delta, Expression, Node, Occasion, Side, Table, ValidMergePlan, Value,
 };
-use icehost_sqlserver::{ExtractOptions, TimePrecision};
+use icehost_sqlserver::{ExtractOptions, SqlTable, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
@@ -16,7 +16,7 @@ use super::shape::{Fold, Padding, Shape, ShapeColumn, bytes_of};
 use super::source_half::{key_names, overwrites};
 use super::{VerifyOptions, memory, reading};
 use crate::error::Doing;
-use crate::lake_to_target::{Delivery, expected_delta, request};
+use crate::lake_to_target::{Delivery, expected_delta, keyed, request};
 use crate::target_table::{OpenTarget, Taken, taken};
 use crate::{Settings, SyncError};
 
@@ -93,7 +93,7 @@ impl TargetHalf<'_> {
         if let (Some(from), Some(to)) = (reached, current)
             && from != to
         {
-            match undelivered(&lake, from, to, &description, &takes, cancel).await {
+            match undelivered(&lake, from, to, (&takes, &plan, &open.table), cancel).await {
                 Ok(rows) => comparison.undelivered = rows,
                 Err(SyncError::Cancelled) => return Err(SyncError::Cancelled),
                 Err(error) => notes.push(format!(
@@ -332,14 +332,14 @@ async fn undelivered(
     lake: &LakeTable,
     from: i64,
     to: i64,
-    description: &Table,
-    takes: &[Taken],
+    (takes, plan, target): (&[Taken], &ValidMergePlan, &SqlTable),
     cancel: &CancellationToken,
 ) -> Result<u64, SyncError> {
     let doing = || format!("reading the changes of lake table {}", lake.name());
     let changes = lake
-        .changes(request(Some(from), to, description, takes))
+        .changes(request(Some(from), to, takes))
         .await
+        .and_then(|changes| keyed(changes, plan, target))
         .doing(doing)?;
     let mut batches = changes.stream();
     let mut rows = 0;

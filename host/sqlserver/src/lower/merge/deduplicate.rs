@@ -1,6 +1,6 @@
 //! Of several staged rows with one key, one is kept.
 
-use icehost_plan::Direction;
+use icehost_plan::{Direction, Operation};
 
 use super::Context;
 use crate::error::{Result, SqlServerError};
@@ -10,6 +10,9 @@ use crate::statement::Statement;
 
 /// Deletes all but the first row of each key in the plan's order, where it ties the last that arrived. The
 /// server compares the keys, so that what it takes for one key is one key.
+///
+/// A row that is there comes before one that is gone: a key is gone only if no row has it, and among changes there
+/// are both where the lake could not tell that the server takes their keys for one.
 pub(super) fn statement(context: &Context<'_>) -> Result<Option<Statement>> {
     let plan = context.plan;
     if plan.keys.is_empty() {
@@ -25,7 +28,12 @@ pub(super) fn statement(context: &Context<'_>) -> Result<Option<Statement>> {
     for key in &plan.keys {
         partition.push(column(key.source)?);
     }
-    let mut order = Vec::with_capacity(plan.deduplicate.len() + 1);
+    let mut order = Vec::with_capacity(plan.deduplicate.len() + 2);
+    if let Some(operation) = context.delta.operation {
+        let gone = Operation::Delete as i32;
+        let operation = column(operation)?;
+        order.push(format!("CASE WHEN {operation} = {gone} THEN 1 ELSE 0 END"));
+    }
     for key in &plan.deduplicate {
         let direction = match key.direction {
             Direction::Ascending => "ASC",
