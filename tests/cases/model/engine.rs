@@ -1,0 +1,212 @@
+//! Another engine at work on the lake: it compacts, forgets snapshots and goes back to earlier ones, by the
+//! Iceberg library's public parts and none of ours.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use iceberg::io::FileIO;
+use iceberg::spec::{
+    DataContentType, DataFile, DataFileBuilder, DataFileFormat, MAIN_BRANCH, ManifestContentType,
+    ManifestFile, ManifestList, ManifestListWriter, ManifestStatus, ManifestWriterBuilder,
+    Operation, Snapshot, Summary, TableMetadata,
+};
+
+/// The newest metadata of a table in the Hadoop layout, and its version.
+pub fn metadata(table: &Path) -> Option<(TableMetadata, u64)> {
+    let names = fs::read_dir(table.join("metadata")).ok()?;
+    let version = names
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            name.strip_prefix('v')?
+                .strip_suffix(".metadata.json")?
+                .parse::<u64>()
+                .ok()
+        })
+        .max()?;
+    let bytes = fs::read(path(table, version)).expect("the metadata that is listed");
+    let metadata = serde_json::from_slice(&bytes).expect("sound metadata");
+    Some((metadata, version))
+}
+
+fn path(table: &Path, version: u64) -> std::path::PathBuf {
+    table.join(format!("metadata/v{version}.metadata.json"))
+}
+
+fn publish(table: &Path, metadata: &TableMetadata, version: u64) {
+    let bytes = serde_json::to_vec(metadata).expect("metadata as JSON");
+    fs::write(path(table, version), bytes).expect("write metadata");
+    fs::write(
+        table.join("metadata/version-hint.text"),
+        version.to_string(),
+    )
+    .expect("write hint");
+}
+
+/// Forgets every snapshot but the current one. False where there is nothing to forget.
+pub fn expire(table: &Path) -> bool {
+    let Some((metadata, version)) = metadata(table) else {
+        return false;
+    };
+    let current = metadata.current_snapshot_id();
+    let old: Vec<i64> = metadata
+        .snapshots()
+        .map(|snapshot| snapshot.snapshot_id())
+        .filter(|id| Some(*id) != current)
+        .collect();
+    if old.is_empty() {
+        return false;
+    }
+    let new = metadata
+        .into_builder(None)
+        .remove_snapshots(&old)
+        .build()
+        .expect("metadata without old snapshots")
+        .metadata;
+    publish(table, &new, version + 1);
+    true
+}
+
+/// Makes the current snapshot's parent current. False where there is none.
+pub fn roll_back(table: &Path) -> bool {
+    let Some((metadata, version)) = metadata(table) else {
+        return false;
+    };
+    let parent = metadata
+        .current_snapshot()
+        .and_then(|current| current.parent_snapshot_id())
+        .and_then(|parent| metadata.snapshot_by_id(parent));
+    let Some(parent) = parent.cloned() else {
+        return false;
+    };
+    let reference = iceberg::spec::SnapshotReference::new(
+        parent.snapshot_id(),
+        iceberg::spec::SnapshotRetention::branch(None, None, None),
+    );
+    let new = metadata
+        .into_builder(None)
+        .set_ref(MAIN_BRANCH, reference)
+        .expect("a snapshot that is there")
+        .build()
+        .expect("metadata with another current snapshot")
+        .metadata;
+    publish(table, &new, version + 1);
+    true
+}
+
+/// Writes these rows, all that are live, into one file and drops every other one. False for an empty table.
+pub async fn compact(table: &Path, rows: &RecordBatch) -> bool {
+    let Some((base, version)) = metadata(table) else {
+        return false;
+    };
+    let Some(parent) = base.current_snapshot().cloned() else {
+        return false;
+    };
+    let io = FileIO::new_with_fs();
+    let snapshot_id = (uuid::Uuid::new_v4().as_u128() as i64) & i64::MAX;
+    let sequence = base.next_sequence_number();
+    let dir = table.join("metadata");
+    let writer = |part: &str| {
+        let path = dir.join(format!("other-{snapshot_id}-{part}.avro"));
+        ManifestWriterBuilder::new(
+            io.new_output(path.to_str().expect("a path in UTF-8"))
+                .expect("an output"),
+            Some(snapshot_id),
+            Arc::clone(base.current_schema()),
+            base.default_partition_spec().as_ref().clone(),
+        )
+    };
+    let list = fs::read(parent.manifest_list()).expect("the manifest list");
+    let list = ManifestList::parse_with_version(&list, base.format_version()).expect("a list");
+    let mut manifests: Vec<ManifestFile> = Vec::new();
+    for (i, manifest) in list.consume_entries().into_iter().enumerate() {
+        let mut gone = match manifest.content {
+            ManifestContentType::Data => writer(&format!("gone{i}")).build_v2_data(),
+            ManifestContentType::Deletes => writer(&format!("gone{i}")).build_v2_deletes(),
+        };
+        let mut any = false;
+        let manifest = manifest.load_manifest(&io).await.expect("a manifest");
+        for entry in manifest.entries() {
+            if entry.status != ManifestStatus::Deleted {
+                let number = entry.sequence_number.expect("a sequence number");
+                gone.add_delete_file(entry.data_file.clone(), number, entry.file_sequence_number)
+                    .expect("an entry");
+                any = true;
+            }
+        }
+        if any {
+            manifests.push(gone.write_manifest_file().await.expect("a manifest"));
+        }
+    }
+    if rows.num_rows() > 0 {
+        let mut data = writer("data").build_v2_data();
+        data.add_file(data_file(table, &base, rows), -1)
+            .expect("an entry");
+        manifests.push(data.write_manifest_file().await.expect("a manifest"));
+    }
+    let list = dir.join(format!("other-list-{snapshot_id}.avro"));
+    let list = list.to_str().expect("a path in UTF-8").to_owned();
+    let output = io.new_output(&list).expect("an output");
+    let mut written = ManifestListWriter::v2(
+        output.writer().await.expect("a writer"),
+        snapshot_id,
+        Some(parent.snapshot_id()),
+        sequence,
+    );
+    written
+        .add_manifests(manifests.into_iter())
+        .expect("a list of manifests");
+    written.close().await.expect("a list of manifests");
+    let snapshot = Snapshot::builder()
+        .with_snapshot_id(snapshot_id)
+        .with_parent_snapshot_id(Some(parent.snapshot_id()))
+        .with_sequence_number(sequence)
+        .with_timestamp_ms(base.last_updated_ms() + 1)
+        .with_manifest_list(list)
+        .with_schema_id(base.current_schema_id())
+        .with_summary(Summary {
+            operation: Operation::Replace,
+            additional_properties: HashMap::new(),
+        })
+        .build();
+    let new = base
+        .into_builder(None)
+        .set_branch_snapshot(snapshot, MAIN_BRANCH)
+        .expect("a new snapshot")
+        .build()
+        .expect("metadata with a new snapshot")
+        .metadata;
+    publish(table, &new, version + 1);
+    true
+}
+
+/// A Parquet file whose columns have the ids of the schema's.
+fn data_file(table: &Path, metadata: &TableMetadata, rows: &RecordBatch) -> DataFile {
+    let schema =
+        iceberg::arrow::schema_to_arrow_schema(metadata.current_schema()).expect("an Arrow schema");
+    let schema = Arc::new(schema);
+    let columns = rows.columns().iter().zip(schema.fields());
+    let columns = columns
+        .map(|(values, field)| {
+            arrow_cast::cast(values, field.data_type()).expect("values of the column's type")
+        })
+        .collect();
+    let rows = RecordBatch::try_new(Arc::clone(&schema), columns).expect("a batch");
+    let path = table.join(format!("data/other-{}.parquet", uuid::Uuid::new_v4()));
+    let file = File::create(&path).expect("a file");
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(file, schema, None).expect("a Parquet writer");
+    writer.write(&rows).expect("write rows");
+    writer.close().expect("close the file");
+    DataFileBuilder::default()
+        .content(DataContentType::Data)
+        .file_path(path.to_str().expect("a path in UTF-8").to_owned())
+        .file_format(DataFileFormat::Parquet)
+        .record_count(rows.num_rows() as u64)
+        .file_size_in_bytes(fs::metadata(&path).expect("the file").len())
+        .partition_spec_id(0)
+        .build()
+        .expect("a data file")
+}

@@ -1,0 +1,149 @@
+//! What happens to source, lake and target, and in which order.
+
+use proptest::prelude::*;
+
+use crate::scope::Scope;
+
+/// One thing that happens. Keys and slots are small, so that they meet again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    // Users of the source
+    /// A row is written: added, or changed where its key is there. The clock moves on before.
+    Write {
+        key: u8,
+    },
+    /// The same at the very time of the write before: ties, and rows with the mark's value.
+    Tie {
+        key: u8,
+    },
+    /// A row's key is spelled otherwise, which the collation takes for the same.
+    Respell {
+        key: u8,
+    },
+    /// A row goes.
+    Delete {
+        key: u8,
+    },
+    /// A row goes and another comes under its key.
+    Reuse {
+        key: u8,
+    },
+    /// All rows go.
+    Empty,
+    /// A transaction writes a row and stays open.
+    Open {
+        slot: u8,
+        key: u8,
+    },
+    /// It commits.
+    Commit {
+        slot: u8,
+    },
+    /// Nothing for so many seconds.
+    Pause {
+        seconds: u8,
+    },
+
+    // Runs
+    Sync,
+    /// A run that fails at a place.
+    SyncFails {
+        place: u8,
+    },
+    /// A run that ends after so many steps, wherever it is.
+    SyncEnds {
+        steps: u16,
+    },
+    /// Two runs at the same time.
+    TwoSyncs,
+    Load,
+    LoadFull,
+
+    // Another engine at work on the lake
+    /// All live rows into one new file.
+    Compact,
+    /// All snapshots but the current one are forgotten.
+    Expire,
+    /// The snapshot before the current one becomes current.
+    Rollback,
+    /// The lake table's directory is removed.
+    DropLake,
+    /// `icehost watermark clear`.
+    ClearWatermark,
+
+    // Others at work on the target
+    Truncate,
+    /// The target is dropped and created again, empty.
+    Recreate,
+}
+
+/// Places at which a run can fail before, in and behind its commits.
+pub const PLACES: [&str; 19] = [
+    "sync::after-detect",
+    "sync::load-begun",
+    "sync::range-read",
+    "sync::range-recorded",
+    "sync::ranges-committed",
+    "sync::while-staging",
+    "sync::after-extract",
+    "lake::after-staging",
+    "lake::after-manifests",
+    "lake::before-metadata-link",
+    "lake::after-metadata-link",
+    "lake::after-hint",
+    "sync::before-load",
+    "sync::while-loading",
+    "sqlserver::after-stage",
+    "sqlserver::before-merge",
+    "sqlserver::after-merge",
+    "sqlserver::before-commit",
+    "sqlserver::after-commit",
+];
+
+impl Event {
+    /// What always happens to lake or target beside icehost, so that a run may stop and ask; expiry and rollback
+    /// may find nothing to do.
+    pub fn is_interference(self) -> bool {
+        matches!(
+            self,
+            Event::DropLake | Event::ClearWatermark | Event::Truncate | Event::Recreate
+        )
+    }
+}
+
+/// A sequence of events that may happen in a scope.
+pub fn events(scope: Scope) -> impl Strategy<Value = Vec<Event>> {
+    let key = || 0..6u8;
+    let slot = || 0..2u8;
+    let users = prop_oneof![
+        8 => key().prop_map(|key| Event::Write { key }),
+        3 => key().prop_map(|key| Event::Tie { key }),
+        1 => key().prop_map(|key| Event::Respell { key }),
+        3 => key().prop_map(|key| Event::Delete { key }),
+        2 => key().prop_map(|key| Event::Reuse { key }),
+        1 => Just(Event::Empty),
+        3 => (slot(), key()).prop_map(|(slot, key)| Event::Open { slot, key }),
+        3 => slot().prop_map(|slot| Event::Commit { slot }),
+        1 => (1..100u8).prop_map(|seconds| Event::Pause { seconds }),
+    ];
+    let runs = prop_oneof![
+        8 => Just(Event::Sync),
+        3 => (0..PLACES.len() as u8).prop_map(|place| Event::SyncFails { place }),
+        3 => (0..1500u16).prop_map(|steps| Event::SyncEnds { steps }),
+        1 => Just(Event::TwoSyncs),
+        1 => Just(Event::Load),
+        1 => Just(Event::LoadFull),
+    ];
+    let others = prop_oneof![
+        3 => Just(Event::Compact),
+        1 => Just(Event::Expire),
+        1 => Just(Event::Rollback),
+        1 => Just(Event::DropLake),
+        1 => Just(Event::ClearWatermark),
+        1 => Just(Event::Truncate),
+        1 => Just(Event::Recreate),
+    ];
+    let one = prop_oneof![12 => users, 8 => runs, 3 => others]
+        .prop_filter("outside the scope", move |event| scope.has(*event));
+    prop::collection::vec(one, 1..16)
+}

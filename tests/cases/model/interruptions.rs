@@ -1,0 +1,107 @@
+//! Every place at which a run can fail or die, with every pipeline: the next run ends in equality.
+
+use crate::event::{Event, PLACES};
+use crate::pipeline::{FirstLoad, Pipeline};
+use crate::world::World;
+
+/// How a run is interrupted.
+type Interruption = fn(&mut World, usize) -> Result<(), String>;
+
+/// Interrupts the first run and, some changes later, another one; each time the next run makes it good.
+fn interrupted(pipeline: Pipeline, place: usize, interrupt: Interruption) -> Result<(), String> {
+    let mut world = World::new(pipeline);
+    for key in 0..6 {
+        world.happen(Event::Write { key })?;
+    }
+    interrupt(&mut world, place)?;
+    world.recover()?;
+    for event in [
+        Event::Write { key: 1 },
+        Event::Delete { key: 2 },
+        Event::Reuse { key: 3 },
+    ] {
+        world.happen(event)?;
+    }
+    interrupt(&mut world, place)?;
+    world.recover()
+}
+
+fn all(cases: impl Iterator<Item = (Pipeline, usize)>, interrupt: Interruption) {
+    let mut wrong = Vec::new();
+    for (pipeline, place) in cases {
+        if let Err(what) = interrupted(pipeline, place, interrupt) {
+            wrong.push(format!("{} under {pipeline:?}: {what}", PLACES[place]));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} cases:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+/// Every pipeline with every place that it can come to; places outside of ranges once for each strategy and
+/// merge.
+fn every_case() -> impl Iterator<Item = (Pipeline, usize)> {
+    let places = 0..PLACES.len();
+    let pipelines = Pipeline::all().into_iter();
+    let cases =
+        pipelines.flat_map(move |pipeline| places.clone().map(move |place| (pipeline, place)));
+    cases.filter(|(pipeline, place)| {
+        let of_ranges = PLACES[*place].contains("range") || PLACES[*place] == "sync::load-begun";
+        of_ranges == (pipeline.first_load != FirstLoad::OnePiece)
+    })
+}
+
+/// A failure ends the run, which clears up behind itself.
+#[test]
+fn a_run_may_fail_at_every_place_in_every_pipeline() {
+    all(every_case(), |world, place| {
+        world.happen(Event::SyncFails { place: place as u8 })
+    });
+}
+
+/// A death leaves everything as it is. One place for each pipeline, another one each time;
+/// `ICEHOST_MODEL_KILLS=all` takes every one.
+#[test]
+fn a_run_may_die_at_any_place_in_every_pipeline() {
+    let every = std::env::var_os("ICEHOST_MODEL_KILLS").is_some_and(|kills| kills == "all");
+    let mut before = None;
+    let mut turn = 0;
+    let chosen = every_case().filter(move |(pipeline, place)| {
+        if before != Some(*pipeline) {
+            before = Some(*pipeline);
+            turn += 1;
+        }
+        // Of the places of a pipeline another one each time
+        let own = match pipeline.first_load {
+            FirstLoad::OnePiece => PLACES.len(),
+            _ => 5,
+        };
+        every || place % own == turn % own
+    });
+    all(chosen, |world, place| world.sync_dies(PLACES[place]));
+}
+
+/// The places are all that the sources name.
+#[test]
+fn every_failpoint_is_a_place() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");
+    let mut named = std::collections::BTreeSet::new();
+    let mut pending = vec![root];
+    while let Some(directory) = pending.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.extend((path.file_name().unwrap() != "tests").then_some(path));
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = std::fs::read_to_string(path).unwrap();
+                let calls = source.split("failpoint(\"").skip(1);
+                named.extend(calls.filter_map(|call| Some(call.split_once('"')?.0.to_owned())));
+            }
+        }
+    }
+    let known = PLACES.map(str::to_owned).into();
+    assert_eq!(named, known, "event.rs lists the failpoints of the sources");
+}
