@@ -1,13 +1,12 @@
 //! `INSERT BULK`: rows that arrive as a TDS bulk load stream.
 
-use std::sync::Arc;
-
 use crate::ast::InsertBulk;
+use crate::collation::take_doubt;
 use crate::context::Context;
 use crate::convert;
 use crate::error::{SqlResult, invalid_column};
 use crate::frame::Frame;
-use crate::interpreter::{Batch, OpenTable, Session};
+use crate::interpreter::{Access, Batch, OpenTable, Session};
 use crate::modify::{RowBuilder, RowChange, Verb};
 use crate::session::{Cancel, EnvChange, ResultColumn, ResultSink, SqlError, StatementDone, Stop};
 use crate::storage::Row;
@@ -122,6 +121,10 @@ impl BulkTarget {
             .as_ref()
             .map(|transaction| transaction.mark());
         let result = self.store(session, cancel, &mut sink);
+        let result = match (take_doubt(), result) {
+            (Some(doubt), Ok(_)) => Err(doubt),
+            (_, result) => result,
+        };
         match result {
             Ok(count) => {
                 session.end_automatic();
@@ -153,9 +156,14 @@ impl BulkTarget {
         session.ensure_transaction(sink);
         let mut batch = Batch::new(session, sink, cancel);
         batch.refuse_if_doomed()?;
+        let access = if self.statement.table_lock {
+            Access::Table
+        } else {
+            Access::Rows
+        };
         let target = batch
             .session
-            .open_for_write(&self.statement.table, cancel)?;
+            .open_for_write(&self.statement.table, access, cancel)?;
         let context: Context = batch.context();
         let mut builder = RowBuilder::new(
             batch.session,
@@ -189,12 +197,7 @@ impl BulkTarget {
                 }
             }
             let new = builder.insert(batch.session, &context, given)?;
-            changes.push(RowChange {
-                id: 0,
-                old: None,
-                new: Some(new),
-                tuple: Vec::new(),
-            });
+            changes.push(RowChange::inserted(new));
         }
         apply(&mut batch, &target, changes, self.statement.fire_triggers)?;
         if let Some(identity) = builder.last_identity {
@@ -211,23 +214,15 @@ impl BulkTarget {
 fn apply(
     batch: &mut Batch<'_>,
     target: &OpenTable,
-    changes: Vec<RowChange>,
+    mut changes: Vec<RowChange>,
     fire: bool,
 ) -> SqlResult<()> {
     if changes.is_empty() {
         return Ok(());
     }
-    let kept = if fire { changes.clone() } else { Vec::new() };
-    let list = changes
-        .into_iter()
-        .filter_map(|change| change.new)
-        .map(crate::storage::Change::Insert)
-        .collect();
-    let mut version = target.version.clone();
-    Arc::make_mut(&mut version).apply(list, &target.table.display_name())?;
-    batch.session.store(&target.table, version);
+    batch.settle(target, &mut changes)?;
     if fire {
-        batch.fire_triggers(target, &kept, (crate::interpreter::command::INSERT, &[]))?;
+        batch.fire_triggers(target, &changes, (crate::interpreter::command::INSERT, &[]))?;
     }
     Ok(())
 }

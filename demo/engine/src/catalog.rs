@@ -7,6 +7,7 @@ mod indexes;
 mod information_schema;
 mod object;
 mod objects;
+mod security;
 mod server;
 pub(crate) mod type_ids;
 mod view;
@@ -48,6 +49,7 @@ pub(crate) fn system_view(
             .or_else(|| columns::view(catalog, name))
             .or_else(|| indexes::view(catalog, name))
             .or_else(|| constraints::view(catalog, name))
+            .or_else(|| security::view(catalog, name))
             .or_else(|| server::view(catalog, name)),
         "information_schema" => information_schema::view(catalog, name),
         _ => return Ok(None),

@@ -1,35 +1,78 @@
-//! Collations: comparison, order and hashing of text, and code page 1252.
+//! Collations: when two texts are one, their order and hashing.
 //!
-//! Order within a collation is that of case-folded code points, which is exact for equality and for digits
-//! and letters of one script, and differs from SQL Server in how punctuation and accents sort. Binary
-//! collations are exact.
+//! Whether two texts are equal is answered exactly or not at all. What is known of a character is written down in
+//! `letters`: which differences the flags of a collation's name take away, as the T-SQL reference describes them
+//! ("Collation and Unicode support"), for the letters whose weights follow from that. Where the answer hangs on a
+//! character whose weight Microsoft does not document (`ß` and `ss`, code points without weight, signs that
+//! lengthen a vowel), there is doubt, and the statement that asked is refused (`doubt`).
+//!
+//! - A collation from Windows compares `varchar` as it compares `nvarchar`; one whose name begins with `SQL_`
+//!   compares `varchar` by a table of single bytes in which nothing expands ("SQL Server collations").
+//! - Blanks at the end never count; binary collations compare code units, the older `_BIN` all but the first byte
+//!   by byte.
+//! - Order is by base letter, then accent, then case with the small letter first: exact for letters of one
+//!   script and for digits, not for punctuation.
+
+pub(crate) mod code_page;
+mod doubt;
+mod letters;
+mod name;
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::error::{SqlResult, unsupported_clause};
-use crate::session::SqlError;
+use crate::types::SqlType;
+use letters::Reading;
+
+pub(crate) use code_page::{char_of, code_of, to_code_page};
+pub(crate) use doubt::take as take_doubt;
 
 /// The server's, every database's and every column's default.
 pub(crate) const DEFAULT_NAME: &str = "SQL_Latin1_General_CP1_CI_AS";
 
+/// Whose alphabet it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// `SQL_Latin1_General_CP1`.
+    SqlLatin1,
+    Latin1General,
+    /// Turkish and Azeri, where `i` and `I` are different letters.
+    Turkic,
+    Japanese,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    /// By letters.
+    Linguistic,
+    /// `_BIN2`.
+    CodePoints,
+    /// `_BIN`.
+    Bytes,
+}
+
 /// How text compares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Collation {
+    /// As SQL Server writes it.
     pub(crate) name: Arc<str>,
+    family: Family,
+    /// As COLLATIONPROPERTY has it: 0 for collations of version 80, 1 of 90, 2 of 100, 3 of 140.
+    pub(crate) version: u8,
+    pub(crate) lcid: i32,
+    /// Of `varchar` under this collation.
+    pub(crate) code_page: i32,
+    method: Method,
     ignore_case: bool,
     ignore_accents: bool,
-    binary: bool,
+    ignore_kana: bool,
+    ignore_width: bool,
 }
 
 thread_local! {
-    static DEFAULT: Collation = Collation {
-        name: Arc::from(DEFAULT_NAME),
-        ignore_case: true,
-        ignore_accents: false,
-        binary: false,
-    };
+    static DEFAULT: Collation = Collation::sql_latin1(DEFAULT_NAME, true, false);
 }
 
 impl Collation {
@@ -38,92 +81,161 @@ impl Collation {
         DEFAULT.with(Clone::clone)
     }
 
-    /// The collation of that name: Latin1_General in its versions, `_CI`/`_CS`, `_AI`/`_AS`, `_BIN`, `_BIN2`.
-    pub(crate) fn named(name: &str) -> SqlResult<Self> {
-        let upper = name.to_ascii_uppercase();
-        if upper == "DATABASE_DEFAULT"
-            || upper == "CATALOG_DEFAULT"
-            || upper == DEFAULT_NAME.to_ascii_uppercase()
-        {
-            return Ok(Self::server_default());
-        }
-        let family = [
-            "SQL_LATIN1_GENERAL_CP1_",
-            "LATIN1_GENERAL_100_",
-            "LATIN1_GENERAL_",
-        ]
-        .into_iter()
-        .find_map(|prefix| upper.strip_prefix(prefix));
-        let Some(rest) = family else {
-            let plausible = upper.contains("_CI_")
-                || upper.contains("_CS_")
-                || upper.ends_with("_BIN")
-                || upper.ends_with("_BIN2");
-            return Err(if plausible {
-                unsupported_clause(&format!("COLLATE {name}"))
-            } else {
-                invalid(name)
-            });
-        };
-        let flags: Vec<&str> = rest.split('_').collect();
-        let mut collation = Self {
+    fn sql_latin1(name: &str, ignore_case: bool, ignore_accents: bool) -> Self {
+        Self {
             name: Arc::from(name),
-            ignore_case: false,
-            ignore_accents: false,
-            binary: false,
-        };
-        for flag in flags {
-            match flag {
-                "CI" => collation.ignore_case = true,
-                "AI" => collation.ignore_accents = true,
-                "BIN" | "BIN2" => collation.binary = true,
-                "CS" | "AS" | "KS" | "WS" | "SC" => {}
-                "UTF8" => return Err(unsupported_clause(&format!("COLLATE {name}"))),
-                _ => return Err(invalid(name)),
-            }
+            family: Family::SqlLatin1,
+            version: 0,
+            lcid: 1033,
+            code_page: 1252,
+            method: Method::Linguistic,
+            ignore_case,
+            ignore_accents,
+            ignore_kana: true,
+            ignore_width: true,
         }
-        Ok(collation)
     }
 
-    fn fold(&self, c: char) -> char {
-        let c = if self.ignore_case { fold_case(c) } else { c };
-        if self.ignore_accents {
-            base_letter(c)
-        } else {
-            c
+    /// Refuses `varchar` in a code page other than 1252.
+    pub(crate) fn holds(&self, sql_type: &SqlType) -> SqlResult<()> {
+        if sql_type.is_text() && !sql_type.is_national() && self.code_page != 1252 {
+            return Err(unsupported_clause(&format!(
+                "COLLATE {} of {}, whose code page is {}",
+                self.name,
+                sql_type.name(),
+                self.code_page
+            )));
         }
+        Ok(())
+    }
+
+    /// COLLATIONPROPERTY's ComparisonStyle: the flags of Windows' CompareString.
+    pub(crate) fn comparison_style(&self) -> i32 {
+        if self.method != Method::Linguistic {
+            return 0;
+        }
+        i32::from(self.ignore_case)
+            + 2 * i32::from(self.ignore_accents)
+            + 0x1_0000 * i32::from(self.ignore_kana)
+            + 0x2_0000 * i32::from(self.ignore_width)
+    }
+
+    /// Whether the two are one; `None` where that is not known. `national` where one of them is `nvarchar`.
+    fn equal(&self, a: &str, b: &str, national: bool) -> Option<bool> {
+        let (a, b) = (a.trim_end_matches(' '), b.trim_end_matches(' '));
+        if a == b {
+            return Some(true);
+        }
+        if self.method != Method::Linguistic {
+            return Some(false);
+        }
+        let read = |text: &str| -> Vec<Reading> {
+            text.chars()
+                .map(|c| letters::read(self, c, national))
+                .collect()
+        };
+        let (mut left, mut right) = (&read(a)[..], &read(b)[..]);
+        // What both begin and end with says nothing.
+        while let ([x, left_rest @ ..], [y, right_rest @ ..]) = (left, right)
+            && x.is_same(y)
+        {
+            (left, right) = (left_rest, right_rest);
+        }
+        while let ([left_rest @ .., x], [right_rest @ .., y]) = (left, right)
+            && x.is_same(y)
+        {
+            (left, right) = (left_rest, right_rest);
+        }
+        if left.is_empty() && right.is_empty() {
+            return Some(true);
+        }
+        let mut all = left.iter().chain(right);
+        if all.clone().any(|reading| reading.base.is_none()) {
+            return None;
+        }
+        let bases = |list: &[Reading]| bases(list.iter().map(|reading| reading.base));
+        if bases(left) != bases(right) || all.all(|reading| reading.known) {
+            return Some(false);
+        }
+        None
     }
 
     /// Orders two texts; the shorter counts as padded with blanks.
-    pub(crate) fn compare(&self, a: &str, b: &str) -> Ordering {
+    pub(crate) fn compare(&self, a: &str, b: &str, national: bool) -> Ordering {
         if a == b {
             return Ordering::Equal;
         }
-        let (mut left, mut right) = (a.chars(), b.chars());
-        loop {
-            match (left.next(), right.next()) {
-                (None, None) => return Ordering::Equal,
-                (x, y) => {
-                    let (x, y) = (x.unwrap_or(' '), y.unwrap_or(' '));
-                    let order = if self.binary {
-                        compare_units(x, y)
-                    } else {
-                        self.fold(x).cmp(&self.fold(y))
-                    };
-                    if order.is_ne() {
-                        return order;
-                    }
-                }
-            }
+        match self.method {
+            Method::Linguistic => {}
+            Method::CodePoints => return compare_padded(a, b, |c| units(c, national)),
+            Method::Bytes => return compare_bytes(a, b, national),
+        }
+        let one_letter = self.family == Family::Turkic && self.ignore_accents;
+        if !one_letter && letters::is_plain(a) && letters::is_plain(b) {
+            return self.compare_plain(a.as_bytes(), b.as_bytes());
+        }
+        match self.equal(a, b, national) {
+            Some(true) => return Ordering::Equal,
+            Some(false) => {}
+            None => doubt::raise(self, a, b),
+        }
+        let primary = compare_padded(a, b, letters::primary);
+        primary
+            .then_with(|| compare_padded(a, b, letters::secondary))
+            .then_with(|| compare_padded(a, b, letters::tertiary))
+            .then_with(|| a.cmp(b))
+    }
+
+    /// Printable ASCII, the usual case.
+    fn compare_plain(&self, a: &[u8], b: &[u8]) -> Ordering {
+        let at = |text: &[u8], place: usize| text.get(place).copied().unwrap_or(b' ');
+        let folded = |byte: u8| self.fold_plain(byte);
+        let places = || 0..a.len().max(b.len());
+        let differs = places().any(|place| folded(at(a, place)) != folded(at(b, place)));
+        if !differs {
+            return Ordering::Equal;
+        }
+        let by = |key: fn(char) -> (u8, char)| {
+            places()
+                .map(|place| key(char::from(at(a, place))).cmp(&key(char::from(at(b, place)))))
+                .find(|order| order.is_ne())
+        };
+        by(letters::primary)
+            .or_else(|| by(letters::tertiary))
+            .unwrap_or(Ordering::Equal)
+    }
+
+    /// Printable ASCII as it compares; where `i` and `I` are different letters they stay so.
+    fn fold_plain(&self, byte: u8) -> u8 {
+        let turkic = self.family == Family::Turkic && matches!(byte, b'i' | b'I');
+        if self.ignore_case && !turkic {
+            byte.to_ascii_lowercase()
+        } else {
+            byte
         }
     }
 
+    /// Hashes so that texts which may be equal hash alike.
     pub(crate) fn hash<H: Hasher>(&self, text: &str, state: &mut H) {
-        for c in text.trim_end_matches(' ').chars() {
-            if self.binary {
-                c.hash(state)
-            } else {
-                self.fold(c).hash(state)
+        let text = text.trim_end_matches(' ');
+        if self.method != Method::Linguistic {
+            text.hash(state);
+            return;
+        }
+        if letters::is_plain(text) {
+            for byte in text.bytes() {
+                state.write_u8(byte.to_ascii_lowercase());
+            }
+        } else {
+            let read: Vec<_> = text
+                .chars()
+                .map(|c| letters::read(self, c, true).base)
+                .collect();
+            if read.iter().any(Option::is_none) {
+                doubt::raise(self, text, "any other text");
+            }
+            for byte in bases(read.into_iter()).bytes() {
+                state.write_u8(byte);
             }
         }
         state.write_u8(0xff);
@@ -131,130 +243,77 @@ impl Collation {
 
     /// Whether two characters match in LIKE, CHARINDEX and REPLACE, where blanks count.
     pub(crate) fn same(&self, a: char, b: char) -> bool {
-        a == b || (!self.binary && self.fold(a) == self.fold(b))
+        if a == b {
+            return true;
+        }
+        if a == ' ' || b == ' ' {
+            return false;
+        }
+        let (a, b) = (a.to_string(), b.to_string());
+        self.equal(&a, &b, true).unwrap_or_else(|| {
+            doubt::raise(self, &a, &b);
+            false
+        })
     }
 
     /// Whether `c` lies in a LIKE range.
     pub(crate) fn between(&self, c: char, low: char, high: char) -> bool {
-        if self.binary {
-            return low <= c && c <= high;
+        let text = |c: char| c.to_string();
+        let order = |a: char, b: char| self.compare(&text(a), &text(b), true);
+        order(low, c).is_le() && order(c, high).is_le()
+    }
+}
+
+/// What a text would be without all that a collation may ignore, blanks at its end included.
+fn bases(read: impl Iterator<Item = Option<&'static str>>) -> String {
+    let mut bases: String = read.flatten().collect();
+    bases.truncate(bases.trim_end_matches(' ').len());
+    bases
+}
+
+/// Compares character by character; the shorter text counts as padded with blanks.
+fn compare_padded<K: Ord>(a: &str, b: &str, key: impl Fn(char) -> K) -> Ordering {
+    let (mut left, mut right) = (a.chars(), b.chars());
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return Ordering::Equal,
+            (x, y) => {
+                let order = key(x.unwrap_or(' ')).cmp(&key(y.unwrap_or(' ')));
+                if order.is_ne() {
+                    return order;
+                }
+            }
         }
-        let (c, low, high) = (self.fold(c), self.fold(low), self.fold(high));
-        low <= c && c <= high
     }
 }
 
-fn invalid(name: &str) -> SqlError {
-    SqlError::new(448, 16, 3, format!("Invalid collation '{name}'."))
-}
-
-/// Binary collations order by UTF-16 code unit.
-fn compare_units(a: char, b: char) -> Ordering {
-    let (mut left, mut right) = ([0; 2], [0; 2]);
-    a.encode_utf16(&mut left)
-        .iter()
-        .cmp(b.encode_utf16(&mut right).iter())
-}
-
-fn fold_case(c: char) -> char {
-    if c.is_ascii() {
-        return c.to_ascii_lowercase();
+/// The UTF-16 code units of a character of `nvarchar`, or its code in `varchar`.
+fn units(c: char, national: bool) -> (u16, u16) {
+    if !national && let Some(code) = code_of(c) {
+        return (u16::from(code), 0);
     }
-    let mut lower = c.to_lowercase();
-    match (lower.next(), lower.next()) {
-        (Some(single), None) => single,
-        _ => c,
+    let mut buffer = [0; 2];
+    match c.encode_utf16(&mut buffer) {
+        [one] => (*one, 0),
+        [one, two] => (*one, *two),
+        _ => (0, 0),
     }
 }
 
-/// The letter under the accent, for the Latin letters that code page 1252 and Latin Extended-A hold.
-fn base_letter(c: char) -> char {
-    const TABLE: [(&str, char); 32] = [
-        ("àáâãäåāăą", 'a'),
-        ("ÀÁÂÃÄÅĀĂĄ", 'A'),
-        ("çćĉċč", 'c'),
-        ("ÇĆĈĊČ", 'C'),
-        ("ďđ", 'd'),
-        ("ĎĐ", 'D'),
-        ("èéêëēĕėęě", 'e'),
-        ("ÈÉÊËĒĔĖĘĚ", 'E'),
-        ("ĝğġģ", 'g'),
-        ("ĜĞĠĢ", 'G'),
-        ("ìíîïĩīĭį", 'i'),
-        ("ÌÍÎÏĨĪĬĮ", 'I'),
-        ("ĺļľ", 'l'),
-        ("ĹĻĽ", 'L'),
-        ("ñńņň", 'n'),
-        ("ÑŃŅŇ", 'N'),
-        ("òóôõöōŏő", 'o'),
-        ("ÒÓÔÕÖŌŎŐ", 'O'),
-        ("ŕŗř", 'r'),
-        ("ŔŖŘ", 'R'),
-        ("śŝşš", 's'),
-        ("ŚŜŞŠ", 'S'),
-        ("ţť", 't'),
-        ("ŢŤ", 'T'),
-        ("ùúûüũūŭůűų", 'u'),
-        ("ÙÚÛÜŨŪŬŮŰŲ", 'U'),
-        ("ýÿŷ", 'y'),
-        ("ÝŸŶ", 'Y'),
-        ("źżž", 'z'),
-        ("ŹŻŽ", 'Z'),
-        ("ĥ", 'h'),
-        ("Ĥ", 'H'),
-    ];
-    if c.is_ascii() {
-        return c;
+/// `_BIN`: "the first character as WCHAR, followed by a byte-by-byte comparison"; `varchar` is bytes anyway.
+fn compare_bytes(a: &str, b: &str, national: bool) -> Ordering {
+    let swapped = |c: char| {
+        let (one, two) = units(c, national);
+        if national {
+            (one.swap_bytes(), two.swap_bytes())
+        } else {
+            (one, two)
+        }
+    };
+    let heads = |text: &str| text.chars().next().unwrap_or(' ');
+    let (x, y) = (heads(a), heads(b));
+    if units(x, national) != units(y, national) {
+        return units(x, national).cmp(&units(y, national));
     }
-    TABLE
-        .iter()
-        .find(|(accented, _)| accented.contains(c))
-        .map_or(c, |(_, base)| *base)
-}
-
-/// The characters of code page 1252 at 0x80 to 0x9F (the five gaps hold the control characters).
-const HIGH: [char; 32] = [
-    '\u{20AC}', '\u{81}', '\u{201A}', '\u{192}', '\u{201E}', '\u{2026}', '\u{2020}', '\u{2021}',
-    '\u{2C6}', '\u{2030}', '\u{160}', '\u{2039}', '\u{152}', '\u{8D}', '\u{17D}', '\u{8F}',
-    '\u{90}', '\u{2018}', '\u{2019}', '\u{201C}', '\u{201D}', '\u{2022}', '\u{2013}', '\u{2014}',
-    '\u{2DC}', '\u{2122}', '\u{161}', '\u{203A}', '\u{153}', '\u{9D}', '\u{17E}', '\u{178}',
-];
-
-/// The code of a character in code page 1252.
-pub(crate) fn code_of(c: char) -> Option<u8> {
-    match u32::from(c) {
-        code @ (0..=0x7f | 0xa0..=0xff) => Some(code as u8),
-        _ => HIGH
-            .iter()
-            .position(|high| *high == c)
-            .map(|index| 0x80 + index as u8),
-    }
-}
-
-/// The character of a code.
-pub(crate) fn char_of(code: u8) -> char {
-    match code {
-        0x80..=0x9f => HIGH[usize::from(code - 0x80)],
-        _ => char::from(code),
-    }
-}
-
-/// The text as a `varchar` holds it: what the code page lacks becomes a question mark, once for each
-/// UTF-16 code unit.
-pub(crate) fn to_code_page(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_owned();
-    }
-    text.chars()
-        .flat_map(|c| {
-            std::iter::repeat_n(
-                if code_of(c).is_some() { c } else { '?' },
-                if code_of(c).is_some() {
-                    1
-                } else {
-                    c.len_utf16()
-                },
-            )
-        })
-        .collect()
+    compare_padded(a, b, swapped)
 }

@@ -21,7 +21,16 @@ pub(crate) fn compare(a: &Datum, b: &Datum, collation: &Collation) -> Ordering {
     match (a, b) {
         (Int(x), Int(y)) => x.cmp(y),
         (BigInt(x), BigInt(y)) => x.cmp(y),
-        (Text { value: x, .. }, Text { value: y, .. }) => collation.compare(x, y),
+        (
+            Text {
+                value: x,
+                national: one,
+            },
+            Text {
+                value: y,
+                national: other,
+            },
+        ) => collation.compare(x, y, *one || *other),
         (Null, Null) => Ordering::Equal,
         (Null, _) => Ordering::Less,
         (_, Null) => Ordering::Greater,

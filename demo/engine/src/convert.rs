@@ -162,7 +162,28 @@ fn to_binary(value: &Datum, target: &SqlType, style: i32, excess: Excess) -> Sql
         },
         _ => {
             from_number = true;
-            number_bytes(value)?
+            let bytes = number_bytes(value)?;
+            // How these are cut or filled up is not documented.
+            let cut = target.length().is_some_and(|length| {
+                let length = usize::from(length);
+                bytes.len() > length
+                    || bytes.len() < length && matches!(target, SqlType::Binary { .. })
+            });
+            if cut
+                && matches!(
+                    value,
+                    Datum::Time { .. }
+                        | Datum::DateTime2 { .. }
+                        | Datum::DateTimeOffset { .. }
+                        | Datum::Decimal { .. }
+                )
+            {
+                return Err(unsupported_type(&format!(
+                    "{} to a binary of another length",
+                    type_of(value).name()
+                )));
+            }
+            bytes
         }
     };
     if let Some(length) = target.length() {
@@ -219,6 +240,24 @@ fn number_bytes(value: &Datum) -> SqlResult<Vec<u8>> {
             [days.to_be_bytes(), minutes.to_be_bytes()].concat()
         }
         Datum::Date(days) => days.to_le_bytes()[..3].to_vec(),
+        Datum::Time { ticks, scale } => time_bytes(*ticks, *scale),
+        Datum::DateTime2 { days, ticks, scale } => {
+            let mut bytes = time_bytes(*ticks, *scale);
+            bytes.extend_from_slice(&days.to_le_bytes()[..3]);
+            bytes
+        }
+        // Date and time in UTC, then the offset in minutes.
+        Datum::DateTimeOffset {
+            days,
+            ticks,
+            offset,
+            scale,
+        } => {
+            let mut bytes = time_bytes(*ticks, *scale);
+            bytes.extend_from_slice(&days.to_le_bytes()[..3]);
+            bytes.extend_from_slice(&offset.to_le_bytes());
+            bytes
+        }
         other => {
             return Err(unsupported_type(&format!(
                 "{} to binary",
@@ -226,6 +265,19 @@ fn number_bytes(value: &Datum) -> SqlResult<Vec<u8>> {
             )));
         }
     })
+}
+
+/// The scale, then as many units of it as lie since midnight, as they are stored: in 3, 4 or 5 bytes.
+fn time_bytes(ticks: u64, scale: u8) -> Vec<u8> {
+    let units = ticks / 10u64.pow(7 - u32::from(scale.min(7)));
+    let length = match scale {
+        0..=2 => 3,
+        3..=4 => 4,
+        _ => 5,
+    };
+    let mut bytes = vec![scale];
+    bytes.extend_from_slice(&units.to_le_bytes()[..length]);
+    bytes
 }
 
 /// 8152, which names no column.

@@ -18,6 +18,9 @@ pub const UNSUPPORTED_PROCEDURE: u32 = 50105;
 /// Refused: a catalog view or another system object.
 pub const UNSUPPORTED_OBJECT: u32 = 50106;
 
+/// Refused: a comparison whose outcome on SQL Server is not known.
+pub const UNSUPPORTED_COMPARISON: u32 = 50107;
+
 /// What every fallible step of the engine returns.
 pub type SqlResult<T> = Result<T, SqlError>;
 
@@ -55,6 +58,16 @@ fn refuse(number: u32, kind: &str, what: &str) -> SqlError {
         16,
         1,
         format!("the development server does not support this {kind}: {what}"),
+    )
+}
+
+/// A comparison that cannot be answered.
+pub(crate) fn unsupported_comparison(what: &str) -> SqlError {
+    SqlError::new(
+        UNSUPPORTED_COMPARISON,
+        16,
+        1,
+        format!("the development server does not know how SQL Server compares {what}"),
     )
 }
 

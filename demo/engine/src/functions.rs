@@ -5,6 +5,7 @@ mod conditional;
 mod date;
 mod date_arithmetic;
 mod global;
+mod hash;
 mod math;
 mod metadata;
 mod string;
@@ -20,7 +21,7 @@ use crate::types::{Datum, SqlType};
 pub(crate) use global::global;
 
 /// Functions that exist in T-SQL and are refused by name, so that the message is not "unknown".
-const REFUSED: [&str; 22] = [
+const REFUSED: [&str; 21] = [
     "format",
     "parse",
     "json_value",
@@ -38,7 +39,6 @@ const REFUSED: [&str; 22] = [
     "crypt_gen_random",
     "sql_variant_property",
     "binary_checksum",
-    "hashbytes",
     "grouping",
     "percentile_cont",
     "formatmessage",
@@ -70,6 +70,7 @@ pub(crate) fn bind(binder: &mut Binder<'_>, name: &str, arguments: &[Ast]) -> Sq
         math::bind,
         date::bind,
         checksum::bind,
+        hash::bind,
         system::bind,
         metadata::bind,
     ] {

@@ -7,6 +7,7 @@ mod control;
 mod database;
 mod ddl;
 mod definition;
+mod identity;
 mod index;
 mod own_procedure;
 mod parameter;
@@ -14,6 +15,7 @@ mod permission;
 mod procedure;
 mod query;
 mod raise;
+mod security;
 mod settings;
 mod temporary;
 mod transactions;
@@ -26,10 +28,10 @@ use crate::error::SqlResult;
 use crate::parser::parse;
 use crate::server::Server;
 use crate::session::{Cancel, EnvChange, Parameter, ResultSink, SqlError, TransactionRequest};
-use crate::storage::Database;
+use crate::storage::{Database, Table};
 use crate::transaction::Transaction;
 
-pub(crate) use access::OpenTable;
+pub(crate) use access::{Access, OpenTable};
 pub(crate) use batch::{Batch, command};
 pub(crate) use query::result_column;
 pub(crate) use settings::Settings;
@@ -76,6 +78,8 @@ pub struct Session {
     pub(crate) firing: Vec<i32>,
     pub(crate) pending_bulk: Option<BulkTarget>,
     reads_only: bool,
+    /// The tables that a SELECT scans, while it is bound: it waits for them once its access is known.
+    scans: Option<Vec<Arc<Table>>>,
 }
 
 impl Session {
@@ -113,6 +117,7 @@ impl Session {
             firing: Vec::new(),
             pending_bulk: None,
             reads_only: false,
+            scans: None,
         })
     }
 

@@ -14,11 +14,13 @@
 //!
 //! # Where it differs from SQL Server on purpose
 //!
-//! - Locks are on whole tables. What blocks on SQL Server blocks here, and so do writers of different rows;
-//!   a reader under READ COMMITTED sees one version of a table for the whole statement.
-//! - An update conflict (3960) is found by table, not by row.
-//! - Text sorts by case-folded code points: exact for equality and for letters of one script, not for the
-//!   order of punctuation and accents. Only Latin1_General collations and code page 1252 exist.
+//! - Writers lock rows and keys; ranges of keys and rows that were only read are locked by the table, which
+//!   blocks more than SQL Server does. Who scans waits for the transactions that hold rows of the table when the
+//!   scan begins, whatever index SQL Server would have used; a reader under READ COMMITTED sees one version of a
+//!   table for the whole statement. See `locks`.
+//! - Whether two texts are equal is answered exactly or refused (50107), their order is exact for letters of one
+//!   script and for digits. `collation` says which collations and characters are known; `varchar` is code page
+//!   1252.
 //! - Rows come back in the order of their insertion where no ORDER BY says otherwise.
 //! - Computed columns are computed when their row is written, PERSISTED or not.
 //! - The clock's time zone is an offset without rules, UTC unless set (`clock`).
@@ -43,6 +45,7 @@ mod functions;
 pub mod interpreter;
 mod lexer;
 mod locks;
+mod masking;
 mod modify;
 mod money;
 mod parser;

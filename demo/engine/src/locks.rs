@@ -1,51 +1,26 @@
-//! Locks on whole tables and on application resources, with timeouts and deadlock detection.
+//! Locks on rows, keys, tables and application resources, with timeouts and deadlock detection.
 //!
-//! SQL Server locks rows, keys and ranges; here the table is the unit. What must block there blocks here,
-//! and more does: two writers of different rows of one table wait for each other.
+//! A writer holds its rows and the keys that it has written or removed until its transaction ends, and after
+//! [`ESCALATION`] rows of one statement the table, as SQL Server escalates ("Lock escalation"). Who reads or
+//! changes by scanning waits for the transactions that hold rows of the table when the scan begins; a scan of SQL
+//! Server waits at each row that it comes to. Ranges of keys (SERIALIZABLE, HOLDLOCK) and rows that were only
+//! read (REPEATABLE READ) are locked by the table, which blocks more than SQL Server does.
 
-use std::collections::HashMap;
+mod state;
+
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::error::SqlResult;
 use crate::session::{Cancel, SqlError};
+use state::{State, Wanted};
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Resource {
-    Table(i32),
-    /// `sp_getapplock`: database and name.
-    Application(i32, String),
-}
+pub(crate) use state::{Mode, Resource, Span};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Mode {
-    Shared,
-    Update,
-    Exclusive,
-}
-
-/// When a lock goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Span {
-    Transaction,
-    Session,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Grant {
-    session: u16,
-    mode: Mode,
-    span: Span,
-    count: u32,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    granted: HashMap<Resource, Vec<Grant>>,
-    waiting: HashMap<u16, (Resource, Mode)>,
-}
+/// A statement that changes more rows of a table than this asks for the table.
+pub(crate) const ESCALATION: usize = 5000;
 
 /// How a wait ended without the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,69 +68,6 @@ pub(crate) struct Locks {
     released: Condvar,
 }
 
-fn compatible(held: Mode, wanted: Mode) -> bool {
-    matches!(
-        (held, wanted),
-        (Mode::Shared, Mode::Shared | Mode::Update) | (Mode::Update, Mode::Shared)
-    )
-}
-
-impl State {
-    fn blockers(&self, session: u16, resource: &Resource, mode: Mode) -> Vec<u16> {
-        let grants = self.granted.get(resource).map_or(&[][..], Vec::as_slice);
-        grants
-            .iter()
-            .filter(|grant| grant.session != session && !compatible(grant.mode, mode))
-            .map(|grant| grant.session)
-            .collect()
-    }
-
-    /// Whether those blockers wait, directly or not, for `session`.
-    fn closes_cycle(&self, session: u16, resource: &Resource, mode: Mode) -> bool {
-        let mut pending = self.blockers(session, resource, mode);
-        let mut seen = Vec::new();
-        while let Some(blocker) = pending.pop() {
-            if blocker == session {
-                return true;
-            }
-            if seen.contains(&blocker) {
-                continue;
-            }
-            seen.push(blocker);
-            if let Some((resource, mode)) = self.waiting.get(&blocker) {
-                pending.extend(self.blockers(blocker, resource, *mode));
-            }
-        }
-        false
-    }
-
-    fn grant(&mut self, session: u16, resource: Resource, mode: Mode, span: Span) {
-        let grants = self.granted.entry(resource).or_default();
-        match grants
-            .iter_mut()
-            .find(|grant| grant.session == session && grant.span == span)
-        {
-            Some(grant) => {
-                grant.mode = grant.mode.max(mode);
-                grant.count += 1;
-            }
-            None => grants.push(Grant {
-                session,
-                mode,
-                span,
-                count: 1,
-            }),
-        }
-    }
-
-    fn remove(&mut self, mut gone: impl FnMut(&Resource, &Grant) -> bool) {
-        self.granted.retain(|resource, grants| {
-            grants.retain(|grant| !gone(resource, grant));
-            !grants.is_empty()
-        });
-    }
-}
-
 impl Locks {
     /// Waits for a lock and keeps it.
     pub(crate) fn acquire(
@@ -165,117 +77,14 @@ impl Locks {
         mode: Mode,
         span: Span,
     ) -> Result<(), Refusal> {
-        self.wait(waiter, resource, mode, Some(span))
-    }
-
-    /// Waits until a lock could be had, without keeping it: what a READ COMMITTED reader needs.
-    pub(crate) fn wait_until_free(
-        &self,
-        waiter: Waiter<'_>,
-        resource: Resource,
-    ) -> Result<(), Refusal> {
-        self.wait(waiter, resource, Mode::Shared, None)
-    }
-
-    fn wait(
-        &self,
-        waiter: Waiter<'_>,
-        resource: Resource,
-        mode: Mode,
-        span: Option<Span>,
-    ) -> Result<(), Refusal> {
-        let deadline = u64::try_from(waiter.timeout)
-            .ok()
-            .map(|ms| Instant::now() + Duration::from_millis(ms));
         let mut state = self.state.lock();
-        let outcome = loop {
-            if state.blockers(waiter.session, &resource, mode).is_empty() {
-                break Ok(());
-            }
-            if state.closes_cycle(waiter.session, &resource, mode) {
-                break Err(Refusal::Deadlock);
-            }
-            if waiter.cancel.load(Ordering::Relaxed) {
-                break Err(Refusal::Cancelled);
-            }
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                break Err(Refusal::Timeout);
-            }
-            state
-                .waiting
-                .insert(waiter.session, (resource.clone(), mode));
-            // Short, so that a cancellation is noticed.
-            let nap = deadline.map_or(Duration::from_millis(20), |deadline| {
-                deadline
-                    .saturating_duration_since(Instant::now())
-                    .min(Duration::from_millis(20))
-            });
-            self.released.wait_for(&mut state, nap);
-        };
-        state.waiting.remove(&waiter.session);
-        if let (Ok(()), Some(span)) = (outcome, span) {
-            state.grant(waiter.session, resource, mode, span);
-        }
-        outcome
+        let wanted = Wanted::Lock(resource.clone(), mode);
+        self.wait(&mut state, waiter, wanted)?;
+        state.grant(waiter.session, resource, mode, span);
+        Ok(())
     }
 
-    /// The transaction of `session` has ended.
-    pub(crate) fn end_transaction(&self, session: u16) {
-        self.state
-            .lock()
-            .remove(|_, grant| grant.session == session && grant.span == Span::Transaction);
-        self.released.notify_all();
-    }
-
-    /// The session has ended or was reset.
-    pub(crate) fn end_session(&self, session: u16) {
-        self.state
-            .lock()
-            .remove(|_, grant| grant.session == session);
-        self.released.notify_all();
-    }
-
-    /// Gives one application lock back; whether it was held.
-    pub(crate) fn release(&self, session: u16, resource: &Resource, span: Span) -> bool {
-        let mut held = false;
-        self.state.lock().remove(|other, grant| {
-            if other != resource || grant.session != session || grant.span != span {
-                return false;
-            }
-            held = true;
-            // Counted by the caller's repeated acquisitions.
-            grant.count <= 1
-        });
-        if held {
-            let mut state = self.state.lock();
-            if let Some(grants) = state.granted.get_mut(resource) {
-                for grant in grants
-                    .iter_mut()
-                    .filter(|grant| grant.session == session && grant.span == span)
-                {
-                    grant.count -= 1;
-                }
-            }
-        }
-        self.released.notify_all();
-        held
-    }
-
-    /// The strongest mode in which `session` holds a resource.
-    pub(crate) fn held(&self, session: u16, resource: &Resource) -> Option<Mode> {
-        let state = self.state.lock();
-        state
-            .granted
-            .get(resource)?
-            .iter()
-            .filter(|grant| grant.session == session)
-            .map(|grant| grant.mode)
-            .max()
-    }
-}
-
-impl Locks {
-    /// As [`Self::acquire`], with the refusal as an error.
+    /// As [`Self::acquire`] for a transaction, with the refusal as an error.
     pub(crate) fn acquire_or_error(
         &self,
         waiter: Waiter<'_>,
@@ -284,5 +93,128 @@ impl Locks {
     ) -> SqlResult<()> {
         self.acquire(waiter, resource, mode, Span::Transaction)
             .map_err(|refusal| refusal.error(waiter.session))
+    }
+
+    /// Waits for exclusive locks on rows and keys, one after the other, and keeps them until the transaction
+    /// ends.
+    pub(crate) fn acquire_rows(
+        &self,
+        waiter: Waiter<'_>,
+        resources: impl Iterator<Item = Resource>,
+    ) -> SqlResult<()> {
+        let mut state = self.state.lock();
+        for resource in resources {
+            let wanted = Wanted::Lock(resource.clone(), Mode::Exclusive);
+            self.wait(&mut state, waiter, wanted)
+                .map_err(|refusal| refusal.error(waiter.session))?;
+            state.grant(waiter.session, resource, Mode::Exclusive, Span::Transaction);
+        }
+        Ok(())
+    }
+
+    /// Takes a whole table until the transaction ends, unless somebody is in the way.
+    pub(crate) fn try_table(&self, session: u16, table: i32) -> bool {
+        let mut state = self.state.lock();
+        let wanted = Wanted::Lock(Resource::Table(table), Mode::Exclusive);
+        let free = state.blockers(session, &wanted).is_empty();
+        if free {
+            let resource = Resource::Table(table);
+            state.grant(session, resource, Mode::Exclusive, Span::Transaction);
+        }
+        free
+    }
+
+    /// Waits until a lock could be had, without keeping it: what a READ COMMITTED reader of a key needs. Returns
+    /// whether there was anything to wait for.
+    pub(crate) fn wait_until_free(
+        &self,
+        waiter: Waiter<'_>,
+        resource: Resource,
+    ) -> SqlResult<bool> {
+        let mut state = self.state.lock();
+        let wanted = Wanted::Lock(resource, Mode::Shared);
+        self.wait(&mut state, waiter, wanted)
+            .map_err(|refusal| refusal.error(waiter.session))
+    }
+
+    /// Waits until a table can be scanned, to read it (shared) or for rows to change (update). Returns whether
+    /// there was anything to wait for.
+    pub(crate) fn wait_for_scan(
+        &self,
+        waiter: Waiter<'_>,
+        table: i32,
+        mode: Mode,
+    ) -> SqlResult<bool> {
+        let mut state = self.state.lock();
+        let since = state
+            .row_holders(waiter.session, table)
+            .into_iter()
+            .map(|other| (other, state.ended(other)))
+            .collect();
+        self.wait(&mut state, waiter, Wanted::Scan(table, mode, since))
+            .map_err(|refusal| refusal.error(waiter.session))
+    }
+
+    /// Waits; `true` where there was anything to wait for.
+    fn wait(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        waiter: Waiter<'_>,
+        wanted: Wanted,
+    ) -> Result<bool, Refusal> {
+        if state.blockers(waiter.session, &wanted).is_empty() {
+            return Ok(false);
+        }
+        let deadline = u64::try_from(waiter.timeout)
+            .ok()
+            .map(|ms| Instant::now() + Duration::from_millis(ms));
+        let outcome = loop {
+            if state.blockers(waiter.session, &wanted).is_empty() {
+                break Ok(true);
+            }
+            if state.closes_cycle(waiter.session, &wanted) {
+                break Err(Refusal::Deadlock);
+            }
+            if waiter.cancel.load(Ordering::Relaxed) {
+                break Err(Refusal::Cancelled);
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                break Err(Refusal::Timeout);
+            }
+            state.waiting.insert(waiter.session, wanted.clone());
+            // Short, so that a cancellation is noticed.
+            let nap = deadline.map_or(Duration::from_millis(20), |deadline| {
+                deadline
+                    .saturating_duration_since(Instant::now())
+                    .min(Duration::from_millis(20))
+            });
+            self.released.wait_for(state, nap);
+        };
+        state.waiting.remove(&waiter.session);
+        outcome
+    }
+
+    /// The transaction of `session` has ended.
+    pub(crate) fn end_transaction(&self, session: u16) {
+        self.state.lock().release(session, Some(Span::Transaction));
+        self.released.notify_all();
+    }
+
+    /// The session has ended or was reset.
+    pub(crate) fn end_session(&self, session: u16) {
+        self.state.lock().release(session, None);
+        self.released.notify_all();
+    }
+
+    /// Gives one application lock back; whether it was held.
+    pub(crate) fn release(&self, session: u16, resource: &Resource, span: Span) -> bool {
+        let held = self.state.lock().give_back(session, resource, span);
+        self.released.notify_all();
+        held
+    }
+
+    /// The strongest mode in which `session` holds a resource.
+    pub(crate) fn held(&self, session: u16, resource: &Resource) -> Option<Mode> {
+        self.state.lock().held(session, resource)
     }
 }

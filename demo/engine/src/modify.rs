@@ -8,12 +8,15 @@ mod merge;
 mod output;
 mod row;
 mod select_into;
+mod settle;
 mod trigger;
 mod update;
 
 use crate::storage::{Row, RowId};
 
 pub(crate) use row::{RowBuilder, Verb};
+pub(crate) use settle::Sought;
+pub(crate) use update::target_in_from;
 
 /// What happened to one row.
 #[derive(Debug, Clone)]
@@ -26,6 +29,16 @@ pub(crate) struct RowChange {
 }
 
 impl RowChange {
+    /// A new row; its place is given when the statement settles.
+    pub(crate) fn inserted(row: Row) -> Self {
+        Self {
+            id: 0,
+            old: None,
+            new: Some(row),
+            tuple: Vec::new(),
+        }
+    }
+
     pub(crate) fn action(&self) -> &'static str {
         match (&self.old, &self.new) {
             (None, _) => "INSERT",

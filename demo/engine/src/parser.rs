@@ -8,6 +8,7 @@ mod expr;
 mod literal;
 mod names;
 mod query;
+mod security;
 mod table;
 
 use crate::ast::{Statement, StatementKind};
@@ -15,6 +16,8 @@ use crate::error::{SqlResult, syntax, syntax_keyword, unsupported_statement};
 use crate::lexer::{Token, TokenKind, tokenize};
 use crate::session::SqlError;
 use names::is_reserved;
+
+pub(crate) use security::parse_filter;
 
 /// How deep statements and expressions may nest: SQL Server's own limit is of this order, and the parser
 /// and evaluator recurse.
@@ -256,6 +259,7 @@ impl<'a> Parser<'a> {
             "SAVE" => self.save(),
             "WAITFOR" => self.wait_for(),
             "EXEC" | "EXECUTE" => self.execute(),
+            "DBCC" => self.dbcc(),
             "CHECKPOINT" => self.word_statement(StatementKind::Nothing),
             "GO" => Err(syntax("go")),
             _ if self.at == 0 && !is_reserved(token.text) => self.execute_procedure(),

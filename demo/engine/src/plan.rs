@@ -249,6 +249,17 @@ pub(crate) enum WindowFunction {
     Aggregate(Aggregate),
 }
 
+impl WindowFunction {
+    /// The expression whose values it gives or counts.
+    pub(crate) fn argument(&self) -> Option<&Expr> {
+        match self {
+            Self::RowNumber | Self::Rank | Self::DenseRank | Self::Ntile(_) => None,
+            Self::Shift { value, .. } | Self::First(value) => Some(value),
+            Self::Aggregate(aggregate) => aggregate.argument.as_ref(),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct WindowPlan {
     pub(crate) function: WindowFunction,

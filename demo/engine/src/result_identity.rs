@@ -9,7 +9,7 @@ use crate::types::{Datum, SqlType};
 
 /// Functions whose value follows from their arguments alone. Those that a session's settings, the catalog or
 /// the clock have a say in are not among them, and neither is what nobody needed yet.
-const FUNCTIONS_OF_ARGUMENTS: [&str; 38] = [
+const FUNCTIONS_OF_ARGUMENTS: [&str; 39] = [
     "abs",
     "ascii",
     "ceiling",
@@ -26,6 +26,7 @@ const FUNCTIONS_OF_ARGUMENTS: [&str; 38] = [
     "datalength",
     "day",
     "floor",
+    "hashbytes",
     "iif",
     "isnull",
     "left",

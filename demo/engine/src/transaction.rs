@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::server::Server;
 use crate::session::IsolationLevel;
-use crate::storage::{Database, Table, TableVersion};
+use crate::storage::{ChangeLog, Changed, Database, Pending, Table, TableVersion};
 
 /// What a rolled back transaction takes back from the catalog.
 #[derive(Debug, Clone)]
@@ -16,10 +16,47 @@ pub(crate) enum Undo {
     TemporaryDropped(Arc<Table>, usize),
 }
 
+/// A table that a transaction has written to.
 #[derive(Debug, Clone)]
 pub(crate) struct Written {
     pub(crate) table: Arc<Table>,
+    /// As the transaction sees it.
     pub(crate) version: Arc<TableVersion>,
+    /// The committed version, or the snapshot's, that `version` was made from.
+    pub(crate) base: Arc<TableVersion>,
+    /// What was changed, where the transaction holds rows and not the table.
+    changes: Option<ChangeLog>,
+}
+
+impl Written {
+    fn pending(&self) -> Pending {
+        match &self.changes {
+            Some(changes) => Pending::Rows(changes.clone()),
+            None => Pending::Whole(self.version.clone()),
+        }
+    }
+
+    /// Whether the transaction holds the table alone.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.changes.is_none()
+    }
+
+    /// The changes so far.
+    pub(crate) fn changes(&self) -> ChangeLog {
+        self.changes.clone().unwrap_or_default()
+    }
+
+    /// The changes put on another version.
+    pub(crate) fn on(&self, version: &Arc<TableVersion>) -> Arc<TableVersion> {
+        match &self.changes {
+            Some(changes) if !Arc::ptr_eq(version, &self.base) => {
+                let mut version = version.clone();
+                Arc::make_mut(&mut version).replay(changes);
+                version
+            }
+            _ => self.version.clone(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -128,16 +165,56 @@ impl Transaction {
         }
     }
 
-    /// Keeps a statement's result.
+    /// Keeps a statement's result for a table that the transaction holds alone.
     pub(crate) fn write(&mut self, table: &Arc<Table>, version: Arc<TableVersion>) {
-        table.set_uncommitted(Some(version.clone()));
-        self.written.insert(
-            table.id,
-            Written {
-                table: table.clone(),
-                version,
-            },
-        );
+        let base = version.clone();
+        self.keep(Written {
+            table: table.clone(),
+            version,
+            base,
+            changes: None,
+        });
+    }
+
+    /// Keeps a statement's changes of rows that the transaction holds, made on `base`.
+    pub(crate) fn write_rows(
+        &mut self,
+        table: &Arc<Table>,
+        (base, version): (Arc<TableVersion>, Arc<TableVersion>),
+        changes: Changed,
+    ) {
+        let before = self.written.get(&table.id);
+        let mut log = before
+            .and_then(|written| written.changes.clone())
+            .unwrap_or_default();
+        log.push(changes);
+        self.keep(Written {
+            table: table.clone(),
+            version,
+            base,
+            changes: Some(log),
+        });
+    }
+
+    /// What the transaction sees of a table that it has written to, with what others have committed since, after
+    /// the committed version that it stands on.
+    pub(crate) fn refresh(
+        &mut self,
+        table: &Table,
+    ) -> Option<(Arc<TableVersion>, Arc<TableVersion>)> {
+        let written = self.written.get_mut(&table.id)?;
+        if written.changes.is_some() {
+            let committed = table.committed();
+            written.version = written.on(&committed);
+            written.base = committed;
+        }
+        Some((written.base.clone(), written.version.clone()))
+    }
+
+    fn keep(&mut self, written: Written) {
+        let pending = written.pending();
+        written.table.set_pending(self.id, Some(pending));
+        self.written.insert(written.table.id, written);
     }
 
     pub(crate) fn save(&mut self, name: String) {
@@ -158,7 +235,7 @@ impl Transaction {
         for (id, current) in &self.written {
             current
                 .table
-                .set_uncommitted(written.get(id).map(|written| written.version.clone()));
+                .set_pending(self.id, written.get(id).map(Written::pending));
         }
         self.written = written;
         let mut taken_back = self.undo.split_off(undo);
@@ -183,7 +260,8 @@ impl Transaction {
         {
             let _publishing = server.commits.lock();
             for written in std::mem::take(&mut self.written).into_values() {
-                written.table.publish(written.version);
+                let table = written.table.clone();
+                table.commit(self.id, |committed| written.on(committed));
             }
             for undo in &self.undo {
                 if let Undo::Dropped(database, table) = undo {

@@ -26,6 +26,8 @@ pub(crate) struct ColumnDefinition {
     pub(crate) identity: Option<(i64, i64)>,
     pub(crate) default: Option<DefaultDefinition>,
     pub(crate) rowguidcol: bool,
+    /// The masking function, as written.
+    pub(crate) mask: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +89,11 @@ pub(crate) enum AlterTable {
         sql_type: SqlType,
         collation: Option<Name>,
         nullable: Option<bool>,
+    },
+    /// `ALTER COLUMN .. ADD MASKED` with its function, or `DROP MASKED`.
+    Mask {
+        name: Name,
+        function: Option<String>,
     },
     /// ENABLE/DISABLE TRIGGER.
     Trigger {

@@ -107,8 +107,58 @@ pub(crate) enum StatementKind {
         name: ObjectName,
         arguments: Vec<Argument>,
     },
+    /// An inline function that filters: `RETURNS TABLE AS RETURN SELECT .. WHERE ..`.
+    CreateFunction(Box<CreateFunction>),
+    DropFunction {
+        name: ObjectName,
+        if_exists: bool,
+    },
+    CreatePolicy(Box<CreatePolicy>),
+    /// `ALTER SECURITY POLICY .. WITH (STATE = ..)`.
+    AlterPolicy {
+        name: ObjectName,
+        enabled: bool,
+    },
+    DropPolicy {
+        name: ObjectName,
+        if_exists: bool,
+    },
+    /// `DBCC CHECKIDENT`.
+    CheckIdentity(Box<CheckIdentity>),
     /// Statements that a client sends and that mean nothing here: `CHECKPOINT`, `UPDATE STATISTICS`.
     Nothing,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CreateFunction {
+    pub(crate) name: ObjectName,
+    pub(crate) parameters: Vec<String>,
+    /// The WHERE clause, as written.
+    pub(crate) predicate: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CreatePolicy {
+    pub(crate) name: ObjectName,
+    pub(crate) filters: Vec<PolicyFilter>,
+    pub(crate) enabled: bool,
+}
+
+/// `ADD FILTER PREDICATE function(column, ..) ON table`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PolicyFilter {
+    pub(crate) function: ObjectName,
+    pub(crate) columns: Vec<Name>,
+    pub(crate) table: ObjectName,
+}
+
+/// `DBCC CHECKIDENT (table [, NORESEED | RESEED [, value]])`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CheckIdentity {
+    pub(crate) table: ObjectName,
+    pub(crate) reseed: bool,
+    pub(crate) value: Option<Expr>,
+    pub(crate) silent: bool,
 }
 
 /// What ALTER DATABASE does while others are at work.
@@ -286,4 +336,6 @@ pub(crate) struct InsertBulk {
     pub(crate) fire_triggers: bool,
     pub(crate) keep_nulls: bool,
     pub(crate) keep_identity: bool,
+    /// TABLOCK.
+    pub(crate) table_lock: bool,
 }

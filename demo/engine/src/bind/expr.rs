@@ -393,6 +393,7 @@ impl Binder<'_> {
     fn bind_collate(&mut self, operand: &Ast, collation: &Name) -> SqlResult<Typed> {
         let operand = self.bind_scalar(operand)?;
         let collation = Collation::named(&collation.0)?;
+        collation.holds(&operand.sql_type)?;
         if !operand.sql_type.is_text() && !operand.untyped_null {
             return Err(SqlError::new(
                 447,

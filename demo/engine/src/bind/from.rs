@@ -8,6 +8,7 @@ use super::pushdown::split_join_condition;
 use super::{Binder, Scope, ScopeColumn, ScopeSource};
 use crate::ast::{Expr as Ast, JoinKind, Name, ObjectName, Query, TableRef};
 use crate::error::{SqlResult, unsupported_clause};
+use crate::parser::parse_filter;
 use crate::plan::{From, Join, Source, TableSource};
 use crate::session::SqlError;
 use crate::storage::{Table, TableVersion};
@@ -266,13 +267,48 @@ impl Binder<'_> {
         }
         let (table, version) = self.session.open_for_read(name, hints, self.cancel)?;
         let scope = table_scope(&table, &version, alias);
-        self.add_source(
-            scope,
-            Source::Table(TableSource {
-                version,
-                seek: None,
-            }),
-        )
+        let known_as = scope.name.clone();
+        let source = Source::Table(TableSource {
+            version,
+            seek: None,
+        });
+        let mut builder = self.add_source(scope, source)?;
+        self.add_policy_filters(&table, &known_as, &mut builder)?;
+        Ok(builder)
+    }
+
+    /// The filter predicates of security policies, over the columns that they name.
+    fn add_policy_filters(
+        &mut self,
+        table: &Table,
+        known_as: &str,
+        builder: &mut FromBuilder,
+    ) -> SqlResult<()> {
+        let Some(database) = self.session.database_with_id(table.database_id) else {
+            return Ok(());
+        };
+        let filters = database.security.lock().filters(table.object_id);
+        for filter in filters {
+            // Who the reader is decides, so that no result is that of another.
+            self.dependencies.other();
+            let quoted = |name: &str| format!("[{}]", name.replace(']', "]]"));
+            let predicate = parse_filter(&filter.function.predicate, |parameter| {
+                let place = filter
+                    .function
+                    .parameters
+                    .iter()
+                    .position(|known| known.eq_ignore_ascii_case(parameter))?;
+                let column = quoted(&filter.columns[place]);
+                Some(format!("{}.{column}", quoted(known_as)))
+            })?;
+            let bound = self.bind_predicate(&predicate)?;
+            if let From::Source { filter, .. } = &mut builder.from {
+                *filter = crate::plan::Expr::conjunction(
+                    filter.take().into_iter().chain([bound]).collect(),
+                );
+            }
+        }
+        Ok(())
     }
 
     fn bind_common_table(&mut self, place: usize, alias: Option<&Name>) -> SqlResult<FromBuilder> {

@@ -83,7 +83,7 @@ fn row(entry: &CatalogTable, column: &Column) -> Vec<Datum> {
         Datum::Null,
         Datum::Null,
         bit(false),
-        bit(false),
+        bit(column.mask.is_some()),
         Datum::Null,
         Datum::Null,
         bit(false),
@@ -197,6 +197,12 @@ pub(super) fn view(catalog: &Catalog<'_>, name: &str) -> Option<View> {
                     last,
                     bit(false),
                 ])
+            })
+        }
+        "masked_columns" => {
+            let extra = [("masking_function", SqlType::NVarChar { length: Some(4000) })];
+            columns(catalog, &extra, |_, column| {
+                Some(vec![text(column.mask?.function())])
             })
         }
         "computed_columns" => {

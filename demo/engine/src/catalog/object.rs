@@ -83,7 +83,7 @@ impl ObjectRef {
 
 /// Constraints and triggers of a table.
 fn parts(table: &Arc<Table>) -> Vec<ObjectRef> {
-    let definition = table.latest().definition.clone();
+    let definition = table.latest_definition();
     let part = |id: i32, name: &str, kind: &'static str| ObjectRef {
         id,
         name: name.to_owned(),

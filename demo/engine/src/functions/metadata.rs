@@ -91,7 +91,7 @@ fn col_length(context: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
     else {
         return Ok(Datum::Null);
     };
-    let definition = table.latest().definition.clone();
+    let definition = table.latest_definition();
     Ok(definition.ordinal(column).map_or(Datum::Null, |ordinal| {
         Datum::SmallInt(type_ids::max_length(&definition.columns[ordinal].sql_type))
     }))
@@ -102,7 +102,7 @@ fn col_name(context: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
         return Ok(Datum::Null);
     };
     let id = integer(&arguments[1]);
-    let definition = table.latest().definition.clone();
+    let definition = table.latest_definition();
     let found = definition
         .columns
         .iter()
@@ -118,7 +118,7 @@ fn columnproperty(context: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
     ) else {
         return Ok(Datum::Null);
     };
-    let definition = table.latest().definition.clone();
+    let definition = table.latest_definition();
     let Some(column) = definition
         .ordinal(name)
         .map(|ordinal| &definition.columns[ordinal])
@@ -168,7 +168,7 @@ fn objectproperty(context: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
     let definition = found
         .table
         .as_ref()
-        .map(|table| table.latest().definition.clone())
+        .map(|table| table.latest_definition())
         .unwrap_or_default();
     use crate::storage::IndexKind;
     Ok(match property.to_ascii_lowercase().as_str() {
@@ -224,7 +224,7 @@ fn numeric(value: Option<i128>) -> Datum {
 
 fn identity(context: &Context, value: &Datum) -> Option<(Arc<Table>, (i64, i64))> {
     let table = table_named(context, value)?;
-    let definition = table.latest().definition.clone();
+    let definition = table.latest_definition();
     let identity = definition.columns[definition.identity_ordinal()?].identity?;
     Some((table, identity))
 }
@@ -281,13 +281,14 @@ fn collationproperty(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
     let (Some(name), Some(property)) = (text(&arguments[0]), text(&arguments[1])) else {
         return Ok(Datum::Null);
     };
-    if crate::collation::Collation::named(name).is_err() {
+    let Ok(collation) = crate::collation::Collation::named(name) else {
         return Ok(Datum::Null);
-    }
+    };
     Ok(match property.to_ascii_lowercase().as_str() {
-        "codepage" => Datum::Int(1252),
-        "lcid" => Datum::Int(1033),
-        "version" => Datum::Int(if name.contains("_100_") { 2 } else { 0 }),
+        "codepage" => Datum::Int(collation.code_page),
+        "lcid" => Datum::Int(collation.lcid),
+        "comparisonstyle" => Datum::Int(collation.comparison_style()),
+        "version" => Datum::Int(i32::from(collation.version)),
         _ => Datum::Null,
     })
 }

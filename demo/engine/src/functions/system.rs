@@ -167,7 +167,14 @@ fn fact(context: &Context, name: &str) -> Option<Typed> {
         "suser_sname" | "suser_name" | "original_login" | "system_user" => {
             constant(national(facts.login.clone()), NAME)
         }
-        "user_name" | "user" | "current_user" | "session_user" => constant(national("dbo"), NAME),
+        "user_name" | "user" | "current_user" | "session_user" => {
+            let reader = facts.login.clone();
+            let owner = std::sync::Arc::from("dbo");
+            constant(
+                national(if facts.reads_only { reader } else { owner }),
+                NAME,
+            )
+        }
         "host_name" => constant(national(facts.host.clone()), NAME),
         "app_name" => constant(national(facts.application.clone()), NAME),
         "user_id" | "suser_id" => constant(Datum::Int(1), SqlType::Int),

@@ -7,7 +7,7 @@ use crate::ast::ObjectName;
 use crate::error::{SqlResult, invalid_object, unsupported_clause};
 use crate::locks::{Mode, Resource, Waiter};
 use crate::session::{Cancel, IsolationLevel, SqlError};
-use crate::storage::{Database, SnapshotState, Table, TableKind, TableVersion, Writing};
+use crate::storage::{Changed, Database, SnapshotState, Table, TableKind, TableVersion, Writing};
 use crate::transaction::Snapshot;
 
 /// A table opened for modification.
@@ -16,6 +16,27 @@ pub(crate) struct OpenTable {
     pub(crate) table: Arc<Table>,
     pub(crate) database: Arc<Database>,
     pub(crate) version: Arc<TableVersion>,
+}
+
+/// What a modification will want of its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// The table for itself, until the transaction ends: DDL, TRUNCATE, and the hints that ask for it.
+    Table,
+    /// To look through it for rows to change.
+    Scan,
+    /// Rows that it names or adds.
+    Rows,
+}
+
+impl Access {
+    /// How UPDATE and DELETE open their table, before it is known whether they name a row by its key.
+    pub(crate) fn at_first(self) -> Self {
+        match self {
+            Self::Scan => Self::Rows,
+            other => other,
+        }
+    }
 }
 
 impl Session {
@@ -51,7 +72,7 @@ impl Session {
         Ok(database.table(schema, &name.name.0, self.id))
     }
 
-    fn waiter<'c>(&self, cancel: &'c Cancel) -> Waiter<'c> {
+    pub(crate) fn waiter<'c>(&self, cancel: &'c Cancel) -> Waiter<'c> {
         Waiter {
             session: self.id,
             timeout: self.settings.lock_timeout,
@@ -69,6 +90,26 @@ impl Session {
             Some(written) => written.version.clone(),
             None => table.committed(),
         }
+    }
+
+    /// What a statement sees that reads committed rows: its transaction's changes on what others have committed.
+    pub(crate) fn current_version(&mut self, table: &Table) -> Arc<TableVersion> {
+        self.current_on_base(table).1
+    }
+
+    /// As [`Self::current_version`], after the committed version that it stands on.
+    pub(crate) fn current_on_base(
+        &mut self,
+        table: &Table,
+    ) -> (Arc<TableVersion>, Arc<TableVersion>) {
+        let refreshed = self
+            .transaction
+            .as_mut()
+            .and_then(|transaction| transaction.refresh(table));
+        refreshed.unwrap_or_else(|| {
+            let committed = table.committed();
+            (committed.clone(), committed)
+        })
     }
 
     /// Opens a table for reading under the hints and the isolation level.
@@ -137,11 +178,12 @@ impl Session {
                         .database_with_id(table.database_id)
                         .is_some_and(|database| database.options.lock().read_committed_snapshot);
                     if !versioned || has("READCOMMITTEDLOCK") {
-                        let waiter = self.waiter(cancel);
-                        self.server
-                            .locks
-                            .wait_until_free(waiter, resource)
-                            .map_err(|refusal| refusal.error(self.id))?;
+                        match &mut self.scans {
+                            Some(scans) => scans.push(table.clone()),
+                            None => {
+                                self.wait_to_scan(&table, Mode::Shared, cancel)?;
+                            }
+                        }
                     }
                 }
             }
@@ -150,8 +192,20 @@ impl Session {
         let table = self
             .find_table(name)?
             .ok_or_else(|| invalid_object(&name.to_string()))?;
-        let version = self.visible_version(&table);
+        let version = self.current_version(&table);
         Ok((table, version))
+    }
+
+    /// Waits until the transactions that hold rows of a table have ended.
+    pub(crate) fn wait_to_scan(
+        &self,
+        table: &Table,
+        mode: Mode,
+        cancel: &Cancel,
+    ) -> SqlResult<bool> {
+        self.server
+            .locks
+            .wait_for_scan(self.waiter(cancel), table.id, mode)
     }
 
     pub(crate) fn database_with_id(&self, id: i32) -> Option<Arc<Database>> {
@@ -199,23 +253,50 @@ impl Session {
         let snapshot = transaction
             .snapshot
             .get_or_insert_with(|| Snapshot::take(&server, id));
-        snapshot.version(table.id).ok_or_else(|| {
-            SqlError::new(
-                3961,
-                16,
-                1,
-                format!(
-                    "Snapshot isolation transaction failed in database '{}' because the object accessed by the statement has been modified by a DDL statement in another concurrent transaction since the start of this transaction.",
-                    self.database.name
-                ),
+        let seen = snapshot.version(table.id);
+        let committed = table.committed();
+        // The catalog has no versions: "snapshot isolation does not support versioning of metadata".
+        if let Some(seen) = seen
+            && Arc::ptr_eq(&seen.definition, &committed.definition)
+        {
+            return Ok(seen);
+        }
+        // A table that the transaction itself has made.
+        if self.server.locks.held(id, &Resource::Table(table.id)) == Some(Mode::Exclusive) {
+            return Ok(committed);
+        }
+        Err(SqlError::new(
+            3961,
+            16,
+            1,
+            format!(
+                "Snapshot isolation transaction failed in database '{}' because the object accessed by the statement has been modified by a DDL statement in another concurrent transaction since the start of this transaction. It is disallowed because the metadata is not versioned. A concurrent update to metadata can lead to inconsistency if mixed with snapshot isolation.",
+                database.name
+            ),
+        ))
+    }
+
+    /// Whether what a statement has read must stay as it is.
+    pub(crate) fn is_serializable(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| {
+            matches!(
+                transaction.isolation,
+                IsolationLevel::Serializable | IsolationLevel::RepeatableRead
             )
         })
     }
 
-    /// Opens a table for modification: locks it for this session until the transaction ends.
+    pub(crate) fn in_snapshot(&self) -> bool {
+        self.transaction
+            .as_ref()
+            .is_some_and(|transaction| transaction.isolation == IsolationLevel::Snapshot)
+    }
+
+    /// Opens a table for modification.
     pub(crate) fn open_for_write(
         &mut self,
         name: &ObjectName,
+        access: Access,
         cancel: &Cancel,
     ) -> SqlResult<OpenTable> {
         let missing = || invalid_object(&name.to_string());
@@ -237,42 +318,66 @@ impl Session {
         if let Some(transaction) = &mut self.transaction {
             transaction.begin_use(&database, false);
         }
-        let snapshot = self
-            .transaction
-            .as_ref()
-            .is_some_and(|transaction| transaction.isolation == IsolationLevel::Snapshot);
-        let expected = if snapshot {
+        let expected = if self.in_snapshot() {
             Some(self.snapshot_version(&table)?)
         } else {
             None
         };
-        self.server.locks.acquire_or_error(
-            self.waiter(cancel),
-            Resource::Table(table.id),
-            Mode::Exclusive,
-        )?;
-        let table = self.find_table(name)?.ok_or_else(missing)?;
-        let version = self.visible_version(&table);
-        if let Some(expected) = expected
-            && !Arc::ptr_eq(&expected, &version)
-        {
-            return Err(SqlError::new(
-                3960,
-                16,
-                2,
-                format!(
-                    "Snapshot isolation transaction aborted due to update conflict. You cannot use snapshot isolation to access table '{}' directly or indirectly in database '{}' to update, delete, or insert the row that has been modified or deleted by another transaction. Retry the transaction or change the isolation level for the update/delete statement.",
-                    table.display_name(),
-                    self.database_of(name)?.name
-                ),
-            )
-            .ending_batch());
+        match access {
+            Access::Table => self.server.locks.acquire_or_error(
+                self.waiter(cancel),
+                Resource::Table(table.id),
+                Mode::Exclusive,
+            )?,
+            Access::Scan if expected.is_none() => {
+                self.wait_to_scan(&table, Mode::Update, cancel)?;
+            }
+            Access::Scan | Access::Rows => {}
         }
+        let table = self.find_table(name)?.ok_or_else(missing)?;
+        let version = match expected {
+            None => self.current_version(&table),
+            Some(version) => {
+                // Who takes the whole table meets whatever has changed of it.
+                if access == Access::Table && !self.is_unchanged(&table, &version) {
+                    return Err(self.update_conflict(&table, &database));
+                }
+                version
+            }
+        };
         Ok(OpenTable {
-            database: self.database_of(name)?,
+            database,
             table,
             version,
         })
+    }
+
+    /// Whether a snapshot's version of a table is still the committed one.
+    fn is_unchanged(&self, table: &Table, version: &Arc<TableVersion>) -> bool {
+        let written = self
+            .transaction
+            .as_ref()
+            .and_then(|transaction| transaction.written.get(&table.id));
+        match written {
+            Some(written) if written.is_whole() => true,
+            Some(written) => Arc::ptr_eq(&written.base, &table.committed()),
+            None => Arc::ptr_eq(version, &table.committed()),
+        }
+    }
+
+    /// 3960.
+    pub(crate) fn update_conflict(&self, table: &Table, database: &Database) -> SqlError {
+        SqlError::new(
+            3960,
+            16,
+            2,
+            format!(
+                "Snapshot isolation transaction aborted due to update conflict. You cannot use snapshot isolation to access table '{}' directly or indirectly in database '{}' to update, delete, or insert the row that has been modified or deleted by another transaction. Retry the transaction or change the isolation level for the update/delete statement.",
+                table.display_name(),
+                database.name
+            ),
+        )
+        .ending_batch()
     }
 
     /// Waits for the exclusive lock that DDL on a table needs.
@@ -292,6 +397,18 @@ impl Session {
         match (&mut self.transaction, table.kind) {
             (_, TableKind::Variable) | (None, _) => table.publish(version),
             (Some(transaction), _) => transaction.write(table, version),
+        }
+    }
+
+    /// Keeps a statement's changes of rows, made on `base`.
+    pub(crate) fn store_rows(
+        &mut self,
+        table: &Arc<Table>,
+        versions: (Arc<TableVersion>, Arc<TableVersion>),
+        changes: Changed,
+    ) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.write_rows(table, versions, changes);
         }
     }
 }

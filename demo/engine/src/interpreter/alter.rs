@@ -6,6 +6,7 @@ use crate::bind::{Binder, Scope};
 use crate::collation::Collation;
 use crate::convert::{Excess, convert};
 use crate::error::{SqlResult, unsupported_clause};
+use crate::masking::Mask;
 use crate::plan::Environment;
 use crate::session::SqlError;
 use crate::storage::{IndexKind, Row, TableDefinition};
@@ -70,7 +71,11 @@ impl Batch<'_> {
                 column.sql_type = sql_type.clone();
                 column.nullable = nullable.unwrap_or(true);
                 column.collation = match collation {
-                    Some(collation) => Some(Collation::named(&collation.0)?),
+                    Some(collation) => {
+                        let collation = Collation::named(&collation.0)?;
+                        collation.holds(sql_type)?;
+                        Some(collation)
+                    }
                     None if sql_type.is_text() => Some(
                         column
                             .collation
@@ -101,6 +106,17 @@ impl Batch<'_> {
                 )?;
                 self.session.store(&target.table, version);
                 Ok(())
+            }
+            AlterTable::Mask { name, function } => {
+                let mut definition = TableDefinition::clone(&old);
+                let ordinal = definition
+                    .ordinal(&name.0)
+                    .ok_or_else(|| crate::error::invalid_column(&name.0))?;
+                definition.columns[ordinal].mask = match function {
+                    Some(function) => Some(Mask::named(function)?),
+                    None => None,
+                };
+                self.redefine(&target, definition)
             }
             AlterTable::Trigger { name, enabled } => {
                 let mut definition = TableDefinition::clone(&old);
@@ -179,9 +195,7 @@ impl Batch<'_> {
                     None => match column.identity {
                         Some((seed, increment)) => {
                             let mut counter = target.table.identity.lock();
-                            let next = counter
-                                .last
-                                .map_or(i128::from(seed), |last| last + i128::from(increment));
+                            let next = counter.next((seed, increment));
                             counter.last = Some(next);
                             convert(
                                 &Datum::Decimal {

@@ -3,6 +3,7 @@
 use super::Session;
 use super::transactions::doomed_error;
 use crate::ast::{Statement, StatementKind};
+use crate::collation::take_doubt;
 use crate::context::{CaughtError, Context};
 use crate::error::SqlResult;
 use crate::frame::Frame;
@@ -190,7 +191,12 @@ impl<'a> Batch<'a> {
             .transaction
             .as_ref()
             .map(|transaction| (transaction.id, transaction.mark()));
-        match run(self) {
+        let outcome = run(self);
+        let outcome = match (take_doubt(), outcome) {
+            (Some(doubt), Ok(_)) => Err(doubt),
+            (_, outcome) => outcome,
+        };
+        match outcome {
             Ok(value) => {
                 self.session.end_automatic();
                 if !matches!(statement.kind, StatementKind::Declare(_)) {

@@ -77,6 +77,7 @@ impl Batch<'_> {
                 self.session.save_transaction(&name)?;
                 self.done(command::SAVE, None)
             }
+            StatementKind::CheckIdentity(check) => self.check_identity(check),
             StatementKind::WaitDelay(delay) => self.wait(delay),
             StatementKind::ExecuteText(parts) => self.execute_text(parts),
             StatementKind::ExecuteProcedure {
@@ -98,6 +99,7 @@ impl Batch<'_> {
             Some(target) => typed.assign_to(target, Excess::Cut)?,
             None => typed,
         };
+        crate::masking::refuse_in_expression(&context, &typed.expr)?;
         typed.expr.eval(&context, &Environment::EMPTY)
     }
 

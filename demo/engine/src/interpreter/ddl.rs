@@ -7,7 +7,7 @@ use super::batch::command;
 use crate::ast::{Name, ObjectName, StatementKind};
 use crate::error::SqlResult;
 use crate::session::SqlError;
-use crate::storage::{TableDefinition, TableKind};
+use crate::storage::{IdentityCounter, TableDefinition, TableKind};
 use crate::transaction::Undo;
 
 impl Batch<'_> {
@@ -62,6 +62,11 @@ impl Batch<'_> {
                 self.done(command::ALTER_TABLE, None)
             }
             StatementKind::Truncate(name) => self.truncate(name),
+            StatementKind::CreateFunction(create) => self.create_function(create),
+            StatementKind::DropFunction { name, if_exists } => self.drop_function(name, *if_exists),
+            StatementKind::CreatePolicy(create) => self.create_policy(create),
+            StatementKind::AlterPolicy { name, enabled } => self.alter_policy(name, *enabled),
+            StatementKind::DropPolicy { name, if_exists } => self.drop_policy(name, *if_exists),
             StatementKind::CreateIndex(create) => self.create_index(create),
             StatementKind::DropIndex {
                 index,
@@ -186,7 +191,7 @@ impl Batch<'_> {
         let mut version = target.version.clone();
         Arc::make_mut(&mut version).clear();
         self.session.store(&target.table, version);
-        target.table.identity.lock().last = None;
+        *target.table.identity.lock() = IdentityCounter::default();
         self.done(command::TRUNCATE, None)
     }
 }

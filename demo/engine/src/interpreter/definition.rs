@@ -9,6 +9,7 @@ use crate::ast::{
 use crate::bind::{Binder, Scope, ScopeColumn, ScopeSource};
 use crate::collation::Collation;
 use crate::error::{SqlResult, invalid_column, unsupported_type};
+use crate::masking::Mask;
 use crate::session::SqlError;
 use crate::storage::{
     Check, Column, Computed, Default, IndexDefinition, IndexKind, Table, TableDefinition, TableKind,
@@ -173,7 +174,11 @@ impl Batch<'_> {
             }
         }
         let collation = match &column.collation {
-            Some(name) => Some(Collation::named(&name.0)?),
+            Some(name) => {
+                let collation = Collation::named(&name.0)?;
+                collation.holds(&sql_type)?;
+                Some(collation)
+            }
             None if sql_type.is_text() => Some(Collation::server_default()),
             None => None,
         };
@@ -191,6 +196,10 @@ impl Batch<'_> {
             default,
             computed,
             rowguidcol: column.rowguidcol,
+            mask: match &column.mask {
+                Some(function) => Some(Mask::named(function)?),
+                None => None,
+            },
         })
     }
 

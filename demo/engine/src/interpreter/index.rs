@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::batch::command;
 use super::definition::{key_ordinals, push_index};
-use super::{Batch, OpenTable};
+use super::{Access, Batch, OpenTable};
 use crate::ast::{CreateIndex, CreateTrigger, Name, ObjectName};
 use crate::error::{SqlResult, invalid_column};
 use crate::session::SqlError;
@@ -15,7 +15,7 @@ impl Batch<'_> {
     pub(super) fn open_for_change(&mut self, name: &ObjectName) -> SqlResult<OpenTable> {
         self.session.ensure_transaction(self.sink);
         self.refuse_if_doomed()?;
-        self.session.open_for_write(name, self.cancel).map_err(|error| {
+        self.session.open_for_write(name, Access::Table, self.cancel).map_err(|error| {
             if error.number == 208 {
                 SqlError::new(
                     4902,

@@ -2,7 +2,7 @@
 //! roles").
 
 use super::Session;
-use crate::ast::{ObjectName, StatementKind, Target};
+use crate::ast::{ObjectName, StatementKind, TableRef, Target};
 use crate::error::SqlResult;
 use crate::session::SqlError;
 
@@ -23,19 +23,31 @@ impl Session {
         };
         match kind {
             StatementKind::Insert(insert) => written(&insert.target, "INSERT"),
-            StatementKind::Update(update) => written(&update.target, "UPDATE"),
-            StatementKind::Delete(delete) => written(&delete.target, "DELETE"),
+            StatementKind::Update(update) => {
+                written(&meant(&update.target, &update.from), "UPDATE")
+            }
+            StatementKind::Delete(delete) => {
+                written(&meant(&delete.target, &delete.from), "DELETE")
+            }
             StatementKind::Merge(merge) => written(&merge.target, "UPDATE"),
             StatementKind::InsertBulk(bulk) => self.permit_on(&bulk.table, "INSERT"),
             StatementKind::CreateTable(create) if !is_temporary(&create.name) => {
                 Err(self.denied_in_database("CREATE TABLE"))
             }
+            StatementKind::CreateFunction(_) => Err(self.denied_in_database("CREATE FUNCTION")),
+            StatementKind::CreatePolicy(_)
+            | StatementKind::AlterPolicy { .. }
+            | StatementKind::DropPolicy { .. } => {
+                Err(self.denied_in_database("ALTER ANY SECURITY POLICY"))
+            }
+            StatementKind::DropFunction { name, .. } => permit_change(name),
             StatementKind::CreateSchema(_) => Err(self.denied_in_database("CREATE SCHEMA")),
             StatementKind::CreateDatabase(_) => Err(self.denied_in_database("CREATE DATABASE")),
             StatementKind::AlterDatabase { .. } => Err(self.denied_in_database("ALTER DATABASE")),
             StatementKind::Truncate(table)
             | StatementKind::AlterTable { table, .. }
             | StatementKind::DropIndex { table, .. } => permit_change(table),
+            StatementKind::CheckIdentity(check) => permit_change(&check.table),
             StatementKind::CreateIndex(create) => permit_change(&create.table),
             StatementKind::CreateTrigger(create) => permit_change(&create.table),
             StatementKind::DropTable { names, .. } | StatementKind::DropTrigger { names, .. } => {
@@ -86,6 +98,18 @@ impl Session {
                 self.database.name
             ),
         )
+    }
+}
+
+/// The table that UPDATE or DELETE means, which may stand in FROM under another name.
+fn meant(target: &Target, from: &[TableRef]) -> Target {
+    let Target::Table { name, hints } = target else {
+        return target.clone();
+    };
+    let found = crate::modify::target_in_from(name, from);
+    Target::Table {
+        name: found.map_or_else(|| name.clone(), |(name, _)| name),
+        hints: hints.clone(),
     }
 }
 

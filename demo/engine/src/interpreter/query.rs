@@ -1,15 +1,21 @@
 //! SELECT as a statement: to the client, into variables, into a new table.
 
+use std::sync::Arc;
+
 use super::Batch;
 use super::batch::command;
 use crate::ast::{Query, QueryBody};
 use crate::bind::Binder;
-use crate::error::SqlResult;
+use crate::context::Context;
+use crate::error::{SqlResult, unsupported_clause};
 use crate::exec::{Flow, run_query};
-use crate::locks::cancelled;
-use crate::plan::{Body, OutputColumn};
-use crate::result_identity::ResultIdentity;
+use crate::locks::{Mode, cancelled};
+use crate::masking::Masks;
+use crate::modify::Sought;
+use crate::plan::{Body, OutputColumn, QueryPlan};
+use crate::result_identity::{Dependencies, ResultIdentity};
 use crate::session::{ResultColumn, Stop};
+use crate::storage::Table;
 
 pub(crate) fn result_column(column: &OutputColumn) -> ResultColumn {
     ResultColumn {
@@ -34,13 +40,20 @@ impl Batch<'_> {
         }
         self.session.ensure_transaction(self.sink);
         let context = self.context();
-        let mut binder = Binder::new(self.session, &self.frame, &context, self.cancel);
-        binder.fold_variables = !assigns(query);
-        let plan = binder.bind_query(query)?;
+        self.session.scans = Some(Vec::new());
+        let bound = self.bind_for_client(&context, query);
+        let scans = self.session.scans.take().unwrap_or_default();
+        let (mut plan, mut dependencies) = bound?;
+        if self.wait_to_read(&context, &plan, &scans)? {
+            self.session.scans = Some(Vec::new());
+            let bound = self.bind_for_client(&context, query);
+            self.session.scans = None;
+            (plan, dependencies) = bound?;
+        }
         let assigning =
             matches!(&plan.body, Body::Select(select) if !select.assignments.is_empty());
-        let dependencies = std::mem::take(&mut binder.dependencies);
-        let repeatable = !assigning && !self.session.settings.format_only;
+        let repeatable =
+            !assigning && !context.facts.reads_only && !self.session.settings.format_only;
         let identity = if repeatable && self.sink.knows_results() {
             ResultIdentity::of(&self.session.database, query, &dependencies)
         } else {
@@ -60,12 +73,18 @@ impl Batch<'_> {
             let columns: Vec<ResultColumn> = plan.columns.iter().map(result_column).collect();
             self.stop(|sink| sink.columns(&columns))?;
         }
+        let masks = Masks::of(&context, &plan);
+        if assigning && !masks.is_empty() {
+            return Err(unsupported_clause("masked columns assigned to variables"));
+        }
         let mut rows = 0u64;
         if !self.session.settings.format_only {
             let sink = &mut *self.sink;
             run_query(&context, &plan, None, &mut |row| {
                 rows += 1;
                 if !assigning {
+                    let masked = masks.row(row)?;
+                    let row = masked.as_deref().unwrap_or(row);
                     sink.row(row).map_err(|_| cancelled())?;
                 }
                 Ok(Flow::Continue)
@@ -86,6 +105,47 @@ impl Batch<'_> {
         }
         self.set_row_count(rows);
         self.done(command::SELECT, Some(rows))
+    }
+}
+
+impl Batch<'_> {
+    fn bind_for_client(
+        &mut self,
+        context: &Context,
+        query: &Query,
+    ) -> SqlResult<(QueryPlan, Dependencies)> {
+        let mut binder = Binder::new(self.session, &self.frame, context, self.cancel);
+        binder.fold_variables = !assigns(query);
+        let plan = binder.bind_query(query)?;
+        Ok((plan, std::mem::take(&mut binder.dependencies)))
+    }
+
+    /// What a READ COMMITTED reader waits for: writers of the row that it names by a unique key, or of any row
+    /// of the tables that it scans. Returns whether there was anything to wait for.
+    fn wait_to_read(
+        &mut self,
+        context: &Context,
+        plan: &QueryPlan,
+        scans: &[Arc<Table>],
+    ) -> SqlResult<bool> {
+        let waiter = self.session.waiter(self.cancel);
+        if let ([table], Body::Select(select)) = (scans, &plan.body)
+            && let Some(sought) = Sought::by(context, table, &select.from)
+        {
+            let locks = &self.session.server.locks;
+            let mut waited = locks.wait_until_free(waiter, sought.key)?;
+            if let Some(row) = sought.row {
+                waited |= locks.wait_until_free(waiter, row)?;
+            }
+            return Ok(waited);
+        }
+        let mut waited = false;
+        for table in scans {
+            waited |= self
+                .session
+                .wait_to_scan(table, Mode::Shared, self.cancel)?;
+        }
+        Ok(waited)
     }
 }
 

@@ -6,22 +6,37 @@ use super::RowChange;
 use crate::ast::Delete;
 use crate::error::SqlResult;
 use crate::exec::{Flow, NO_ROW, for_each_tuple};
-use crate::interpreter::{Batch, command};
+use crate::interpreter::{Access, Batch, OpenTable, command};
 
 impl Batch<'_> {
     pub(crate) fn delete(&mut self, delete: &Delete) -> SqlResult<()> {
-        let (target, known_as, inside) =
-            self.open_from_target(&delete.target, &delete.from, &delete.with)?;
-        let context = self.context();
-        let place = (&target, known_as.as_ref(), inside);
-        let rows = self.bind_target_rows(
-            &context,
-            place,
+        self.settled(|batch, access| batch.try_delete(delete, access))
+    }
+
+    fn try_delete(&mut self, delete: &Delete, access: Access) -> SqlResult<()> {
+        let (mut target, known_as, inside) = self.open_from_target(
+            &delete.target,
             &delete.from,
-            delete.filter.as_ref(),
             &delete.with,
-            true,
+            access.at_first(),
         )?;
+        self.refuse_if_filtered(&target.table)?;
+        let context = self.context();
+        let bind = |batch: &mut Self, target: &OpenTable| {
+            batch.bind_target_rows(
+                &context,
+                (target, known_as.as_ref(), inside),
+                &delete.from,
+                delete.filter.as_ref(),
+                &delete.with,
+                true,
+            )
+        };
+        let mut rows = bind(self, &target)?;
+        if self.reach_rows(&context, &mut target, &rows, access)? {
+            rows = bind(self, &target)?;
+        }
+        crate::masking::refuse_in_change(&context, &rows.plan)?;
         let output = self.bind_output(&context, delete.output.as_ref(), &target, &rows.sources)?;
         let limit = self.top_limit(delete.top.as_ref())?;
         let mut changes: Vec<RowChange> = Vec::new();

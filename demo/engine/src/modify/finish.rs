@@ -1,22 +1,23 @@
 //! The end of every modification: apply, store, OUTPUT, triggers, count.
 
-use std::sync::Arc;
-
 use super::RowChange;
 use super::output::OutputPlan;
 use crate::context::Context;
 use crate::error::SqlResult;
-use crate::interpreter::{Batch, OpenTable};
+use crate::interpreter::{Access, Batch, OpenTable};
 use crate::session::SqlError;
-use crate::storage::Change;
 
 impl Batch<'_> {
     /// Opens the destination of a modification; the statement has a transaction from here on.
-    pub(crate) fn open_target(&mut self, target: &crate::ast::Target) -> SqlResult<OpenTable> {
+    pub(crate) fn open_target(
+        &mut self,
+        target: &crate::ast::Target,
+        access: Access,
+    ) -> SqlResult<OpenTable> {
         self.session.ensure_transaction(self.sink);
         self.refuse_if_doomed()?;
         match target {
-            crate::ast::Target::Table { name, .. } => {
+            crate::ast::Target::Table { name, hints } => {
                 if name
                     .schema
                     .as_ref()
@@ -29,7 +30,20 @@ impl Batch<'_> {
                         "Ad hoc updates to system catalogs are not allowed.",
                     ));
                 }
-                self.session.open_for_write(name, self.cancel)
+                // Ranges of keys are locked by the table.
+                let whole = |hint: &String| {
+                    let hint = hint.as_str();
+                    matches!(
+                        hint,
+                        "HOLDLOCK" | "SERIALIZABLE" | "TABLOCK" | "TABLOCKX" | "REPEATABLEREAD"
+                    )
+                };
+                let access = if hints.iter().any(whole) || self.session.is_serializable() {
+                    Access::Table
+                } else {
+                    access
+                };
+                self.session.open_for_write(name, access, self.cancel)
             }
             crate::ast::Target::Variable(name) => {
                 let table = self.frame.table_variable(name)?;
@@ -75,27 +89,12 @@ impl Batch<'_> {
         &mut self,
         context: &Context,
         target: &OpenTable,
-        changes: Vec<RowChange>,
+        mut changes: Vec<RowChange>,
         output: Option<&OutputPlan>,
         (command, updated): (u16, &[String]),
     ) -> SqlResult<()> {
         let count = changes.len() as u64;
-        let mut version = target.version.clone();
-        if !changes.is_empty() {
-            let list = changes
-                .iter()
-                .map(|change| match (&change.old, &change.new) {
-                    (None, Some(new)) => Change::Insert(new.clone()),
-                    (Some(_), Some(new)) => Change::Update {
-                        id: change.id,
-                        new: new.clone(),
-                    },
-                    _ => Change::Delete(change.id),
-                })
-                .collect();
-            Arc::make_mut(&mut version).apply(list, &target.table.display_name())?;
-            self.session.store(&target.table, version);
-        }
+        self.settle(target, &mut changes)?;
         if let Some(output) = output {
             self.send_output(context, output, &changes)?;
         }

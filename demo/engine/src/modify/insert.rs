@@ -7,7 +7,8 @@ use crate::bind::{Binder, Scope};
 use crate::convert;
 use crate::error::{SqlResult, unsupported_clause};
 use crate::exec::{Flow, run_query};
-use crate::interpreter::{Batch, OpenTable, command};
+use crate::interpreter::{Access, Batch, OpenTable, command};
+use crate::masking::Masks;
 use crate::plan::{Environment, Expr};
 use crate::session::SqlError;
 use crate::types::Datum;
@@ -20,7 +21,7 @@ impl Batch<'_> {
         if insert.top.is_some() {
             return Err(unsupported_clause("INSERT TOP"));
         }
-        let target = self.open_target(&insert.target)?;
+        let target = self.open_target(&insert.target, Access::Rows)?;
         let definition = target.version.definition.clone();
         let identity_insert = self.has_identity_insert(&target);
         let ordinals =
@@ -84,7 +85,10 @@ impl Batch<'_> {
                     }
                 }
                 let session = &mut *self.session;
+                let masks = Masks::of(&context, &plan);
                 run_query(&context, &plan, None, &mut |row| {
+                    let masked = masks.row(row)?;
+                    let row = masked.as_deref().unwrap_or(row);
                     let mut given: Vec<Option<Datum>> = vec![None; width];
                     for (ordinal, value) in ordinals.iter().zip(row) {
                         given[*ordinal] = Some(value.clone());
@@ -98,15 +102,7 @@ impl Batch<'_> {
             self.session.last.identity = Some(identity);
             self.session.last.scope_identity = Some(identity);
         }
-        let changes = rows
-            .into_iter()
-            .map(|row| RowChange {
-                id: 0,
-                old: None,
-                new: Some(row),
-                tuple: Vec::new(),
-            })
-            .collect();
+        let changes = rows.into_iter().map(RowChange::inserted).collect();
         self.finish_modification(
             &context,
             &target,

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::convert;
 use crate::error::{SqlResult, unsupported_clause};
 use crate::exec::{Flow, NO_ROW, empty_row, for_each_tuple};
-use crate::interpreter::{Batch, OpenTable, command};
+use crate::interpreter::{Access, Batch, OpenTable, command};
 use crate::plan::{Environment, Expr, SelectPlan};
 use crate::session::SqlError;
 use crate::storage::{Row, RowId};
@@ -52,10 +52,15 @@ fn double_update() -> SqlError {
 
 impl Batch<'_> {
     pub(crate) fn merge(&mut self, merge: &Merge) -> SqlResult<()> {
+        self.settled(|batch, access| batch.try_merge(merge, access))
+    }
+
+    fn try_merge(&mut self, merge: &Merge, access: Access) -> SqlResult<()> {
         if merge.top.is_some() {
             return Err(unsupported_clause("MERGE TOP"));
         }
-        let target = self.open_target(&merge.target)?;
+        let target = self.open_target(&merge.target, access)?;
+        self.refuse_if_filtered(&target.table)?;
         let context = self.context();
         let known_as = match (&merge.alias, &merge.target) {
             (Some(alias), _) => alias.clone(),
@@ -89,6 +94,7 @@ impl Batch<'_> {
             slot,
             clauses,
         };
+        crate::masking::refuse_in_change(&context, &bound.plan)?;
         let changes =
             self.merge_changes(&context, &target, &bound, &mut builder, output.is_some())?;
         if let Some(identity) = builder.last_identity {

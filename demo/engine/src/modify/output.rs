@@ -7,10 +7,10 @@ use crate::bind::{Binder, Scope, ScopeColumn, ScopeSource};
 use crate::context::Context;
 use crate::error::SqlResult;
 use crate::exec::empty_row;
-use crate::interpreter::{Batch, OpenTable, result_column};
+use crate::interpreter::{Access, Batch, OpenTable, result_column};
 use crate::plan::{Environment, Expr, OutputColumn};
 use crate::session::SqlError;
-use crate::storage::{Change, Row};
+use crate::storage::Row;
 use crate::types::{Datum, SqlType};
 
 /// A bound OUTPUT clause: expressions over the FROM row, then `inserted`, `deleted` and the action.
@@ -70,7 +70,7 @@ impl Batch<'_> {
         let into = match &output.into {
             None => None,
             Some((into, names)) => {
-                let into = self.open_target(into)?;
+                let into = self.open_target(into, Access::Rows)?;
                 let identity_insert = self.has_identity_insert(&into);
                 let ordinals = insert_columns(
                     &into.version.definition,
@@ -149,15 +149,12 @@ impl Batch<'_> {
             for (ordinal, value) in ordinals.iter().zip(evaluate(change)?) {
                 given[*ordinal] = Some(value);
             }
-            list.push(Change::Insert(builder.insert(
+            list.push(RowChange::inserted(builder.insert(
                 self.session,
                 context,
                 given,
             )?));
         }
-        let mut version = into.version.clone();
-        std::sync::Arc::make_mut(&mut version).apply(list, &into.table.display_name())?;
-        self.session.store(&into.table, version);
-        Ok(())
+        self.settle(into, &mut list)
     }
 }

@@ -245,9 +245,7 @@ impl RowBuilder {
         let mut counter = self.table.identity.lock();
         let sql_type = &self.definition.columns[ordinal].sql_type;
         if values[ordinal] == Datum::Null {
-            let next = counter
-                .last
-                .map_or(i128::from(seed), |last| last + i128::from(increment));
+            let next = counter.next((seed, increment));
             let exact = Datum::Decimal {
                 unscaled: next,
                 precision: 38,

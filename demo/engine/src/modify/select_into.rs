@@ -7,6 +7,7 @@ use crate::collation::Collation;
 use crate::error::SqlResult;
 use crate::exec::{Flow, run_query};
 use crate::interpreter::{Batch, OpenTable, command};
+use crate::masking::Masks;
 use crate::plan::{Body, Expr, From, OutputColumn, QueryPlan, Source};
 use crate::session::SqlError;
 use crate::storage::{Column, Row, TableDefinition};
@@ -59,6 +60,7 @@ fn definition(columns: &[OutputColumn]) -> SqlResult<TableDefinition> {
             default: None,
             computed: None,
             rowguidcol: false,
+            mask: None,
         });
     }
     definition.last_column_id = columns.len() as i32;
@@ -113,13 +115,12 @@ impl Batch<'_> {
             table,
         };
         let mut changes = Vec::new();
+        let masks = Masks::of(&context, &plan);
         run_query(&context, &plan, None, &mut |row| {
-            changes.push(RowChange {
-                id: 0,
-                old: None,
-                new: Some(Row::from(row)),
-                tuple: Vec::new(),
-            });
+            let masked = masks.row(row)?;
+            changes.push(RowChange::inserted(Row::from(
+                masked.as_deref().unwrap_or(row),
+            )));
             Ok(Flow::Continue)
         })?;
         self.finish_modification(

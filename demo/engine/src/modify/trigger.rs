@@ -19,7 +19,10 @@ fn pseudo(
         ..definition.clone()
     };
     let mut version = TableVersion::empty(Arc::new(plain));
-    version.apply(rows.map(Change::Insert).collect(), "inserted")?;
+    let rows = rows
+        .enumerate()
+        .map(|(id, row)| Change::Insert { id: id as u64, row });
+    version.apply(rows.collect(), "inserted")?;
     Ok(Arc::new(version))
 }
 

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::convert;
 use crate::error::{SqlResult, invalid_column, undeclared_variable, unsupported_clause};
 use crate::exec::{Flow, NO_ROW, for_each_tuple};
-use crate::interpreter::{Batch, OpenTable, command};
+use crate::interpreter::{Access, Batch, OpenTable, command};
 use crate::plan::{Environment, Expr, From, Limit, SelectPlan};
 use crate::session::SqlError;
 use crate::storage::TableDefinition;
@@ -77,9 +77,10 @@ impl Batch<'_> {
         target: &Target,
         from: &[TableRef],
         with: &[crate::ast::CommonTable],
+        access: Access,
     ) -> SqlResult<(OpenTable, Option<Name>, bool)> {
         let Target::Table { name, hints } = target else {
-            let opened = self.open_target(target)?;
+            let opened = self.open_target(target, access)?;
             let Target::Variable(name) = target else {
                 return Ok((opened, None, false));
             };
@@ -93,19 +94,20 @@ impl Batch<'_> {
         }
         match target_in_from(name, from) {
             Some((actual, alias)) => {
-                let opened = self.open_target(&Target::Table {
+                let actual = Target::Table {
                     name: actual,
                     hints: hints.clone(),
-                })?;
+                };
+                let opened = self.open_target(&actual, access)?;
                 let known_as = alias.unwrap_or_else(|| name.name.clone());
                 Ok((opened, Some(known_as), true))
             }
             None => {
                 if let Some(aliased) = variable_with_alias(from, &name.name) {
-                    let opened = self.open_target(&Target::Variable(aliased))?;
+                    let opened = self.open_target(&Target::Variable(aliased), access)?;
                     return Ok((opened, Some(name.name.clone()), true));
                 }
-                Ok((self.open_target(target)?, None, false))
+                Ok((self.open_target(target, access)?, None, false))
             }
         }
     }
@@ -240,22 +242,37 @@ impl Batch<'_> {
     }
 
     pub(crate) fn update(&mut self, update: &Update) -> SqlResult<()> {
-        let (target, known_as, inside) =
-            self.open_from_target(&update.target, &update.from, &update.with)?;
+        self.settled(|batch, access| batch.try_update(update, access))
+    }
+
+    fn try_update(&mut self, update: &Update, access: Access) -> SqlResult<()> {
+        let (mut target, known_as, inside) = self.open_from_target(
+            &update.target,
+            &update.from,
+            &update.with,
+            access.at_first(),
+        )?;
+        self.refuse_if_filtered(&target.table)?;
         let context = self.context();
         let fold = !update
             .assignments
             .iter()
             .any(|assignment| assignment.variable.is_some());
-        let place = (&target, known_as.as_ref(), inside);
-        let rows = self.bind_target_rows(
-            &context,
-            place,
-            &update.from,
-            update.filter.as_ref(),
-            &update.with,
-            fold,
-        )?;
+        let bind = |batch: &mut Self, target: &OpenTable| {
+            batch.bind_target_rows(
+                &context,
+                (target, known_as.as_ref(), inside),
+                &update.from,
+                update.filter.as_ref(),
+                &update.with,
+                fold,
+            )
+        };
+        let mut rows = bind(self, &target)?;
+        if self.reach_rows(&context, &mut target, &rows, access)? {
+            rows = bind(self, &target)?;
+        }
+        crate::masking::refuse_in_change(&context, &rows.plan)?;
         let output = self.bind_output(&context, update.output.as_ref(), &target, &rows.sources)?;
         let mut builder = self.row_builder(&context, &target, Verb::Update)?;
         let assignments = self.bind_assignments(

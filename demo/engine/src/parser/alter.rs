@@ -8,6 +8,9 @@ impl Parser<'_> {
     pub(super) fn drop_statement(&mut self) -> SqlResult<StatementKind> {
         self.at += 1;
         let what = self.advance().text.to_ascii_uppercase();
+        if what == "SECURITY" {
+            self.expect_word("POLICY")?;
+        }
         let if_exists = self.eat_words(&["IF", "EXISTS"]);
         match what.as_str() {
             "TABLE" => {
@@ -18,6 +21,14 @@ impl Parser<'_> {
                 let names = self.comma_separated(Self::name)?;
                 Ok(StatementKind::DropDatabase { names, if_exists })
             }
+            "SECURITY" => Ok(StatementKind::DropPolicy {
+                name: self.object_name()?,
+                if_exists,
+            }),
+            "FUNCTION" => Ok(StatementKind::DropFunction {
+                name: self.object_name()?,
+                if_exists,
+            }),
             "SCHEMA" => Ok(StatementKind::DropSchema {
                 name: self.name()?,
                 if_exists,
@@ -43,6 +54,9 @@ impl Parser<'_> {
         self.at += 1;
         if self.eat_word("DATABASE") {
             return self.alter_database();
+        }
+        if self.eat_words(&["SECURITY", "POLICY"]) {
+            return self.alter_policy();
         }
         if !self.eat_word("TABLE") {
             let what = self.peek().text.to_ascii_uppercase();
@@ -91,6 +105,16 @@ impl Parser<'_> {
         }
         if self.eat_words(&["ALTER", "COLUMN"]) {
             let name = self.name()?;
+            if self.eat_words(&["ADD", "MASKED"]) {
+                let function = Some(self.mask_function()?);
+                return Ok(AlterTable::Mask { name, function });
+            }
+            if self.eat_words(&["DROP", "MASKED"]) {
+                return Ok(AlterTable::Mask {
+                    name,
+                    function: None,
+                });
+            }
             if self.at_word("ADD") || self.at_word("DROP") {
                 return Err(unsupported_clause("ALTER COLUMN ... ADD or DROP"));
             }

@@ -1,7 +1,7 @@
 //! Control of flow, variables, settings, transactions, EXEC.
 
 use super::Parser;
-use crate::ast::{Argument, Declaration, Expr, Setting, StatementKind};
+use crate::ast::{Argument, CheckIdentity, Declaration, Expr, Setting, StatementKind};
 use crate::error::{SqlResult, unsupported_clause, unsupported_statement};
 use crate::lexer::TokenKind;
 use crate::session::IsolationLevel;
@@ -306,6 +306,39 @@ impl Parser<'_> {
             Some(name) => Ok(StatementKind::Save { name }),
             None => Err(self.unexpected()),
         }
+    }
+
+    pub(super) fn dbcc(&mut self) -> SqlResult<StatementKind> {
+        self.at += 1;
+        if !self.eat_word("CHECKIDENT") {
+            let what = self.peek().text.to_ascii_uppercase();
+            return Err(crate::error::unsupported_statement(&format!("DBCC {what}")));
+        }
+        self.expect_symbol("(")?;
+        let table = match self.peek().kind {
+            TokenKind::Text | TokenKind::NationalText => {
+                super::parse_object_name(&self.advance().unquoted())?
+            }
+            _ => self.object_name()?,
+        };
+        let (mut reseed, mut value) = (true, None);
+        if self.eat_symbol(",") {
+            reseed = !self.eat_word("NORESEED");
+            if reseed {
+                self.expect_word("RESEED")?;
+                if self.eat_symbol(",") {
+                    value = Some(self.expression()?);
+                }
+            }
+        }
+        self.expect_symbol(")")?;
+        let silent = self.eat_words(&["WITH", "NO_INFOMSGS"]);
+        Ok(StatementKind::CheckIdentity(Box::new(CheckIdentity {
+            table,
+            reseed,
+            value,
+            silent,
+        })))
     }
 
     pub(super) fn wait_for(&mut self) -> SqlResult<StatementKind> {

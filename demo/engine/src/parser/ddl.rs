@@ -44,6 +44,12 @@ impl Parser<'_> {
             }
             return Ok(StatementKind::CreateSchema(name));
         }
+        if self.eat_word("FUNCTION") {
+            return self.create_function();
+        }
+        if self.eat_words(&["SECURITY", "POLICY"]) {
+            return self.create_policy();
+        }
         let or_alter = self.eat_words(&["OR", "ALTER"]);
         if self.eat_word("TRIGGER") {
             if or_alter {
@@ -214,6 +220,7 @@ impl Parser<'_> {
             identity: None,
             default: None,
             rowguidcol: false,
+            mask: None,
         };
         self.column_options(&mut column, definition)?;
         definition.columns.push(column);
@@ -237,6 +244,7 @@ impl Parser<'_> {
             identity: None,
             default: None,
             rowguidcol: false,
+            mask: None,
         };
         self.column_options(&mut column, definition)?;
         definition.columns.push(column);
@@ -273,13 +281,14 @@ impl Parser<'_> {
             } else if self.at_word("CHECK") {
                 let kind = self.check_constraint()?;
                 definition.constraints.push(TableConstraint { name, kind });
+            } else if self.eat_word("MASKED") {
+                column.mask = Some(self.mask_function()?);
             } else if self.eat_word("ROWGUIDCOL") {
                 column.rowguidcol = true;
             } else if self.at_word("REFERENCES") || self.at_word("FOREIGN") {
                 return Err(unsupported_clause("FOREIGN KEY constraints"));
             } else if self.at_word("SPARSE")
                 || self.at_word("GENERATED")
-                || self.at_word("MASKED")
                 || self.at_word("ENCRYPTED")
                 || self.at_word("HIDDEN")
                 || self.at_word("FILESTREAM")
@@ -292,6 +301,20 @@ impl Parser<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// `WITH (FUNCTION = '...')`.
+    pub(super) fn mask_function(&mut self) -> SqlResult<String> {
+        self.expect_word("WITH")?;
+        self.expect_symbol("(")?;
+        self.expect_word("FUNCTION")?;
+        self.expect_symbol("=")?;
+        if !matches!(self.peek().kind, TokenKind::Text | TokenKind::NationalText) {
+            return Err(self.unexpected());
+        }
+        let function = self.advance().unquoted();
+        self.expect_symbol(")")?;
+        Ok(function)
     }
 
     fn identity_arguments(&mut self) -> SqlResult<(i64, i64)> {

@@ -362,13 +362,15 @@ impl Parser<'_> {
             fire_triggers: false,
             keep_nulls: false,
             keep_identity: false,
+            table_lock: false,
         };
         if self.eat_word("WITH") {
             self.expect_symbol("(")?;
             loop {
                 let option = self.advance();
                 match option.text.to_ascii_uppercase().as_str() {
-                    "TABLOCK" | "ALLOW_ENCRYPTED_VALUE_MODIFICATIONS" => {}
+                    "TABLOCK" => bulk.table_lock = true,
+                    "ALLOW_ENCRYPTED_VALUE_MODIFICATIONS" => {}
                     "CHECK_CONSTRAINTS" => bulk.check_constraints = true,
                     "FIRE_TRIGGERS" => bulk.fire_triggers = true,
                     "KEEP_NULLS" => bulk.keep_nulls = true,

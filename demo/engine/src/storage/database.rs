@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use parking_lot::Mutex;
 
-use super::Table;
+use super::{Security, Table};
 use crate::error::SqlResult;
 use crate::session::SqlError;
 
@@ -132,6 +132,7 @@ pub(crate) struct Database {
     pub(crate) name: String,
     pub(crate) created: (i32, u64),
     pub(crate) options: Mutex<DatabaseOptions>,
+    pub(crate) security: Mutex<Security>,
     identity: Mutex<Identity>,
     /// The transactions that have written here, and those that read a snapshot of it.
     transactions: Mutex<OpenTransactions>,
@@ -153,6 +154,7 @@ impl Database {
             id,
             name: name.to_owned(),
             created,
+            security: Mutex::new(Security::default()),
             options: Mutex::new(DatabaseOptions {
                 snapshot: SnapshotState::Off,
                 read_committed_snapshot: false,

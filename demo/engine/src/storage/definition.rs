@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::ast::{Expr, Statement};
 use crate::collation::Collation;
+use crate::masking::Mask;
 use crate::types::SqlType;
 
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ pub(crate) struct Column {
     pub(crate) default: Option<Default>,
     pub(crate) computed: Option<Computed>,
     pub(crate) rowguidcol: bool,
+    pub(crate) mask: Option<Mask>,
 }
 
 impl Column {

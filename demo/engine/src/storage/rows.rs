@@ -7,7 +7,7 @@ use crate::types::Datum;
 /// One row's values, shared between the versions that contain it.
 pub(crate) type Row = Arc<[Datum]>;
 
-/// A row's place in its table; a deleted row's place is not used again while rows follow it.
+/// A row's place in its table, given out by [`super::Table::next_row`]; a deleted row's place is not used again.
 pub(crate) type RowId = u64;
 
 const CHUNK_ROWS: usize = 1024;
@@ -30,20 +30,21 @@ impl Rows {
         self.live
     }
 
-    pub(crate) fn insert(&mut self, row: Row) -> RowId {
-        if self
-            .chunks
-            .last()
-            .is_none_or(|chunk| chunk.rows.len() == CHUNK_ROWS)
-        {
-            self.chunks.push(Arc::new(Chunk::default()));
+    /// Puts a row at a place that holds none; places before it that were never used stay empty.
+    pub(crate) fn insert(&mut self, id: RowId, row: Row) {
+        let (number, slot) = (id as usize / CHUNK_ROWS, id as usize % CHUNK_ROWS);
+        if number >= self.chunks.len() {
+            let empty = Arc::new(Chunk::default());
+            self.chunks.resize(number + 1, empty);
         }
-        let number = self.chunks.len() - 1;
         let chunk = Arc::make_mut(&mut self.chunks[number]);
-        chunk.rows.push(Some(row));
-        chunk.live += 1;
-        self.live += 1;
-        (number * CHUNK_ROWS + chunk.rows.len() - 1) as RowId
+        if slot >= chunk.rows.len() {
+            chunk.rows.resize(slot + 1, None);
+        }
+        if chunk.rows[slot].replace(row).is_none() {
+            chunk.live += 1;
+            self.live += 1;
+        }
     }
 
     pub(crate) fn get(&self, id: RowId) -> Option<&Row> {
@@ -69,12 +70,9 @@ impl Rows {
         chunk.live -= 1;
         if chunk.live == 0 {
             // The places stay counted, their memory goes.
-            chunk.rows.shrink_to_fit();
+            chunk.rows = Vec::new();
         }
         self.live -= 1;
-        if self.live == 0 {
-            self.chunks.clear();
-        }
         Some(removed)
     }
 

@@ -1,10 +1,12 @@
 //! A table: its published version and the one that a transaction is writing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::{TableDefinition, TableVersion};
+use super::{ChangeLog, RowId, TableDefinition, TableVersion};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TableKind {
@@ -19,13 +21,34 @@ pub(crate) enum TableKind {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct IdentityCounter {
     pub(crate) last: Option<i128>,
+    /// What the first value is, where DBCC CHECKIDENT has said so before there was one.
+    pub(crate) first: Option<i128>,
+}
+
+impl IdentityCounter {
+    /// The next value.
+    pub(crate) fn next(&self, (seed, increment): (i64, i64)) -> i128 {
+        match self.last {
+            Some(last) => last + i128::from(increment),
+            None => self.first.unwrap_or(i128::from(seed)),
+        }
+    }
+}
+
+/// What an open transaction has made of a table.
+#[derive(Debug, Clone)]
+pub(crate) enum Pending {
+    /// It holds the table alone.
+    Whole(Arc<TableVersion>),
+    /// It holds rows.
+    Rows(ChangeLog),
 }
 
 #[derive(Debug)]
 struct State {
     committed: Arc<TableVersion>,
-    /// What the writing transaction has so far, for readers that take no locks.
-    uncommitted: Option<Arc<TableVersion>>,
+    /// By transaction, for readers that take no locks.
+    pending: BTreeMap<u64, Pending>,
 }
 
 #[derive(Debug)]
@@ -43,6 +66,7 @@ pub(crate) struct Table {
     /// When it was made, in the server's local time: days and ticks as `datetime2` has them.
     pub(crate) created: (i32, u64),
     pub(crate) identity: Mutex<IdentityCounter>,
+    next_row: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -67,9 +91,10 @@ impl Table {
             kind,
             created,
             identity: Mutex::new(IdentityCounter::default()),
+            next_row: AtomicU64::new(0),
             state: Mutex::new(State {
                 committed,
-                uncommitted: None,
+                pending: BTreeMap::new(),
             }),
         }
     }
@@ -89,20 +114,53 @@ impl Table {
     /// The latest version, committed or not.
     pub(crate) fn latest(&self) -> Arc<TableVersion> {
         let state = self.state.lock();
-        state
-            .uncommitted
-            .as_ref()
-            .unwrap_or(&state.committed)
-            .clone()
+        let mut latest = state.committed.clone();
+        for pending in state.pending.values() {
+            match pending {
+                Pending::Whole(version) => latest = version.clone(),
+                Pending::Rows(log) => Arc::make_mut(&mut latest).replay(log),
+            }
+        }
+        latest
     }
 
-    pub(crate) fn set_uncommitted(&self, version: Option<Arc<TableVersion>>) {
-        self.state.lock().uncommitted = version;
+    /// The latest definition, committed or not.
+    pub(crate) fn latest_definition(&self) -> Arc<TableDefinition> {
+        let state = self.state.lock();
+        let pending = state.pending.values().find_map(|pending| match pending {
+            Pending::Whole(version) => Some(version.definition.clone()),
+            Pending::Rows(_) => None,
+        });
+        pending.unwrap_or_else(|| state.committed.definition.clone())
     }
 
-    pub(crate) fn publish(&self, version: Arc<TableVersion>) {
+    /// The place of a new row.
+    pub(crate) fn next_row(&self) -> RowId {
+        self.next_row.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Shows readers that take no locks what a transaction has, or has no more.
+    pub(crate) fn set_pending(&self, transaction: u64, pending: Option<Pending>) {
         let mut state = self.state.lock();
-        state.committed = version;
-        state.uncommitted = None;
+        match pending {
+            Some(pending) => state.pending.insert(transaction, pending),
+            None => state.pending.remove(&transaction),
+        };
+    }
+
+    /// Puts a version in the place of the committed one.
+    pub(crate) fn publish(&self, version: Arc<TableVersion>) {
+        self.state.lock().committed = version;
+    }
+
+    /// Commits what a transaction has.
+    pub(crate) fn commit(
+        &self,
+        transaction: u64,
+        publish: impl FnOnce(&Arc<TableVersion>) -> Arc<TableVersion>,
+    ) {
+        let mut state = self.state.lock();
+        state.committed = publish(&state.committed);
+        state.pending.remove(&transaction);
     }
 }

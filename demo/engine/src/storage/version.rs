@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHasher;
 
+use super::change_log::ChangeLog;
 use super::index::HashIndex;
 use super::rows::{Row, RowId, Rows};
 use super::{IndexDefinition, IndexKind, TableDefinition};
@@ -18,7 +19,7 @@ use crate::types::Datum;
 /// A row to add, replace or remove.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    Insert(Row),
+    Insert { id: RowId, row: Row },
     Update { id: RowId, new: Row },
     Delete(RowId),
 }
@@ -125,7 +126,7 @@ impl TableVersion {
     pub(crate) fn apply(&mut self, changes: Vec<Change>, table: &str) -> SqlResult<()> {
         for change in &changes {
             let (id, new) = match change {
-                Change::Insert(_) => continue,
+                Change::Insert { .. } => continue,
                 Change::Update { id, new } => (*id, Some(new)),
                 Change::Delete(id) => (*id, None),
             };
@@ -139,29 +140,65 @@ impl TableVersion {
                 }
             }
         }
-        // Deletions first: they free nothing that is reused, but empty tables start over.
         let mut placed = Vec::with_capacity(changes.len());
         for change in changes {
             match change {
-                Change::Insert(row) => placed.push((None, row)),
-                Change::Update { id, new } => placed.push((Some(id), new)),
+                Change::Insert { id, row } => placed.push((id, row)),
+                Change::Update { id, new } => placed.push((id, new)),
                 Change::Delete(id) => {
                     self.rows.remove(id);
                 }
             }
         }
         for (id, row) in placed {
-            let old = id.and_then(|id| self.rows.get(id).cloned());
-            let id = match id {
-                Some(id) => {
-                    self.rows.replace(id, row.clone());
-                    id
-                }
-                None => self.rows.insert(row.clone()),
-            };
+            let old = self.rows.get(id).cloned();
+            self.rows.insert(id, row.clone());
             self.enter(id, &row, old.as_ref(), table)?;
         }
         Ok(())
+    }
+
+    /// Applies what a transaction has changed on another version to this one. The rows and keys were locked for
+    /// it, so they are as they were there.
+    pub(crate) fn replay(&mut self, changes: &ChangeLog) {
+        let changes = changes.net();
+        for (id, new) in &changes {
+            let Some(old) = self.rows.get(*id).cloned() else {
+                continue;
+            };
+            for key in &mut self.keys {
+                let hash = key.hash_of(&old);
+                if new.as_ref().is_none_or(|new| key.hash_of(new) != hash) {
+                    key.entries.remove(hash, *id);
+                }
+            }
+        }
+        for (id, new) in changes {
+            let Some(new) = new else {
+                self.rows.remove(id);
+                continue;
+            };
+            let old = self.rows.get(id).cloned();
+            for key in &mut self.keys {
+                let hash = key.hash_of(&new);
+                if old.as_ref().is_none_or(|old| key.hash_of(old) != hash) {
+                    key.entries.insert(hash, id);
+                }
+            }
+            self.rows.insert(id, new);
+        }
+    }
+
+    /// The hashes of a row's unique keys, each with its index's number.
+    pub(crate) fn key_hashes(&self, row: &Row) -> impl Iterator<Item = (usize, u64)> {
+        self.keys.iter().map(|key| (key.number, key.hash_of(row)))
+    }
+
+    /// As [`Self::seek`] would look for it: the number of the index and the key's hash.
+    pub(crate) fn key_hash_of(&self, handle: usize, values: &[&Datum]) -> Option<(usize, u64)> {
+        let key = self.keys.get(handle)?;
+        let hash = key_hash(values.iter().copied().zip(&key.collations));
+        Some((key.number, hash))
     }
 
     /// Enters a row's keys; `old` is the row that it replaces.
