@@ -91,7 +91,6 @@ fn known_elsewhere(name: &str) -> bool {
             "parameters",
             "synonyms",
             "sequences",
-            "periods",
             "extended_properties",
             "foreign_key_columns",
             "stats",

@@ -189,20 +189,24 @@ impl Collation {
     /// Printable ASCII, the usual case.
     fn compare_plain(&self, a: &[u8], b: &[u8]) -> Ordering {
         let at = |text: &[u8], place: usize| text.get(place).copied().unwrap_or(b' ');
-        let folded = |byte: u8| self.fold_plain(byte);
-        let places = || 0..a.len().max(b.len());
-        let differs = places().any(|place| folded(at(a, place)) != folded(at(b, place)));
-        if !differs {
-            return Ordering::Equal;
-        }
-        let by = |key: fn(char) -> (u8, char)| {
-            places()
-                .map(|place| key(char::from(at(a, place))).cmp(&key(char::from(at(b, place)))))
-                .find(|order| order.is_ne())
-        };
-        by(letters::primary)
-            .or_else(|| by(letters::tertiary))
-            .unwrap_or(Ordering::Equal)
+        let mut pairs = (0..a.len().max(b.len())).map(|place| (at(a, place), at(b, place)));
+        // The first difference of letters decides, else the first of case that counts.
+        let mut by_case = Ordering::Equal;
+        let decided = pairs.find_map(|(x, y)| {
+            if x == y {
+                return None;
+            }
+            let (small_x, small_y) = (x.to_ascii_lowercase(), y.to_ascii_lowercase());
+            if small_x != small_y {
+                let key = |small: u8| (letters::rank(char::from(small)), small);
+                return Some(key(small_x).cmp(&key(small_y)));
+            }
+            if by_case.is_eq() && self.fold_plain(x) != self.fold_plain(y) {
+                by_case = x.is_ascii_uppercase().cmp(&y.is_ascii_uppercase());
+            }
+            None
+        });
+        decided.unwrap_or(by_case)
     }
 
     /// Printable ASCII as it compares; where `i` and `I` are different letters they stay so.
@@ -277,6 +281,7 @@ fn compare_padded<K: Ord>(a: &str, b: &str, key: impl Fn(char) -> K) -> Ordering
     loop {
         match (left.next(), right.next()) {
             (None, None) => return Ordering::Equal,
+            (x, y) if x == y => {}
             (x, y) => {
                 let order = key(x.unwrap_or(' ')).cmp(&key(y.unwrap_or(' ')));
                 if order.is_ne() {

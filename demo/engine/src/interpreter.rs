@@ -17,6 +17,7 @@ mod query;
 mod raise;
 mod security;
 mod settings;
+mod special;
 mod temporary;
 mod transactions;
 
@@ -35,6 +36,7 @@ pub(crate) use access::{Access, OpenTable};
 pub(crate) use batch::{Batch, command};
 pub(crate) use query::result_column;
 pub(crate) use settings::Settings;
+pub(crate) use special::{not_in_memory, stamp};
 pub(crate) use temporary::TemporaryTable;
 
 /// How deep EXEC and triggers may nest, as on SQL Server.

@@ -9,6 +9,7 @@ mod literal;
 mod names;
 mod query;
 mod security;
+mod special;
 mod table;
 
 use crate::ast::{Statement, StatementKind};

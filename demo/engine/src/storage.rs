@@ -18,7 +18,8 @@ mod version;
 pub(crate) use change_log::{ChangeLog, Changed};
 pub(crate) use database::{Database, Recovery, SnapshotState, Writing};
 pub(crate) use definition::{
-    Check, Column, Computed, Default, IndexDefinition, IndexKind, TableDefinition, Trigger,
+    Check, Column, Computed, Default, Generated, IndexDefinition, IndexKind, Special,
+    TableDefinition, Trigger,
 };
 pub(crate) use rows::{Row, RowId, Rows};
 pub(crate) use security::{Filter, FilterFunction, Policy, Security};

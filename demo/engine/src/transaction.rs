@@ -104,6 +104,8 @@ impl Snapshot {
 #[derive(Debug)]
 pub(crate) struct Transaction {
     pub(crate) id: u64,
+    /// When it began, in UTC.
+    pub(crate) began: (i32, u64),
     /// The name of the outermost BEGIN TRANSACTION.
     pub(crate) name: String,
     /// Begun by a statement for itself and committed at its end.
@@ -122,9 +124,10 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    pub(crate) fn new(id: u64, automatic: bool, isolation: IsolationLevel) -> Self {
+    pub(crate) fn new(server: &Server, automatic: bool, isolation: IsolationLevel) -> Self {
         Self {
-            id,
+            id: server.next_transaction_id(),
+            began: server.clock().utc(),
             name: String::new(),
             automatic,
             nesting: u32::from(!automatic),

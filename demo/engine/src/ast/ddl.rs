@@ -7,6 +7,15 @@ use crate::types::SqlType;
 pub(crate) struct CreateTable {
     pub(crate) name: ObjectName,
     pub(crate) definition: TableDefinition,
+    pub(crate) options: TableOptions,
+}
+
+/// `WITH (...)` after a table's definition.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct TableOptions {
+    /// SYSTEM_VERSIONING = ON, with the history table where it is named.
+    pub(crate) versioned: Option<Option<ObjectName>>,
+    pub(crate) memory_optimized: bool,
 }
 
 /// The parenthesised part of CREATE TABLE and of a table variable.
@@ -14,6 +23,8 @@ pub(crate) struct CreateTable {
 pub(crate) struct TableDefinition {
     pub(crate) columns: Vec<ColumnDefinition>,
     pub(crate) constraints: Vec<TableConstraint>,
+    /// PERIOD FOR SYSTEM_TIME: the columns of start and end.
+    pub(crate) period: Option<(Name, Name)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +39,10 @@ pub(crate) struct ColumnDefinition {
     pub(crate) rowguidcol: bool,
     /// The masking function, as written.
     pub(crate) mask: Option<String>,
+    /// GENERATED ALWAYS AS ROW START or END (`true`), and whether it is HIDDEN.
+    pub(crate) generated: Option<(bool, bool)>,
+    /// ENCRYPTED WITH: 1 deterministic, 2 randomized.
+    pub(crate) encrypted: Option<u8>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +110,8 @@ pub(crate) enum AlterTable {
         name: Name,
         function: Option<String>,
     },
+    /// `SET (SYSTEM_VERSIONING = OFF)`.
+    StopVersioning,
     /// ENABLE/DISABLE TRIGGER.
     Trigger {
         name: Option<Name>,

@@ -36,6 +36,7 @@ pub(crate) fn table_scope(
             collation: column.collation.clone(),
             identity: column.identity.is_some(),
             read_only: !column.is_writable(),
+            hidden: column.generated.is_some_and(|generated| generated.hidden),
         })
         .collect();
     ScopeSource {
@@ -425,6 +426,7 @@ pub(super) fn derived(
             collation: column.collation.clone(),
             identity: column.identity,
             read_only: column.read_only,
+            hidden: false,
         });
     }
     let scope = ScopeSource {

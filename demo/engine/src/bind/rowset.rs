@@ -102,6 +102,7 @@ impl Binder<'_> {
                 collation,
                 identity: false,
                 read_only: true,
+                hidden: false,
             })
             .collect();
         let scope = ScopeSource {
@@ -190,6 +191,7 @@ impl Binder<'_> {
             collation,
             identity: false,
             read_only: true,
+            hidden: false,
         };
         let scope_name = alias.unwrap_or(name).0.clone();
         match (name.folded().as_str(), bound.len()) {

@@ -15,6 +15,8 @@ pub(crate) struct ScopeColumn {
     pub(crate) collation: Option<Collation>,
     pub(crate) identity: bool,
     pub(crate) read_only: bool,
+    /// Not in `*`.
+    pub(crate) hidden: bool,
 }
 
 /// One table, derived table or pseudo table of a FROM clause.

@@ -95,7 +95,7 @@ impl Binder<'_> {
                 continue;
             }
             any = true;
-            for column in &source.columns {
+            for column in source.columns.iter().filter(|column| !column.hidden) {
                 let mut path = vec![ast::Name(source.name.clone())];
                 if let (Some(schema), true) = (&source.schema, source.name.is_empty()) {
                     path.insert(0, ast::Name(schema.clone()));

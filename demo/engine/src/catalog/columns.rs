@@ -2,7 +2,7 @@
 
 use super::view::{NAME, TEXT, View, WORDS, bit, int, small, text, tiny};
 use super::{Catalog, CatalogTable, type_ids};
-use crate::storage::Column;
+use crate::storage::{Column, Generated};
 use crate::types::{Datum, SqlType};
 
 const COLUMN_COLUMNS: [(&str, SqlType); 34] = [
@@ -78,11 +78,25 @@ fn row(entry: &CatalogTable, column: &Column) -> Vec<Datum> {
         int(0),
         bit(false),
         bit(false),
-        tiny(0),
-        text("NOT_APPLICABLE"),
-        Datum::Null,
-        Datum::Null,
-        bit(false),
+        tiny(match column.generated {
+            None => 0,
+            Some(Generated { end: false, .. }) => 1,
+            Some(Generated { end: true, .. }) => 2,
+        }),
+        text(match column.generated {
+            None => "NOT_APPLICABLE",
+            Some(Generated { end: false, .. }) => "AS_ROW_START",
+            Some(Generated { end: true, .. }) => "AS_ROW_END",
+        }),
+        column
+            .encrypted
+            .map_or(Datum::Null, |encryption| int(i32::from(encryption))),
+        match column.encrypted {
+            None => Datum::Null,
+            Some(1) => text("DETERMINISTIC"),
+            Some(_) => text("RANDOMIZED"),
+        },
+        bit(column.generated.is_some_and(|generated| generated.hidden)),
         bit(column.mask.is_some()),
         Datum::Null,
         Datum::Null,

@@ -2,7 +2,7 @@
 
 use super::view::{KIND, NAME, TEXT, View, WORDS, bit, int, kind, moment, text, tiny};
 use super::{Catalog, CatalogTable};
-use crate::storage::IndexKind;
+use crate::storage::{IndexKind, Special};
 use crate::types::{Datum, SqlType};
 
 const OBJECT_COLUMNS: [(&str, SqlType); 12] = [
@@ -111,7 +111,7 @@ fn objects(catalog: &Catalog<'_>) -> View {
     view
 }
 
-/// What `sys.tables` has beyond `sys.objects`; none of the features exist here.
+/// What `sys.tables` has beyond `sys.objects`.
 const TABLE_COLUMNS: [(&str, SqlType); 24] = [
     ("lob_data_space_id", SqlType::Int),
     ("filestream_data_space_id", SqlType::Int),
@@ -147,6 +147,7 @@ fn tables(catalog: &Catalog<'_>) -> View {
         .collect();
     let mut view = View::new(&columns);
     for entry in &catalog.tables {
+        let special = entry.definition.special;
         let mut row = object(
             entry,
             &entry.table.name,
@@ -172,16 +173,52 @@ fn tables(catalog: &Catalog<'_>) -> View {
             tiny(0),
             text("TABLE"),
             bit(false),
-            bit(false),
+            bit(special == Special::MemoryOptimized),
             tiny(0),
             text("SCHEMA_AND_DATA"),
-            tiny(0),
-            text("NON_TEMPORAL_TABLE"),
-            Datum::Null,
+            tiny(match special {
+                Special::History => 1,
+                Special::Versioned(..) => 2,
+                _ => 0,
+            }),
+            text(match special {
+                Special::History => "HISTORY_TABLE",
+                Special::Versioned(..) => "SYSTEM_VERSIONED_TEMPORAL_TABLE",
+                _ => "NON_TEMPORAL_TABLE",
+            }),
+            match special {
+                Special::Versioned(_, history) => int(history),
+                _ => Datum::Null,
+            },
             bit(false),
             bit(false),
         ]);
         view.push(row);
+    }
+    view
+}
+
+fn periods(catalog: &Catalog<'_>) -> View {
+    let mut view = View::new(&[
+        ("name", NAME),
+        ("period_type", SqlType::TinyInt),
+        ("period_type_desc", WORDS),
+        ("object_id", SqlType::Int),
+        ("start_column_id", SqlType::Int),
+        ("end_column_id", SqlType::Int),
+    ]);
+    for entry in &catalog.tables {
+        let columns = &entry.definition.columns;
+        if let Some((start, end)) = entry.definition.period() {
+            view.push(vec![
+                text("SYSTEM_TIME"),
+                tiny(1),
+                text("SYSTEM_TIME_PERIOD"),
+                int(entry.table.object_id),
+                int(columns[start].id),
+                int(columns[end].id),
+            ]);
+        }
     }
     view
 }
@@ -264,6 +301,7 @@ pub(super) fn view(catalog: &Catalog<'_>, name: &str) -> Option<View> {
         "objects" | "all_objects" => objects(catalog),
         "tables" => tables(catalog),
         "schemas" => schemas(catalog),
+        "periods" => periods(catalog),
         "triggers" => triggers(catalog),
         "sql_modules" | "all_sql_modules" => modules(catalog),
         // There are no views, and no change tracking.

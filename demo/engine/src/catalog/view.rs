@@ -41,6 +41,7 @@ impl View {
                 nullable: true,
                 identity: false,
                 read_only: true,
+                hidden: false,
             })
             .collect();
         (columns, Rc::new(self.rows))

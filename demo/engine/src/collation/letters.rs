@@ -431,13 +431,17 @@ pub(super) fn primary(c: char) -> (u8, char) {
         .or_else(|| looked_up(&MARKED_GREEK, c))
         .and_then(|base| base.chars().next())
         .unwrap_or_else(|| small(katakana(c)));
-    let rank = match base {
+    (rank(base), base)
+}
+
+/// Blanks, signs, digits, letters.
+pub(super) fn rank(base: char) -> u8 {
+    match base {
         ' ' => 0,
         '0'..='9' => 2,
         _ if base.is_alphabetic() => 3,
         _ => 1,
-    };
-    (rank, base)
+    }
 }
 
 /// Then accents.

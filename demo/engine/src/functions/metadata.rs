@@ -144,12 +144,13 @@ fn columnproperty(context: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
             .sql_type
             .length()
             .map_or(Datum::Int(-1), |length| Datum::Int(i32::from(length))),
-        "issparse"
-        | "ishidden"
-        | "isxmlindexable"
-        | "iscolumnset"
-        | "isidnotforrepl"
-        | "generatedalwaystype" => Datum::Int(0),
+        "issparse" | "isxmlindexable" | "iscolumnset" | "isidnotforrepl" => Datum::Int(0),
+        "ishidden" => flag(column.generated.is_some_and(|generated| generated.hidden)),
+        "generatedalwaystype" => Datum::Int(
+            column
+                .generated
+                .map_or(0, |generated| 1 + i32::from(generated.end)),
+        ),
         "userdefinedtype" => Datum::Int(0),
         _ => Datum::Null,
     })
@@ -195,7 +196,11 @@ fn objectproperty(context: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
             flag(definition.triggers.iter().any(|trigger| trigger.on_delete))
         }
         "tablehasforeignkey" | "tablehasforeignref" | "tableissparse" => flag(false),
-        "tabletemporaltype" => Datum::Int(0),
+        "tabletemporaltype" => Datum::Int(match definition.special {
+            crate::storage::Special::History => 1,
+            crate::storage::Special::Versioned(..) => 2,
+            _ => 0,
+        }),
         "schemaid" => found
             .table
             .map_or(Datum::Null, |table| Datum::Int(table.schema_id)),

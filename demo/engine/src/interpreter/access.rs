@@ -139,6 +139,7 @@ impl Session {
         if secondary {
             return self.open_in_snapshot(table);
         }
+        self.permit_in_memory(&table.latest_definition(), hints)?;
         let has = |hint: &str| hints.iter().any(|known| known == hint);
         let resource = Resource::Table(table.id);
         let isolation = self
@@ -318,6 +319,7 @@ impl Session {
         if let Some(transaction) = &mut self.transaction {
             transaction.begin_use(&database, false);
         }
+        self.permit_in_memory(&table.latest_definition(), &[])?;
         let expected = if self.in_snapshot() {
             Some(self.snapshot_version(&table)?)
         } else {

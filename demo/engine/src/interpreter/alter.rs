@@ -9,7 +9,7 @@ use crate::error::{SqlResult, unsupported_clause};
 use crate::masking::Mask;
 use crate::plan::Environment;
 use crate::session::SqlError;
-use crate::storage::{IndexKind, Row, TableDefinition};
+use crate::storage::{IndexKind, Row, Special, TableDefinition};
 use crate::types::Datum;
 use std::sync::Arc;
 
@@ -27,6 +27,14 @@ impl Batch<'_> {
     pub(super) fn alter_table(&mut self, name: &ObjectName, change: &AlterTable) -> SqlResult<()> {
         let target = self.open_for_change(name)?;
         let old = Arc::new(self.modified(&target.version.definition));
+        if *change == AlterTable::StopVersioning {
+            return self.stop_versioning(&target, TableDefinition::clone(&old));
+        }
+        if old.special != Special::Ordinary {
+            return Err(unsupported_clause(
+                "ALTER TABLE of a system-versioned, history or memory-optimized table",
+            ));
+        }
         match change {
             AlterTable::AddColumns { definition: added } => {
                 let definition = self.extend_definition(
@@ -107,6 +115,7 @@ impl Batch<'_> {
                 self.session.store(&target.table, version);
                 Ok(())
             }
+            AlterTable::StopVersioning => Ok(()),
             AlterTable::Mask { name, function } => {
                 let mut definition = TableDefinition::clone(&old);
                 let ordinal = definition

@@ -41,12 +41,14 @@ impl Batch<'_> {
             StatementKind::CreateTable(create) => {
                 self.session.ensure_transaction(self.sink);
                 self.refuse_if_doomed()?;
-                let definition = self.extend_definition(
+                let mut definition = self.extend_definition(
                     TableDefinition::default(),
                     &create.name.name.0,
                     &create.definition,
                 )?;
-                self.create_stored_table(&create.name, definition)?;
+                self.make_special(&mut definition, create)?;
+                let table = self.create_stored_table(&create.name, definition)?;
+                self.create_history(&table, create)?;
                 self.done(command::CREATE_TABLE, None)
             }
             StatementKind::DropTable { names, if_exists } => {
@@ -163,6 +165,7 @@ impl Batch<'_> {
             return Ok(());
         }
         self.session.lock_exclusively(&table, self.cancel)?;
+        self.refuse_if_versioned(&table, "DROP TABLE")?;
         let Some(table) = self.session.find_table(name)? else {
             return if if_exists { Ok(()) } else { Err(missing()) };
         };
@@ -188,6 +191,7 @@ impl Batch<'_> {
                 error
             }
         })?;
+        self.refuse_if_versioned(&target.table, "TRUNCATE TABLE")?;
         let mut version = target.version.clone();
         Arc::make_mut(&mut version).clear();
         self.session.store(&target.table, version);

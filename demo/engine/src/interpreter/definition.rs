@@ -12,7 +12,8 @@ use crate::error::{SqlResult, invalid_column, unsupported_type};
 use crate::masking::Mask;
 use crate::session::SqlError;
 use crate::storage::{
-    Check, Column, Computed, Default, IndexDefinition, IndexKind, Table, TableDefinition, TableKind,
+    Check, Column, Computed, Default, Generated, IndexDefinition, IndexKind, Table,
+    TableDefinition, TableKind,
 };
 use crate::transaction::Undo;
 use crate::types::SqlType;
@@ -121,6 +122,7 @@ impl Batch<'_> {
             ColumnKind::Typed(sql_type) => {
                 let nullable = column.nullable.unwrap_or(
                     !key && column.identity.is_none()
+                        && column.generated.is_none()
                         && *sql_type != SqlType::RowVersion
                         && *sql_type != SqlType::SysName,
                 );
@@ -200,6 +202,10 @@ impl Batch<'_> {
                 Some(function) => Some(Mask::named(function)?),
                 None => None,
             },
+            generated: column
+                .generated
+                .map(|(end, hidden)| Generated { end, hidden }),
+            encrypted: column.encrypted,
         })
     }
 
@@ -469,6 +475,7 @@ pub(super) fn definition_scope(table: &str, definition: &TableDefinition) -> Sco
             collation: column.collation.clone(),
             identity: false,
             read_only: false,
+            hidden: false,
         })
         .collect();
     ScopeSource {

@@ -31,11 +31,7 @@ impl Session {
             return;
         }
         let automatic = !self.settings.implicit_transactions;
-        let transaction = Transaction::new(
-            self.server.next_transaction_id(),
-            automatic,
-            self.settings.isolation,
-        );
+        let transaction = Transaction::new(&self.server, automatic, self.settings.isolation);
         if !automatic {
             let _ = sink.env_change(EnvChange::BeginTransaction {
                 descriptor: transaction.id,
@@ -118,11 +114,8 @@ impl Session {
         match &mut self.transaction {
             Some(transaction) if !transaction.automatic => transaction.nesting += 1,
             _ => {
-                let mut transaction = Transaction::new(
-                    self.server.next_transaction_id(),
-                    false,
-                    self.settings.isolation,
-                );
+                let mut transaction =
+                    Transaction::new(&self.server, false, self.settings.isolation);
                 transaction.name = name.unwrap_or_default().to_owned();
                 let _ = sink.env_change(EnvChange::BeginTransaction {
                     descriptor: transaction.id,

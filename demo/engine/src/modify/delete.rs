@@ -21,6 +21,7 @@ impl Batch<'_> {
             access.at_first(),
         )?;
         self.refuse_if_filtered(&target.table)?;
+        self.refuse_if_history(&target, "DELETE")?;
         let context = self.context();
         let bind = |batch: &mut Self, target: &OpenTable| {
             batch.bind_target_rows(

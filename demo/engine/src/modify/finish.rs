@@ -95,6 +95,7 @@ impl Batch<'_> {
     ) -> SqlResult<()> {
         let count = changes.len() as u64;
         self.settle(target, &mut changes)?;
+        self.keep_history(target, &changes)?;
         if let Some(output) = output {
             self.send_output(context, output, &changes)?;
         }

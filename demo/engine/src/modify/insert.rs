@@ -22,6 +22,7 @@ impl Batch<'_> {
             return Err(unsupported_clause("INSERT TOP"));
         }
         let target = self.open_target(&insert.target, Access::Rows)?;
+        self.refuse_if_history(&target, "INSERT")?;
         let definition = target.version.definition.clone();
         let identity_insert = self.has_identity_insert(&target);
         let ordinals =

@@ -13,10 +13,10 @@ use crate::context::Context;
 use crate::convert;
 use crate::error::{SqlResult, unsupported_clause};
 use crate::exec::{Flow, NO_ROW, empty_row, for_each_tuple};
-use crate::interpreter::{Access, Batch, OpenTable, command};
+use crate::interpreter::{Access, Batch, OpenTable, command, not_in_memory};
 use crate::plan::{Environment, Expr, SelectPlan};
 use crate::session::SqlError;
-use crate::storage::{Row, RowId};
+use crate::storage::{Row, RowId, Special};
 use crate::types::Datum;
 
 #[derive(Debug)]
@@ -61,6 +61,10 @@ impl Batch<'_> {
         }
         let target = self.open_target(&merge.target, access)?;
         self.refuse_if_filtered(&target.table)?;
+        self.refuse_if_history(&target, "UPDATE")?;
+        if target.version.definition.special == Special::MemoryOptimized {
+            return Err(not_in_memory("operation", "MERGE"));
+        }
         let context = self.context();
         let known_as = match (&merge.alias, &merge.target) {
             (Some(alias), _) => alias.clone(),

@@ -60,6 +60,7 @@ impl Batch<'_> {
                 collation: None,
                 identity: false,
                 read_only: true,
+                hidden: false,
             }],
             qualified_only: false,
         });

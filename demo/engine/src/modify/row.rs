@@ -6,8 +6,9 @@ use crate::ast;
 use crate::bind::{Binder, Scope};
 use crate::context::Context;
 use crate::convert::{Excess, convert};
+use crate::datetime::{MAX_DAY, TICKS_PER_DAY};
 use crate::error::{SqlResult, arithmetic_overflow};
-use crate::interpreter::{Batch, OpenTable, Session};
+use crate::interpreter::{Batch, OpenTable, Session, stamp};
 use crate::plan::{Environment, Expr};
 use crate::session::SqlError;
 use crate::storage::{Database, Row, Table, TableDefinition, TableKind};
@@ -146,6 +147,24 @@ impl RowBuilder {
     /// Converts one value to its column's type.
     pub(crate) fn fit(&self, ordinal: usize, value: Datum) -> SqlResult<Datum> {
         let column = &self.definition.columns[ordinal];
+        if column.encrypted.is_some() && value != Datum::Null {
+            let given = crate::type_rules::type_of(&value);
+            return Err(SqlError::new(
+                206,
+                16,
+                2,
+                format!(
+                    "Operand type clash: {} is incompatible with {}(8000) encrypted with (encryption_type = '{}', encryption_algorithm_name = 'AEAD_AES_256_CBC_HMAC_SHA_256')",
+                    given.name(),
+                    column.sql_type.name(),
+                    if column.encrypted == Some(1) {
+                        "DETERMINISTIC"
+                    } else {
+                        "RANDOMIZED"
+                    }
+                ),
+            ));
+        }
         // The usual case is no conversion at all.
         let fits = match (&value, &column.sql_type) {
             (Datum::Null, _)
@@ -316,6 +335,13 @@ impl RowBuilder {
             };
             values[ordinal] = Datum::Binary(version.to_be_bytes().as_slice().into());
         }
+        if let Some((start, end)) = self.definition.period() {
+            let began = session.transaction_time();
+            let stamped =
+                |ordinal: usize, moment| stamp(moment, &self.definition.columns[ordinal].sql_type);
+            values[start] = stamped(start, began);
+            values[end] = stamped(end, (MAX_DAY, TICKS_PER_DAY - 1));
+        }
         for (ordinal, expr) in &self.computed {
             let row = [Row::from(values.as_slice())];
             values[*ordinal] = expr.eval(
@@ -378,7 +404,11 @@ pub(crate) fn insert_columns(
     if names.is_empty() {
         let all = definition.columns.iter().enumerate();
         return Ok(all
-            .filter(|(_, column)| column.is_writable() && column.identity.is_none())
+            .filter(|(_, column)| {
+                // A column of the period that is not hidden stands in the list, for DEFAULT.
+                let shown = column.generated.is_some_and(|generated| !generated.hidden);
+                (column.is_writable() || shown) && column.identity.is_none()
+            })
             .map(|(ordinal, _)| ordinal)
             .collect());
     }
@@ -429,6 +459,21 @@ pub(crate) fn check_writable(
                 "The column \"{}\" cannot be modified because it is either a computed column or is the result of a UNION operator.",
                 column.name
             ),
+        ));
+    }
+    if column.generated.is_some() {
+        let (number, what) = match verb {
+            Verb::Update => (13537, "Cannot update GENERATED ALWAYS columns in table"),
+            _ => (
+                13536,
+                "Cannot insert an explicit value into a GENERATED ALWAYS column in table",
+            ),
+        };
+        return Err(SqlError::new(
+            number,
+            16,
+            1,
+            format!("{what}, column '{}'.", column.name),
         ));
     }
     if column.sql_type == SqlType::RowVersion {

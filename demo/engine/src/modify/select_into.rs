@@ -61,6 +61,8 @@ fn definition(columns: &[OutputColumn]) -> SqlResult<TableDefinition> {
             computed: None,
             rowguidcol: false,
             mask: None,
+            generated: None,
+            encrypted: None,
         });
     }
     definition.last_column_id = columns.len() as i32;

@@ -253,6 +253,7 @@ impl Batch<'_> {
             access.at_first(),
         )?;
         self.refuse_if_filtered(&target.table)?;
+        self.refuse_if_history(&target, "UPDATE")?;
         let context = self.context();
         let fold = !update
             .assignments

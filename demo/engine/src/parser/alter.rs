@@ -103,6 +103,16 @@ impl Parser<'_> {
                 AlterTable::DropConstraints { names, if_exists }
             });
         }
+        if self.eat_words(&["SET"]) {
+            self.expect_symbol("(")?;
+            let versioning = self.eat_words(&["SYSTEM_VERSIONING"]);
+            self.expect_symbol("=")?;
+            if !versioning || !self.eat_word("OFF") {
+                return Err(unsupported_clause("ALTER TABLE ... SET"));
+            }
+            self.expect_symbol(")")?;
+            return Ok(AlterTable::StopVersioning);
+        }
         if self.eat_words(&["ALTER", "COLUMN"]) {
             let name = self.name()?;
             if self.eat_words(&["ADD", "MASKED"]) {

@@ -4,6 +4,7 @@ use super::Parser;
 use crate::ast::{
     ColumnDefinition, ColumnKind, ConstraintKind, CreateIndex, CreateTable, CreateTrigger,
     DefaultDefinition, Expr, Name, Statement, StatementKind, TableConstraint, TableDefinition,
+    TableOptions,
 };
 use crate::error::{SqlResult, unsupported_clause, unsupported_statement};
 use crate::lexer::TokenKind;
@@ -18,10 +19,11 @@ impl Parser<'_> {
                 return Err(unsupported_clause("CREATE TABLE AS"));
             }
             let definition = self.table_definition()?;
-            self.table_options()?;
+            let options = self.table_options()?;
             return Ok(StatementKind::CreateTable(Box::new(CreateTable {
                 name,
                 definition,
+                options,
             })));
         }
         if self.eat_word("DATABASE") {
@@ -146,7 +148,8 @@ impl Parser<'_> {
     }
 
     /// `ON [PRIMARY]`, `TEXTIMAGE_ON x` and `WITH (...)` name storage, of which there is none.
-    fn table_options(&mut self) -> SqlResult<()> {
+    fn table_options(&mut self) -> SqlResult<TableOptions> {
+        let mut options = TableOptions::default();
         loop {
             if self.eat_word("ON") || self.eat_word("TEXTIMAGE_ON") {
                 if !self.eat_word("PRIMARY") {
@@ -156,15 +159,20 @@ impl Parser<'_> {
                     return Err(unsupported_clause("partition schemes"));
                 }
             } else if self.at_word("WITH") && self.symbol_ahead(1, "(") {
-                for word in ["SYSTEM_VERSIONING", "MEMORY_OPTIMIZED", "LEDGER"] {
-                    if self.word_ahead(2, word) {
-                        return Err(unsupported_clause(word));
-                    }
-                }
                 self.at += 1;
-                self.skip_parentheses()?;
+                if self.word_ahead(1, "LEDGER") {
+                    return Err(unsupported_clause("LEDGER"));
+                }
+                if ["SYSTEM_VERSIONING", "MEMORY_OPTIMIZED"]
+                    .iter()
+                    .any(|word| self.word_ahead(1, word))
+                {
+                    self.special_options(&mut options)?;
+                } else {
+                    self.skip_parentheses()?;
+                }
             } else {
-                return Ok(());
+                return Ok(options);
             }
         }
     }
@@ -196,8 +204,12 @@ impl Parser<'_> {
             definition.constraints.push(constraint);
             return Ok(());
         }
-        if self.at_word("PERIOD") && self.word_ahead(1, "FOR") {
-            return Err(unsupported_clause("PERIOD FOR SYSTEM_TIME"));
+        if self.eat_words(&["PERIOD", "FOR", "SYSTEM_TIME"]) {
+            self.expect_symbol("(")?;
+            let start = self.name()?;
+            self.expect_symbol(",")?;
+            definition.period = Some((start, self.name()?));
+            return self.expect_symbol(")");
         }
         if self.at_word("INDEX") {
             return Err(unsupported_clause("INDEX inside CREATE TABLE"));
@@ -221,6 +233,8 @@ impl Parser<'_> {
             default: None,
             rowguidcol: false,
             mask: None,
+            generated: None,
+            encrypted: None,
         };
         self.column_options(&mut column, definition)?;
         definition.columns.push(column);
@@ -245,6 +259,8 @@ impl Parser<'_> {
             default: None,
             rowguidcol: false,
             mask: None,
+            generated: None,
+            encrypted: None,
         };
         self.column_options(&mut column, definition)?;
         definition.columns.push(column);
@@ -281,18 +297,17 @@ impl Parser<'_> {
             } else if self.at_word("CHECK") {
                 let kind = self.check_constraint()?;
                 definition.constraints.push(TableConstraint { name, kind });
+            } else if self.at_word("GENERATED") {
+                column.generated = Some(self.generated_always()?);
+            } else if self.eat_word("ENCRYPTED") {
+                column.encrypted = Some(self.encrypted_with()?);
             } else if self.eat_word("MASKED") {
                 column.mask = Some(self.mask_function()?);
             } else if self.eat_word("ROWGUIDCOL") {
                 column.rowguidcol = true;
             } else if self.at_word("REFERENCES") || self.at_word("FOREIGN") {
                 return Err(unsupported_clause("FOREIGN KEY constraints"));
-            } else if self.at_word("SPARSE")
-                || self.at_word("GENERATED")
-                || self.at_word("ENCRYPTED")
-                || self.at_word("HIDDEN")
-                || self.at_word("FILESTREAM")
-            {
+            } else if self.at_word("SPARSE") || self.at_word("FILESTREAM") {
                 let what = format!("{} columns", self.peek().text.to_ascii_uppercase());
                 return Err(unsupported_clause(&what));
             } else if name.is_some() {

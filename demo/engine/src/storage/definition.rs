@@ -22,12 +22,34 @@ pub(crate) struct Column {
     pub(crate) computed: Option<Computed>,
     pub(crate) rowguidcol: bool,
     pub(crate) mask: Option<Mask>,
+    pub(crate) generated: Option<Generated>,
+    /// `encryption_type` of Always Encrypted: 1 deterministic, 2 randomized.
+    pub(crate) encrypted: Option<u8>,
+}
+
+/// A column of a table's period: GENERATED ALWAYS AS ROW START or END.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Generated {
+    pub(crate) end: bool,
+    pub(crate) hidden: bool,
+}
+
+/// What a table is beside an ordinary one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Special {
+    #[default]
+    Ordinary,
+    /// System-versioned, with the history table's id within the engine and its `object_id`.
+    Versioned(i32, i32),
+    /// The history of a table that is system-versioned.
+    History,
+    MemoryOptimized,
 }
 
 impl Column {
     /// Whether INSERT and UPDATE may name the column.
     pub(crate) fn is_writable(&self) -> bool {
-        self.computed.is_none() && self.sql_type != SqlType::RowVersion
+        self.computed.is_none() && self.sql_type != SqlType::RowVersion && self.generated.is_none()
     }
 }
 
@@ -109,6 +131,7 @@ pub(crate) struct TableDefinition {
     pub(crate) last_column_id: i32,
     /// When ALTER TABLE or CREATE INDEX changed it last, in the server's local time.
     pub(crate) modified: Option<(i32, u64)>,
+    pub(crate) special: Special,
 }
 
 impl TableDefinition {
@@ -121,6 +144,18 @@ impl TableDefinition {
                 .iter()
                 .position(|column| column.name.to_lowercase() == folded)
         })
+    }
+
+    /// The ordinals of the period's start and end.
+    pub(crate) fn period(&self) -> Option<(usize, usize)> {
+        let place = |end: bool| {
+            self.columns.iter().position(|column| {
+                column
+                    .generated
+                    .is_some_and(|generated| generated.end == end)
+            })
+        };
+        Some((place(false)?, place(true)?))
     }
 
     pub(crate) fn identity_ordinal(&self) -> Option<usize> {
