@@ -8,6 +8,7 @@
 mod bed;
 pub mod customers;
 mod files;
+pub mod maintenance;
 mod program;
 mod readers;
 pub mod registry;

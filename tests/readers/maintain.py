@@ -1,4 +1,8 @@
-"""Another engine at work on a table in Hadoop layout: PyIceberg, whose new version is put beside the others."""
+"""Does to a table in Hadoop layout what another engine's maintenance does, by PyIceberg.
+
+The steps are carried out in order, each as one or more commits of a catalog of PyIceberg's own, which then
+become the layout's next versions, as a catalog on bare files makes them.
+"""
 
 import argparse
 import tempfile
@@ -6,42 +10,94 @@ from pathlib import Path
 
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.table import Table
+from pyiceberg.types import StringType
 
 
-def version(file: Path) -> int:
-    return int(file.name.removeprefix("v").split(".")[0])
+def compact(table: Table) -> None:
+    """Writes all rows again, into new files."""
+    table.overwrite(table.scan().to_arrow())
+
+
+def expire(table: Table) -> None:
+    """Keeps the current snapshot only."""
+    current = table.current_snapshot().snapshot_id
+    old = [snapshot.snapshot_id for snapshot in table.snapshots() if snapshot.snapshot_id != current]
+    if old:
+        table.maintenance.expire_snapshots().by_ids(old).commit()
+
+
+def copy(table: Table, rows: str) -> None:
+    """Writes rows a second time."""
+    table.append(table.scan(row_filter=rows).to_arrow())
+
+
+def distinct(table: Table) -> None:
+    """Writes the table anew with one copy of each row."""
+    rows = table.scan().to_arrow()
+    once = {repr(row): row for row in rows.to_pylist()}
+    table.overwrite(pa.Table.from_pylist(list(once.values()), rows.schema))
+
+
+def step(table: Table, text: str) -> None:
+    name, _, argument = text.partition("=")
+    match name:
+        case "compact":
+            compact(table)
+        case "expire":
+            expire(table)
+        case "copy":
+            copy(table, argument)
+        case "distinct":
+            distinct(table)
+        case "delete":
+            table.delete(argument)
+        case "rollback":
+            table.manage_snapshots().rollback_to_snapshot(int(argument)).commit()
+        case "readd":
+            with table.update_schema(allow_incompatible_changes=True) as update:
+                update.delete_column(argument)
+            with table.update_schema() as update:
+                update.add_column(argument, StringType())
+        case "rename":
+            old, _, new = argument.partition(":")
+            with table.update_schema() as update:
+                update.rename_column(old, new)
+        case _:
+            raise SystemExit(f"there is no step {name}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("directory", type=Path, help="the table")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--delete", metavar="FILTER", help="delete the rows that it holds for")
-    what.add_argument("--copy", metavar="FILTER", help="add the rows that it holds for once more")
-    what.add_argument("--distinct", action="store_true", help="write the table anew with one copy of each row")
+    parser.add_argument("table", type=Path, help="the table's directory")
+    parser.add_argument("steps", nargs="+", help="compact, expire, copy=…, distinct, delete=…, rollback=…, readd=…, rename=…:…")
+    parser.add_argument("--forget", action="store_true", help="remove the versions before")
+    parser.add_argument("--own", action="store_true", help="leave the versions under PyIceberg's own names")
     arguments = parser.parse_args()
 
-    metadata = arguments.directory / "metadata"
-    current = max(metadata.glob("v*.metadata.json"), key=version)
+    metadata = arguments.table.absolute() / "metadata"
+    version = max(int(file.name[1:].split(".")[0]) for file in metadata.glob("v*.metadata.json"))
+    before = set(metadata.glob("*.metadata.json"))
     with tempfile.TemporaryDirectory() as scratch:
         catalog = SqlCatalog("scratch", uri=f"sqlite:///{scratch}/catalog.db", warehouse=f"file://{scratch}")
-        catalog.create_namespace("other")
-        table = catalog.register_table("other.it", str(current))
-        if arguments.delete:
-            table.delete(arguments.delete)
-        elif arguments.copy:
-            table.append(table.scan(row_filter=arguments.copy).to_arrow())
-        else:
-            rows = table.scan().to_arrow()
-            distinct = {repr(row): row for row in rows.to_pylist()}
-            table.overwrite(pa.Table.from_pylist(list(distinct.values()), rows.schema))
-        made = Path(table.metadata_location.removeprefix("file://"))
-    number = version(current) + 1
-    made.rename(metadata / f"v{number}.metadata.json")
-    # Versions between, where one step of the engine makes several.
-    for file in metadata.glob("0*.metadata.json"):
+        catalog.create_namespace("a")
+        catalog.register_table("a.t", str(metadata / f"v{version}.metadata.json"))
+        for text in arguments.steps:
+            step(catalog.load_table("a.t"), text)
+    if arguments.own:
+        return
+    made = sorted(set(metadata.glob("*.metadata.json")) - before)
+    names = {file.name: f"v{number}.metadata.json" for number, file in enumerate(made, version + 1)}
+    for file in made:
+        text = file.read_text()
+        for old, new in names.items():
+            text = text.replace(old, new)
+        file.with_name(names[file.name]).write_text(text)
         file.unlink()
-    (metadata / "version-hint.text").write_text(str(number))
+    (metadata / "version-hint.text").write_text(str(version + len(made)))
+    if arguments.forget:
+        for number in range(1, version + len(made)):
+            (metadata / f"v{number}.metadata.json").unlink()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ mod error;
 mod evaluate;
 mod failpoint;
 mod keys;
+mod lineage;
 mod location;
 mod metadata_files;
 mod name;
@@ -26,9 +27,12 @@ mod warehouse;
 mod withdraw;
 
 pub use changes::{ChangePlan, ChangeStats, ChangesRequest};
-pub use commit::{AbsenceGuard, Absent, CommitRequest, Committed, Guard};
+pub use commit::{AbsenceGuard, Absent, CommitRequest, Committed, Guard, SnapshotUpdates};
+// A commit is told in Iceberg's own terms.
 pub use error::{LakeError, LakeErrorKind, Result};
+pub use iceberg::{TableRequirement, TableUpdate};
 pub use keys::KeyFold;
+pub use lineage::Lineage;
 pub use name::LakeTableName;
 pub use read::{BatchStream, ScanRequest};
 pub use row_change::RowChange;

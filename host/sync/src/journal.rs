@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::SyncError;
+use crate::blocking::blocking;
 use crate::range_task::RangeDone;
 
 const NAME: &str = "icehost-first-load.json";
@@ -262,15 +263,4 @@ fn failed(doing: &str, path: &Path, error: std::io::Error) -> SyncError {
         format!("cannot {doing} {}: {error}", path.display()),
         "the warehouse must be writable, on a file system that locks files",
     )
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SyncError> + Send + 'static,
-) -> Result<T, SyncError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| {
-        Err(SyncError::settings(
-            format!("the journal's thread failed: {e}"),
-            "please report this as a defect",
-        ))
-    })
 }

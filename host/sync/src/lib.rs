@@ -2,9 +2,10 @@
 //!
 //! [`sync()`] runs a [`SyncJob`] (source → lake → target), [`load`] a [`LoadJob`] (lake → target), and
 //! [`preview`] finds out what either would do. State commits with the data that it describes: the source's
-//! watermark in the summary of the snapshot that holds the rows, the target's position in the transaction of
+//! watermark in the commit that holds the rows, the target's position in the transaction of
 //! its merge. So a run may end anywhere; the next one goes on from there.
 
+mod blocking;
 mod column_rules;
 mod deletion_guard;
 mod detection;
@@ -32,6 +33,7 @@ mod transfer;
 mod transforms;
 mod verify;
 mod watermark_directory;
+mod watermark_place;
 mod watermark_record;
 mod watermark_store;
 mod withdrawals;
@@ -57,7 +59,10 @@ pub use verify::{
     Comparison, Difference, Differences, LeftOut, Verification, VerifyOptions, verify, verify_load,
 };
 pub use watermark_directory::DirectoryWatermarks;
+pub use watermark_place::PROPERTY_WATERMARK;
 pub use watermark_record::{
     SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,
 };
-pub use watermark_store::{SnapshotWatermarks, StoredWatermark, WatermarkStore, write_watermark};
+pub use watermark_store::{
+    SnapshotWatermarks, StoredWatermark, WatermarkStore, last_watermark, write_watermark,
+};

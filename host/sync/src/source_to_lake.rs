@@ -14,10 +14,11 @@ use crate::first_load::{Run, route};
 use crate::layout;
 use crate::preparation::Preparation;
 use crate::transfer::Transfer;
+use crate::watermark_place::property;
 use crate::watermark_record::{
     SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,
 };
-use crate::watermark_store::{StoredWatermark, snapshot_watermark};
+use crate::watermark_store::{StoredWatermark, is_at};
 use crate::{ColumnRules, Event, Lake, Memory, Observer, SyncError, SyncJob};
 
 /// What the first half did.
@@ -127,8 +128,8 @@ pub(crate) async fn attempt(
         allow_empty: extracted.rows > 0,
         guard: Box::new(|_| Ok(())),
     };
-    let before = detected.stored.as_ref().map(|stored| stored.snapshot_id);
-    let Some(committed) = commit(job, &lake, commit_of, before, run_id).await? else {
+    let seen = detected.stored.as_ref();
+    let Some(committed) = commit(job, &lake, commit_of, seen, run_id).await? else {
         return Ok(landed);
     };
     landed.rows_appended = committed.rows_appended;
@@ -285,13 +286,13 @@ pub(crate) struct Commit<'a> {
 }
 
 /// Commits staged files with the watermark, provided that nobody moved the watermark meanwhile: their delta
-/// would then hold rows of ours, and ours rows of theirs. `seen` is the snapshot of the watermark that the
-/// run went on from. `None` where no row changes and it may not be empty.
+/// would then hold rows of ours, and ours rows of theirs. `seen` is the watermark that the run went on from.
+/// `None` where no row changes and it may not be empty.
 pub(crate) async fn commit(
     job: &SyncJob,
     lake: &LakeTable,
     commit: Commit<'_>,
-    seen: Option<i64>,
+    seen: Option<&StoredWatermark>,
     run_id: Uuid,
 ) -> Result<Option<Committed>, SyncError> {
     let doing = || format!("committing to lake table {}", job.lake.table);
@@ -303,6 +304,7 @@ pub(crate) async fn commit(
         summary.push((SUMMARY_WATERMARK, record.to_summary()?));
     }
     let guard = commit.guard;
+    let seen = seen.cloned();
     let request = CommitRequest {
         staged: Some(commit.staged),
         summary: summary
@@ -310,8 +312,7 @@ pub(crate) async fn commit(
             .map(|(field, value)| (field.to_owned(), value))
             .collect(),
         guard: Some(Box::new(move |table| {
-            let now = snapshot_watermark(table).map_err(|e| LakeError::guard(e.to_string()))?;
-            match now.map(|stored| stored.snapshot_id) == seen {
+            match is_at(table, seen.as_ref()).map_err(|e| LakeError::guard(e.to_string()))? {
                 true => guard(table),
                 false => Err(LakeError::guard(
                     "another sync of this table has moved the watermark meanwhile",
@@ -321,6 +322,8 @@ pub(crate) async fn commit(
         })),
         absence: Some(job.settings.deletions.of_lake(job.lake.table.to_string())),
         allow_empty: commit.allow_empty,
+        snapshot_updates: commit.watermark.map(|record| property(Some(record))),
+        ..CommitRequest::default()
     };
     lake.commit(request).await.doing(doing)
 }

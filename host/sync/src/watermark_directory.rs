@@ -8,8 +8,10 @@ use async_trait::async_trait;
 use icehost_lake::LakeTable;
 use serde::{Deserialize, Serialize};
 
+use crate::blocking::blocking;
+use crate::watermark_place::Kept;
 use crate::watermark_record::WatermarkRecord;
-use crate::watermark_store::{StoredWatermark, WatermarkStore, snapshot_watermark};
+use crate::watermark_store::{StoredWatermark, WatermarkStore, find};
 use crate::{Event, Observer, SyncError};
 
 /// Keeps one JSON file per lake table, `demo.customers.json`, beside the watermark in the snapshot.
@@ -58,7 +60,6 @@ impl WatermarkStore for DirectoryWatermarks {
         table: &LakeTable,
         observer: &dyn Observer,
     ) -> Result<Option<StoredWatermark>, SyncError> {
-        let in_snapshot = snapshot_watermark(table)?;
         let path = self.path(table);
         let entry = blocking({
             let path = path.clone();
@@ -66,8 +67,14 @@ impl WatermarkStore for DirectoryWatermarks {
         })
         .await?;
         let Some(entry) = entry else {
-            return Ok(in_snapshot);
+            return find(table, None).await;
         };
+        let copy = (entry.table_uuid == table.uuid()).then(|| Kept {
+            snapshot_id: entry.snapshot_id,
+            sequence_number: entry.sequence_number,
+            record: Some(entry.record.clone()),
+        });
+        let in_snapshot = find(table, copy).await?;
         let same_commit = in_snapshot.as_ref().is_some_and(|stored| {
             entry.table_uuid == table.uuid() && entry.snapshot_id == stored.snapshot_id
         });
@@ -166,15 +173,4 @@ fn failed(doing: &str, path: &Path, error: std::io::Error) -> SyncError {
         format!("cannot {doing} {}: {error}", path.display()),
         "the watermark itself is safe in the snapshot; make the directory writable, or leave out --watermark-dir",
     )
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SyncError> + Send + 'static,
-) -> Result<T, SyncError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| {
-        Err(SyncError::watermark(
-            format!("the watermark file's thread failed: {e}"),
-            "please report this as a defect",
-        ))
-    })
 }

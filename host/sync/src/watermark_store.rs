@@ -1,10 +1,12 @@
-//! Where watermarks are kept: in the snapshot that holds the rows.
+//! Where watermarks are kept: with the rows that they speak of.
 
 use async_trait::async_trait;
 use icehost_lake::{CommitRequest, LakeTable};
 use icehost_plan::Watermark;
 
+use crate::blocking::blocking;
 use crate::error::Doing;
+use crate::watermark_place::{Kept, Place, kept, place, property};
 use crate::watermark_record::{SUMMARY_RUN_ID, SUMMARY_WATERMARK, WatermarkRecord};
 use crate::{Observer, SyncError};
 
@@ -28,12 +30,13 @@ impl StoredWatermark {
 
 /// Remembers how far the source of a lake table has been read.
 ///
-/// The truth is the summary of the snapshot that holds the rows: it moves in the same commit, whatever the
-/// store. A store decides what to go on from and may keep copies.
+/// The truth is in the lake table: it moves in the commit that holds the rows, whatever the store. A store
+/// decides what to go on from and may keep copies.
 #[async_trait]
 pub trait WatermarkStore: Send + Sync {
     /// The watermark to go on from; `None` for a table that was never synced, or whose watermark was
-    /// cleared. Something odd that stops nothing is told to the observer.
+    /// cleared. Something odd that stops nothing is told to the observer; a table that has rows and no
+    /// watermark is an error.
     async fn load(
         &self,
         table: &LakeTable,
@@ -48,7 +51,7 @@ pub trait WatermarkStore: Send + Sync {
     async fn cleared(&self, table: &LakeTable) -> Result<(), SyncError>;
 }
 
-/// Keeps watermarks in snapshots only.
+/// Keeps watermarks in the lake table only.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SnapshotWatermarks;
 
@@ -59,7 +62,7 @@ impl WatermarkStore for SnapshotWatermarks {
         table: &LakeTable,
         _: &dyn Observer,
     ) -> Result<Option<StoredWatermark>, SyncError> {
-        snapshot_watermark(table)
+        find(table, None).await
     }
 
     async fn committed(&self, _: &LakeTable, _: &StoredWatermark) -> Result<(), SyncError> {
@@ -71,23 +74,64 @@ impl WatermarkStore for SnapshotWatermarks {
     }
 }
 
-/// The watermark of the nearest ancestor of the current snapshot that has one. Snapshots that others made,
-/// a compaction for example, carry none and are passed over.
-pub(crate) fn snapshot_watermark(table: &LakeTable) -> Result<Option<StoredWatermark>, SyncError> {
-    let Some(current) = table.current_snapshot() else {
-        return Ok(None);
+/// Whether the table still stands where a run found it; what guards of commits ask.
+///
+/// Must run on a thread that may block, inside a Tokio runtime.
+pub(crate) fn is_at(table: &LakeTable, seen: Option<&StoredWatermark>) -> Result<bool, SyncError> {
+    // What was seen may be known from a copy alone.
+    let now = match place(table, seen.map(Kept::of))? {
+        Place::At(stored) => Some(stored.snapshot_id),
+        Place::Cleared | Place::Empty | Place::FirstLoad | Place::Unknown => None,
     };
-    for snapshot in table.ancestors(current.id) {
-        if let Some(text) = snapshot.summary.get(SUMMARY_WATERMARK) {
-            let record = WatermarkRecord::from_summary(text, snapshot.id)?;
-            return Ok(record.map(|record| StoredWatermark {
-                record,
-                snapshot_id: snapshot.id,
-                sequence_number: snapshot.sequence_number,
-            }));
+    Ok(now == seen.map(|stored| stored.snapshot_id))
+}
+
+/// The watermark to go on from. `copy` is what is known of it outside of the table.
+///
+/// # Errors
+/// The table has rows, and nothing says how far its source was read for them: to read everything may be
+/// wrong, and to read nothing too.
+pub(crate) async fn find(
+    table: &LakeTable,
+    copy: Option<Kept>,
+) -> Result<Option<StoredWatermark>, SyncError> {
+    let place = {
+        let table = table.clone();
+        blocking(move || place(&table, copy)).await?
+    };
+    match place {
+        Place::At(stored) => Ok(Some(*stored)),
+        // Ranges that are there count as read, or are replaced by their keys.
+        Place::Cleared | Place::Empty | Place::FirstLoad => Ok(None),
+        Place::Unknown => {
+            let rows = table
+                .has_rows()
+                .await
+                .doing(|| format!("looking for rows in lake table {}", table.name()))?;
+            match rows {
+                false => Ok(None),
+                true => Err(SyncError::watermark(
+                    format!(
+                        "lake table {} has rows, and no watermark that says how far its source was read for them",
+                        table.name()
+                    ),
+                    "say it with `icehost watermark set`, or have everything read with `icehost watermark clear`; \
+                     a table that others write needs another lake table beside it",
+                )),
+            }
         }
     }
-    Ok(None)
+}
+
+/// The last watermark that anybody wrote, whether or not the table still stands there: where its marks are
+/// to be replaced, strategy and source stay.
+pub async fn last_watermark(table: &LakeTable) -> Option<StoredWatermark> {
+    let of = table.clone();
+    let place = blocking(move || match place(&of, None) {
+        Ok(Place::At(stored)) => Ok(Some(*stored)),
+        _ => Ok(kept(&of).ok().flatten().and_then(Kept::stored)),
+    });
+    place.await.ok().flatten()
 }
 
 /// Sets the watermark (`Some`) or clears it (`None`), as a commit of its own that changes no rows. Gives the
@@ -115,6 +159,7 @@ pub async fn write_watermark(
         ]
         .into(),
         allow_empty: true,
+        snapshot_updates: Some(property(record.as_ref())),
         ..CommitRequest::default()
     };
     let committed = table

@@ -1,13 +1,7 @@
 //! A key that stands in the lake several times: what goes is told by what is there afterwards.
 
-use icehost_tests::{Bed, Command, python_script};
-
-/// Another engine's work on the lake table.
-fn maintain(bed: &Bed, table: &str, what: &[&str]) {
-    let mut arguments = vec![bed.lake(table).display().to_string()];
-    arguments.extend(what.iter().map(|&part| part.to_owned()));
-    python_script("readers/maintain.py", &arguments);
-}
+use icehost_tests::maintenance::maintain;
+use icehost_tests::{Bed, Command};
 
 fn table(bed: &Bed, key: &str) {
     bed.source().execute(&format!(
@@ -49,7 +43,7 @@ fn old_versions_that_are_removed_in_the_lake_leave_the_newest_in_the_target() {
     let bed = Bed::new();
     two_versions(&bed);
     load(&bed, "upsert").arg("--create-target").json();
-    maintain(&bed, "demo.p", &["--delete", "Id = 1 and V = 10 or Id = 3"]);
+    maintain(&bed.lake("demo.p"), &["delete=Id = 1 and V = 10 or Id = 3"]);
     let report = load(&bed, "upsert").json();
     assert_eq!(report["rows_deleted"], 1, "{report}");
     assert_eq!(rows(&bed, "Id, V"), [["1", "11"], ["2", "20"]]);
@@ -60,7 +54,7 @@ fn the_newest_version_that_is_removed_gives_way_to_the_one_before_it() {
     let bed = Bed::new();
     two_versions(&bed);
     load(&bed, "upsert").arg("--create-target").json();
-    maintain(&bed, "demo.p", &["--delete", "Id = 1 and V = 11"]);
+    maintain(&bed.lake("demo.p"), &["delete=Id = 1 and V = 11"]);
     let report = load(&bed, "upsert").json();
     assert_eq!(report["rows_updated"], 1, "{report}");
     assert_eq!(report["rows_deleted"], 0, "{report}");
@@ -71,9 +65,9 @@ fn the_newest_version_that_is_removed_gives_way_to_the_one_before_it() {
 fn a_copy_that_is_removed_takes_nothing_with_it() {
     let bed = Bed::new();
     two_versions(&bed);
-    maintain(&bed, "demo.p", &["--copy", "Id = 2"]);
+    maintain(&bed.lake("demo.p"), &["copy=Id = 2"]);
     load(&bed, "upsert").arg("--create-target").json();
-    maintain(&bed, "demo.p", &["--distinct"]);
+    maintain(&bed.lake("demo.p"), &["distinct"]);
     let report = load(&bed, "upsert").json();
     assert_eq!(report["rows_deleted"], 0, "{report}");
     let there = rows(&bed, "Id, V");
@@ -90,7 +84,7 @@ fn nothing_is_marked_as_gone_that_is_there() {
             IsDeleted bit NOT NULL)",
     );
     load(&bed, "soft-delete").json();
-    maintain(&bed, "demo.p", &["--delete", "Id = 1 and V = 10 or Id = 3"]);
+    maintain(&bed.lake("demo.p"), &["delete=Id = 1 and V = 10 or Id = 3"]);
     load(&bed, "soft-delete").json();
     let wanted = [
         ["1", "11", "false"],
@@ -114,7 +108,7 @@ fn no_version_is_closed_of_what_is_there() {
             .json()
     };
     history();
-    maintain(&bed, "demo.p", &["--delete", "Id = 1 and V = 10 or Id = 3"]);
+    maintain(&bed.lake("demo.p"), &["delete=Id = 1 and V = 10 or Id = 3"]);
     history();
     let open = "Id, V, CASE WHEN ValidTo IS NULL THEN 1 ELSE 0 END";
     let wanted = [["1", "11", "1"], ["2", "20", "1"], ["3", "30", "0"]];
@@ -135,7 +129,7 @@ fn the_target_s_notion_of_a_key_decides() {
             Modified datetime2(3) NOT NULL)",
     );
     load(&bed, "upsert").json();
-    maintain(&bed, "demo.p", &["--delete", "Id = 'abc' or Id = 'x'"]);
+    maintain(&bed.lake("demo.p"), &["delete=Id = 'abc' or Id = 'x'"]);
     let report = load(&bed, "upsert").json();
     assert_eq!(report["rows_deleted"], 1, "{report}");
     assert_eq!(rows(&bed, "UPPER(Id), V"), [["ABC", "2"]]);
@@ -152,7 +146,7 @@ fn an_order_of_versions_does_not_let_what_is_gone_win() {
             .json()
     };
     by_value();
-    maintain(&bed, "demo.p", &["--delete", "Id = 1 and V = 11"]);
+    maintain(&bed.lake("demo.p"), &["delete=Id = 1 and V = 11"]);
     by_value();
     assert_eq!(rows(&bed, "Id, V"), [["1", "10"], ["2", "20"], ["3", "30"]]);
 }

@@ -11,6 +11,7 @@ mod end_to_end;
 mod first_load;
 mod history;
 mod keys;
+mod lake_maintenance;
 mod lake_merge;
 mod strategies;
 mod transforms;

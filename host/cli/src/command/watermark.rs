@@ -5,7 +5,9 @@ use std::sync::Arc;
 use chrono::{SecondsFormat, Utc};
 use icehost_lake::LakeTable;
 use icehost_plan::Watermark;
-use icehost_sync::{StoredWatermark, WatermarkRecord, WatermarkStore, new_run_id, write_watermark};
+use icehost_sync::{
+    StoredWatermark, WatermarkRecord, WatermarkStore, last_watermark, new_run_id, write_watermark,
+};
 
 use super::Place;
 use crate::args::{LakeArguments, Output, WatermarkCommand, WatermarkStoreArguments};
@@ -44,7 +46,11 @@ pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(),
             mark,
         } => {
             let (table, store) = open(&lake, kept).await?;
-            let before = store.load(&table, &progress).await?;
+            // Where the table no longer stands at it, or nobody can read it, this is what mends it.
+            let before = match store.load(&table, &progress).await {
+                Ok(stored) => stored,
+                Err(_) => last_watermark(&table).await,
+            };
             let run_id = new_run_id();
             let inherited = |given: Option<String>,
                              of: fn(&StoredWatermark) -> &str,

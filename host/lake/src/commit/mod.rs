@@ -1,6 +1,7 @@
 //! Commits: a staged delta becomes a snapshot, or nothing at all.
 
 mod effect;
+mod new_metadata;
 mod snapshot_writer;
 
 use std::collections::BTreeMap;
@@ -8,12 +9,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use iceberg::{TableRequirement, TableUpdate};
 use uuid::Uuid;
 
 pub use crate::commit::effect::Absent;
 use crate::commit::effect::Effect;
+use crate::commit::snapshot_writer::NewSnapshot;
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
 use crate::metadata_files::{self, MetadataFile, Publication};
+use crate::snapshot::SnapshotInfo;
 use crate::staging::Staged;
 use crate::table::{LakeTable, not_found};
 use crate::warehouse::already_exists;
@@ -31,7 +35,11 @@ pub type Guard = Box<dyn Fn(&LakeTable) -> Result<()> + Send + Sync>;
 /// such rows out, before anything is written.
 pub type AbsenceGuard = Box<dyn Fn(Absent) -> Result<()> + Send + Sync>;
 
-/// What to commit.
+/// Updates of the table's metadata that follow from the new snapshot, such as a property that holds its id.
+/// Called on every attempt, each of which makes a snapshot of its own.
+pub type SnapshotUpdates = Box<dyn Fn(&SnapshotInfo) -> Result<Vec<TableUpdate>> + Send + Sync>;
+
+/// What to commit: one new version of the table's metadata, with all of this or none of it.
 #[derive(Default)]
 pub struct CommitRequest {
     /// The staged delta; `None` to record a summary only.
@@ -42,8 +50,14 @@ pub struct CommitRequest {
     pub guard: Option<Guard>,
     /// Refuses to take rows out because they are absent from the delta, too many for example.
     pub absence: Option<AbsenceGuard>,
-    /// Make a snapshot although no row changes.
+    /// Make a snapshot although no row changes. Without one there is no commit, and so no update either.
     pub allow_empty: bool,
+    /// What the table must be when the commit is made; checked on every attempt.
+    pub requirements: Vec<TableRequirement>,
+    /// Updates of the table's metadata, in their order, before the snapshot.
+    pub updates: Vec<TableUpdate>,
+    /// Updates that follow from the snapshot, after it.
+    pub snapshot_updates: Option<SnapshotUpdates>,
 }
 
 impl fmt::Debug for CommitRequest {
@@ -52,6 +66,8 @@ impl fmt::Debug for CommitRequest {
             .field("staged", &self.staged)
             .field("summary", &self.summary)
             .field("allow_empty", &self.allow_empty)
+            .field("requirements", &self.requirements)
+            .field("updates", &self.updates)
             .finish_non_exhaustive()
     }
 }
@@ -86,13 +102,7 @@ impl LakeTable {
     /// visible, but may not survive a power failure.
     pub async fn commit(&self, request: CommitRequest) -> Result<Option<Committed>> {
         let mut base = self.clone();
-        let mut job = Job {
-            staged: request.staged,
-            summary: request.summary,
-            guard: request.guard,
-            absence: request.absence,
-            allow_empty: request.allow_empty,
-        };
+        let mut job = request;
         let mut pause = SHORTEST_PAUSE;
         for attempt in 1..=MAX_ATTEMPTS {
             let outcome;
@@ -126,25 +136,18 @@ fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + random)
 }
 
-struct Job {
-    staged: Option<Staged>,
-    summary: BTreeMap<String, String>,
-    guard: Option<Guard>,
-    absence: Option<AbsenceGuard>,
-    allow_empty: bool,
-}
-
 enum Attempt {
     Done(Option<Box<Committed>>),
     Lost,
 }
 
-impl Job {
+impl CommitRequest {
     fn attempt(&mut self, base: &mut LakeTable) -> Result<Attempt> {
         catch_up(base)?;
         if base.exists() {
             base.check_writable()?;
         }
+        new_metadata::check(base, &self.requirements)?;
         if let Some(guard) = &self.guard {
             guard(base)?;
         }
@@ -163,15 +166,25 @@ impl Job {
         if effect.is_empty() && !self.allow_empty {
             return Ok(Attempt::Done(None));
         }
-        let mut snapshot = snapshot_writer::write(base, &effect, &self.summary)?;
+        let NewSnapshot {
+            snapshot: new,
+            mut files,
+        } = snapshot_writer::write(base, &effect, &self.summary)?;
+        let snapshot = SnapshotInfo::new(&new);
+        let mut updates = self.updates.clone();
+        updates.extend(new_metadata::put_snapshot(base, new)?);
+        if let Some(follow) = &self.snapshot_updates {
+            updates.extend(follow(&snapshot)?);
+        }
+        let metadata = new_metadata::apply(base, updates)?;
         let version = base.version().unwrap_or(0) + 1;
-        let path = match metadata_files::publish(&base.dir, version, &snapshot.metadata)? {
+        let path = match metadata_files::publish(&base.dir, version, &metadata)? {
             Publication::Done(path) => path,
             Publication::Conflict if !base.exists() => return Err(created_meanwhile(base)),
             Publication::Conflict => return Ok(Attempt::Lost),
         };
         // From here on the files belong to the table, whatever fails.
-        snapshot.files.keep();
+        files.keep();
         if let Some(staged) = &mut self.staged {
             staged.files.keep_only(&effect.data);
         }
@@ -183,10 +196,10 @@ impl Job {
                 version: Some(version),
                 path,
             }),
-            metadata: Arc::new(snapshot.metadata),
+            metadata: Arc::new(metadata),
         };
         Ok(Attempt::Done(Some(Box::new(Committed {
-            snapshot_id: snapshot.snapshot_id,
+            snapshot_id: snapshot.id,
             sequence_number: snapshot.sequence_number,
             version,
             rows_appended: effect.rows_appended,

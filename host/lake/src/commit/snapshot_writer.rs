@@ -1,4 +1,4 @@
-//! The files of a new snapshot: position deletes, manifests, the manifest list, and its metadata.
+//! The files of a new snapshot: position deletes, manifests and the manifest list.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    DataContentType, DataFile, MAIN_BRANCH, ManifestFile, ManifestListWriter,
-    ManifestWriterBuilder, Operation, Snapshot, SnapshotSummaryCollector, Summary, TableMetadata,
+    DataContentType, DataFile, ManifestFile, ManifestListWriter, ManifestWriterBuilder, Operation,
+    Snapshot, SnapshotSummaryCollector, Summary, TableMetadata,
 };
 use uuid::Uuid;
 
@@ -53,9 +53,7 @@ const TOTALS: [(&str, &str, &str); 6] = [
 
 /// A snapshot whose files are on disk, and which is in no metadata yet.
 pub(crate) struct NewSnapshot {
-    pub(crate) metadata: TableMetadata,
-    pub(crate) snapshot_id: i64,
-    pub(crate) sequence_number: i64,
+    pub(crate) snapshot: Snapshot,
     /// Removes the snapshot's own files unless they are kept. Data files are the caller's.
     pub(crate) files: StagedFiles,
 }
@@ -81,11 +79,8 @@ pub(crate) fn write(
     let manifest_list = writer.write_manifests(&effect.data, &deletes)?;
     sync_dir(&metadata_dir(&base.dir))?;
     crate::failpoint::failpoint("lake::after-manifests")?;
-    let metadata = writer.metadata(manifest_list, summary)?;
     Ok(NewSnapshot {
-        metadata,
-        snapshot_id: writer.snapshot_id,
-        sequence_number: writer.sequence_number,
+        snapshot: writer.snapshot(manifest_list, summary),
         files: writer.files,
     })
 }
@@ -292,11 +287,11 @@ impl SnapshotWriter<'_> {
         Ok(counted)
     }
 
-    fn metadata(&self, manifest_list: String, summary: Summary) -> Result<TableMetadata> {
+    fn snapshot(&self, manifest_list: String, summary: Summary) -> Snapshot {
         let base = &self.base.metadata;
         // A clock that was set back must not disorder the history.
         let now = chrono::Utc::now().timestamp_millis();
-        let snapshot = Snapshot::builder()
+        Snapshot::builder()
             .with_snapshot_id(self.snapshot_id)
             .with_parent_snapshot_id(base.current_snapshot_id())
             .with_sequence_number(self.sequence_number)
@@ -304,23 +299,7 @@ impl SnapshotWriter<'_> {
             .with_manifest_list(manifest_list)
             .with_schema_id(base.current_schema_id())
             .with_summary(summary)
-            .build();
-        let previous = match &self.base.file {
-            Some(file) => Some(path_text(&file.path)?.to_owned()),
-            None => None,
-        };
-        let built = TableMetadata::clone(base)
-            .into_builder(previous)
-            .set_branch_snapshot(snapshot, MAIN_BRANCH)
-            .and_then(|builder| builder.build())
-            .map_err(|e| {
-                LakeError::internal(format!(
-                    "cannot add a snapshot to lake table {}",
-                    self.base.display
-                ))
-                .with_source(e)
-            })?;
-        Ok(built.metadata)
+            .build()
     }
 }
 

@@ -1,5 +1,7 @@
 //! All rows of a snapshot.
 
+use futures::TryStreamExt;
+
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::read::deletes::SnapshotRows;
 use crate::read::live_files::TableFiles;
@@ -53,6 +55,29 @@ impl LakeTable {
             }
             Ok(())
         }))
+    }
+
+    /// Whether the current snapshot has a row. Reads as far as the first.
+    ///
+    /// # Errors
+    /// Those of a scan.
+    pub async fn has_rows(&self) -> Result<bool> {
+        let Some(current) = self.current_snapshot() else {
+            return Ok(false);
+        };
+        if current.summary_number("total-records") == Some(0) {
+            return Ok(false);
+        }
+        let mut batches = self.scan(ScanRequest {
+            columns: Some(Vec::new()),
+            ..ScanRequest::default()
+        })?;
+        while let Some(batch) = batches.try_next().await? {
+            if batch.num_rows() > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The columns at these ordinals.

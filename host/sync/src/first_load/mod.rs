@@ -326,7 +326,7 @@ impl Load<'_> {
             allow_empty: watermark.is_some(),
             guard: Box::new(move |table: &LakeTable| only_ours(table, id, &ours, total)),
         };
-        let before = self.detected.stored.as_ref().map(|s| s.snapshot_id);
+        let before = self.detected.stored.as_ref();
         let committed =
             source_to_lake::commit(self.job, &self.lake, commit, before, self.run_id).await?;
         let committed = committed.ok_or_else(|| {

@@ -1,0 +1,15 @@
+//! File work away from the threads that drive the run.
+
+use crate::SyncError;
+
+/// Runs work on a thread that may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SyncError> + Send + 'static,
+) -> Result<T, SyncError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| {
+        Err(SyncError::settings(
+            format!("a background thread failed: {e}"),
+            "please report this as a defect",
+        ))
+    })
+}
