@@ -1,9 +1,9 @@
 //! From sections to pipelines: references, defaults and tenants.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use icehost_lake::{LakeError, LakeTableName};
+use icehost_lake::{LakeError, LakeTableName, local_directory};
 use icehost_sqlserver::{TableName, TimePrecision};
 use serde_json::{Map, Value as Json};
 
@@ -53,6 +53,7 @@ impl Surroundings<'_> {
         }
         let lake_table = reading.lake_table(findings, table.as_ref());
         let warehouse = reading.required(findings, "warehouse");
+        let warehouse = warehouse.and_then(|name| self.place(findings, name));
         let strategy = reading.component(findings, "strategy", "strategy-options");
         let merge = reading.component(findings, "merge", "merge-options");
         let has_lake_merge = layers.at("lake-merge").is_some();
@@ -95,7 +96,7 @@ impl Surroundings<'_> {
             columns: names("columns"),
             exclude_columns: names("exclude-columns"),
             source_name: layers.text("source-name").map(|text| text.value.to_owned()),
-            warehouse: path(warehouse?),
+            warehouse: warehouse?,
             lake_table: lake_table?,
             strategy: strategy?,
             merge: merge?,
@@ -114,7 +115,10 @@ impl Surroundings<'_> {
                 true => TimePrecision::Error,
                 false => TimePrecision::Truncate,
             },
-            watermark_dir: layers.text("watermark-dir").map(path),
+            watermark_dir: match layers.text("watermark-dir") {
+                Some(name) => Some(self.place(findings, name)?),
+                None => None,
+            },
             parallel: layers.small_count("parallel").unwrap_or(1),
             range_rows: layers.count("range-rows"),
             commit_per_range: is("commit", "per-range"),
@@ -125,6 +129,17 @@ impl Surroundings<'_> {
                 .count("delete-limit")
                 .and_then(|percent| u8::try_from(percent).ok()),
         })
+    }
+
+    /// A directory that a path or a `file:` URL names.
+    fn place(&self, findings: &mut Findings<'_>, name: At<&str>) -> Option<PathBuf> {
+        match local_directory(Path::new(name.value)) {
+            Ok(path) => Some(self.directory.join(path)),
+            Err(error) => {
+                findings.add(name.at, error.to_string(), error.hint().map(str::to_owned));
+                None
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! version exactly one succeeds. `version-hint.text` only saves readers a directory listing: it may be
 //! missing or behind, and is then repaired by looking for higher versions.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,10 @@ use crate::failpoint::failpoint;
 
 /// The file that names the newest version, for readers that look no further.
 pub(crate) const HINT: &str = "version-hint.text";
+
+/// How names of metadata files end. Compressed metadata bears one of two names (Iceberg table spec, "Naming
+/// for GZIP compressed Metadata JSON files").
+const SUFFIXES: [&str; 3] = [".metadata.json", ".gz.metadata.json", ".metadata.json.gz"];
 
 /// A metadata file that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,22 +41,62 @@ pub(crate) enum Publication {
     Conflict,
 }
 
-/// The newest metadata file of the table in this directory; `None` where there is no table.
-pub(crate) fn find_current(table_dir: &Path) -> Result<Option<MetadataFile>> {
+/// The metadata files of a table's directory.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// The newest of the layout's own versions.
+    pub(crate) newest: Option<MetadataFile>,
+    /// Files that another catalog has named, sorted.
+    pub(crate) foreign: Vec<String>,
+    /// What the hint says, where that is no version.
+    pub(crate) odd_hint: Option<String>,
+}
+
+impl Listing {
+    /// Whether there is a table.
+    pub(crate) fn is_table(&self) -> bool {
+        self.newest.is_some() || !self.foreign.is_empty()
+    }
+}
+
+/// Looks for the metadata files of the table in this directory.
+pub(crate) fn list(table_dir: &Path) -> Result<Listing> {
     let dir = metadata_dir(table_dir);
-    let hinted = read_hint(&dir).filter(|&version| version_path(&dir, version).is_some());
-    let start = match hinted {
-        Some(version) => version,
-        None => match highest_listed(&dir)? {
-            Some(version) => version,
-            None => return foreign(&dir),
-        },
+    let (own, foreign): (Vec<String>, Vec<String>) = file_names(&dir)?
+        .into_iter()
+        .filter(|name| SUFFIXES.iter().any(|suffix| name.ends_with(suffix)))
+        .filter(|name| !name.starts_with('.'))
+        .partition(|name| version_of(name).is_some());
+    let versions: BTreeSet<u64> = own.iter().filter_map(|name| version_of(name)).collect();
+    let hint = match (own.is_empty(), foreign.is_empty()) {
+        (true, true) => None,
+        _ => fs::read_to_string(dir.join(HINT)).ok(),
     };
-    let newest = newest_from(&dir, start);
-    Ok(version_path(&dir, newest).map(|path| MetadataFile {
-        version: Some(newest),
-        path,
-    }))
+    let hinted = hint.as_deref().and_then(|text| text.trim().parse().ok());
+    let start = hinted.filter(|version| versions.contains(version));
+    let newest = start.or(versions.last().copied());
+    let newest = newest.map(|version| newest_from(&dir, version));
+    let mut listing = Listing {
+        newest: newest.and_then(|version| {
+            version_path(&dir, version).map(|path| MetadataFile {
+                version: Some(version),
+                path,
+            })
+        }),
+        foreign,
+        odd_hint: hint.filter(|text| hinted.is_none() && !text.trim().is_empty()),
+    };
+    listing.foreign.sort_unstable();
+    Ok(listing)
+}
+
+/// The version that a file of the layout's own is of.
+fn version_of(name: &str) -> Option<u64> {
+    let (version, suffix) = name.strip_prefix('v')?.split_once('.')?;
+    let known = SUFFIXES
+        .iter()
+        .any(|known| known.strip_prefix('.') == Some(suffix));
+    version.parse().ok().filter(|_| known)
 }
 
 /// Reads a metadata file, gzipped or not.
@@ -177,11 +222,9 @@ fn read_hint(dir: &Path) -> Option<u64> {
 }
 
 fn version_path(dir: &Path, version: u64) -> Option<PathBuf> {
-    // Compressed metadata bears one of two names (Iceberg table spec, "Naming for GZIP compressed
-    // Metadata JSON files").
-    ["metadata.json", "gz.metadata.json", "metadata.json.gz"]
+    SUFFIXES
         .iter()
-        .map(|suffix| dir.join(format!("v{version}.{suffix}")))
+        .map(|suffix| dir.join(format!("v{version}{suffix}")))
         .find(|path| path.is_file())
 }
 
@@ -208,27 +251,6 @@ fn file_names(dir: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(names)
-}
-
-fn highest_listed(dir: &Path) -> Result<Option<u64>> {
-    Ok(file_names(dir)?
-        .iter()
-        .filter_map(|name| name.strip_prefix('v')?.split_once('.')?.0.parse().ok())
-        .filter(|&version| version_path(dir, version).is_some())
-        .max())
-}
-
-/// The newest of the files that other catalogs name `{N}-{uuid}.metadata.json`.
-fn foreign(dir: &Path) -> Result<Option<MetadataFile>> {
-    let numbered = file_names(dir)?.into_iter().filter_map(|name| {
-        let number: u64 = name.split_once('-')?.0.parse().ok()?;
-        let known = name.ends_with(".metadata.json") || name.ends_with(".metadata.json.gz");
-        known.then_some((number, name))
-    });
-    Ok(numbered.max().map(|(_, name)| MetadataFile {
-        version: None,
-        path: dir.join(name),
-    }))
 }
 
 fn synced_temporary(dir: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile> {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
 use crate::metadata_files::{self, MetadataFile};
+use crate::other_catalogs;
 use crate::schema::{self, LakeColumn};
 use crate::snapshot::{self, SnapshotInfo};
 
@@ -23,6 +24,8 @@ pub struct LakeTable {
     /// `None` for a table that is prepared and not yet created.
     pub(crate) file: Option<MetadataFile>,
     pub(crate) metadata: Arc<TableMetadata>,
+    /// The files of another catalog that were in the directory.
+    pub(crate) foreign: Arc<[String]>,
 }
 
 impl LakeTable {
@@ -32,16 +35,8 @@ impl LakeTable {
     }
 
     pub(crate) fn open_blocking(display: Arc<str>, dir: Arc<Path>) -> Result<Option<LakeTable>> {
-        let Some(file) = metadata_files::find_current(&dir)? else {
-            return Ok(None);
-        };
-        let metadata = Arc::new(metadata_files::read(&file.path)?);
-        Ok(Some(LakeTable {
-            display,
-            dir,
-            file: Some(file),
-            metadata,
-        }))
+        let listing = metadata_files::list(&dir)?;
+        other_catalogs::open(display, dir, listing)
     }
 
     /// What people call the table: `demo.customers`, or its directory.
@@ -170,7 +165,10 @@ impl LakeTable {
     }
 
     /// Refuses what icehost cannot write to without doing harm.
-    pub(crate) fn check_writable(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`LakeErrorKind::Unsupported`], by name.
+    pub fn check_writable(&self) -> Result<()> {
         let refuse = |why: &str, hint: &str| {
             Err(LakeError::unsupported(format!(
                 "cannot write to lake table {}: {why}",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use iceberg::spec::{FormatVersion, PartitionSpec, SortOrder, TableMetadataBuilder};
 
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
+use crate::local_directory::local_directory;
 use crate::metadata_files::{self, MetadataFile, Publication};
 use crate::name::LakeTableName;
 use crate::schema::{self, NewColumn};
@@ -42,9 +43,9 @@ pub struct Warehouse {
 }
 
 impl Warehouse {
-    /// The warehouse in this directory, which need not exist until a table is created.
+    /// The warehouse in this directory, a path or a `file:` URL, which need not exist until a table is created.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Warehouse> {
-        let dir = dir.into();
+        let dir = local_directory(&dir.into())?;
         if dir.exists() && !dir.is_dir() {
             return Err(LakeError::new(
                 LakeErrorKind::InvalidName,
@@ -59,6 +60,31 @@ impl Warehouse {
     /// The directory, absolute.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether the directory is there.
+    pub fn exists(&self) -> bool {
+        self.root.is_dir()
+    }
+
+    /// Refuses a directory that is not there, unless the one that is to hold it is: a mistyped path must not
+    /// become another lake.
+    ///
+    /// # Errors
+    /// [`LakeErrorKind::InvalidName`].
+    pub fn check_place(&self) -> Result<()> {
+        match self.root.parent() {
+            Some(parent) if !self.exists() && !parent.is_dir() => Err(LakeError::new(
+                LakeErrorKind::InvalidName,
+                format!(
+                    "the warehouse {} cannot be created: there is no directory {}",
+                    self.root.display(),
+                    parent.display()
+                ),
+            )
+            .with_hint("check the path; if it is right, create the directory that is to hold the warehouse")),
+            _ => Ok(()),
+        }
     }
 
     /// The table in any directory in the Hadoop table layout, whoever wrote it.
@@ -78,15 +104,25 @@ impl Warehouse {
     }
 
     /// Whether the table is there.
-    pub async fn exists(&self, name: &LakeTableName) -> Result<bool> {
+    pub async fn has_table(&self, name: &LakeTableName) -> Result<bool> {
         let dir = self.table_dir(name);
-        blocking(move || Ok(metadata_files::find_current(&dir)?.is_some())).await
+        blocking(move || Ok(metadata_files::list(&dir)?.is_table())).await
     }
 
     /// The table, at its newest version.
     pub async fn load(&self, name: &LakeTableName) -> Result<LakeTable> {
         let found = self.find(name).await?;
-        found.ok_or_else(|| not_found(&name.to_string(), &self.root))
+        found.ok_or_else(|| match self.exists() {
+            true => not_found(&name.to_string(), &self.root),
+            false => LakeError::new(
+                LakeErrorKind::TableNotFound,
+                format!(
+                    "there is no lake table {name}: the warehouse {} does not exist",
+                    self.root.display()
+                ),
+            )
+            .with_hint("check the path; the first sync creates a warehouse"),
+        })
     }
 
     /// The table, if it is there.
@@ -96,7 +132,7 @@ impl Warehouse {
 
     /// A table that comes into being with its first commit; until then only its staged files exist.
     pub async fn prepare_create(&self, name: &LakeTableName, new: &NewTable) -> Result<LakeTable> {
-        if self.exists(name).await? {
+        if self.has_table(name).await? {
             return Err(already_exists(&name.to_string()));
         }
         let dir = self.table_dir(name);
@@ -128,6 +164,7 @@ impl Warehouse {
             dir: dir.into(),
             file: None,
             metadata: Arc::new(metadata),
+            foreign: Arc::new([]),
         })
     }
 
@@ -203,7 +240,7 @@ fn collect_tables(
             continue;
         }
         let inside = path.strip_prefix(root).unwrap_or(&path);
-        if metadata_files::find_current(&path)?.is_some() {
+        if metadata_files::list(&path)?.is_table() {
             names.extend(LakeTableName::of_directory(inside));
         } else if depth < MAX_DEPTH {
             collect_tables(root, &path, depth + 1, names)?;

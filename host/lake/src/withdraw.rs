@@ -22,8 +22,8 @@ fn withdraw(table: &LakeTable) -> Result<()> {
     let Some(version) = table.version() else {
         return Err(refusal(table, "another catalog keeps it"));
     };
-    let current = metadata_files::find_current(&table.dir)?;
-    if current != table.file || table.metadata.snapshots().len() > 0 {
+    let current = metadata_files::list(&table.dir)?;
+    if current.newest != table.file || table.metadata.snapshots().len() > 0 {
         return Err(refusal(table, "it has been written to"));
     }
     // Readers follow the versions upwards: the oldest goes last.

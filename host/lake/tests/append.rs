@@ -54,7 +54,7 @@ async fn the_first_commit_creates_a_prepared_table() {
         &[batch(&rows(&[(1, "Ada")]))],
     )
     .await;
-    assert!(!lake.warehouse.exists(&name()).await.unwrap());
+    assert!(!lake.warehouse.has_table(&name()).await.unwrap());
     let done = commit(&prepared, staged.unwrap()).await.unwrap().unwrap();
     assert_eq!((done.version, done.sequence_number), (1, 1));
     assert_eq!(read(&lake.load().await, None).await, rows(&[(1, "Ada")]));

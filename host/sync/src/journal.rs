@@ -199,7 +199,7 @@ impl Journal {
                         "the journal of a first load, {}, cannot be read: {reason}",
                         path.display()
                     ),
-                    "remove the file to start the load over",
+                    "start the load over with --restart; ranges that are committed are replaced by their keys, and a merge without one needs a new lake table",
                 )
             };
             let record: LoadRecord =

@@ -24,6 +24,7 @@ mod preparation;
 pub mod preview;
 mod range_scheduler;
 mod range_task;
+mod repetition;
 mod report;
 mod retry;
 mod run_time;

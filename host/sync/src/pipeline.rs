@@ -37,12 +37,18 @@ pub async fn sync(
         ..Report::default()
     };
 
+    let new_warehouse = !job.lake.warehouse.exists();
     let landed = retry
         .run(observer, cancel, || {
             source_to_lake::attempt(job, Uuid::now_v7(), observer, cancel)
         })
         .await?;
     report.landed(landed, started.elapsed());
+    if new_warehouse && job.lake.warehouse.exists() {
+        let directory = job.lake.warehouse.root().display().to_string();
+        tracing::info!(directory, "created the warehouse");
+        report.warehouse_created = Some(directory);
+    }
 
     if let Some((target, merging)) = &job.target {
         let delivering = Instant::now();

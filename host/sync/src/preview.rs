@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::detection::{OpenSource, detect};
 use crate::error::Doing;
 use crate::lake_to_target::Delivery;
+use crate::repetition;
 use crate::source_to_lake::open_lake;
 use crate::target_table::OpenTarget;
 use crate::{LoadJob, Observer, SyncError, SyncJob};
@@ -69,6 +70,7 @@ pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, Syn
     let lake = open_lake(&job.lake, &job.source.rules, &source).await?;
     source.begin_read().await?;
     let detected = detect(job, &mut source, &lake, observer, None).await?;
+    repetition::refuse(&lake, &detected).await?;
     let statement = lower::extraction(&source.table, &detected.plan)
         .doing(|| format!("planning to read source table {}", source.table.name))?;
     let readings = detected

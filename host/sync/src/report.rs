@@ -14,6 +14,8 @@ pub struct Report {
     pub lake_table: String,
     /// The target table.
     pub target_table: Option<String>,
+    /// The warehouse's directory, where this run has created it.
+    pub warehouse_created: Option<String>,
     /// Identifies the run in the snapshot summary and in the target's position row.
     pub run_id: String,
     /// Whether this was the first sync of the table: no watermark yet.

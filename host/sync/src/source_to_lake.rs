@@ -174,8 +174,12 @@ pub(crate) async fn open_lake(
     let (warehouse, name) = (&lake.warehouse, &lake.table);
     let doing = || format!("opening lake table {name}");
     match warehouse.find(name).await.doing(doing)? {
-        Some(table) => Ok(table),
+        Some(table) => {
+            table.check_writable().doing(doing)?;
+            Ok(table)
+        }
         None => {
+            warehouse.check_place().doing(doing)?;
             let new = layout::new_lake_table(&source.landing(), rules)?;
             warehouse.prepare_create(name, &new).await.doing(doing)
         }

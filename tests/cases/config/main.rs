@@ -11,3 +11,4 @@ mod secrets;
 mod strangers;
 mod strategies;
 mod tenants;
+mod warehouses;

@@ -35,7 +35,7 @@ fn a_component_learns_nothing_of_other_tenants() {
     snoop(&bed, "snoop");
     let mut text = String::from(
         "[strategies.snoop]\nfile = \"snoop.wasm\"\n\n[pipelines.orders]\ntenants = \"all\"\nstrategy = \"snoop\"\n\
-         source = \"source\"\nmerge = \"append-only\"\n",
+         source = \"source\"\nmerge = \"upsert\"\n",
     );
     for tenant in TENANTS {
         bed.source().execute(&format!(

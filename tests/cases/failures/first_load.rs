@@ -335,7 +335,7 @@ fn a_damaged_journal_is_refused_by_name_and_the_load_starts_over_without_it() {
         fs::write(journal(&bed), damaged).unwrap();
         load(&bed).run().failure(&[
             "icehost-first-load.json, cannot be read",
-            "remove the file to start the load over",
+            "start the load over with --restart",
         ]);
         assert_eq!(
             fs::read(journal(&bed)).unwrap(),
@@ -343,15 +343,47 @@ fn a_damaged_journal_is_refused_by_name_and_the_load_starts_over_without_it() {
             "it is left as it is"
         );
     }
-    fs::remove_file(journal(&bed)).unwrap();
-    let over = load(&bed).json();
+    let over = load(&bed)
+        .args(["--restart", "--output", "json"])
+        .run()
+        .success();
+    assert!(over.stderr.contains("is started over"), "{}", over.stderr);
+    let over = over.json();
     assert_eq!(
         (&over["rows_extracted"], &over["ranges_resumed"]),
         (&500.into(), &0.into())
     );
-    bed.source_dump("dbo.Customers").assert_equals(
-        &Dump::agreed(&bed.lake("demo.customers"), None),
-        "source",
-        "lake",
-    );
+    assert_loaded(&bed, "a damaged journal");
+}
+
+#[test]
+fn ranges_whose_journal_is_lost_are_not_added_a_second_time() {
+    let append = |bed: &Bed| per_range(bed).args(["--lake-merge", "append-only"]);
+    for lose in [
+        (|journal| fs::write(journal, "{").unwrap()) as fn(std::path::PathBuf),
+        |journal| fs::remove_file(journal).unwrap(),
+    ] {
+        let bed = customers::bed(500);
+        let interrupt = |command: Command| {
+            let failed = command.env("FAILPOINTS", "sync::range-read=4*off->return");
+            failed.run().failure(&["sync::range-read"]);
+            lose(journal(&bed));
+        };
+        interrupt(append(&bed));
+        for command in [
+            append(&bed).arg("--restart"),
+            append(&bed).args(["--restart", "--dry-run"]),
+        ] {
+            command.run().failure(&[
+                "lake table demo.customers has rows, and there is no watermark",
+                "would add them a second time",
+                "hint: say how far its rows go with `icehost watermark set`",
+                "a new lake table",
+            ]);
+        }
+        // A key finds them again.
+        per_range(&bed).arg("--restart").json();
+        assert_loaded(&bed, "a lost journal");
+        assert_eq!(load(&bed).json()["rows_extracted"], 0);
+    }
 }

@@ -3,4 +3,5 @@
 
 mod copies;
 mod foreign;
+mod other_catalogs;
 mod positions;

@@ -13,6 +13,7 @@ mod history;
 mod keys;
 mod lake_maintenance;
 mod lake_merge;
+mod repetition;
 mod strategies;
 mod transforms;
 mod types;

@@ -4,7 +4,7 @@ mod plugin;
 mod sync;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -64,7 +64,7 @@ pub(crate) struct LakeArguments {
     #[arg(long, value_name = "FILE", requires = "pipeline")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Directory that holds the Iceberg tables, as NAMESPACE/TABLE/{data,metadata}
+    /// Directory or file: URL that holds the Iceberg tables, as NAMESPACE/TABLE/{data,metadata}
     #[arg(
         long,
         value_name = "DIR",
@@ -213,7 +213,7 @@ pub(crate) struct CacheArguments {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WatermarkStoreArguments {
     /// Keep a copy of each watermark as a JSON file here, beside the one in the snapshot
-    #[arg(long, value_name = "DIR", env = "ICEHOST_WATERMARK_DIR")]
+    #[arg(long, value_name = "DIR", env = "ICEHOST_WATERMARK_DIR", value_parser = directory)]
     pub(crate) watermark_dir: Option<PathBuf>,
 }
 
@@ -252,6 +252,10 @@ pub(crate) enum WatermarkCommand {
         #[command(flatten)]
         store: WatermarkStoreArguments,
     },
+}
+
+fn directory(text: &str) -> Result<PathBuf, String> {
+    icehost_lake::local_directory(Path::new(text)).map_err(|e| e.to_string())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -53,7 +53,7 @@ pub(crate) struct SyncArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) source_name: Option<String>,
 
-    /// Directory that holds the Iceberg tables, as NAMESPACE/TABLE/{data,metadata}
+    /// Directory or file: URL that holds the Iceberg tables, as NAMESPACE/TABLE/{data,metadata}
     #[arg(
         long,
         value_name = "DIR",

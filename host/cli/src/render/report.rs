@@ -21,6 +21,9 @@ pub(crate) fn print_report(report: &Report, output: Output) {
 /// Prints a report as a few lines.
 pub(crate) fn print_report_text(report: &Report) {
     let count = |rows: Option<u64>| HumanCount(rows.unwrap_or(0));
+    if let Some(directory) = &report.warehouse_created {
+        line(format!("created the warehouse {directory}"));
+    }
     if let Some(extracted) = report.rows_extracted {
         let snapshot = match (report.snapshot_created, report.snapshot_id) {
             (Some(true), Some(id)) => format!("snapshot {id}"),

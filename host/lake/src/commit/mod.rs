@@ -197,6 +197,7 @@ impl CommitRequest {
                 path,
             }),
             metadata: Arc::new(metadata),
+            foreign: Arc::clone(&base.foreign),
         };
         Ok(Attempt::Done(Some(Box::new(Committed {
             snapshot_id: snapshot.id,
@@ -211,8 +212,9 @@ impl CommitRequest {
 
 /// Brings the base to the newest version, and notices when it has become another table.
 fn catch_up(base: &mut LakeTable) -> Result<()> {
-    let current = metadata_files::find_current(&base.dir)?;
-    if current == base.file {
+    let current = metadata_files::list(&base.dir)?;
+    let same = current.newest == base.file && *current.foreign == *base.foreign;
+    if same || matches!(&base.file, Some(file) if file.version.is_none()) {
         return Ok(());
     }
     if base.file.is_none() {

@@ -12,6 +12,7 @@ use crate::error::Doing;
 use crate::failpoint::failpoint;
 use crate::journal::{Inputs, Journal, LoadRecord, RangeEntry, strategy_text};
 use crate::range_scheduler::open_reader;
+use crate::repetition;
 use crate::source_to_lake::{create_empty, open_lake};
 use crate::{CommitMode, Event, Observer, SyncError, SyncJob};
 
@@ -33,15 +34,29 @@ pub(crate) async fn route(
     lake: &mut LakeTable,
     observer: &dyn Observer,
 ) -> Result<(Detected, Option<FirstLoad>), SyncError> {
+    let mut damaged = None;
     if lake.exists() && Journal::is_present(lake) {
         let journal = Journal::claim(lake).await?;
         // Whoever had claimed it may have committed meanwhile.
         refresh(lake).await?;
-        if let Some(record) = journal.read().await? {
-            return go_on(job, source, lake, observer, journal, record).await;
+        match journal.read().await {
+            Ok(Some(record)) => return go_on(job, source, lake, observer, journal, record).await,
+            Ok(None) => {}
+            Err(error) if job.settings.first_load.restart => {
+                observer.event(Event::Warning(&format!(
+                    "{error}: the first load of {} is started over, and the files of its ranges stay behind, referenced by nothing",
+                    lake.name()
+                )));
+                damaged = Some(journal);
+            }
+            Err(error) => return Err(error),
         }
     }
     let detected = detect(job, source, lake, observer, None).await?;
+    repetition::refuse(lake, &detected).await?;
+    if let Some(journal) = damaged {
+        journal.remove().await?;
+    }
     let load = begin(job, source, lake, &detected, observer).await?;
     Ok((detected, load))
 }

@@ -1,0 +1,141 @@
+//! Directories as people name them: by a path or a `file:` URL.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{LakeError, LakeErrorKind, Result};
+
+/// The directory that a path or a `file:` URL (RFC 8089) names.
+///
+/// # Errors
+/// [`LakeErrorKind::InvalidName`] for places of other schemes: a path `s3://bucket` would be a directory `s3:`
+/// below the present one. A path of that spelling is written `./s3:/bucket`.
+pub fn local_directory(name: &Path) -> Result<PathBuf> {
+    let Some((scheme, rest)) = name.to_str().and_then(split_scheme) else {
+        return Ok(name.to_owned());
+    };
+    if !scheme.eq_ignore_ascii_case("file") {
+        return Err(refusal(
+            name,
+            format!("{scheme} is no local file system"),
+            "icehost keeps tables on local or mounted file systems so far: give a directory, or file:///DIRECTORY",
+        ));
+    }
+    let wrong = |why: &str| {
+        let hint = "write file:///DIRECTORY, with %20 for a blank, or the directory itself";
+        Err(refusal(name, why.to_owned(), hint))
+    };
+    let path = match rest
+        .strip_prefix("//")
+        .map(|rest| rest.split_at(rest.find('/').unwrap_or(rest.len())))
+    {
+        None => rest,
+        Some(("" | "localhost", path)) => path,
+        Some(_) => return wrong("it names another machine"),
+    };
+    if !path.starts_with('/') {
+        return wrong("it names no absolute path");
+    }
+    if path.contains(['?', '#']) {
+        return wrong("a query or a fragment belongs to no directory");
+    }
+    match percent_decoded(path) {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => wrong("its escapes do not decode to text"),
+    }
+}
+
+/// A scheme (RFC 3986, section 3.1) and what follows its colon, where that is a path.
+fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    let mut bytes = scheme.bytes();
+    let known = bytes
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic())
+        && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let file = scheme.eq_ignore_ascii_case("file");
+    (known && (file || rest.starts_with('/'))).then_some((scheme, rest))
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => {
+                let digit = |b: Option<u8>| char::from(b?).to_digit(16);
+                let (high, low) = (digit(bytes.next())?, digit(bytes.next())?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(decoded)
+        .ok()
+        .filter(|path| !path.contains('\0'))
+}
+
+fn refusal(name: &Path, why: String, hint: &str) -> LakeError {
+    LakeError::new(
+        LakeErrorKind::InvalidName,
+        format!(
+            "'{}' is no directory: {why}",
+            name.display().to_string().escape_debug()
+        ),
+    )
+    .with_hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn paths_and_file_urls_name_directories() {
+        for (name, path) in [
+            ("/lake", "/lake"),
+            ("lake", "lake"),
+            ("./s3:/bucket", "./s3:/bucket"),
+            ("a:b", "a:b"),
+            ("/a%20b", "/a%20b"),
+            ("file:///lake", "/lake"),
+            ("file:/lake", "/lake"),
+            ("FILE://localhost/lake", "/lake"),
+            ("file:///with%20blank/%C3%A4", "/with blank/ä"),
+            ("file:///a%25b", "/a%b"),
+        ] {
+            assert_eq!(
+                local_directory(Path::new(name)).unwrap(),
+                Path::new(path),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_places_are_refused_by_name() {
+        for name in [
+            "s3://bucket/lake",
+            "S3A://bucket",
+            "s3:/bucket",
+            "abfss://container@account.dfs.core.windows.net/lake",
+            "gs://bucket",
+            "https://example.com/lake",
+            "file://server/share",
+            "file:lake",
+            "file:",
+            "file://",
+            "file:///lake?x=1",
+            "file:///lake#x",
+            "file:///lake%2",
+            "file:///lake%zz",
+            "file:///lake%ff",
+            "file:///lake%00",
+        ] {
+            let error = local_directory(Path::new(name)).unwrap_err();
+            assert_eq!(error.kind(), LakeErrorKind::InvalidName, "{name}");
+            assert!(error.to_string().contains(name), "{error}");
+            assert!(error.hint().is_some(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Where lakes are: directories, and what only looks like one.
+
+use icehost_tests::{Bed, Command, customers};
+
+use crate::file::{with_config, write_raw};
+
+fn sync(bed: &Bed, warehouse: &str) -> Command {
+    Command::new(["sync"])
+        .args(["--source", &bed.source_url(), "--table", "dbo.Customers"])
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .args(["--warehouse", warehouse])
+}
+
+#[test]
+fn a_place_that_is_no_directory_is_refused_by_every_command() {
+    let bed = customers::bed(3);
+    for place in [
+        "s3://bucket/lake",
+        "abfss://lake@account.dfs.core.windows.net/x",
+        "gs://bucket",
+        "hdfs://host:8020/lake",
+        "file://server/lake",
+        "file:lake",
+    ] {
+        let saying = [place, "is no directory", "hint: "];
+        sync(&bed, place).run().failure(&saying);
+        sync(&bed, place).arg("--dry-run").run().failure(&saying);
+        for command in [
+            &["snapshots"][..],
+            &["watermark", "show"],
+            &["watermark", "clear"],
+            &[
+                "load",
+                "--merge",
+                "upsert",
+                "--target",
+                "mssql://a:b@localhost/c",
+            ],
+        ] {
+            Command::new(command.iter().copied())
+                .args(["--warehouse", place, "--lake-table", "demo.customers"])
+                .run()
+                .failure(&saying);
+        }
+        let run = sync(&bed, "lake").args(["--watermark-dir", place]).run();
+        assert_eq!(run.code, Some(2), "{}", run.stderr);
+        assert!(run.stderr.contains("is no directory"), "{}", run.stderr);
+        let pipeline = "[pipelines.p]\nsource = \"source\"\ntable = \"dbo.Customers\"\n\
+                        strategy = \"timestamp\"\nmerge = \"upsert\"\n";
+        let named = format!("\"{place}\"");
+        for text in [
+            format!("warehouse = {named}\n{pipeline}"),
+            format!("warehouse = \"lake\"\n{pipeline}watermark-dir = {named}\n"),
+        ] {
+            let connection =
+                "[connections.source]\nurl = \"mssql://a@localhost/b\"\npassword-env = \"X\"\n";
+            write_raw(
+                &bed,
+                &text.replace("[pipelines.p]", &format!("{connection}[pipelines.p]")),
+            );
+            with_config(&bed, ["check", "--offline"]).run().failure(&[
+                "icehost.toml:",
+                place,
+                "is no directory",
+                "hint: ",
+            ]);
+        }
+        assert!(!std::path::Path::new(place).exists());
+    }
+}
+
+#[test]
+fn a_file_url_names_a_directory() {
+    let bed = customers::bed(3);
+    let directory = bed.path("my lake");
+    let url = format!("file://{}", directory.display()).replace(' ', "%20");
+    let first = sync(&bed, &url).json();
+    assert_eq!(first["warehouse_created"], directory.display().to_string());
+    assert!(directory.join("dbo/customers/metadata").is_dir());
+    let snapshots = Command::new(["snapshots", "--lake-table", "dbo.customers"])
+        .args(["--warehouse", &url])
+        .json();
+    assert_eq!(snapshots["snapshots"].as_array().unwrap().len(), 1);
+    // The same lake by its path.
+    let second = sync(&bed, &directory.display().to_string()).json();
+    assert_eq!(second["rows_extracted"], 0);
+    assert!(second["warehouse_created"].is_null());
+}
+
+#[test]
+fn a_warehouse_that_is_not_there_is_made_by_a_first_sync_alone_which_says_so() {
+    let bed = customers::bed(3);
+    let there = bed.path("lake");
+    let place = there.display().to_string();
+    for command in [
+        &["snapshots"][..],
+        &["watermark", "show"],
+        &["watermark", "clear"],
+    ] {
+        Command::new(command.iter().copied())
+            .args(["--warehouse", &place, "--lake-table", "dbo.customers"])
+            .run()
+            .failure(&["the warehouse", "does not exist", "hint: check the path"]);
+    }
+    sync(&bed, &place).arg("--dry-run").run().success();
+    assert!(!there.exists());
+    let first = sync(&bed, &place).run().success();
+    assert!(
+        first
+            .stdout
+            .contains(&format!("created the warehouse {place}")),
+        "{}",
+        first.stdout
+    );
+    let second = sync(&bed, &place).run().success();
+    assert!(!second.stdout.contains("created"), "{}", second.stdout);
+
+    // A path of which more than the last part is missing is a mistake.
+    let mistyped = bed.path("laek/warehouse").display().to_string();
+    for command in [
+        sync(&bed, &mistyped),
+        sync(&bed, &mistyped).arg("--dry-run"),
+    ] {
+        command
+            .run()
+            .failure(&["cannot be created: there is no directory", "laek", "hint"]);
+    }
+    assert!(!bed.path("laek").exists());
+}
