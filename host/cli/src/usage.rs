@@ -37,6 +37,7 @@ const VERIFY_WITH_CONFIG: &[&str] = &[
     "pipelines",
     "config",
     "limit",
+    "repair",
     "cache_dir",
     "no_cache",
     "output",

@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+mod checksum;
 mod connection;
 mod driver;
 mod endpoint;
@@ -33,6 +34,7 @@ mod server_info;
 mod statement;
 mod temporal;
 
+pub use checksum::{Checksum, RowForm};
 pub use connection::{ConnectOptions, Connection, ReadConsistency};
 pub use endpoint::{DEFAULT_PORT, Encryption, Endpoint, Trust};
 pub use error::{DataPlace, ErrorKind, Result, ServerMessage, SqlServerError};

@@ -7,7 +7,9 @@ use icehost_plan::{
     Features, KeyPair, KeyRange, MergePlan, Node, Occasion, Probe, Side, SortKey, SqlType,
     Succession, Table, ValidMergePlan, Value, WriteMode,
 };
-use icehost_sqlserver::lower::{create_table, extraction, merge, probes, range_boundaries};
+use icehost_sqlserver::lower::{
+    checksums, create_table, extraction, merge, probes, range_boundaries,
+};
 use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, TableName};
 
 const CI: &str = "SQL_Latin1_General_CP1_CI_AS";
@@ -656,4 +658,41 @@ fn each_clause_that_supersedes_adds_rows_of_its_own() {
         ],
         Contents::Changes
     ));
+}
+
+#[test]
+fn checksums_are_of_every_type_in_a_form_that_nothing_can_be_mistaken_in() {
+    let types = [
+        "int",
+        "bit",
+        "decimal(9,2)",
+        "money",
+        "smallmoney",
+        "real",
+        "float",
+        "char(5)",
+        "varchar(20)",
+        "nchar(5)",
+        "nvarchar(max)",
+        "binary(4)",
+        "varbinary(max)",
+        "rowversion",
+        "date",
+        "time(7)",
+        "datetime",
+        "smalldatetime",
+        "datetime2(7)",
+        "datetimeoffset(7)",
+        "uniqueidentifier",
+    ];
+    let names: Vec<String> = types.iter().map(|name| format!("a {name}]")).collect();
+    let columns: Vec<(&str, &str, &str)> = names
+        .iter()
+        .zip(types)
+        .map(|(name, sql_type)| (name.as_str(), sql_type, "null"))
+        .collect();
+    let table = table(TableName::new("dbo", "T"), &columns);
+    let all: Vec<u32> = (0..).take(types.len()).collect();
+    let statement = checksums(&table, &all, &[0, 2], 1 << 15).unwrap();
+    insta::assert_snapshot!(statement.to_string().replace(" + CASE", "\n + CASE"));
 }

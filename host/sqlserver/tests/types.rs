@@ -3,12 +3,20 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
 use icehost_plan::{
     Action, Clause, Contents, Delta, KeyPair, MergePlan, Occasion, SqlType, WriteMode,
 };
-use icehost_sqlserver::{ColumnSelection, ExtractOptions, Loader, NewColumn, Position};
+use icehost_sqlserver::{
+    Checksum, ColumnSelection, ExtractOptions, Loader, NewColumn, Position, RowForm,
+};
 use support::{Server, extract, introspect, plan};
 use uuid::Uuid;
+
+/// Of the keys' hashes.
+const BUCKETS: u32 = 1 << 15;
 
 /// A type, the form in which two of its values are compared, and literals: the boundaries and what lies
 /// between.
@@ -247,6 +255,15 @@ async fn every_type_survives_the_way_into_arrow_and_back() {
         .unwrap_or_else(|error| panic!("{sql_type}: {error}"));
         assert_eq!(extracted.rows as usize, literals.len() + 1, "{sql_type}");
 
+        // What the server makes of its rows is what is made of them here.
+        let there = connection
+            .checksums(&described, &[0, 1], &[0], BUCKETS)
+            .await
+            .unwrap_or_else(|error| panic!("{sql_type}: {error}"));
+        let there: BTreeMap<usize, Checksum> = there.into_iter().collect();
+        let types = described.columns.iter().map(|column| column.sql_type);
+        assert_eq!(checksums(types.collect(), &batches), there, "{sql_type}");
+
         let columns: Vec<NewColumn> = described
             .columns
             .iter()
@@ -303,6 +320,20 @@ async fn every_type_survives_the_way_into_arrow_and_back() {
             ))
             .await;
     }
+}
+
+/// The rows added up by the buckets of their first column.
+fn checksums(types: Vec<SqlType>, batches: &[RecordBatch]) -> BTreeMap<usize, Checksum> {
+    let form = RowForm::new(types, vec![0]);
+    let mut sums: BTreeMap<usize, Checksum> = BTreeMap::new();
+    for batch in batches {
+        for (key, row) in form.hash(batch.columns()) {
+            sums.entry(RowForm::bucket(key, BUCKETS))
+                .or_default()
+                .add(row);
+        }
+    }
+    sums
 }
 
 fn upsert_by_first_column(

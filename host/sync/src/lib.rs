@@ -57,7 +57,8 @@ pub use report::Report;
 pub use retry::RetryPolicy;
 pub use transforms::{Transforming, Transforms};
 pub use verify::{
-    Comparison, Difference, Differences, LeftOut, Verification, VerifyOptions, verify, verify_load,
+    Comparison, Difference, Differences, LeftOut, Repaired, Verification, VerifyOptions, verify,
+    verify_load,
 };
 pub use watermark_directory::DirectoryWatermarks;
 pub use watermark_place::PROPERTY_WATERMARK;

@@ -5,6 +5,7 @@ mod classes;
 mod finds;
 mod load;
 mod merges;
+mod repair;
 mod values;
 
 use icehost_tests::{Bed, Command};

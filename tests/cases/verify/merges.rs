@@ -148,6 +148,7 @@ fn rules_and_transformers_are_applied_before_rows_are_compared() {
     let case = Case::new(40, &sync);
     case.run();
     let report = case.agrees();
+    assert_eq!(report["lake"]["checksums_by_server"], false, "{report}");
     let notes = report["lake"]["notes"].to_string();
     assert!(
         notes.contains("'Name': compared as column rules leave it"),

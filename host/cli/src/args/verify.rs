@@ -134,6 +134,11 @@ pub(crate) struct VerifyArguments {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub(crate) limit: u32,
 
+    /// Deliver again what is wrong, just those keys, and compare again; watermark and position stay where they are.
+    /// Refused for append-only and scd2
+    #[arg(long)]
+    pub(crate) repair: bool,
+
     /// How often a run starts again after a lost connection or a deadlock
     #[arg(long, value_name = "N", default_value_t = icehost_config::DEFAULT_RETRIES)]
     pub(crate) retries: u32,

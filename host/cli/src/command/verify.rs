@@ -30,6 +30,7 @@ enum Job {
 pub(crate) async fn run(arguments: VerifyArguments, output: Output) -> Result<(), Failure> {
     let options = VerifyOptions {
         limit: arguments.limit as usize,
+        repair: arguments.repair,
     };
     let cancel = cancel_on_signal();
     if let Some(config) = arguments.config.clone() {

@@ -141,6 +141,13 @@ fn print_text(verification: &Verification) {
     {
         print_comparison(comparison);
     }
+    if let Some(repaired) = &verification.repaired {
+        line(format!(
+            "repaired: {} rows of the lake, {} of the target",
+            HumanCount(repaired.lake_rows),
+            HumanCount(repaired.target_rows),
+        ));
+    }
     if let Some(watermark) = &verification.watermark {
         line(format!("watermark: {}", marks(watermark)));
     }

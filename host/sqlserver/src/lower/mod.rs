@@ -1,6 +1,7 @@
 //! Plans into T-SQL. Nothing here talks to a server, and nothing but this module writes statements from
 //! plans: values are always parameters, names always quoted.
 
+mod checksum;
 pub(crate) mod ddl;
 mod expression;
 mod extraction;
@@ -10,6 +11,7 @@ mod probe;
 mod ranges;
 pub(crate) mod staging;
 
+pub use checksum::checksums;
 pub use ddl::{NewColumn, create_table};
 pub(crate) use expression::{Lowering, Operand};
 pub use extraction::extraction;

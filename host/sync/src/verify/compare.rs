@@ -1,15 +1,19 @@
 //! Two sides, compared within a bound of memory.
 //!
-//! First each side is read once: rows are counted and their hashes added up by the bucket that their key falls into.
+//! First the rows of each side are counted, and their hashes added up by the bucket that their key falls into: on the
+//! server, where its rows are compared as they are there and their keys are such that equal ones are the same bytes, else
+//! here.
 //! Where count and sum agree the rows are the same ones. The rows of the other buckets are then read again and
 //! compared one by one, as many buckets at a time as there is memory for. Last, the differences that are to be shown
 //! are looked up by their keys.
 
 use std::collections::HashMap;
 
+use icehost_sqlserver::{Checksum, RowForm};
 use tokio_util::sync::CancellationToken;
 
 use super::judge::{Class, Entry, Finding, Rules, Side, What};
+use super::repair::WrongKeys;
 use super::report::{Comparison, Difference};
 use super::rows::{Read, Rows};
 use super::shape::{Hash, Hashed, Shape};
@@ -17,8 +21,7 @@ use super::text::key_text;
 use crate::SyncError;
 
 /// Buckets that keys fall into, as a power of two.
-const BUCKET_BITS: u32 = 15;
-const BUCKETS: usize = 1 << BUCKET_BITS;
+const BUCKETS: u32 = 1 << 15;
 
 /// Two sides and what is made of their differences.
 pub(super) struct Comparing<'a> {
@@ -30,21 +33,26 @@ pub(super) struct Comparing<'a> {
     pub(super) memory: usize,
     /// Differences that are shown, of each class.
     pub(super) limit: usize,
-}
-
-/// What one side has in a bucket.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Sum {
-    rows: u64,
-    /// The sum of the rows' hashes, modulo 2^128.
-    hashes: u128,
+    /// Wrong keys that are remembered.
+    pub(super) remember: usize,
+    /// The side whose server adds up its rows itself, and the form that it gives them.
+    pub(super) server: Option<(Side, RowForm)>,
 }
 
 /// What both sides have in a bucket.
 #[derive(Debug, Clone, Copy, Default)]
 struct Bucket {
-    expected: Sum,
-    found: Sum,
+    expected: Checksum,
+    found: Checksum,
+}
+
+impl Bucket {
+    fn of(&mut self, side: Side) -> &mut Checksum {
+        match side {
+            Side::Expected => &mut self.expected,
+            Side::Found => &mut self.found,
+        }
+    }
 }
 
 /// A difference that is to be shown.
@@ -55,37 +63,73 @@ struct Sample {
     what: What,
 }
 
+/// What is kept of the differences that were counted.
+struct Told {
+    samples: Vec<Sample>,
+    wrong: WrongKeys,
+}
+
 impl Comparing<'_> {
-    /// Compares, and adds to `comparison` what was found.
+    /// Compares, and adds to `comparison` what was found. Gives the keys whose rows are wrong, as many as are to be
+    /// remembered.
     pub(super) async fn run(
         mut self,
         comparison: &mut Comparison,
         cancel: &CancellationToken,
-    ) -> Result<(), SyncError> {
+    ) -> Result<WrongKeys, SyncError> {
         let buckets = self.sums(cancel).await?;
         comparison.rows_expected = buckets.iter().map(|bucket| bucket.expected.rows).sum();
         comparison.rows_found = buckets.iter().map(|bucket| bucket.found.rows).sum();
         let capacity = (self.memory / size_of::<Entry>()).max(1) as u64;
-        let mut samples: Vec<Sample> = Vec::new();
+        let mut told = Told {
+            samples: Vec::new(),
+            wrong: WrongKeys::at_most(self.remember),
+        };
+        comparison.checksums_by_server = self.server.is_some();
         for pass in passes(&buckets, capacity) {
-            self.pass(&pass, comparison, &mut samples, cancel).await?;
+            comparison.rows_read_again += pass.rows as u64;
+            self.pass(&pass, comparison, &mut told, cancel).await?;
         }
-        self.show(&samples, comparison, cancel).await
+        self.show(&told.samples, comparison, cancel).await?;
+        Ok(told.wrong)
     }
 
     async fn sums(&mut self, cancel: &CancellationToken) -> Result<Vec<Bucket>, SyncError> {
-        let mut buckets = vec![Bucket::default(); BUCKETS];
+        let mut buckets = vec![Bucket::default(); BUCKETS as usize];
+        let by_server = match self.server.take() {
+            None => None,
+            Some((side, form)) => {
+                let rows = match side {
+                    Side::Expected => &mut self.expected,
+                    Side::Found => &mut self.found,
+                };
+                match rows.checksums(&self.shape.key, BUCKETS).await? {
+                    Some(sums) => {
+                        for (at, sum) in sums {
+                            if let Some(bucket) = buckets.get_mut(at) {
+                                *bucket.of(side) = sum;
+                            }
+                        }
+                        self.server = Some((side, form));
+                        Some(side)
+                    }
+                    // The rows are read and added up here instead.
+                    None => None,
+                }
+            }
+        };
         for side in [Side::Expected, Side::Found] {
-            let shape = &self.shape;
+            if by_server == Some(side) {
+                continue;
+            }
+            let placing = Placing {
+                shape: &self.shape,
+                server: self.server.as_ref(),
+            };
             let mut add = |read: &Read| {
-                for hashed in hash(shape, read)? {
-                    if let Some(bucket) = buckets.get_mut(bucket_of(hashed.group)) {
-                        let sum = match side {
-                            Side::Expected => &mut bucket.expected,
-                            Side::Found => &mut bucket.found,
-                        };
-                        sum.rows += 1;
-                        sum.hashes = sum.hashes.wrapping_add(hashed.row);
+                for (at, hash) in placing.rows(read)? {
+                    if let Some(bucket) = buckets.get_mut(at) {
+                        bucket.of(side).add(hash);
                     }
                 }
                 Ok(())
@@ -103,17 +147,22 @@ impl Comparing<'_> {
         &mut self,
         pass: &Pass,
         comparison: &mut Comparison,
-        samples: &mut Vec<Sample>,
+        told: &mut Told,
         cancel: &CancellationToken,
     ) -> Result<(), SyncError> {
         let mut entries: Vec<Entry> = Vec::with_capacity(pass.rows);
         for side in [Side::Expected, Side::Found] {
-            let shape = &self.shape;
+            let placing = Placing {
+                shape: &self.shape,
+                server: self.server.as_ref(),
+            };
             let mut sequence = 0;
             let mut remember = |read: &Read| {
-                for (row, hashed) in hash(shape, read)?.into_iter().enumerate() {
+                let places = placing.rows(read)?;
+                let hashed = hash(placing.shape, read)?;
+                for (row, (hashed, (bucket, _))) in hashed.into_iter().zip(places).enumerate() {
                     sequence += 1;
-                    if pass.has(hashed.group) {
+                    if pass.has(bucket) {
                         entries.push(Entry {
                             group: hashed.group,
                             row: hashed.row,
@@ -163,11 +212,13 @@ impl Comparing<'_> {
                     true => Class::Pending,
                     false => class,
                 };
-                let differences = comparison.of(class);
-                differences.count(what, rows);
-                let shown = samples.iter().filter(|sample| sample.class == class);
+                comparison.of(class).count(what, rows);
+                if class == Class::Wrong {
+                    told.wrong.add(group);
+                }
+                let shown = told.samples.iter().filter(|sample| sample.class == class);
                 if shown.count() < self.limit {
-                    samples.push(Sample { group, class, what });
+                    told.samples.push(Sample { group, class, what });
                 }
             }
         }
@@ -225,6 +276,30 @@ impl Comparing<'_> {
     }
 }
 
+/// Into which buckets rows fall.
+struct Placing<'a> {
+    shape: &'a Shape,
+    server: Option<&'a (Side, RowForm)>,
+}
+
+impl Placing<'_> {
+    /// The bucket of each row, and the hash that is added up.
+    fn rows(&self, read: &Read) -> Result<Vec<(usize, u128)>, SyncError> {
+        let placed = match self.server {
+            Some((_, form)) => form
+                .hash(&read.arrays)
+                .into_iter()
+                .map(|(key, row)| (RowForm::bucket(key, BUCKETS), row))
+                .collect(),
+            None => hash(self.shape, read)?
+                .into_iter()
+                .map(|hashed| (RowForm::bucket(hashed.group, BUCKETS), hashed.row))
+                .collect(),
+        };
+        Ok(placed)
+    }
+}
+
 /// What is shown of the rows of a key.
 #[derive(Debug, Default)]
 struct Shown {
@@ -266,8 +341,8 @@ struct Pass {
 }
 
 impl Pass {
-    fn has(&self, group: Hash) -> bool {
-        self.buckets.get(bucket_of(group)).copied().unwrap_or(false)
+    fn has(&self, bucket: usize) -> bool {
+        self.buckets.get(bucket).copied().unwrap_or(false)
     }
 }
 
@@ -282,7 +357,7 @@ fn passes(buckets: &[Bucket], capacity: u64) -> Vec<Pass> {
         let rows = bucket.expected.rows + bucket.found.rows;
         if passes.is_empty() || rows > room {
             passes.push(Pass {
-                buckets: vec![false; BUCKETS],
+                buckets: vec![false; BUCKETS as usize],
                 rows: 0,
             });
             room = capacity;
@@ -296,10 +371,6 @@ fn passes(buckets: &[Bucket], capacity: u64) -> Vec<Pass> {
         }
     }
     passes
-}
-
-fn bucket_of(group: Hash) -> usize {
-    (group >> (Hash::BITS - BUCKET_BITS)) as usize
 }
 
 fn hash(shape: &Shape, read: &Read) -> Result<Vec<Hashed>, SyncError> {

@@ -1,4 +1,5 @@
-//! Whether source, lake and target agree, found out without writing anything.
+//! Whether source, lake and target agree, found out without writing anything; and, where that is asked for, what is
+//! wrong delivered again.
 //!
 //! The source is read as a run would read it, through column rules and transformers, in one consistent read where the
 //! database allows that, and compared with the lake's snapshot. The lake is compared with the target at the snapshot
@@ -7,11 +8,14 @@
 
 mod compare;
 mod judge;
+mod lake_repair;
+mod repair;
 mod report;
 mod rows;
 mod shape;
 mod source_half;
 mod target_half;
+mod target_repair;
 mod text;
 
 use std::time::Instant;
@@ -25,22 +29,38 @@ use crate::lake_to_target::Delivery;
 use crate::report::milliseconds;
 use crate::{LoadJob, Memory, Observer, Settings, SyncError, SyncJob};
 
-pub use report::{Comparison, Difference, Differences, LeftOut, Verification};
+pub use report::{Comparison, Difference, Differences, LeftOut, Repaired, Verification};
 
 /// How a comparison is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerifyOptions {
     /// Differing keys that are named, of each class; the counts are exact all the same.
     pub limit: usize,
+    /// Deliver again what is wrong, until nothing is or nothing helps.
+    pub repair: bool,
+}
+
+impl VerifyOptions {
+    /// Wrong keys that a repair remembers at a time: what a quarter of a row group takes, at 32 bytes each.
+    fn remembered(self, share: Memory) -> usize {
+        match self.repair {
+            true => (share.row_group_bytes / 4 / 32).max(1),
+            false => 0,
+        }
+    }
 }
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        VerifyOptions { limit: 20 }
+        VerifyOptions {
+            limit: 20,
+            repair: false,
+        }
     }
 }
 
-/// Compares source, lake and, where there is one, target.
+/// Compares source, lake and, where there is one, target; repairs what is wrong, where that is asked for, and then
+/// compares again.
 ///
 /// # Errors
 /// [`SyncError`] where they cannot be compared; that they differ is none.
@@ -50,7 +70,16 @@ pub async fn verify(
     observer: &dyn Observer,
     cancel: &CancellationToken,
 ) -> Result<Verification, SyncError> {
-    let started = Instant::now();
+    let once = || compare_sync(job, options, observer, cancel);
+    repeated(options, once).await
+}
+
+async fn compare_sync(
+    job: &SyncJob,
+    options: VerifyOptions,
+    observer: &dyn Observer,
+    cancel: &CancellationToken,
+) -> Result<Verification, SyncError> {
     let retry = &job.settings.retry;
     let source = retry
         .run(observer, cancel, || {
@@ -65,6 +94,10 @@ pub async fn verify(
         lake: Some(source.comparison),
         ..Verification::default()
     };
+    let mut repaired = Repaired {
+        lake_rows: source.repaired,
+        target_rows: 0,
+    };
     if let (Some((target, merging)), true) = (&job.target, source.lake_exists) {
         let half = target_half::TargetHalf {
             delivery: Delivery {
@@ -78,16 +111,43 @@ pub async fn verify(
             repeats: source.repeats,
             settings: &job.settings,
         };
-        let compared = retry
+        let (compared, rows) = retry
             .run(observer, cancel, || half.compare(options, cancel))
             .await?;
         verification.target_table = Some(target.table.to_string());
         verification.target = Some(compared);
+        repaired.target_rows = rows;
     }
-    Ok(verification.finished(started))
+    verification.repaired = options.repair.then_some(repaired);
+    verification.total();
+    Ok(verification)
 }
 
-/// Compares lake and target.
+/// Compares, and compares again after each repair, until nothing is wrong or a repair has not helped.
+async fn repeated<F: Future<Output = Result<Verification, SyncError>>>(
+    options: VerifyOptions,
+    compare: impl Fn() -> F,
+) -> Result<Verification, SyncError> {
+    let started = Instant::now();
+    let mut all = Repaired::default();
+    let mut least = u64::MAX;
+    let mut verification = loop {
+        let verification = compare().await?;
+        if let Some(repaired) = verification.repaired {
+            all.lake_rows += repaired.lake_rows;
+            all.target_rows += repaired.target_rows;
+        }
+        if !options.repair || verification.wrong == 0 || verification.wrong >= least {
+            break verification;
+        }
+        least = verification.wrong;
+    };
+    verification.repaired = options.repair.then_some(all);
+    verification.duration_ms = milliseconds(started.elapsed());
+    Ok(verification)
+}
+
+/// Compares lake and target, and repairs as [`verify`] does.
 ///
 /// # Errors
 /// Those of [`verify`].
@@ -97,7 +157,16 @@ pub async fn verify_load(
     observer: &dyn Observer,
     cancel: &CancellationToken,
 ) -> Result<Verification, SyncError> {
-    let started = Instant::now();
+    let once = || compare_load(job, options, observer, cancel);
+    repeated(options, once).await
+}
+
+async fn compare_load(
+    job: &LoadJob,
+    options: VerifyOptions,
+    observer: &dyn Observer,
+    cancel: &CancellationToken,
+) -> Result<Verification, SyncError> {
     let half = target_half::TargetHalf {
         delivery: job.delivery(),
         lake_keeps_all: None,
@@ -105,24 +174,21 @@ pub async fn verify_load(
         settings: &job.settings,
     };
     let retry = &job.settings.retry;
-    let compared = retry
+    let (compared, target_rows) = retry
         .run(observer, cancel, || half.compare(options, cancel))
         .await?;
-    let verification = Verification {
+    let mut verification = Verification {
         lake_table: job.lake.table.to_string(),
         target_table: Some(job.target.table.to_string()),
         target: Some(compared),
+        repaired: options.repair.then_some(Repaired {
+            lake_rows: 0,
+            target_rows,
+        }),
         ..Verification::default()
     };
-    Ok(verification.finished(started))
-}
-
-impl Verification {
-    fn finished(mut self, started: Instant) -> Verification {
-        self.total();
-        self.duration_ms = milliseconds(started.elapsed());
-        self
-    }
+    verification.total();
+    Ok(verification)
 }
 
 /// What one connection and one comparison may take.

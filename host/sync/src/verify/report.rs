@@ -28,8 +28,19 @@ pub struct Verification {
     pub lake: Option<Comparison>,
     /// The lake (expected) and the target (found).
     pub target: Option<Comparison>,
+    /// What a repair delivered again; `null` where none was asked for.
+    pub repaired: Option<Repaired>,
     /// Time in all.
     pub duration_ms: f64,
+}
+
+/// What a repair delivered again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Repaired {
+    /// Rows that were written to the lake or taken out of it.
+    pub lake_rows: u64,
+    /// Rows of the target that were inserted, updated or deleted.
+    pub target_rows: u64,
 }
 
 /// Two sides, compared row by row.
@@ -43,6 +54,10 @@ pub struct Comparison {
     pub rows_expected: u64,
     /// Rows on the second side.
     pub rows_found: u64,
+    /// Whether the server that has one of the sides added up its rows itself. Else they were read and added up here.
+    pub checksums_by_server: bool,
+    /// Rows of both sides that were compared one by one, because sums of them differ.
+    pub rows_read_again: u64,
     /// The columns that identify a row; empty where a row is identified by all that it is.
     pub key: Vec<String>,
     /// The columns that were compared.

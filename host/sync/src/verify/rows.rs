@@ -7,7 +7,7 @@ use arrow_select::filter::filter_record_batch;
 use futures::TryStreamExt;
 use icehost_lake::{LakeTable, ScanRequest};
 use icehost_plan::ValidExtractionPlan;
-use icehost_sqlserver::{Connection, ExtractOptions, SqlTable};
+use icehost_sqlserver::{Checksum, Connection, ErrorKind, ExtractOptions, SqlTable};
 use tokio_util::sync::CancellationToken;
 
 use super::reading;
@@ -112,6 +112,39 @@ pub(super) struct TargetRows<'a> {
 }
 
 impl Rows<'_> {
+    /// Counts and adds up the rows where they are, by buckets of the key at these positions. `None` where the server
+    /// cannot.
+    pub(super) async fn checksums(
+        &mut self,
+        key: &[usize],
+        buckets: u32,
+    ) -> Result<Option<Vec<(usize, Checksum)>>, SyncError> {
+        let (connection, table, columns) = match self {
+            Rows::Source(rows) => {
+                let source = &mut *rows.source;
+                (&mut source.connection, &source.table, &rows.all.columns)
+            }
+            Rows::Target(rows) => (&mut *rows.connection, rows.table, &rows.plan.columns),
+            Rows::Lake(_) | Rows::None => return Ok(None),
+        };
+        let key: Vec<u32> = key
+            .iter()
+            .filter_map(|&at| columns.get(at).copied())
+            .collect();
+        match connection.checksums(table, columns, &key, buckets).await {
+            Ok(sums) => Ok(Some(sums)),
+            // It lacks a function, say. The error may have ended the transaction.
+            Err(error) if matches!(error.kind(), ErrorKind::Server(_)) && !error.is_transient() => {
+                tracing::info!(table = %table.name, %error, "the rows are read, and added up here");
+                let doing = || format!("starting to read {}", table.name);
+                connection.end_read().await.doing(doing)?;
+                connection.begin_read().await.doing(doing)?;
+                Ok(None)
+            }
+            Err(error) => Err(error).doing(|| format!("adding up {}", table.name)),
+        }
+    }
+
     /// Reads all rows.
     pub(super) async fn all(
         &mut self,
@@ -254,7 +287,7 @@ impl TargetRows<'_> {
 }
 
 /// The rows that hold those values in the columns behind the compared ones.
-fn live(
+pub(super) fn live(
     batch: RecordBatch,
     compared: usize,
     wanted: &[Vec<u8>],

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use icehost_plan::{
-    Action, Clause, Column, Contents, Coverage, Expression, Node, Occasion, SqlType, Table,
-    ValidExtractionPlan, ValidMergePlan, Watermark,
+    Action, Clause, Column, Contents, Coverage, Expression, LakeType, Node, Occasion, SqlType,
+    Table, ValidExtractionPlan, ValidMergePlan, Watermark,
 };
-use icehost_sqlserver::{ExtractOptions, SqlTable, TimePrecision};
+use icehost_sqlserver::{ExtractOptions, RowForm, SqlTable, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
-use super::judge::{Class, Landing, Rules};
+use super::judge::{Class, Landing, Rules, Side};
+use super::lake_repair::{LakeRepair, SourceReading};
 use super::report::{Comparison, LeftOut};
 use super::rows::{LakeRows, NextRun, Rows, SourceRows};
 use super::shape::{Fold, Padding, Shape, ShapeColumn};
@@ -27,6 +28,8 @@ pub(super) struct SourceHalf {
     pub(super) snapshot_id: Option<i64>,
     pub(super) watermark: Option<Watermark>,
     pub(super) comparison: Comparison,
+    /// Rows of the lake that a repair has changed.
+    pub(super) repaired: u64,
     pub(super) lake_exists: bool,
     /// Every version of a row stays in the lake.
     pub(super) lake_keeps_all: bool,
@@ -74,8 +77,8 @@ pub(super) async fn compare(
         &lake,
     )
     .await?;
-    let columns = landed.delta.columns;
-    let described = landed.description;
+    let columns = landed.delta.columns.clone();
+    let described = &landed.description;
     let never_synced = lake.current_snapshot().is_none();
     let judges_next = planned.is_some() && stored.is_some() && coverage == Coverage::Incremental;
     if !never_synced && stored.is_none() {
@@ -115,33 +118,35 @@ pub(super) async fn compare(
         .iter()
         .filter_map(|column| described.ordinal(&column.name))
         .collect();
+    let lake_columns_of = lake_columns.clone();
     let mut comparison = Comparison {
         expected: format!("source table {}", source.table.name),
         found: format!("lake table {}", lake.name()),
         key: key_names(&shape),
         columns: columns.iter().map(|column| column.name.clone()).collect(),
-        left_out: left_out(&described, &columns),
+        left_out: left_out(described, &columns),
         notes,
         ..Comparison::default()
     };
     let share = memory(&job.settings, source.table.columns.len())?;
     let every: Vec<u32> = (0..).take(source.table.columns.len()).collect();
     let table = source.table.name.to_string();
+    let preparation =
+        Preparation::of_columns(&job.source, &source.table.table, &every, columns.clone())?;
+    let all = reading(&source.table.table, every, None)?;
+    let extract = ExtractOptions {
+        batch_bytes: share.batch_bytes,
+        time_precision: TimePrecision::Truncate,
+        ..ExtractOptions::default()
+    };
+    let form = by_server(job, &source.table, &shape);
+    let server = form.map(|form| (Side::Expected, form));
     let comparing = Comparing {
         expected: Rows::Source(Box::new(SourceRows {
-            preparation: Preparation::of_columns(
-                &job.source,
-                &source.table.table,
-                &every,
-                columns.clone(),
-            )?,
-            all: reading(&source.table.table, every, None)?,
+            preparation: preparation.clone(),
+            all: all.clone(),
             next: judges_next.then_some(next),
-            options: ExtractOptions {
-                batch_bytes: share.batch_bytes,
-                time_precision: TimePrecision::Truncate,
-                ..ExtractOptions::default()
-            },
+            options: extract,
             columns: comparison.columns.clone(),
             cursor,
             source: &mut source,
@@ -154,12 +159,33 @@ pub(super) async fn compare(
             }),
             false => Rows::None,
         },
-        shape,
+        shape: shape.clone(),
         rules,
         memory: share.row_group_bytes,
         limit: options.limit,
+        remember: options.remembered(share),
+        server,
     };
-    comparing.run(&mut comparison, cancel).await?;
+    let wrong = comparing.run(&mut comparison, cancel).await?;
+    let mut repaired = 0;
+    if !wrong.is_empty() {
+        let repair = LakeRepair {
+            job,
+            lake: &lake,
+            columns: &columns,
+            lake_columns: lake_columns_of,
+            shape: &shape,
+            wrong: &wrong,
+            stored: stored.as_ref(),
+            share,
+        };
+        let reading = SourceReading {
+            preparation: &preparation,
+            all: &all,
+            options: extract,
+        };
+        repaired = repair.run(&mut source, reading, cancel).await?;
+    }
     source
         .connection
         .end_read()
@@ -170,6 +196,7 @@ pub(super) async fn compare(
         snapshot_id: lake.current_snapshot().map(|snapshot| snapshot.id),
         watermark: stored.map(|stored| stored.record.watermark),
         comparison,
+        repaired,
         lake_exists: lake.exists(),
         lake_keeps_all: landed.plan.keys.is_empty(),
         repeats: coverage == Coverage::Full,
@@ -199,6 +226,27 @@ fn shape(plan: &ValidMergePlan, columns: &[Column], source: &Table) -> Shape {
             .collect(),
         key: if whole_key { key } else { Vec::new() },
     }
+}
+
+/// How the source's server is to hash its rows, where they go to the lake as they are.
+fn by_server(job: &SyncJob, table: &SqlTable, shape: &Shape) -> Option<RowForm> {
+    let as_they_are = job.source.rules.rules.is_empty() && job.source.transforms.is_empty();
+    let types = table.columns.iter().map(|column| column.sql_type);
+    row_form(types.collect(), shape).filter(|_| as_they_are)
+}
+
+/// The form in which a server hashes rows with columns of these types; `None` where equal keys may be different bytes,
+/// so that rows which have to be compared with each other would fall into different buckets.
+pub(super) fn row_form(types: Vec<SqlType>, shape: &Shape) -> Option<RowForm> {
+    let same_bytes = |&at: &usize| {
+        let sql_type = types.get(at);
+        sql_type
+            .is_some_and(|sql_type| !matches!(sql_type.lake(), LakeType::String | LakeType::Binary))
+    };
+    let fits = !shape.key.is_empty()
+        && types.len() == shape.columns.len()
+        && shape.key.iter().all(same_bytes);
+    fits.then(|| RowForm::new(types, shape.key.clone()))
 }
 
 pub(super) fn key_names(shape: &Shape) -> Vec<String> {

@@ -13,8 +13,9 @@ use super::judge::{Class, Landing, Rules};
 use super::report::{Comparison, LeftOut};
 use super::rows::{LakeRows, Rows, TargetRows};
 use super::shape::{Fold, Padding, Shape, ShapeColumn, bytes_of};
-use super::source_half::{key_names, overwrites};
-use super::{VerifyOptions, memory, reading};
+use super::source_half::{key_names, overwrites, row_form};
+use super::target_repair::TargetRepair;
+use super::{VerifyOptions, judge, memory, reading};
 use crate::error::Doing;
 use crate::lake_to_target::{Delivery, expected_delta, keyed, request};
 use crate::target_table::{OpenTarget, Taken, taken};
@@ -38,7 +39,7 @@ impl TargetHalf<'_> {
         &self,
         options: VerifyOptions,
         cancel: &CancellationToken,
-    ) -> Result<Comparison, SyncError> {
+    ) -> Result<(Comparison, u64), SyncError> {
         let delivery = &self.delivery;
         let mut lake = delivery.open_lake().await?;
         let mut open = OpenTarget::open(delivery.target, &lake).await?;
@@ -105,8 +106,17 @@ impl TargetHalf<'_> {
         let share = memory(self.settings, open.table.columns.len())?;
         let columns = written.pairs.iter().map(|(_, target)| *target);
         let live = written.literals.iter().map(|(target, _)| *target);
+        let types = written.pairs.iter().filter_map(|&(_, target)| {
+            let column = open.table.columns.get(target as usize)?;
+            Some(column.sql_type)
+        });
+        let as_they_are = open.creation.is_none() && written.literals.is_empty();
+        let server = row_form(types.collect(), &shape)
+            .filter(|_| as_they_are)
+            .map(|form| (judge::Side::Found, form));
+        let lake_takes: Vec<u32> = takes.iter().map(|taken| taken.ordinal).collect();
         let read = reading(&open.table.table, columns.chain(live).collect(), None)?;
-        let lake_columns = written.pairs.iter().map(|(lake, _)| *lake).collect();
+        let lake_columns: Vec<u32> = written.pairs.iter().map(|(lake, _)| *lake).collect();
         let comparing = Comparing {
             expected: Rows::Lake(LakeRows {
                 table: &lake,
@@ -119,7 +129,7 @@ impl TargetHalf<'_> {
                 None => Rows::Target(Box::new(TargetRows {
                     connection: &mut open.connection,
                     table: &open.table,
-                    plan: read,
+                    plan: read.clone(),
                     options: ExtractOptions {
                         batch_bytes: share.batch_bytes,
                         time_precision: TimePrecision::Truncate,
@@ -129,16 +139,37 @@ impl TargetHalf<'_> {
                     live: written.literals.iter().map(|(_, v)| bytes_of(v)).collect(),
                 })),
             },
-            shape,
+            shape: shape.clone(),
             memory: share.row_group_bytes,
             limit: options.limit,
+            remember: options.remembered(share),
+            server,
         };
-        comparing.run(&mut comparison, cancel).await?;
+        let wrong = comparing.run(&mut comparison, cancel).await?;
         open.connection
             .end_read()
             .await
             .doing(|| format!("ending the read of target table {name}"))?;
-        Ok(comparison)
+        let mut repaired = 0;
+        if let (false, Some(position), Some(at)) = (wrong.is_empty(), position, at) {
+            let repair = TargetRepair {
+                target: delivery.target,
+                lake: &lake,
+                at,
+                position,
+                plan: &plan,
+                delta: &delta,
+                pairs: &written.pairs,
+                takes: lake_takes,
+                shape: &shape,
+                wrong: &wrong,
+                read: &read,
+                live: written.literals.iter().map(|(_, v)| bytes_of(v)).collect(),
+                batch_bytes: share.batch_bytes,
+            };
+            repaired = repair.run(&mut open, cancel).await?;
+        }
+        Ok((comparison, repaired))
     }
 
     fn shape(

@@ -1,7 +1,12 @@
 use super::*;
 
-fn bucket(expected: u64, found: u64, hashes: u128) -> Bucket {
-    let sum = |rows, hashes| Sum { rows, hashes };
+const LAST: usize = BUCKETS as usize - 1;
+
+fn bucket(expected: u64, found: u64, hashes: i128) -> Bucket {
+    let sum = |rows, hashes| Checksum {
+        rows,
+        halves: (hashes, 0),
+    };
     Bucket {
         expected: sum(expected, 1),
         found: sum(found, hashes),
@@ -10,21 +15,14 @@ fn bucket(expected: u64, found: u64, hashes: u128) -> Bucket {
 
 #[test]
 fn only_buckets_that_differ_are_compared_and_so_many_rows_at_a_time() {
-    let mut buckets = vec![Bucket::default(); BUCKETS];
+    let mut buckets = vec![Bucket::default(); LAST + 1];
     buckets[0] = bucket(10, 10, 1);
     buckets[1] = bucket(10, 10, 2);
     buckets[2] = bucket(30, 25, 2);
     buckets[3] = bucket(40, 0, 2);
-    buckets[BUCKETS - 1] = bucket(500, 500, 2);
+    buckets[LAST] = bucket(500, 500, 2);
     let passes = passes(&buckets, 100);
-    let taken = |pass: &Pass| -> Vec<usize> {
-        (0..BUCKETS)
-            .filter(|&at| pass.has((at as u128) << (Hash::BITS - BUCKET_BITS)))
-            .collect()
-    };
+    let taken = |pass: &Pass| -> Vec<usize> { (0..=LAST).filter(|&at| pass.has(at)).collect() };
     let all: Vec<(Vec<usize>, usize)> = passes.iter().map(|p| (taken(p), p.rows)).collect();
-    assert_eq!(
-        all,
-        [(vec![1, 2], 75), (vec![3], 40), (vec![BUCKETS - 1], 1000)]
-    );
+    assert_eq!(all, [(vec![1, 2], 75), (vec![3], 40), (vec![LAST], 1000)]);
 }

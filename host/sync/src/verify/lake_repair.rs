@@ -1,0 +1,136 @@
+//! The lake's half of a repair.
+
+use std::collections::HashSet;
+
+use futures::TryStreamExt;
+use icehost_lake::{LakeTable, RowChange, ScanRequest};
+use icehost_plan::{Column, Contents, ValidExtractionPlan};
+use icehost_sqlserver::ExtractOptions;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::repair::{WrongKeys, broken, check_repairable};
+use super::shape::Shape;
+use crate::detection::{OpenSource, landing};
+use crate::error::Doing;
+use crate::preparation::Preparation;
+use crate::source_to_lake::{Commit, commit, stage_options};
+use crate::withdrawals::Withdrawals;
+use crate::{Memory, StoredWatermark, SyncError, SyncJob};
+
+/// Field of a snapshot's summary that says that it is a repair: how many keys.
+const SUMMARY_REPAIR: &str = "icehost.repair";
+
+/// Keys of the lake that get the source's rows.
+pub(super) struct LakeRepair<'a> {
+    pub(super) job: &'a SyncJob,
+    pub(super) lake: &'a LakeTable,
+    /// The columns that go to the lake.
+    pub(super) columns: &'a [Column],
+    /// Their ordinals there.
+    pub(super) lake_columns: Vec<u32>,
+    pub(super) shape: &'a Shape,
+    pub(super) wrong: &'a WrongKeys,
+    pub(super) stored: Option<&'a StoredWatermark>,
+    pub(super) share: Memory,
+}
+
+/// How the source is read: just as it was for the comparison.
+pub(super) struct SourceReading<'a> {
+    pub(super) preparation: &'a Preparation,
+    pub(super) all: &'a ValidExtractionPlan,
+    pub(super) options: ExtractOptions,
+}
+
+impl LakeRepair<'_> {
+    /// Takes the keys out, puts the source's rows in, and commits. Gives the rows that were written or taken out.
+    pub(super) async fn run(
+        &self,
+        source: &mut OpenSource,
+        reading: SourceReading<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<u64, SyncError> {
+        let name = self.lake.name();
+        // As a delta, whatever the comparison took the source's rows for: a merge of all rows would take out those that
+        // are not delivered.
+        let landing = landing(
+            &self.job.lake_merge,
+            &source.table.table,
+            self.columns.to_vec(),
+            Contents::Upserts,
+            self.lake,
+        )
+        .await?;
+        check_repairable(&landing.plan, &format!("lake table {name}"))?;
+        let writing = || format!("writing files of lake table {name}");
+        let change = RowChange::from_plan(&landing.plan, &landing.description, &landing.delta)
+            .and_then(RowChange::with_withdrawals)
+            .doing(|| format!("planning the repair of lake table {name}"))?;
+        let withdrawals = Withdrawals::new(self.columns, &change.key_columns());
+        let run_id = Uuid::now_v7();
+        let mut writer = self
+            .lake
+            .stage(run_id, change, stage_options(self.share))
+            .await
+            .doing(writing)?;
+        let none = HashSet::new();
+
+        let doing = || format!("reading lake table {name}");
+        let request = ScanRequest {
+            columns: Some(self.lake_columns.clone()),
+            ..ScanRequest::default()
+        };
+        let mut batches = self.lake.scan(request).doing(doing)?;
+        while let Some(batch) = tokio::select! {
+            batch = batches.try_next() => batch.doing(doing)?,
+            () = cancel.cancelled() => return Err(SyncError::cancelled()),
+        } {
+            let rows = self
+                .wrong
+                .filter(&batch, self.shape, batch.columns(), &none)?;
+            if rows.num_rows() > 0 {
+                let gone = withdrawals.gone(&rows).map_err(broken)?;
+                writer.write(gone).await.doing(writing)?;
+            }
+        }
+
+        // The last row of a key counts: what the source has takes the place of what was taken out.
+        let table = &source.table;
+        let doing = || format!("reading source table {}", table.name);
+        let mut preparing = reading.preparation.open().await?;
+        let mut extraction = source
+            .connection
+            .extract(table, reading.all, reading.options)
+            .await
+            .doing(doing)?;
+        while let Some(batch) = tokio::select! {
+            batch = extraction.next_batch() => batch.doing(doing)?,
+            () = cancel.cancelled() => return Err(SyncError::cancelled()),
+        } {
+            for batch in preparing.batch(batch).await? {
+                let rows = self
+                    .wrong
+                    .filter(&batch, self.shape, batch.columns(), &none)?;
+                if rows.num_rows() > 0 {
+                    let present = withdrawals.present(&rows).map_err(broken)?;
+                    writer.write(present).await.doing(writing)?;
+                }
+            }
+        }
+        extraction.finish().doing(doing)?;
+        let staged = writer.finish().await.doing(writing)?;
+        let commit_of = Commit {
+            staged,
+            // It stays where it is: nothing that lies above it was written.
+            watermark: None,
+            summary: vec![(SUMMARY_REPAIR, self.wrong.len().to_string())],
+            allow_empty: false,
+            guard: Box::new(|_| Ok(())),
+        };
+        let committed = commit(self.job, self.lake, commit_of, self.stored, run_id).await?;
+        // Where the lake was repaired by another run meanwhile, there is nothing left to change.
+        Ok(committed.map_or(0, |committed| {
+            committed.rows_appended + committed.rows_removed
+        }))
+    }
+}

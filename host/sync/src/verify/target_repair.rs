@@ -1,0 +1,166 @@
+//! The target's half of a repair.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use futures::TryStreamExt;
+use icehost_lake::{BatchStream, LakeTable, ScanRequest};
+use icehost_plan::{Delta, Operation, ValidExtractionPlan, ValidMergePlan};
+use icehost_sqlserver::{ExtractOptions, Loader, Position, TimePrecision};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::repair::{WrongKeys, broken, check_repairable, delta_rows};
+use super::rows::live;
+use super::shape::Shape;
+use crate::error::Doing;
+use crate::target_table::{self, OpenTarget};
+use crate::{SyncError, Target};
+
+/// Keys of the target that get the lake's rows.
+pub(super) struct TargetRepair<'a> {
+    pub(super) target: &'a Target,
+    pub(super) lake: &'a LakeTable,
+    /// The snapshot whose rows the target should have.
+    pub(super) at: i64,
+    /// The position that the target has, and keeps.
+    pub(super) position: i64,
+    /// How changes land.
+    pub(super) plan: &'a ValidMergePlan,
+    pub(super) delta: &'a Delta,
+    /// Ordinals of the compared columns in lake and target.
+    pub(super) pairs: &'a [(u32, u32)],
+    /// Ordinals of the delta's columns in the lake.
+    pub(super) takes: Vec<u32>,
+    pub(super) shape: &'a Shape,
+    pub(super) wrong: &'a WrongKeys,
+    /// How the target is read, and which of its rows count.
+    pub(super) read: &'a ValidExtractionPlan,
+    pub(super) live: Vec<Vec<u8>>,
+    pub(super) batch_bytes: usize,
+}
+
+impl TargetRepair<'_> {
+    /// Merges: what the lake does not have goes, what it has comes. Gives the rows that changed.
+    pub(super) async fn run(
+        &self,
+        open: &mut OpenTarget,
+        cancel: &CancellationToken,
+    ) -> Result<u64, SyncError> {
+        let name = open.table.name.to_string();
+        check_repairable(self.plan, &format!("target table {name}"))?;
+        let there = self.there(cancel).await?;
+        let staging = || format!("loading into target table {name}");
+        // Read by a session of its own: this one loads meanwhile.
+        let (mut reader, found) = target_table::find(self.target).await?;
+        let mut loader = Loader::begin(&mut open.connection, &open.table, &self.delta.columns)
+            .await
+            .doing(staging)?;
+        if let Some(table) = &found {
+            let doing = || format!("reading target table {name}");
+            let options = ExtractOptions {
+                batch_bytes: self.batch_bytes,
+                time_precision: TimePrecision::Truncate,
+                ..ExtractOptions::default()
+            };
+            let mut extraction = reader
+                .extract(table, self.read, options)
+                .await
+                .doing(doing)?;
+            while let Some(batch) = tokio::select! {
+                batch = extraction.next_batch() => batch.doing(doing)?,
+                () = cancel.cancelled() => return Err(SyncError::cancelled()),
+            } {
+                let batch = live(batch, self.pairs.len(), &self.live).map_err(broken)?;
+                let arrays: Vec<ArrayRef> = batch
+                    .columns()
+                    .iter()
+                    .take(self.pairs.len())
+                    .cloned()
+                    .collect();
+                let rows = self.wrong.filter(&batch, self.shape, &arrays, &there)?;
+                if rows.num_rows() > 0 {
+                    let gone = delta_rows(&self.delta.columns, &rows, Operation::Delete)?;
+                    loader.stage(&gone).await.doing(staging)?;
+                }
+            }
+            extraction.finish().doing(doing)?;
+        }
+        let none = HashSet::new();
+        let mut batches = self.scan()?;
+        while let Some(batch) = self.next(&mut batches, cancel).await? {
+            let arrays = self.arrays(&batch);
+            let rows = self.wrong.filter(&batch, self.shape, &arrays, &none)?;
+            if rows.num_rows() > 0 {
+                let rows = self.renamed(&rows)?;
+                let come = delta_rows(&self.delta.columns, &rows, Operation::Update)?;
+                loader.stage(&come).await.doing(staging)?;
+            }
+        }
+        let position = Position {
+            lake_table: self.lake.name().to_owned(),
+            lake_uuid: self.lake.uuid(),
+            previous: Some(self.position),
+            snapshot_id: self.position,
+            run_id: Uuid::now_v7().to_string(),
+        };
+        let counts = loader
+            .merge(self.plan, self.delta, &position)
+            .await
+            .doing(|| format!("merging into target table {name}"))?;
+        Ok(counts.inserted + counts.updated + counts.deleted)
+    }
+
+    /// The wrong keys that the lake has.
+    async fn there(&self, cancel: &CancellationToken) -> Result<HashSet<u128>, SyncError> {
+        let mut there = HashSet::new();
+        let mut batches = self.scan()?;
+        while let Some(batch) = self.next(&mut batches, cancel).await? {
+            self.wrong
+                .seen(self.shape, &self.arrays(&batch), &mut there)?;
+        }
+        Ok(there)
+    }
+
+    fn scan(&self) -> Result<BatchStream, SyncError> {
+        let request = ScanRequest {
+            snapshot_id: Some(self.at),
+            columns: Some(self.takes.clone()),
+            ..ScanRequest::default()
+        };
+        self.lake
+            .scan(request)
+            .doing(|| format!("reading lake table {}", self.lake.name()))
+    }
+
+    async fn next(
+        &self,
+        batches: &mut BatchStream,
+        cancel: &CancellationToken,
+    ) -> Result<Option<RecordBatch>, SyncError> {
+        tokio::select! {
+            batch = batches.try_next() => {
+                batch.doing(|| format!("reading lake table {}", self.lake.name()))
+            }
+            () = cancel.cancelled() => Err(SyncError::cancelled()),
+        }
+    }
+
+    /// The compared columns of a batch of the lake, in the shape's order.
+    fn arrays(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
+        let column = |(ordinal, _): &(u32, u32)| {
+            let at = self.takes.iter().position(|taken| taken == ordinal)?;
+            batch.columns().get(at).cloned()
+        };
+        self.pairs.iter().filter_map(column).collect()
+    }
+
+    /// The rows under the delta's names.
+    fn renamed(&self, rows: &RecordBatch) -> Result<RecordBatch, SyncError> {
+        let columns = self.delta.columns.iter().zip(rows.columns());
+        let columns = columns.map(|(column, array)| (column.name.clone(), Arc::clone(array)));
+        RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true)))
+            .map_err(broken)
+    }
+}
