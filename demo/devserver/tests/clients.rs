@@ -49,6 +49,11 @@ async fn pymssql() {
 }
 
 #[tokio::test]
+async fn several_transactions_of_pymssql_stand_side_by_side() {
+    run(installed("ICEHOST_TEST_PYTHON"), "client_transactions.py").await;
+}
+
+#[tokio::test]
 async fn python_tds() {
     run(installed("ICEHOST_TEST_PYTHON"), "client_pytds.py").await;
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::error::{SqlResult, invalid_object, unsupported_object};
+use crate::session::SqlError;
 use crate::storage::{Database, Table, TableDefinition};
 
 pub(crate) use object::ObjectRef;
@@ -44,6 +45,17 @@ pub(crate) fn system_view(
     schema: &str,
     name: &str,
 ) -> SqlResult<Option<View>> {
+    if name == "dm_db_partition_stats" && catalog.context.facts.reads_only {
+        return Err(SqlError::new(
+            262,
+            14,
+            1,
+            format!(
+                "VIEW DATABASE STATE permission denied in database '{}'.",
+                catalog.database.name
+            ),
+        ));
+    }
     let found = match schema {
         "sys" => objects::view(catalog, name)
             .or_else(|| columns::view(catalog, name))

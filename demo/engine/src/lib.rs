@@ -17,7 +17,8 @@
 //! - Writers lock rows and keys; ranges of keys and rows that were only read are locked by the table, which
 //!   blocks more than SQL Server does. Who scans waits for the transactions that hold rows of the table when the
 //!   scan begins, whatever index SQL Server would have used; a reader under READ COMMITTED sees one version of a
-//!   table for the whole statement. See `locks`.
+//!   table for the whole statement, and under READ_COMMITTED_SNAPSHOT each table as it is when the statement
+//!   comes to it. See `locks`.
 //! - Whether two texts are equal is answered exactly or refused (50107), their order is exact for letters of one
 //!   script and for digits. `collation` says which collations and characters are known; `varchar` is code page
 //!   1252.

@@ -338,6 +338,17 @@ fn update_conflicts_under_snapshot_are_of_rows() {
         run(&mut reader, "IF @@TRANCOUNT > 0 ROLLBACK");
     }
     ok(&mut reader, begin);
+    kit.run("UPDATE e SET n = 77 WHERE id = 70");
+    assert_eq!(
+        error(&mut reader, "SELECT n FROM e WITH (UPDLOCK) WHERE id = 1"),
+        50104
+    );
+    assert_eq!(value(&mut reader, "SELECT n FROM e WHERE id = 70"), "0");
+    ok(
+        &mut reader,
+        "SELECT a FROM heap WITH (UPDLOCK, HOLDLOCK); ROLLBACK",
+    );
+    ok(&mut reader, begin);
     kit.run("ALTER TABLE e ADD x int");
     assert_eq!(error(&mut reader, "SELECT COUNT(*) FROM e"), 3961);
     ok(&mut reader, "ROLLBACK");

@@ -134,6 +134,11 @@ fn the_catalog_tells_of_masks() {
     let masked =
         "SELECT COUNT(*) FROM sys.columns WHERE object_id = OBJECT_ID('people') AND is_masked = 1";
     assert_eq!(rows(&mut reader, masked), ["7"]);
+    let stats = run(
+        &mut reader,
+        "SELECT row_count FROM sys.dm_db_partition_stats",
+    );
+    assert_eq!(stats.errors[0].number, 262);
     let may = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'UNMASK')";
     assert_eq!(rows(&mut reader, may), ["0"]);
     assert_eq!(kit.value(may), "1");

@@ -193,7 +193,25 @@ impl Session {
         let table = self
             .find_table(name)?
             .ok_or_else(|| invalid_object(&name.to_string()))?;
+        if isolation == IsolationLevel::Snapshot {
+            return self.open_locked_in_snapshot(table);
+        }
         let version = self.current_version(&table);
+        Ok((table, version))
+    }
+
+    /// What a SNAPSHOT transaction reads under a hint that locks: its snapshot, as long as nothing has changed
+    /// since. Whether SQL Server would tell of a conflict while it reads is not documented.
+    fn open_locked_in_snapshot(
+        &mut self,
+        table: Arc<Table>,
+    ) -> SqlResult<(Arc<Table>, Arc<TableVersion>)> {
+        let version = self.snapshot_version(&table)?;
+        if !self.is_unchanged(&table, &version) {
+            return Err(unsupported_clause(
+                "a hint that locks, under SNAPSHOT isolation, on a table that has changed since",
+            ));
+        }
         Ok((table, version))
     }
 
