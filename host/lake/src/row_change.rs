@@ -160,6 +160,11 @@ impl RowChange {
         self.delete_unlisted
     }
 
+    /// Whether an order says which of several rows with one key counts.
+    pub fn has_order(&self) -> bool {
+        !self.order.is_empty()
+    }
+
     /// Whether rows are matched by a key.
     pub fn has_key(&self) -> bool {
         !self.keys.is_empty()

@@ -371,7 +371,7 @@ async fn rows_missing_from_a_complete_delta_can_go() {
 }
 
 #[tokio::test]
-async fn a_key_with_null_matches_nothing() {
+async fn a_key_with_null_is_refused_and_one_that_is_there_matches_nothing() {
     let lake = Fixture::new();
     let mut new = people();
     new.identifier.clear();
@@ -384,24 +384,55 @@ async fn a_key_with_null_matches_nothing() {
         )
         .unwrap()
     };
-    let staged = stage(
-        &table,
-        by_name(&table),
-        &[batch(&[(1, None), (2, None), row(3, "c")])],
-    )
-    .await;
-    let table = commit(&table, staged.unwrap())
-        .await
-        .unwrap()
-        .unwrap()
-        .table;
-    let staged = stage(&table, by_name(&table), &[batch(&[(4, None), row(5, "c")])])
-        .await
-        .unwrap();
-    let done = commit(&table, staged).await.unwrap().unwrap();
-    assert_eq!(done.rows_removed, 1);
-    let all = vec![(1, None), (2, None), (4, None), row(5, "c")];
+    let there = [(1, None), row(3, "c")];
+    let table = append(&table, &there).await.table;
+    let written = lake.files();
+    let only_adds = StageOptions {
+        unique_keys: true,
+        unmatched: true,
+        ..StageOptions::default()
+    };
+    for options in [StageOptions::default(), only_adds] {
+        let rows = [batch(&[row(7, "g")]), batch(&[row(5, "c"), (4, None)])];
+        let error = stage_with(&table, by_name(&table), &rows, options).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), LakeErrorKind::InvalidData);
+        let message = error.to_string();
+        assert!(message.contains("name = NULL has NULL"), "{message}");
+        assert!(error.hint().unwrap().contains("append-only"));
+    }
+    assert_eq!(lake.files(), written, "nothing is left of it");
+    let staged = stage(&table, by_name(&table), &[batch(&[row(5, "c")])]).await;
+    let done = commit(&table, staged.unwrap()).await.unwrap().unwrap();
+    assert_eq!((done.rows_appended, done.rows_removed), (1, 1));
+    let all = vec![(1, None), row(5, "c")];
     assert_eq!(read(&done.table, None).await, all);
+}
+
+#[tokio::test]
+async fn a_key_that_comes_twice_is_refused_where_no_order_says_which_row_counts() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let strict = || StageOptions {
+        refuse_repeats: true,
+        ..StageOptions::default()
+    };
+    let twice = [
+        batch(&rows(&[(1, "a"), (2, "b")])),
+        batch(&rows(&[(1, "c")])),
+    ];
+    let error = stage_with(&table, upserting(&table), &twice, strict()).await;
+    let message = error.unwrap_err().to_string();
+    assert!(
+        message.contains("id = 1 stands in several rows"),
+        "{message}"
+    );
+    let mut ordered = upsert_plan(&[0]);
+    ordered.deduplicate = vec![by(1, icehost_plan::Direction::Descending)];
+    let change = lower(&table, ordered, &delta_like(&table.describe().unwrap())).unwrap();
+    let staged = stage_with(&table, change, &twice, strict()).await.unwrap();
+    let done = commit(&table, staged).await.unwrap().unwrap();
+    assert_eq!(read(&done.table, None).await, rows(&[(1, "c"), (2, "b")]));
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ mod endpoint;
 mod error;
 mod extract;
 mod introspect;
+mod keys;
 mod load;
 pub mod lower;
 mod name;

@@ -8,7 +8,11 @@ use icehost_plan::{
     Succession, Table, ValidMergePlan, Value, WriteMode,
 };
 use icehost_sqlserver::lower::{
+<<<<<<< HEAD
     checksums, create_table, extraction, merge, probes, range_boundaries,
+=======
+    create_table, extraction, merge, probes, range_boundaries, repeated_key,
+>>>>>>> 409e1d8 (Keys that do not tell rows apart are told before anything is committed)
 };
 use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, TableName};
 
@@ -525,6 +529,14 @@ fn boundaries_between_ranges_are_the_servers_own() {
     insta::assert_snapshot!(statement);
     let wide = range_boundaries(&table, &[11, 4, 6], 100).unwrap();
     insta::assert_snapshot!(wide);
+}
+
+#[test]
+fn keys_that_do_not_tell_rows_apart_are_found_by_the_server() {
+    let table = customers();
+    insta::assert_snapshot!(repeated_key(&table, &[0]).unwrap());
+    insta::assert_snapshot!(repeated_key(&table, &[11, 4, 6]).unwrap());
+    assert!(repeated_key(&table, &[99]).is_err());
 }
 
 /// The SQL for the customers in a range of a key.

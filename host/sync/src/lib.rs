@@ -16,6 +16,7 @@ mod failpoint;
 mod first_load;
 mod job;
 mod journal;
+mod lake_keys;
 mod lake_to_target;
 mod layout;
 mod memory;

@@ -88,7 +88,7 @@ impl RangeContext {
             lake: &self.lake,
             change: &self.change,
             preparation: &self.preparation,
-            extract: self.extract,
+            extract: self.extract.clone(),
             stage: self.stage.clone(),
             run_id: self.run_id,
         };

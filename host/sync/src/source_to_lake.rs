@@ -1,7 +1,7 @@
 //! The first half: detect, extract, stage, commit.
 
 use icehost_lake::{CommitRequest, Committed, Guard, LakeError, LakeTable, StageOptions, Staged};
-use icehost_plan::{Coverage, Outcome, Watermark};
+use icehost_plan::{ChangeSource, Coverage, Outcome, Watermark};
 use icehost_sqlserver::{ExtractOptions, Extracted, SqlTable};
 use icehost_strategy::Context;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,7 @@ use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
 use crate::failpoint::failpoint;
 use crate::first_load::{Run, route};
+use crate::lake_keys::check_unique;
 use crate::layout;
 use crate::preparation::Preparation;
 use crate::transfer::Transfer;
@@ -83,6 +84,9 @@ pub(crate) async fn attempt(
 
     let (extracted, staged) =
         extract(job, &mut source, &lake, &detected, run_id, observer, cancel).await?;
+    if extracted.rows > 0 {
+        check_unique(&mut source, &detected.change, &job.source.transforms).await?;
+    }
     source
         .connection
         .end_read()
@@ -220,9 +224,12 @@ async fn extract(
         lake,
         change: &detected.change.rows,
         preparation: &preparation,
-        extract: extract_options(job, memory),
+        extract: extract_options(job, memory, &detected.change.key_columns(&source.table)),
         stage: StageOptions {
             unique_keys: detected.change.unique_keys,
+            // A history of changes has a key as often as its row changed.
+            refuse_repeats: detected.plan.source == ChangeSource::Rows
+                && !detected.change.key_is_enforced(&source.table),
             ..stage_options(memory)
         },
         run_id,
@@ -231,8 +238,10 @@ async fn extract(
     transfer.run(&mut source.connection, progress, cancel).await
 }
 
-pub(crate) fn extract_options(job: &SyncJob, memory: Memory) -> ExtractOptions {
+/// `keys` are the ordinals of the columns that rows are told apart by.
+pub(crate) fn extract_options(job: &SyncJob, memory: Memory, keys: &[u32]) -> ExtractOptions {
     ExtractOptions {
+        keys: keys.to_vec(),
         batch_bytes: memory.batch_bytes,
         time_precision: job.source.time_precision,
         ..ExtractOptions::default()

@@ -41,7 +41,7 @@ impl Transfer<'_> {
             .await
             .doing(writing)?;
         let mut extraction = connection
-            .extract(self.table, self.plan, self.extract)
+            .extract(self.table, self.plan, self.extract.clone())
             .await
             .doing(reading)?;
 

@@ -15,7 +15,7 @@ use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::evaluate::{self, exact_cast};
 use crate::keys::KeyEncoder;
 use crate::metadata_files::create_dir_all;
-use crate::row_change::{Matched, NotMatched, Origin, RowChange, Rule};
+use crate::row_change::{KeyColumn, Matched, NotMatched, Origin, RowChange, Rule};
 use crate::schema::{self, LakeColumn};
 use crate::staging::delta_keys::{Decision, DeltaKeys, StagedRow};
 use crate::staging::parquet_file::ParquetFile;
@@ -153,6 +153,7 @@ impl Encoder {
             })
             .collect();
         let key_columns = self.key_columns(delta)?;
+        self.check_key(&key_columns, &keep)?;
         // A file ends between chunks only, so that the positions of a chunk's rows are known beforehand.
         let file = self.finished.len() as u32;
         if let Some(tracker) = &mut self.tracker {
@@ -165,7 +166,11 @@ impl Encoder {
                     position: self.current.as_ref().map_or(0, ParquetFile::rows),
                 },
             };
-            tracker.track(&self.change, &chunk, &mut keep)?;
+            let repeated = tracker.track(&self.change, &chunk, &mut keep)?;
+            let refused = self.options.refuse_repeats && !self.change.has_order();
+            if let Some(row) = repeated.filter(|_| refused) {
+                return Err(self.misfit_of_key(&key_columns, row, "stands in several rows"));
+            }
         }
         if !keep.contains(&true) {
             return Ok(());
@@ -183,13 +188,46 @@ impl Encoder {
     /// The key columns in key order, as the table's types.
     fn key_columns(&self, delta: &RecordBatch) -> Result<Vec<ArrayRef>> {
         let mut columns = Vec::with_capacity(self.change.keys.len());
-        if self.tracker.is_some() {
-            for (key, kind) in self.change.keys.iter().zip(self.change.key_types()) {
-                let values = delta.column(key.source as usize);
-                columns.push(exact_cast(values, &kind.arrow())?);
-            }
+        for (key, kind) in self.change.keys.iter().zip(self.change.key_types()) {
+            let values = delta.column(key.source as usize);
+            columns.push(exact_cast(values, &kind.arrow())?);
         }
         Ok(columns)
+    }
+
+    /// Refuses a row that is to be written and could never be found again.
+    fn check_key(&self, key_columns: &[ArrayRef], keep: &[bool]) -> Result<()> {
+        for column in key_columns.iter().filter(|c| c.null_count() > 0) {
+            let mut rows = keep.iter().enumerate();
+            if let Some((row, _)) = rows.find(|&(row, keep)| *keep && column.is_null(row)) {
+                let why = "has NULL, which equals no other key";
+                return Err(self.misfit_of_key(key_columns, row, why));
+            }
+        }
+        Ok(())
+    }
+
+    fn misfit_of_key(&self, key_columns: &[ArrayRef], row: usize, why: &str) -> LakeError {
+        let column = |key: &KeyColumn| self.change.source.get(key.source as usize);
+        let names = self.change.keys.iter().filter_map(column);
+        let names: Vec<&str> = names.map(|column| column.name.as_str()).collect();
+        let parts = names.iter().zip(key_columns);
+        let parts: Vec<String> = parts
+            .map(|(name, values)| part_text(name, values, row))
+            .collect();
+        LakeError::new(
+            LakeErrorKind::InvalidData,
+            format!(
+                "the key {} does not tell the rows for lake table {} apart: {} {why}",
+                names.join(", "),
+                self.table_name,
+                parts.join(", ")
+            ),
+        )
+        .with_hint(
+            "choose columns that do (the merge's option keys), keep one row of each key (its option \
+             deduplicate-by), or keep every row that is read (append-only)",
+        )
     }
 
     /// The rows as the table has them.
@@ -243,11 +281,7 @@ impl Encoder {
             .iter()
             .zip(rows.columns())
             .filter(|(column, _)| !keyed || column.key_position.is_some())
-            .map(|(column, values)| {
-                let text = arrow_cast::display::array_value_to_string(values, row);
-                let text: String = text.unwrap_or_default().chars().take(64).collect();
-                format!("{} = {text}", column.name)
-            })
+            .map(|(column, values)| part_text(&column.name, values, row))
             .collect();
         format!("the row {}", parts.join(", "))
     }
@@ -306,6 +340,16 @@ impl Encoder {
             files: self.files,
         })
     }
+}
+
+/// A value in a message: short, and without control characters.
+fn part_text(name: &str, values: &ArrayRef, row: usize) -> String {
+    if values.is_null(row) {
+        return format!("{name} = NULL");
+    }
+    let text = arrow_cast::display::array_value_to_string(values, row);
+    let text: String = text.unwrap_or_default().chars().take(64).collect();
+    format!("{name} = {}", text.escape_debug())
 }
 
 /// Some rows of a delta, before they are written.
@@ -431,8 +475,14 @@ impl Tracker {
         (self.keys, self.encoder)
     }
 
-    /// Enters a chunk's rows, and takes those out of `keep` that do not count.
-    fn track(&mut self, change: &RowChange, chunk: &Chunk<'_>, keep: &mut [bool]) -> Result<()> {
+    /// Enters a chunk's rows, and takes those out of `keep` that do not count. Gives the first row whose key has
+    /// been entered before.
+    fn track(
+        &mut self,
+        change: &RowChange,
+        chunk: &Chunk<'_>,
+        keep: &mut [bool],
+    ) -> Result<Option<usize>> {
         let (delta, key_columns) = (chunk.delta, chunk.key_columns);
         let keys = self.encoder.encode(key_columns)?;
         let order: Option<Rows> = match &self.order {
@@ -448,6 +498,7 @@ impl Tracker {
         };
         self.keys.note(key_columns);
         let mut next = chunk.next;
+        let mut repeated = None;
         for (row, keep) in keep.iter_mut().enumerate() {
             let decision = chunk.decisions.at(row);
             // A key with a NULL equals no other: the row is never matched.
@@ -457,6 +508,9 @@ impl Tracker {
                 let key = keys.bytes(row);
                 let order = order.as_ref().map(|rows| rows.row(row));
                 let order = order.as_ref().map(|row| row.data());
+                if repeated.is_none() && self.keys.find(key).is_some() {
+                    repeated = Some(row);
+                }
                 if !self.keys.wins(key, order) {
                     *keep = false;
                     continue;
@@ -468,6 +522,6 @@ impl Tracker {
                 next.position += 1;
             }
         }
-        Ok(())
+        Ok(repeated)
     }
 }

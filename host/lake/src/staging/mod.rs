@@ -43,6 +43,9 @@ pub struct StageOptions {
     /// The caller also vouches that no row of the table has one of the delta's keys, though it may have
     /// rows: the delta is a part of one whose other parts the table holds.
     pub unmatched: bool,
+    /// A key that comes twice is an error where no order says which row counts: the rows were to be told apart by
+    /// it.
+    pub refuse_repeats: bool,
 }
 
 impl Default for StageOptions {
@@ -52,6 +55,7 @@ impl Default for StageOptions {
             row_group_bytes: 32 << 20,
             unique_keys: false,
             unmatched: false,
+            refuse_repeats: false,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! One value on the wire, at full precision.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
-use icehost_plan::SqlType;
+use icehost_plan::{SqlType, Value};
 use tiberius::ColumnData;
 use tiberius::numeric::Numeric;
 use tiberius::time::{Date, DateTime, DateTime2, DateTimeOffset, SmallDateTime, Time};
@@ -180,14 +181,7 @@ impl<'a> Cell<'a> {
             Cell::Text(v) => ColumnData::String(Some(v)),
             Cell::Binary(v) => ColumnData::Binary(Some(v)),
             Cell::Uuid(v) => ColumnData::Guid(Some(Uuid::from_bytes(v))),
-            Cell::Decimal { unscaled, scale } if scale <= Numeric::MAX_NUMERIC_SCALE => {
-                ColumnData::Numeric(Some(Numeric::new_with_scale(unscaled, scale)))
-            }
-            Cell::Decimal { scale, .. } => {
-                return Err(SqlServerError::protocol(format!(
-                    "a decimal has at most 38 digits, not scale {scale}"
-                )));
-            }
+            Cell::Decimal { unscaled, scale } => decimal(unscaled, scale)?,
             Cell::Date(days) => ColumnData::Date(Some(date(days)?)),
             Cell::Time(ticks) => ColumnData::Time(Some(from_ticks(ticks, scale))),
             Cell::DateTime { days, ticks } => {
@@ -208,6 +202,24 @@ impl<'a> Cell<'a> {
                 offset,
             ))),
         })
+    }
+}
+
+/// A decimal as a parameter. The driver counts a digit before the point even where there is none, so that one of
+/// 38 digits behind it would be sent as `decimal(39,38)`, which there is not: that one goes as text, and the server
+/// makes the declared type of it.
+fn decimal(unscaled: i128, scale: u8) -> Result<ColumnData<'static>> {
+    match scale.cmp(&Numeric::MAX_NUMERIC_SCALE) {
+        Ordering::Less => Ok(ColumnData::Numeric(Some(Numeric::new_with_scale(
+            unscaled, scale,
+        )))),
+        Ordering::Equal => {
+            let text = Value::Decimal { unscaled, scale }.text();
+            Ok(ColumnData::String(Some(text.into())))
+        }
+        Ordering::Greater => Err(SqlServerError::protocol(format!(
+            "a decimal has at most 38 digits, not scale {scale}"
+        ))),
     }
 }
 

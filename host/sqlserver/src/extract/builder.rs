@@ -11,7 +11,6 @@ use arrow_array::builder::{
 use arrow_array::types::ArrowPrimitiveType;
 use icehost_plan::{LakeType, SqlType};
 
-use super::TimePrecision;
 use super::variable::{TooLarge, Variable};
 use crate::driver::{Block, Field, Kind, wire};
 use crate::error::{Result, SqlServerError};
@@ -19,6 +18,17 @@ use crate::temporal;
 
 /// 100 ns ticks in a microsecond.
 const TICKS_PER_MICROSECOND: i64 = 10;
+
+/// What to do with a 100 ns digit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SeventhDigit {
+    /// Cut it off.
+    Cut,
+    /// Refuse the value.
+    Refuse,
+    /// Refuse the value, which is part of a key.
+    OfAKey,
+}
 
 /// Why a value was not taken.
 #[derive(Debug)]
@@ -33,7 +43,7 @@ pub(super) struct Refusal {
 pub(super) struct ColumnBuilder {
     name: String,
     values: Values,
-    time_precision: TimePrecision,
+    digit: SeventhDigit,
     /// Blanks to fill a `char(n)` up to, where the server does not.
     pad_to: usize,
     rows: usize,
@@ -107,7 +117,7 @@ impl ColumnBuilder {
     pub(super) fn new(
         name: &str,
         sql_type: SqlType,
-        time_precision: TimePrecision,
+        digit: SeventhDigit,
         unpadded: bool,
     ) -> ColumnBuilder {
         let pad_to = match sql_type {
@@ -117,7 +127,7 @@ impl ColumnBuilder {
         ColumnBuilder {
             name: name.to_owned(),
             values: Values::new(sql_type.lake()),
-            time_precision,
+            digit,
             pad_to,
             rows: 0,
             truncated: false,
@@ -157,7 +167,7 @@ impl ColumnBuilder {
             return Err(malformed(0));
         };
         self.rows += block.rows;
-        let (precision, truncated) = (self.time_precision, &mut self.truncated);
+        let (digit, truncated) = (self.digit, &mut self.truncated);
         match (&mut self.values, kind) {
             (Values::Boolean(builder), Kind::Bit) => {
                 for (row, bytes) in block.values(position).enumerate() {
@@ -211,7 +221,7 @@ impl ColumnBuilder {
             }),
             (Values::Time(builder), Kind::Time { scale }) => {
                 let read = |b: &[u8]| i64::try_from(wire::ticks(b, scale)?).ok();
-                fill_moments(builder, block, position, precision, truncated, read)
+                fill_moments(builder, block, position, digit, truncated, read)
             }
             (Values::Timestamp(builder), Kind::DateTime) => fill(builder, block, position, |b| {
                 let (days, ticks) = wire::datetime(b)?;
@@ -228,7 +238,7 @@ impl ColumnBuilder {
                     let (days, ticks) = wire::moment(b, scale)?;
                     Some(temporal::from_datetime2(days, ticks))
                 };
-                fill_moments(builder, block, position, precision, truncated, read)
+                fill_moments(builder, block, position, digit, truncated, read)
             }
             (Values::TimestampTz(builder), Kind::DateTimeOffset { scale }) => {
                 let offset_lost = &mut self.offset_lost;
@@ -237,7 +247,7 @@ impl ColumnBuilder {
                     *offset_lost |= offset != 0;
                     Some(temporal::from_datetime2(days, ticks))
                 };
-                fill_moments(builder, block, position, precision, truncated, read)
+                fill_moments(builder, block, position, digit, truncated, read)
             }
             (Values::Uuid(builder), Kind::Uuid) => {
                 for (row, bytes) in block.values(position).enumerate() {
@@ -335,7 +345,7 @@ fn fill_moments<T: ArrowPrimitiveType<Native = i64>>(
     builder: &mut PrimitiveBuilder<T>,
     block: &Block<'_>,
     position: usize,
-    precision: TimePrecision,
+    digit: SeventhDigit,
     truncated: &mut bool,
     mut read: impl FnMut(&[u8]) -> Option<i64>,
 ) -> Result<(), Refusal> {
@@ -344,7 +354,7 @@ fn fill_moments<T: ArrowPrimitiveType<Native = i64>>(
             None => builder.append_null(),
             Some(bytes) => {
                 let ticks = read(bytes).ok_or_else(|| malformed(row))?;
-                builder.append_value(microseconds(ticks, precision, truncated, row)?);
+                builder.append_value(microseconds(ticks, digit, truncated, row)?);
             }
         }
     }
@@ -423,21 +433,29 @@ fn not_unicode() -> Refused {
 /// Microseconds of 100 ns ticks.
 fn microseconds(
     ticks: i64,
-    precision: TimePrecision,
+    digit: SeventhDigit,
     truncated: &mut bool,
     row: usize,
 ) -> Result<i64, Refusal> {
     if ticks % TICKS_PER_MICROSECOND != 0 {
-        match precision {
-            TimePrecision::Truncate => *truncated = true,
-            TimePrecision::Error => {
+        let hint = match digit {
+            SeventhDigit::Cut => None,
+            SeventhDigit::Refuse => Some("--time-precision truncate cuts the digit off"),
+            SeventhDigit::OfAKey => Some(
+                "two keys that differ in it would become one: give the column six digits at the source, as \
+                 datetime2(6) has them, or choose another key in a view of the table",
+            ),
+        };
+        match hint {
+            None => *truncated = true,
+            Some(hint) => {
                 return Err(Refusal {
                     row,
                     reason: format!(
                         "the 100 ns digit {} does not fit the lake's microseconds",
                         ticks.rem_euclid(TICKS_PER_MICROSECOND)
                     ),
-                    hint: Some("--time-precision truncate cuts the digit off"),
+                    hint: Some(hint),
                 });
             }
         }

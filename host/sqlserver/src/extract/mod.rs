@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Field, Schema, SchemaRef};
 use icehost_plan::{ValidExtractionPlan, Value};
 
-use builder::ColumnBuilder;
+use builder::{ColumnBuilder, SeventhDigit};
 use observe::Observer;
 
 use crate::connection::Connection;
@@ -31,7 +31,7 @@ pub enum TimePrecision {
 }
 
 /// How an extraction fills its batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtractOptions {
     /// A batch ends when its values reach so many bytes; one row may be larger.
     pub batch_bytes: usize,
@@ -39,6 +39,9 @@ pub struct ExtractOptions {
     pub batch_rows: usize,
     /// What to do with a 100 ns digit.
     pub time_precision: TimePrecision,
+    /// Ordinals of the columns that rows are told apart by. A 100 ns digit there is an error in any case: two keys
+    /// could become one.
+    pub keys: Vec<u32>,
 }
 
 impl Default for ExtractOptions {
@@ -47,6 +50,7 @@ impl Default for ExtractOptions {
             batch_bytes: 4 << 20,
             batch_rows: 65_536,
             time_precision: TimePrecision::default(),
+            keys: Vec::new(),
         }
     }
 }
@@ -97,12 +101,13 @@ impl<'c> Extraction<'c> {
             let column = table.column(ordinal)?;
             let data_type = column.sql_type.lake().arrow();
             fields.push(Field::new(&column.name, data_type, column.nullable));
-            columns.push(ColumnBuilder::new(
-                &column.name,
-                column.sql_type,
-                options.time_precision,
-                unpadded,
-            ));
+            let digit = match (options.keys.contains(&ordinal), options.time_precision) {
+                (true, _) => SeventhDigit::OfAKey,
+                (false, TimePrecision::Truncate) => SeventhDigit::Cut,
+                (false, TimePrecision::Error) => SeventhDigit::Refuse,
+            };
+            let (name, sql_type) = (&column.name, column.sql_type);
+            columns.push(ColumnBuilder::new(name, sql_type, digit, unpadded));
         }
         let key = table.table.key().into_iter().filter_map(|ordinal| {
             let position = plan.columns.iter().position(|&column| column == ordinal)?;

@@ -108,7 +108,11 @@ impl FirstLoad {
             lake: lake.clone(),
             change: detected.change.rows.clone(),
             preparation: Preparation::new(&job.source, &table.table, detected)?,
-            extract: source_to_lake::extract_options(job, memory),
+            extract: source_to_lake::extract_options(
+                job,
+                memory,
+                &detected.change.key_columns(&table),
+            ),
             stage: StageOptions {
                 unique_keys: detected.change.unique_keys,
                 unmatched: true,

@@ -197,7 +197,7 @@ impl SourceRows<'_> {
         let mut extraction = self
             .source
             .connection
-            .extract(table, plan, self.options)
+            .extract(table, plan, self.options.clone())
             .await
             .doing(doing)?;
         while let Some(batch) = tokio::select! {
@@ -257,7 +257,7 @@ impl TargetRows<'_> {
         let doing = || format!("reading target table {}", self.table.name);
         let mut extraction = self
             .connection
-            .extract(self.table, &self.plan, self.options)
+            .extract(self.table, &self.plan, self.options.clone())
             .await
             .doing(doing)?;
         while let Some(batch) = tokio::select! {

@@ -1,0 +1,105 @@
+//! The columns by which the lake tells the source's rows apart, and whether they do.
+
+use icehost_plan::{Table, Value};
+use icehost_sqlserver::SqlTable;
+
+use crate::detection::{LakeChange, OpenSource};
+use crate::error::Doing;
+use crate::{SyncError, Transforms};
+
+impl LakeChange {
+    /// Ordinals in the source of the columns that rows are told apart by: the change's key and the table's own.
+    pub(crate) fn key_columns(&self, source: &SqlTable) -> Vec<u32> {
+        let mut keys = self.chosen_key(&source.table).unwrap_or_default();
+        for ordinal in source.table.key() {
+            if !keys.contains(&ordinal) {
+                keys.push(ordinal);
+            }
+        }
+        keys
+    }
+
+    /// Ordinals in the source of the change's key; `None` where a part of it is no column of the source.
+    fn chosen_key(&self, source: &Table) -> Option<Vec<u32>> {
+        let ordinal = |&key: &u32| {
+            let name = &self.columns.get(key as usize)?.name;
+            let at = source.columns.iter().position(|c| c.name == *name)?;
+            u32::try_from(at).ok()
+        };
+        self.rows.key_columns().iter().map(ordinal).collect()
+    }
+
+    /// Whether the server lets no two rows have the same key: it has a unique index on columns of it.
+    pub(crate) fn key_is_enforced(&self, source: &SqlTable) -> bool {
+        let Some(key) = self.chosen_key(&source.table) else {
+            return false;
+        };
+        let has = |name: &String| {
+            source
+                .ordinal(name)
+                .is_some_and(|at| key.contains(&(at as u32)))
+        };
+        let mut unique = source.unique_keys.iter();
+        unique.any(|columns| !columns.is_empty() && columns.iter().all(has))
+    }
+}
+
+/// Asks the server for rows that the change could not tell apart: two with one key, by its own comparison, or one
+/// without. It reads the whole table, and is asked only where nothing enforces the key.
+///
+/// # Errors
+/// Names the key and a value of it.
+pub(crate) async fn check_unique(
+    source: &mut OpenSource,
+    change: &LakeChange,
+    transforms: &Transforms,
+) -> Result<(), SyncError> {
+    let table = &source.table;
+    let chooses = change.rows.has_key() && !change.rows.has_order();
+    if !chooses || !transforms.is_empty() || change.key_is_enforced(table) {
+        return Ok(());
+    }
+    let Some(key) = change.chosen_key(&table.table) else {
+        return Ok(());
+    };
+    let repeated = source
+        .connection
+        .repeated_key(table, &key)
+        .await
+        .doing(|| format!("looking for rows of {} with one key", table.name))?;
+    let Some(values) = repeated else {
+        return Ok(());
+    };
+    let names: Vec<&str> = key
+        .iter()
+        .filter_map(|&at| Some(table.columns.get(at as usize)?.name.as_str()))
+        .collect();
+    let pairs: Vec<String> = names
+        .iter()
+        .zip(&values)
+        .map(|(name, value)| format!("{name} = {}", shown(value)))
+        .collect();
+    let why = match values.contains(&Value::Null) {
+        true => "has NULL, which equals no other key",
+        false => "stands in several rows",
+    };
+    Err(SyncError::schema(
+        format!(
+            "the key {} does not tell the rows of {} apart: {} {why}",
+            names.join(", "),
+            table.name,
+            pairs.join(", "),
+        ),
+        "choose columns that do (the merge's option keys), keep one row of each key (its option deduplicate-by), \
+         or keep every row that is read (append-only)",
+    ))
+}
+
+/// A value in a message: short, and without control characters.
+fn shown(value: &Value) -> String {
+    if *value == Value::Null {
+        return "NULL".to_owned();
+    }
+    let text: String = value.text().chars().take(64).collect();
+    text.escape_debug().to_string()
+}
