@@ -8,11 +8,7 @@ use icehost_plan::{
     Succession, Table, ValidMergePlan, Value, WriteMode,
 };
 use icehost_sqlserver::lower::{
-<<<<<<< HEAD
-    checksums, create_table, extraction, merge, probes, range_boundaries,
-=======
-    create_table, extraction, merge, probes, range_boundaries, repeated_key,
->>>>>>> 409e1d8 (Keys that do not tell rows apart are told before anything is committed)
+    checksums, create_table, extraction, merge, probes, range_boundaries, repeated_key,
 };
 use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, TableName};
 

@@ -99,7 +99,7 @@ fn moments_and_decimals_as_keys() {
     for (column, value) in [
         (
             "datetime2(7)",
-            "DATEADD(nanosecond, value * 100, CAST('2026-01-01' AS datetime2(7)))",
+            "DATEADD(nanosecond, value * 1000, CAST('2026-01-01' AS datetime2(7)))",
         ),
         (
             "datetime",

@@ -146,7 +146,7 @@ pub(super) async fn compare(
             preparation: preparation.clone(),
             all: all.clone(),
             next: judges_next.then_some(next),
-            options: extract,
+            options: extract.clone(),
             columns: comparison.columns.clone(),
             cursor,
             source: &mut source,
