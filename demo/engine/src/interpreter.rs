@@ -17,6 +17,7 @@ mod query;
 mod raise;
 mod security;
 mod settings;
+mod snapshot;
 mod special;
 mod temporary;
 mod transactions;
