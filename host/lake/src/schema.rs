@@ -122,6 +122,13 @@ pub(crate) fn columns(table: &str, schema: &Schema) -> Result<Vec<LakeColumn>> {
                 ))
                 .with_hint("icehost carries the primitive types of Iceberg format v2")
             })?;
+            if field.initial_default.is_some() {
+                return Err(LakeError::unsupported(format!(
+                    "column '{}' of lake table {table} has an initial-default, a value for rows that are older than it",
+                    field.name
+                ))
+                .with_hint("icehost would read NULL there; write the rows again with the engine that added the column"));
+            }
             let key_position = identifiers.contains(&field.id).then(|| {
                 key += 1;
                 key - 1

@@ -69,7 +69,20 @@ impl LakeTable {
     }
 
     /// The columns of the current schema.
+    ///
+    /// # Errors
+    /// [`LakeErrorKind::Unsupported`] for columns, and tables of formats, that icehost does not carry.
     pub fn columns(&self) -> Result<Vec<LakeColumn>> {
+        if self.metadata.format_version() == FormatVersion::V3 {
+            return Err(LakeError::unsupported(format!(
+                "lake table {} is of format v3",
+                self.display
+            ))
+            .with_hint(
+                "its defaults of columns (initial-default), deletion vectors and types cannot be read yet; write \
+                 the rows to a table of format v2",
+            ));
+        }
         schema::columns(&self.display, self.metadata.current_schema())
     }
 

@@ -7,6 +7,7 @@ use icehost_strategy::Context;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::clocks;
 use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
 use crate::failpoint::failpoint;
@@ -70,6 +71,8 @@ pub(crate) async fn attempt(
     lake.mend_hint()
         .await
         .doing(|| format!("opening lake table {}", job.lake.table))?;
+    clocks::compare(&mut source).await?;
+    let misdated = clocks::tell(&lake, observer);
     source.begin_read().await?;
     let (detected, load) = route(job, &mut source, &mut lake, observer).await?;
     failpoint("sync::after-detect")?;
@@ -100,6 +103,7 @@ pub(crate) async fn attempt(
     for warning in &landed.warnings {
         observer.event(Event::Warning(warning));
     }
+    landed.warnings.extend(misdated);
     // Where every row was to be read, none is an answer: all that the lake has is gone.
     let all_gone = detected.plan.coverage == Coverage::Full
         && detected.change.rows.deletes_unlisted()
@@ -335,6 +339,7 @@ pub(crate) async fn commit(
         })),
         absence: Some(job.settings.deletions.of_lake(job.lake.table.to_string())),
         allow_empty: commit.allow_empty,
+        clock_vouched: true,
         snapshot_updates: commit.watermark.map(|record| property(Some(record))),
         ..CommitRequest::default()
     };

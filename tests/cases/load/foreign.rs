@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use icehost_tests::maintenance::{edit_metadata, maintain};
 use icehost_tests::{Bed, python_script};
 use serde_json::Value;
 
@@ -110,4 +111,86 @@ fn changes_by_rewritten_files() {
 #[test]
 fn changes_by_position_deletes() {
     follows_every_snapshot(&["--position-deletes"]);
+}
+
+#[test]
+fn a_column_that_is_another_one_under_the_old_name_is_not_passed_over() {
+    for (steps, why, column, now) in [
+        (&["readd=Text"][..], "'Text' is another one", "Text", None),
+        (
+            &["rename=Text:Gone", "rename=Note:Text"],
+            "'Text' is another one",
+            "Text",
+            Some("n"),
+        ),
+        (
+            &["rename=Note:Remark"],
+            "'Remark' was called 'Note'",
+            "Remark",
+            Some("n"),
+        ),
+    ] {
+        let bed = Bed::new();
+        bed.source().execute(
+            "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, Text nvarchar(20) NULL, Note nvarchar(20) NULL, \
+             Modified datetime2(3) NOT NULL); \
+             INSERT INTO dbo.T VALUES (1, N'old', N'n', '2026-01-01'), (2, N'old', N'n', '2026-01-01')",
+        );
+        bed.target().execute(
+            "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, Text nvarchar(20) NULL, Note nvarchar(20) NULL, \
+             Remark nvarchar(20) NULL, Modified datetime2(3) NOT NULL)",
+        );
+        bed.sync("dbo.T", "demo.t")
+            .args(["--strategy", "timestamp", "--merge", "upsert"])
+            .json();
+        let load = |more: &[&str]| {
+            bed.load("demo.t", "dbo.T")
+                .args(["--merge", "upsert"])
+                .args(more.iter().copied())
+        };
+        let gone: &[&str] = match steps.len() {
+            2 => &["--exclude-columns", "Gone"],
+            _ => &[],
+        };
+        load(&[]).json();
+        maintain(&bed.lake("demo.t"), steps);
+        maintain(&bed.lake("demo.t"), &["delete=Id = 2"]);
+        load(gone)
+            .run()
+            .failure(&[why, "hint", "icehost load --full"]);
+        load(gone).arg("--full").json();
+        let found = format!("SELECT COUNT(*) FROM dbo.T WHERE Id = 1 AND {column} ");
+        let found = found + &now.map_or("IS NULL".to_owned(), |now| format!("= '{now}'"));
+        assert_eq!(bed.target().value(&found), "1", "{steps:?}");
+        assert_eq!(load(gone).json()["rows_updated"], 0);
+    }
+}
+
+#[test]
+fn a_table_of_format_v3_is_refused_by_name() {
+    let bed = Bed::new();
+    bed.source()
+        .execute("CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY); INSERT INTO dbo.T VALUES (1)");
+    bed.sync("dbo.T", "demo.t")
+        .args(["--strategy", "id", "--merge", "upsert"])
+        .json();
+    edit_metadata(&bed.lake("demo.t"), |metadata| {
+        metadata["format-version"] = 3.into();
+        metadata["next-row-id"] = 1.into();
+        let snapshot = &mut metadata["snapshots"][0];
+        snapshot["first-row-id"] = 0.into();
+        snapshot["added-rows"] = 1.into();
+    });
+    bed.load("demo.t", "dbo.T")
+        .args(["--merge", "upsert", "--create-target"])
+        .run()
+        .failure(&[
+            "lake table demo.t is of format v3",
+            "hint",
+            "initial-default",
+        ]);
+    bed.sync("dbo.T", "demo.t")
+        .args(["--strategy", "id", "--merge", "upsert"])
+        .run()
+        .failure(&["demo.t", "format v3", "hint"]);
 }

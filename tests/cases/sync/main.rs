@@ -3,6 +3,7 @@
 
 mod allocations;
 mod arguments;
+mod clocks;
 mod column_rules;
 mod cursors;
 mod deletions;

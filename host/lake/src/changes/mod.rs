@@ -1,5 +1,6 @@
 //! What changed between two snapshots, row by row.
 
+mod columns;
 mod difference;
 mod emit;
 mod hasher;
@@ -95,6 +96,9 @@ impl LakeTable {
         };
         let mut columns = self.select(request.columns.as_deref())?;
         let wanted = columns.len();
+        if let Some(from) = request.from {
+            columns::check(self, from, &columns)?;
+        }
         let mut key = Vec::new();
         for identifier in self
             .columns()?

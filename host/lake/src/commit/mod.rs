@@ -1,5 +1,6 @@
 //! Commits: a staged delta becomes a snapshot, or nothing at all.
 
+mod dating;
 mod effect;
 mod new_metadata;
 mod snapshot_writer;
@@ -52,6 +53,9 @@ pub struct CommitRequest {
     pub absence: Option<AbsenceGuard>,
     /// Make a snapshot although no row changes. Without one there is no commit, and so no update either.
     pub allow_empty: bool,
+    /// This machine's clock agrees with another one: where the table's dates lie ahead of it, they are wrong,
+    /// and its history is set right.
+    pub clock_vouched: bool,
     /// What the table must be when the commit is made; checked on every attempt.
     pub requirements: Vec<TableRequirement>,
     /// Updates of the table's metadata, in their order, before the snapshot.
@@ -165,6 +169,9 @@ impl CommitRequest {
         }
         if effect.is_empty() && !self.allow_empty {
             return Ok(Attempt::Done(None));
+        }
+        if self.clock_vouched {
+            dating::set_right(base)?;
         }
         let NewSnapshot {
             snapshot: new,
