@@ -1,6 +1,7 @@
 //! How a failed command is told.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 use icehost_componentize::Error as ComponentizeError;
 use icehost_config::{Place, Problem};
@@ -44,6 +45,15 @@ impl Failure {
     pub(crate) fn of_pipeline(mut self, name: &str) -> Self {
         self.message = format!("{name}: {}", self.message());
         self.place = None;
+        self
+    }
+
+    /// The same failure, whose hint names the commands of this pipeline: flags describe what a file does not.
+    pub(crate) fn with_commands_of(mut self, pipeline: &str, config: &Path) -> Self {
+        let of_file = format!("`icehost load {pipeline} --config {} --", config.display());
+        self.hint = self
+            .hint
+            .map(|hint| hint.replace("`icehost load --", &of_file));
         self
     }
 

@@ -9,6 +9,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::extract::{self, ExtractOptions, Extraction};
 use crate::introspect::{self, ColumnSelection, Fields, SqlTable};
+use crate::load::PositionsLayout;
 use crate::lower;
 use crate::name::TableName;
 use crate::permissions::{self, Permission};
@@ -41,6 +42,8 @@ pub struct Connection {
     pub(crate) client: Client,
     pub(crate) server: ServerInfo,
     pub(crate) staging_tables: u32,
+    /// As far as it was last looked at.
+    pub(crate) positions: PositionsLayout,
     endpoint: Endpoint,
     in_read: bool,
 }
@@ -82,6 +85,7 @@ impl Connection {
             client,
             server,
             staging_tables: 0,
+            positions: PositionsLayout::default(),
             endpoint: endpoint.clone(),
             in_read: false,
         })

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::load::Absent;
+
 /// The error of everything in this crate.
 ///
 /// `Display` is one lower-case line that says what was tried, on what, and why it failed; [`hint`] says what
@@ -49,6 +51,8 @@ pub enum ErrorKind {
     Plan,
     /// Someone else moved the same target meanwhile.
     Conflict,
+    /// More rows than may would go because a complete delivery lacks them.
+    Deletions(Absent),
     /// The server's answer was not understood.
     Protocol,
 }

@@ -24,6 +24,7 @@ mod driver;
 mod endpoint;
 mod error;
 mod extract;
+mod identity;
 mod introspect;
 mod keys;
 mod load;
@@ -40,8 +41,12 @@ pub use connection::{ConnectOptions, Connection, ReadConsistency};
 pub use endpoint::{DEFAULT_PORT, Encryption, Endpoint, Trust};
 pub use error::{DataPlace, ErrorKind, Result, ServerMessage, SqlServerError};
 pub use extract::{ExtractOptions, Extracted, Extraction, TimePrecision};
+pub use identity::TableOnServer;
 pub use introspect::{ColumnSelection, SqlColumn, SqlTable};
-pub use load::{Loader, MergeCounts, Position};
+pub use load::{
+    Absent, KnownPosition, Loader, MergeCounts, Position, PositionsLayout, Previous, Removal,
+    TableIdentity, TargetState, Terms,
+};
 pub use lower::NewColumn;
 pub use name::{TableName, quote};
 pub use permissions::Permission;

@@ -72,8 +72,10 @@ async fn a_load_that_breaks_off_is_all_or_nothing() {
             let position = Position {
                 lake_table: "demo.t".to_owned(),
                 lake_uuid,
+                lake_location: None,
                 previous: None,
                 snapshot_id: 7,
+                sequence_number: 1,
                 run_id: "run".to_owned(),
             };
 
@@ -89,7 +91,11 @@ async fn a_load_that_breaks_off_is_all_or_nothing() {
             let found = server
                 .query(&format!("SELECT Id, V FROM {} ORDER BY Id", name.sql()))
                 .await;
-            let reached = connection.read_position(lake_uuid, &target).await.unwrap();
+            let reached = connection
+                .read_position(lake_uuid, &target)
+                .await
+                .unwrap()
+                .map(|known| known.snapshot_id);
             if committed {
                 assert_eq!(
                     (found, reached),

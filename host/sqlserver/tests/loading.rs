@@ -15,8 +15,8 @@ use icehost_plan::{
     WriteMode,
 };
 use icehost_sqlserver::{
-    ColumnSelection, ConnectOptions, Connection, ErrorKind, Loader, MergeCounts, Position, Result,
-    SqlTable, TableName,
+    ColumnSelection, ConnectOptions, Connection, ErrorKind, Loader, MergeCounts, Position,
+    Previous, Result, SqlTable, TableName,
 };
 use support::{Server, introspect};
 use uuid::Uuid;
@@ -145,8 +145,13 @@ fn position(lake_uuid: Uuid, previous: Option<i64>, snapshot_id: i64) -> Positio
     Position {
         lake_table: "demo.customers".to_owned(),
         lake_uuid,
-        previous,
+        lake_location: None,
+        previous: previous.map(|snapshot_id| Previous {
+            snapshot_id,
+            run_id: "run-1".to_owned(),
+        }),
         snapshot_id,
+        sequence_number: 1,
         run_id: "run-1".to_owned(),
     }
 }
@@ -570,7 +575,14 @@ async fn the_position_moves_with_the_rows_and_only_from_where_it_was_read() {
     let mut connection = server.connect().await;
     let target = introspect(&mut connection, &name).await;
     let lake = Uuid::new_v4();
-    assert_eq!(connection.read_position(lake, &target).await.unwrap(), None);
+    assert_eq!(
+        connection
+            .read_position(lake, &target)
+            .await
+            .unwrap()
+            .map(|known| known.snapshot_id),
+        None
+    );
     let delta = rows(vec![("Id", LakeType::Int, ints([1, 2]))]);
     let plan = plan(&target, &delta.delta(Contents::Upserts), &["Id"], upsert());
     let first = position(lake, None, 100);
@@ -585,7 +597,11 @@ async fn the_position_moves_with_the_rows_and_only_from_where_it_was_read() {
     .await
     .unwrap();
     assert_eq!(
-        connection.read_position(lake, &target).await.unwrap(),
+        connection
+            .read_position(lake, &target)
+            .await
+            .unwrap()
+            .map(|known| known.snapshot_id),
         Some(100)
     );
 
@@ -607,7 +623,11 @@ async fn the_position_moves_with_the_rows_and_only_from_where_it_was_read() {
     }
     assert_eq!(server.count(&name).await, 2);
     assert_eq!(
-        connection.read_position(lake, &target).await.unwrap(),
+        connection
+            .read_position(lake, &target)
+            .await
+            .unwrap()
+            .map(|known| known.snapshot_id),
         Some(100)
     );
 
@@ -624,14 +644,19 @@ async fn the_position_moves_with_the_rows_and_only_from_where_it_was_read() {
         .await;
     assert_eq!(nothing.unwrap(), MergeCounts::default());
     assert_eq!(
-        connection.read_position(lake, &target).await.unwrap(),
+        connection
+            .read_position(lake, &target)
+            .await
+            .unwrap()
+            .map(|known| known.snapshot_id),
         Some(101)
     );
     assert_eq!(
         connection
             .read_position(Uuid::new_v4(), &target)
             .await
-            .unwrap(),
+            .unwrap()
+            .map(|known| known.snapshot_id),
         None
     );
 }
@@ -862,7 +887,14 @@ async fn what_the_server_refuses_leaves_rows_and_position_as_they_were() {
         .unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Server(_)), "{error:?}");
         assert!(!error.is_transient());
-        assert_eq!(connection.read_position(lake, &target).await.unwrap(), None);
+        assert_eq!(
+            connection
+                .read_position(lake, &target)
+                .await
+                .unwrap()
+                .map(|known| known.snapshot_id),
+            None
+        );
         let found = server
             .query(&format!("SELECT Id, V FROM {}", name.sql()))
             .await;

@@ -10,7 +10,7 @@ use icehost_plan::{
 use icehost_sqlserver::lower::{
     checksums, create_table, extraction, merge, probes, range_boundaries, repeated_key,
 };
-use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, TableName};
+use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, Statement, TableName};
 
 const CI: &str = "SQL_Latin1_General_CP1_CI_AS";
 
@@ -431,6 +431,84 @@ fn changes_are_applied_by_their_operation() {
             clause(Occasion::NotMatched, None, Action::WriteAll),
         ],
     ));
+}
+
+/// A statement, or that there is none.
+fn said(statement: Option<&Statement>) -> String {
+    statement.map_or_else(|| "none".to_owned(), ToString::to_string)
+}
+
+#[test]
+fn what_a_complete_delivery_lacks_is_staged_as_deletions_and_counted() {
+    let table = customers();
+    let delta = delta_of(&table, Contents::Changes);
+    let is_delete = || compare(Comparison::Eq, source(12), literal("integer:0"));
+    let plan = merge_plan(
+        &table,
+        &delta,
+        &[1, 2],
+        vec![
+            clause(Occasion::Matched, Some(is_delete()), Action::Delete),
+            clause(Occasion::Matched, None, Action::WriteAll),
+        ],
+    );
+    let statements = merge(&table, &delta, &plan, true).unwrap();
+    let absent = statements.absent.unwrap();
+    assert_eq!(statements.count_unmatched, None);
+    insta::assert_snapshot!(format!("{}\n\n{}", absent.stage, absent.count));
+}
+
+#[test]
+fn rows_without_a_counterpart_are_counted_before_they_go() {
+    let table = customers();
+    let delta = delta_of(&table, Contents::Snapshot);
+    let active = || compare(Comparison::Eq, target(7), literal("boolean:true"));
+    let plan = merge_plan(
+        &table,
+        &delta,
+        &[0],
+        vec![
+            clause(Occasion::Matched, None, Action::WriteAll),
+            clause(Occasion::NotMatchedBySource, Some(active()), Action::Skip),
+            clause(Occasion::NotMatchedBySource, None, Action::Delete),
+        ],
+    );
+    let statements = merge(&table, &delta, &plan, true).unwrap();
+    assert_eq!(statements.absent, None);
+    insta::assert_snapshot!(said(statements.count_unmatched.as_ref()));
+}
+
+#[test]
+fn keys_and_identity_values_are_looked_at_before_the_merge() {
+    let table = customers();
+    let delta = delta_of(&table, Contents::Changes);
+    let is_delete = || compare(Comparison::Eq, source(12), literal("integer:0"));
+    let plan = merge_plan(
+        &table,
+        &delta,
+        &[1, 2],
+        vec![
+            clause(Occasion::Matched, Some(is_delete()), Action::Delete),
+            clause(Occasion::Matched, None, Action::WriteAll),
+        ],
+    );
+    let checks = merge(&table, &delta, &plan, true).unwrap().checks;
+    let identity = checks.other_identity.as_ref();
+    insta::assert_snapshot!(format!(
+        "{}\n\n{}\n\n{}",
+        said(checks.repeated_key.as_ref()),
+        said(checks.ambiguous_key.as_ref()),
+        said(identity.map(|check| &check.statement))
+    ));
+    // The table's own key: neither can be.
+    let plan = merge_plan(
+        &table,
+        &delta,
+        &[0],
+        vec![clause(Occasion::Matched, None, Action::WriteAll)],
+    );
+    let checks = merge(&table, &delta, &plan, true).unwrap().checks;
+    assert_eq!((checks.ambiguous_key, checks.other_identity), (None, None));
 }
 
 #[test]

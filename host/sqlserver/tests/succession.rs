@@ -222,8 +222,10 @@ async fn an_identity_column_takes_values_where_the_new_row_brings_them() {
         let position = Position {
             lake_table: "demo.t".to_owned(),
             lake_uuid: Uuid::new_v4(),
+            lake_location: None,
             previous: None,
             snapshot_id: 1,
+            sequence_number: 1,
             run_id: "run".to_owned(),
         };
         let loaded = loader.merge(&plan, &delta, &position).await.unwrap();

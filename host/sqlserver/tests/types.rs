@@ -362,8 +362,10 @@ fn first_position() -> Position {
     Position {
         lake_table: "demo.types".to_owned(),
         lake_uuid: Uuid::new_v4(),
+        lake_location: None,
         previous: None,
         snapshot_id: 1,
+        sequence_number: 1,
         run_id: "run".to_owned(),
     }
 }

@@ -57,7 +57,8 @@ impl DeletionGuard {
         })
     }
 
-    fn lets_through(self, absent: Absent) -> bool {
+    /// Whether so many rows may go.
+    pub(crate) fn lets_through(self, absent: Absent) -> bool {
         let share = u128::from(absent.rows) * 100;
         self.allow
             || absent.of <= SMALL_TABLE

@@ -61,6 +61,14 @@ pub enum SyncError {
         /// Another run moved it; starting again is right.
         moved: bool,
     },
+    /// The target does not fit its position in the lake, and what would follow is not for icehost to decide.
+    #[error("{message}")]
+    Position {
+        /// What was found.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// The settings cannot be carried out, or do not go with what an earlier run has left.
     #[error("{message}")]
     Settings {
@@ -105,6 +113,7 @@ impl SyncError {
             | SyncError::Schema { hint, .. }
             | SyncError::Settings { hint, .. }
             | SyncError::Deletions { hint, .. }
+            | SyncError::Position { hint, .. }
             | SyncError::Watermark { hint, .. } => Some(hint.clone()),
             SyncError::Interrupted { .. } => Some(
                 "run the same command again: it resumes, and reads only the ranges that are missing"
@@ -141,6 +150,13 @@ impl SyncError {
             message: "another sync of this table was faster".to_owned(),
             hint: "run again".to_owned(),
             moved: true,
+        }
+    }
+
+    pub(crate) fn position(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        SyncError::Position {
+            message: message.into(),
+            hint: hint.into(),
         }
     }
 

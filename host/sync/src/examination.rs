@@ -13,7 +13,8 @@ use crate::lake_to_target::Delivery;
 use crate::source_to_lake::open_lake;
 use crate::target_table::{self, OpenTarget};
 use crate::{
-    Detection, Lake, Merging, Observer, Source, StoredWatermark, SyncError, Target, WatermarkStore,
+    DeletionGuard, Detection, Lake, Merging, Observer, Source, StoredWatermark, SyncError, Target,
+    WatermarkStore, same_table,
 };
 
 /// What of a pipeline does not do.
@@ -63,6 +64,10 @@ impl Examination {
     /// probes, which are not carried out, transformers for their columns, mergers for their plans.
     pub async fn run(&self, observer: &dyn Observer) -> Vec<Obstacle> {
         let mut found = Found(Vec::new());
+        if let Some((target, _)) = &self.target {
+            let other = same_table::refuse(&self.source, target).await;
+            found.or(Part::Target, other);
+        }
         let lake = source_half(self, observer, &mut found).await;
         match (&self.target, lake) {
             (None, _) => {}
@@ -168,7 +173,9 @@ async fn target_half(
         target,
         merging,
         full: false,
+        trust_position: false,
         exclude: &[],
+        deletions: DeletionGuard::default(),
     };
     let Some(mut open) = found.or(Part::Target, OpenTarget::open(target, lake).await) else {
         return;
@@ -180,7 +187,7 @@ async fn target_half(
         _ => Part::Target,
     };
     if let Some(expected) = found.or(part, planned) {
-        let permitted = table_permissions(&mut open, &expected.plan).await;
+        let permitted = table_permissions(&mut open, &expected.landing.plan).await;
         found.or(Part::Target, permitted);
         let permitted = position_permissions(&mut open.connection).await;
         found.or(Part::Target, permitted);

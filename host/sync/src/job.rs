@@ -37,6 +37,8 @@ pub struct LoadJob {
     pub merge: Merging,
     /// Deliver every row, not just what changed since the last load.
     pub full: bool,
+    /// Go on from the target's position though the target does not look as the last run left it.
+    pub trust_position: bool,
     /// Lake columns that the target does not take.
     pub exclude: Vec<String>,
     /// How to go about it.

@@ -1,17 +1,25 @@
 //! The second half: read changes, stage, merge.
 
+use std::sync::Arc;
+
 use futures::TryStreamExt;
-use icehost_lake::{ChangePlan, ChangesRequest, KeyFold, LakeError, LakeTable};
-use icehost_plan::{Column, Contents, Delta, KeyPair, Table, ValidMergePlan};
-use icehost_sqlserver::{Loader, MergeCounts, Position, SqlTable};
+use icehost_lake::{ChangePlan, LakeTable};
+use icehost_plan::{Contents, Delta, Table, ValidMergePlan};
+use icehost_sqlserver::{
+    ErrorKind, Loader, MergeCounts, Position, PositionsLayout, Previous, SqlTable, TargetState,
+    Terms,
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::delivery_start::{Line, Situation, Start};
+use crate::delta::{as_changes, batch_as_changes, delta, expected_delta, keyed, request};
 use crate::error::Doing;
 use crate::failpoint::failpoint;
+use crate::landing_at_target::{Landing, Question, keys_must_be_unique};
 use crate::layout;
-use crate::target_table::{OpenTarget, Taken, drop_created, taken};
-use crate::{Event, Lake, LoadJob, Merging, Observer, SyncError, Target};
+use crate::target_table::{OpenTarget, Taken, remove_created, taken};
+use crate::{DeletionGuard, Event, Lake, LoadJob, Merging, Observer, SyncError, Target};
 
 /// What goes where, and how it lands.
 pub(crate) struct Delivery<'a> {
@@ -20,8 +28,12 @@ pub(crate) struct Delivery<'a> {
     pub(crate) merging: &'a Merging,
     /// Deliver every row, not just what changed since the target's position.
     pub(crate) full: bool,
+    /// Go on from the position though the target does not look as it was left.
+    pub(crate) trust_position: bool,
     /// Lake columns that the target does not take.
     pub(crate) exclude: &'a [String],
+    /// How many rows may go because the lake does not have them.
+    pub(crate) deletions: DeletionGuard,
 }
 
 /// What the second half did.
@@ -29,6 +41,7 @@ pub(crate) struct Delivered {
     pub(crate) run_id: Uuid,
     pub(crate) snapshot_id: Option<i64>,
     pub(crate) counts: MergeCounts,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl LoadJob {
@@ -38,14 +51,16 @@ impl LoadJob {
             target: &self.target,
             merging: &self.merge,
             full: self.full,
+            trust_position: self.trust_position,
             exclude: &self.exclude,
+            deletions: self.settings.deletions,
         }
     }
 }
 
 impl Delivery<'_> {
     /// One attempt, from the lake's current snapshot to the committed merge. It leaves nothing behind where
-    /// it fails: a table that it created goes again.
+    /// it fails: a table that it created goes again, unless another run has filled it meanwhile.
     pub(crate) async fn attempt(
         &self,
         run_id: Uuid,
@@ -56,12 +71,13 @@ impl Delivery<'_> {
         let mut target = OpenTarget::open(self.target, &lake).await?;
         let created = target.create().await?;
         let delivered = self
-            .deliver(&lake, &mut target, run_id, observer, cancel)
+            .deliver(&lake, &mut target, created, run_id, observer, cancel)
             .await;
         if delivered.is_err() && created {
-            // The session may be lost; a new one drops the table.
+            // The session may be lost, or hold locks; a new one looks after the table.
+            let table = target.table.clone();
             drop(target);
-            drop_created(self.target).await;
+            remove_created(self.target, &table).await;
         }
         delivered
     }
@@ -70,72 +86,162 @@ impl Delivery<'_> {
         &self,
         lake: &LakeTable,
         target: &mut OpenTarget,
+        created: bool,
         run_id: Uuid,
         observer: &dyn Observer,
         cancel: &CancellationToken,
     ) -> Result<Delivered, SyncError> {
-        let nothing = |snapshot_id| Delivered {
+        let mut delivered = Delivered {
             run_id,
-            snapshot_id,
+            snapshot_id: None,
             counts: MergeCounts::default(),
+            warnings: Vec::new(),
         };
         let Some(current) = lake.current_snapshot() else {
-            return Ok(nothing(None));
+            return Ok(delivered);
         };
-        let doing = || format!("reading the position of target table {}", target.table.name);
-        let previous = target
-            .connection
-            .read_position(lake.uuid(), &target.table)
-            .await
-            .doing(doing)?;
-        if previous == Some(current.id) && !self.full {
-            return Ok(nothing(Some(current.id)));
+        delivered.snapshot_id = Some(current.id);
+        let line = Line::of(lake, current.id);
+        let state = self.state(target, lake).await?;
+        let situation = self.situation(&state, created, &line);
+        let start = situation.start();
+        let position = position(lake, &line, &state, run_id);
+        if start == Start::UpToDate {
+            delivered
+                .warnings
+                .extend(told_of_gone_rows(&situation, &target.table));
+            self.adopt(target, &state, &position).await?;
+            tell(&delivered.warnings, observer);
+            return Ok(delivered);
         }
-        let from = if self.full { None } else { previous };
+        let from = match start {
+            Start::Changes(from) => Some(from),
+            Start::Everything(_) | Start::UpToDate => None,
+        };
         let description = self.describe(lake)?;
         let takes = taken(&description, &target.table, self.exclude)?;
         let changes = lake
-            .changes(request(from, current.id, &takes))
+            .changes(request(from, current.id, &takes.columns))
             .await
             .doing(|| format!("reading lake table {}", lake.name()))?;
-        let delta = delta(&changes, &takes);
-        let plan = self.plan(&target.table, &delta).await?;
-        let changes = keyed(changes, &plan, &target.table)
+        let read = delta(&changes, &takes.columns, &target.table);
+        let landing = self
+            .land(&target.table, read, &takes.columns, &situation)
+            .await?;
+        let changes = keyed(changes, &landing.plan, &target.table)
             .doing(|| format!("reading lake table {}", lake.name()))?;
+        delivered.warnings.extend(landing.warnings.iter().cloned());
+        delivered
+            .warnings
+            .extend(told_of_gone_rows(&situation, &target.table));
+        if from.is_none() {
+            delivered
+                .warnings
+                .extend(takes.left_out_warning(&target.table));
+        }
         failpoint("sync::before-load")?;
 
-        target
+        let layout = target
             .connection
             .ensure_positions()
             .await
             .doing(|| format!("preparing target table {}", target.table.name))?;
-        let staging = || format!("loading into target table {}", target.table.name);
-        let mut loader = Loader::begin(&mut target.connection, &target.table, &delta.columns)
-            .await
-            .doing(staging)?;
+        if layout == PositionsLayout::Earlier {
+            delivered.warnings.push(EARLIER_LAYOUT.to_owned());
+        }
+        tell(&delivered.warnings, observer);
+        let guard = self.deletions;
+        let terms = Terms {
+            target: Some(state.identity.clone()),
+            keys_are_unique: keys_must_be_unique(&description, &landing.plan, &landing.delta),
+            delete_absent: landing.delete_absent,
+            found_empty: state.empty,
+            into_empty: landing.into_empty,
+            may_delete: Some(Arc::new(move |absent| guard.lets_through(of_lake(absent)))),
+            replaces: situation.replaced(),
+        };
         let name = target.table.name.to_string();
-        stage(&mut loader, changes, lake, &name, observer, cancel).await?;
+        let mut loader = Loader::begin(
+            &mut target.connection,
+            &target.table,
+            &landing.delta.columns,
+        )
+        .await
+        .doing(|| format!("loading into target table {name}"))?;
+        loader.set_terms(terms);
+        stage(
+            &mut loader,
+            changes,
+            lake,
+            &name,
+            &landing,
+            observer,
+            cancel,
+        )
+        .await?;
 
         observer.event(Event::Merging {
             rows: loader.rows(),
         });
-        let position = Position {
-            lake_table: lake.name().to_owned(),
-            lake_uuid: lake.uuid(),
-            previous,
-            snapshot_id: current.id,
-            run_id: run_id.to_string(),
-        };
-        let counts = loader
-            .merge(&plan, &delta, &position)
-            .await
-            .doing(|| format!("merging into target table {}", target.table.name))?;
+        let merged = loader.merge(&landing.plan, &landing.delta, &position).await;
+        if let Err(error) = &merged
+            && let ErrorKind::Deletions(absent) = error.kind()
+        {
+            guard.check(&format!("target table {name}"), of_lake(*absent))?;
+        }
+        delivered.counts = merged.doing(|| format!("merging into target table {name}"))?;
         observer.event(Event::Merged);
-        Ok(Delivered {
-            run_id,
-            snapshot_id: Some(current.id),
-            counts,
-        })
+        Ok(delivered)
+    }
+
+    fn situation<'s>(
+        &self,
+        state: &'s TargetState,
+        created: bool,
+        line: &'s Line,
+    ) -> Situation<'s> {
+        Situation {
+            state,
+            created,
+            line,
+            full: self.full,
+            trust: self.trust_position,
+        }
+    }
+
+    async fn state(
+        &self,
+        target: &mut OpenTarget,
+        lake: &LakeTable,
+    ) -> Result<TargetState, SyncError> {
+        target
+            .connection
+            .target_state(lake.uuid(), &target.table)
+            .await
+            .doing(|| format!("reading the position of target table {}", target.table.name))
+    }
+
+    /// Notes which table a position belongs to where that is not known yet, or what has changed of it.
+    async fn adopt(
+        &self,
+        target: &mut OpenTarget,
+        state: &TargetState,
+        position: &Position,
+    ) -> Result<(), SyncError> {
+        let noted = state.own.as_ref().is_some_and(|own| {
+            own.target.as_ref() == Some(&state.identity)
+                && own.target_rows == state.rows
+                && own.lake_location == position.lake_location
+                && own.sequence_number.is_some()
+        });
+        if noted {
+            return Ok(());
+        }
+        target
+            .connection
+            .adopt_position(position, &target.table, &state.identity, state.rows)
+            .await
+            .doing(|| format!("writing the position of target table {}", target.table.name))
     }
 
     pub(crate) async fn open_lake(&self) -> Result<LakeTable, SyncError> {
@@ -163,16 +269,48 @@ impl Delivery<'_> {
         let Merging { strategy, options } = self.merging;
         Ok(strategy.plan(&target.table, delta, options).await?)
     }
+
+    /// How the rows land: as they were read or, where every row is delivered again, as changes, so that what the
+    /// lake does not have goes by the merger's own way with deletions.
+    async fn land(
+        &self,
+        target: &SqlTable,
+        read: Delta,
+        takes: &[Taken],
+        situation: &Situation<'_>,
+    ) -> Result<Landing, SyncError> {
+        let plan = self.plan(target, &read).await?;
+        let question = Question::new(target, situation, &plan);
+        question.refuse()?;
+        let warnings = question.warnings();
+        let into_empty = question.must_be_empty();
+        if read.contents != Contents::Snapshot || !question.deletes_absent() {
+            return Ok(Landing {
+                delta: read,
+                plan,
+                delete_absent: false,
+                into_empty,
+                warnings,
+            });
+        }
+        let delta = as_changes(&read, takes, target);
+        let plan = self.plan(target, &delta).await?;
+        Ok(Landing {
+            delta,
+            plan,
+            delete_absent: true,
+            into_empty,
+            warnings,
+        })
+    }
 }
 
 /// A delivery that is not made.
 pub(crate) struct Expected {
     /// The snapshot whose rows the target has; `None` where it would get all of them.
     pub(crate) from: Option<i64>,
-    /// The delta, but for its rows.
-    pub(crate) delta: Delta,
-    /// How it would land.
-    pub(crate) plan: ValidMergePlan,
+    /// How the delta would land.
+    pub(crate) landing: Landing,
 }
 
 impl Delivery<'_> {
@@ -185,76 +323,79 @@ impl Delivery<'_> {
         target: &mut OpenTarget,
         lake: &LakeTable,
     ) -> Result<Expected, SyncError> {
-        let table = &target.table;
-        let position = match target.creation {
-            Some(_) => None,
-            None => target
-                .connection
-                .read_position(lake.uuid(), table)
-                .await
-                .doing(|| format!("reading the position of target table {}", table.name))?,
-        };
-        let from = position.filter(|_| !self.full);
         let description = self.describe(lake)?;
-        let takes = taken(&description, table, self.exclude)?;
-        let delta = expected_delta(&takes, from, description.row_estimate.unwrap_or(0));
-        let plan = self.plan(table, &delta).await?;
-        Ok(Expected { from, delta, plan })
+        let takes = taken(&description, &target.table, self.exclude)?;
+        let rows = description.row_estimate.unwrap_or(0);
+        let current = lake.current_snapshot();
+        let (Some(current), None) = (current, &target.creation) else {
+            let delta = expected_delta(&takes.columns, None, rows, &target.table);
+            let plan = self.plan(&target.table, &delta).await?;
+            let landing = Landing {
+                delta,
+                plan,
+                delete_absent: false,
+                into_empty: false,
+                warnings: Vec::new(),
+            };
+            return Ok(Expected {
+                from: None,
+                landing,
+            });
+        };
+        let line = Line::of(lake, current.id);
+        let state = self.state(target, lake).await?;
+        let situation = self.situation(&state, false, &line);
+        let from = match situation.start() {
+            Start::UpToDate => Some(current.id),
+            Start::Changes(from) => Some(from),
+            Start::Everything(_) => None,
+        };
+        let delta = expected_delta(&takes.columns, from, rows, &target.table);
+        let landing = self
+            .land(&target.table, delta, &takes.columns, &situation)
+            .await?;
+        Ok(Expected { from, landing })
     }
 }
 
-/// The columns that the target takes.
-pub(crate) fn request(from: Option<i64>, to: i64, takes: &[Taken]) -> ChangesRequest {
-    ChangesRequest {
-        columns: Some(takes.iter().map(|taken| taken.ordinal).collect()),
-        ..ChangesRequest::new(from, to)
+/// What is not noticed where the table of positions is an earlier version's.
+const EARLIER_LAYOUT: &str = "the login may not add columns to dbo.icehost_positions, which an earlier version made: \
+     that the target was dropped and created again, or emptied by another, is not noticed until it may (ALTER on the table, once)";
+
+fn position(lake: &LakeTable, line: &Line, state: &TargetState, run_id: Uuid) -> Position {
+    Position {
+        lake_table: lake.name().to_owned(),
+        lake_uuid: lake.uuid(),
+        lake_location: line.location.clone(),
+        previous: state.own.as_ref().map(|own| Previous {
+            snapshot_id: own.snapshot_id,
+            run_id: own.run_id.clone(),
+        }),
+        snapshot_id: line.current,
+        sequence_number: line.sequence_number(),
+        run_id: run_id.to_string(),
     }
 }
 
-/// The changes by the merge's key, as the target compares it: which rows are one is the target's notion.
-pub(crate) fn keyed(
-    changes: ChangePlan,
-    plan: &ValidMergePlan,
-    target: &SqlTable,
-) -> Result<ChangePlan, LakeError> {
-    let columns: Vec<u32> = plan.keys.iter().map(|key| key.source).collect();
-    let collation = |key: &KeyPair| {
-        let column = target.table.columns.get(key.target as usize)?;
-        column.collation.clone()
-    };
-    let fold = KeyFold::new(plan.keys.iter().map(collation));
-    changes.keyed(&columns, fold)
+fn told_of_gone_rows(situation: &Situation<'_>, target: &SqlTable) -> Option<String> {
+    let (had, has) = situation.rows_gone()?;
+    Some(format!(
+        "target table {} has {has} rows and had {had} after the last run: somebody else has removed rows",
+        target.name
+    ))
 }
 
-/// The delta under the target's spelling of its columns.
-fn delta(changes: &ChangePlan, takes: &[Taken]) -> Delta {
-    let mut delta = Delta {
-        run_time: crate::run_time::now(),
-        ..changes.delta()
-    };
-    for (column, taken) in delta.columns.iter_mut().zip(takes) {
-        *column = taken.column.clone();
+/// The server counts what the guard knows as the lake's.
+fn of_lake(absent: icehost_sqlserver::Absent) -> icehost_lake::Absent {
+    icehost_lake::Absent {
+        rows: absent.rows,
+        of: absent.of,
     }
-    delta
 }
 
-/// The delta that a dry run shows, for a lake table that may not exist yet.
-pub(crate) fn expected_delta(takes: &[Taken], from: Option<i64>, rows: u64) -> Delta {
-    let mut columns: Vec<Column> = takes.iter().map(|taken| taken.column.clone()).collect();
-    let changes = from.is_some();
-    if changes {
-        columns.push(Delta::operation_column());
-    }
-    Delta {
-        operation: changes.then_some(takes.len() as u32),
-        contents: if changes {
-            Contents::Changes
-        } else {
-            Contents::Snapshot
-        },
-        columns,
-        rows,
-        run_time: crate::run_time::now(),
+fn tell(warnings: &[String], observer: &dyn Observer) {
+    for warning in warnings {
+        observer.event(Event::Warning(warning));
     }
 }
 
@@ -264,6 +405,7 @@ async fn stage(
     changes: ChangePlan,
     lake: &LakeTable,
     target: &str,
+    landing: &Landing,
     observer: &dyn Observer,
     cancel: &CancellationToken,
 ) -> Result<(), SyncError> {
@@ -277,6 +419,10 @@ async fn stage(
         () = cancel.cancelled() => return Err(SyncError::cancelled()),
     } {
         bytes += batch.get_array_memory_size() as u64;
+        let batch = match landing.delete_absent {
+            true => batch_as_changes(&batch, &landing.delta)?,
+            false => batch,
+        };
         loader
             .stage(&batch)
             .await

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::lake_to_target::{self, Delivered};
 use crate::report::milliseconds;
 use crate::source_to_lake::{self, Landed};
-use crate::{LoadJob, Observer, Report, SyncError, SyncJob};
+use crate::{LoadJob, Observer, Report, SyncError, SyncJob, same_table};
 
 /// A new run's id.
 pub fn new_run_id() -> String {
@@ -37,6 +37,9 @@ pub async fn sync(
         ..Report::default()
     };
 
+    if let Some((target, _)) = &job.target {
+        same_table::refuse(&job.source, target).await?;
+    }
     let new_warehouse = !job.lake.warehouse.exists();
     let landed = retry
         .run(observer, cancel, || {
@@ -57,7 +60,9 @@ pub async fn sync(
             target,
             merging,
             full: false,
+            trust_position: false,
             exclude: &[],
+            deletions: job.settings.deletions,
         };
         let delivered = retry
             .run(observer, cancel, || {
@@ -119,6 +124,7 @@ impl Report {
             self.run_id = delivered.run_id.to_string();
         }
         self.target_table = Some(target);
+        self.warnings.extend(delivered.warnings);
         self.snapshot_id = delivered.snapshot_id.or(self.snapshot_id);
         self.rows_inserted = Some(delivered.counts.inserted);
         self.rows_updated = Some(delivered.counts.updated);

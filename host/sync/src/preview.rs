@@ -11,7 +11,7 @@ use crate::lake_to_target::Delivery;
 use crate::repetition;
 use crate::source_to_lake::open_lake;
 use crate::target_table::OpenTarget;
-use crate::{LoadJob, Observer, SyncError, SyncJob};
+use crate::{LoadJob, Observer, SyncError, SyncJob, same_table};
 
 /// A dry run's result.
 #[derive(Debug, Clone, Serialize)]
@@ -66,6 +66,9 @@ pub struct MergePreview {
 /// # Errors
 /// Those that the run itself would meet before it reads rows.
 pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, SyncError> {
+    if let Some((target, _)) = &job.target {
+        same_table::refuse(&job.source, target).await?;
+    }
     let mut source = OpenSource::open(&job.source).await?;
     let lake = open_lake(&job.lake, &job.source.rules, &source).await?;
     source.begin_read().await?;
@@ -86,7 +89,9 @@ pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, Syn
                 target,
                 merging,
                 full: false,
+                trust_position: false,
                 exclude: &[],
+                deletions: job.settings.deletions,
             };
             Some(merge_preview(&delivery, &lake).await?)
         }
@@ -145,14 +150,18 @@ async fn merge_preview(
         )
     };
     let expected = delivery.expect(&mut target, lake).await?;
+    let landing = &expected.landing;
     let has_merge = target.connection.server().has_merge;
     let merge =
-        lower::merge(&target.table, &expected.delta, &expected.plan, has_merge).doing(doing)?;
+        lower::merge(&target.table, &landing.delta, &landing.plan, has_merge).doing(doing)?;
     let mut statements = Vec::new();
     if let Some(creation) = &target.creation {
         statements.push(creation.statement()?);
     }
     statements.extend(merge.deduplicate.map(|statement| statement.to_string()));
+    if landing.delete_absent {
+        statements.extend(merge.absent.map(|absent| absent.stage.to_string()));
+    }
     let successions = &merge.successions;
     statements.extend(successions.iter().map(|of| of.note.to_string()));
     statements.push(merge.apply.to_string());
@@ -161,6 +170,10 @@ async fn merge_preview(
         table: target.table.name.to_string(),
         from: match expected.from {
             Some(snapshot) => format!("the changes since snapshot {snapshot}"),
+            None if landing.delete_absent => {
+                "every row of the lake table, and the deletion of those that it does not have"
+                    .to_owned()
+            }
             None => "every row of the lake table".to_owned(),
         },
         statements,

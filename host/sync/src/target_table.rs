@@ -3,7 +3,8 @@
 use icehost_lake::LakeTable;
 use icehost_plan::{Column, ColumnType, Features, SqlType, Table};
 use icehost_sqlserver::{
-    ColumnSelection, ConnectOptions, Connection, ErrorKind, SqlColumn, SqlTable, TableName, lower,
+    ColumnSelection, ConnectOptions, Connection, ErrorKind, Removal, SqlColumn, SqlTable,
+    TableName, lower,
 };
 
 use crate::error::Doing;
@@ -53,23 +54,27 @@ impl OpenTarget {
         })
     }
 
-    /// Creates the table, if it is one to be created, and describes it as the server now has it.
+    /// Creates the table, if it is one to be created, and describes it as the server now has it. `false` where
+    /// nothing was created: the table was there, or another run was faster.
     pub(crate) async fn create(&mut self) -> Result<bool, SyncError> {
         let Some(creation) = self.creation.take() else {
             return Ok(false);
         };
         let doing = || format!("creating target table {}", creation.name);
-        self.connection
+        let created = self
+            .connection
             .create_table(&creation.name, &creation.columns, &creation.key)
             .await
             .doing(doing)?;
         self.table = self
             .connection
-            .introspect(&creation.name, &ColumnSelection::default())
+            .introspect(&creation.name, &selection())
             .await
             .doing(doing)?;
-        tracing::info!(table = %creation.name, "created the target table");
-        Ok(true)
+        if created {
+            tracing::info!(table = %creation.name, "created the target table");
+        }
+        Ok(created)
     }
 }
 
@@ -79,12 +84,7 @@ pub(crate) async fn find(target: &Target) -> Result<(Connection, Option<SqlTable
     let mut connection = Connection::open(&target.endpoint, &ConnectOptions::default())
         .await
         .doing(doing)?;
-    // Columns of types that icehost does not carry are no obstacle: the lake does not have them.
-    let selection = ColumnSelection {
-        skip_unsupported: true,
-        ..ColumnSelection::default()
-    };
-    match connection.introspect(&target.table, &selection).await {
+    match connection.introspect(&target.table, &selection()).await {
         Ok(table) => Ok((connection, Some(table))),
         Err(error) if *error.kind() != ErrorKind::NotFound => Err(error).doing(doing),
         Err(_) if target.create => Ok((connection, None)),
@@ -95,14 +95,32 @@ pub(crate) async fn find(target: &Target) -> Result<(Connection, Option<SqlTable
     }
 }
 
-/// Takes away a table that this run created and then could not fill, so that nothing half-done is left.
-pub(crate) async fn drop_created(target: &Target) {
-    let dropped = match Connection::open(&target.endpoint, &ConnectOptions::default()).await {
-        Ok(mut connection) => connection.drop_table(&target.table).await,
+/// Columns of types that icehost does not carry are no obstacle: the lake does not have them.
+fn selection() -> ColumnSelection {
+    ColumnSelection {
+        skip_unsupported: true,
+        ..ColumnSelection::default()
+    }
+}
+
+/// Takes away a table that this run created and then could not fill, so that nothing half-done is left. Another
+/// run may have found and filled it meanwhile: then it stays.
+pub(crate) async fn remove_created(target: &Target, table: &SqlTable) {
+    let removed = match Connection::open(&target.endpoint, &ConnectOptions::default()).await {
+        Ok(mut connection) => connection.drop_unused_table(table).await,
         Err(error) => Err(error),
     };
-    if let Err(error) = dropped {
-        tracing::warn!(table = %target.table, %error, "the table that this run created is left behind, empty");
+    match removed {
+        Ok(Removal::Dropped) => {}
+        Ok(Removal::InUse) => {
+            tracing::info!(table = %table.name, "the table that this run created is in use by another run, and stays");
+        }
+        Ok(Removal::Left) => {
+            tracing::warn!(table = %table.name, "the table that this run created is left behind, empty");
+        }
+        Err(error) => {
+            tracing::warn!(table = %table.name, %error, "the table that this run created is left behind, empty");
+        }
     }
 }
 
@@ -204,6 +222,27 @@ pub(crate) struct Taken {
     pub(crate) column: Column,
 }
 
+/// Which of the lake's columns the target takes.
+pub(crate) struct Takes {
+    /// In the lake's order.
+    pub(crate) columns: Vec<Taken>,
+    /// The target's columns whose values the lake has, and which only the server writes.
+    left_out: Vec<String>,
+}
+
+impl Takes {
+    /// Said where every row is delivered: the values of these columns may differ from the lake's.
+    pub(crate) fn left_out_warning(&self, target: &SqlTable) -> Option<String> {
+        (!self.left_out.is_empty()).then(|| {
+            format!(
+                "target table {} makes the values of {} itself; those of the lake table are left out",
+                target.name,
+                self.left_out.join(", ")
+            )
+        })
+    }
+}
+
 /// The lake's columns that the target takes, in the lake's order. Columns that only the server writes
 /// (computed ones, rowversion) and those that the user excludes are left out.
 ///
@@ -213,8 +252,11 @@ pub(crate) fn taken(
     lake: &Table,
     target: &SqlTable,
     exclude: &[String],
-) -> Result<Vec<Taken>, SyncError> {
-    let mut taken = Vec::new();
+) -> Result<Takes, SyncError> {
+    let mut takes = Takes {
+        columns: Vec::new(),
+        left_out: Vec::new(),
+    };
     for (ordinal, column) in (0u32..).zip(&lake.columns) {
         if exclude
             .iter()
@@ -235,9 +277,10 @@ pub(crate) fn taken(
             ));
         };
         if there.read_only {
+            takes.left_out.push(there.name.clone());
             continue;
         }
-        taken.push(Taken {
+        takes.columns.push(Taken {
             ordinal,
             column: Column {
                 name: there.name.clone(),
@@ -245,5 +288,5 @@ pub(crate) fn taken(
             },
         });
     }
-    Ok(taken)
+    Ok(takes)
 }

@@ -87,6 +87,35 @@ fn the_second_half_of_a_pipeline_can_be_loaded_again() {
 }
 
 #[test]
+fn what_a_hint_advises_can_be_run_as_it_stands() {
+    let bed = customers::bed(4);
+    write(
+        &bed,
+        &PIPELINES
+            .replace("tenants = \"all\"", "tenants = [\"acme\"]")
+            .replace("merge = \"upsert\"", "merge = \"append-only\""),
+    );
+    with_config(&bed, ["sync"]).run().success();
+    bed.target().execute("TRUNCATE TABLE dbo.Customers");
+    customers::add(&bed, 5, 6, "2026-03-01");
+    let advice = "`icehost load customers";
+    for command in [["sync", "customers"], ["load", "customers"]] {
+        let run = with_config(&bed, command).run();
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        let said = format!("{}{}", run.stdout, run.stderr);
+        assert!(
+            said.contains(advice) && said.contains(" --config "),
+            "{said}"
+        );
+        assert!(said.contains("--trust-position"), "{said}");
+    }
+    let trusted = with_config(&bed, ["load", "customers"])
+        .arg("--trust-position")
+        .json();
+    assert_eq!(trusted["rows_inserted"], 2);
+}
+
+#[test]
 fn what_is_not_one_pipeline_or_has_no_target_is_told() {
     let bed = customers::bed(1);
     write(&bed, PIPELINES);

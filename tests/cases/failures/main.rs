@@ -7,3 +7,4 @@ mod failpoints;
 mod faults;
 mod files;
 mod first_load;
+mod first_runs;

@@ -1,7 +1,9 @@
 //! `icehost load`, from the lake to a target.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod belonging;
 mod copies;
 mod foreign;
 mod other_catalogs;
 mod positions;
+mod rows;

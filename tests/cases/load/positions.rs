@@ -63,11 +63,19 @@ fn a_full_load_mends_a_target_that_went_its_own_way() {
         0,
         "the lake did not change"
     );
-    let full = load(&bed, &["--full", "--merge-option", "delete-missing=true"]);
-    assert_eq!(full["rows_inserted"], 1);
-    assert_eq!(full["rows_deleted"], 1);
-    bed.source_dump("dbo.T")
-        .assert_equals(&bed.target_dump("dbo.T"), "source", "target");
+    for more in [
+        &["--full"][..],
+        &["--full", "--merge-option", "delete-missing=true"],
+    ] {
+        let full = load(&bed, more);
+        assert_eq!(full["rows_inserted"], 1);
+        assert_eq!(full["rows_deleted"], 1);
+        bed.source_dump("dbo.T")
+            .assert_equals(&bed.target_dump("dbo.T"), "source", "target");
+        bed.target().execute(
+            "DELETE FROM dbo.T WHERE Id = 7; INSERT INTO dbo.T VALUES (999, N'stray', '2026-01-01')",
+        );
+    }
 }
 
 #[test]
@@ -88,16 +96,22 @@ fn each_target_table_has_its_own_position() {
 }
 
 #[test]
-fn a_position_that_the_lake_no_longer_knows_asks_for_a_full_load() {
+fn a_position_that_the_lake_no_longer_knows_is_delivered_anew() {
     let bed = Bed::new();
     lake(&bed);
     load(&bed, &[]);
-    bed.target()
-        .execute("UPDATE dbo.icehost_positions SET snapshot_id = 1");
-    bed.load("demo.t", "dbo.T")
-        .args(["--merge", "upsert"])
-        .run()
-        .failure(&["cannot be told", "hint", "icehost load --full"]);
-    assert_eq!(load(&bed, &["--full"])["rows_updated"], 50);
+    bed.target().execute(
+        "UPDATE dbo.icehost_positions SET snapshot_id = 1; INSERT INTO dbo.T VALUES (999, N'stray', '2026-01-01')",
+    );
+    let again = load(&bed, &[]);
+    assert_eq!(
+        (&again["rows_updated"], &again["rows_deleted"]),
+        (&50.into(), &1.into())
+    );
+    let warnings = again["warnings"].to_string();
+    assert!(
+        warnings.contains("snapshot 1, at which it stands"),
+        "{warnings}"
+    );
     assert_eq!(load(&bed, &[])["rows_updated"], 0);
 }

@@ -303,6 +303,7 @@ impl Pipeline {
             target: target(places),
             merge: strategies.target_merge(self.target),
             full,
+            trust_position: false,
             exclude: Vec::new(),
             settings: settings(self.first_load),
         }

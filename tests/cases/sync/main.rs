@@ -15,6 +15,7 @@ mod keys;
 mod lake_maintenance;
 mod lake_merge;
 mod repetition;
+mod same_table;
 mod strategies;
 mod transforms;
 mod types;

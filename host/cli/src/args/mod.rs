@@ -105,9 +105,14 @@ pub(crate) struct LoadArguments {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) exclude_columns: Vec<String>,
 
-    /// Deliver every row again, not just what changed since the last load
+    /// Deliver every row again, not just what changed since the last load; rows of the target that the lake
+    /// does not have go
     #[arg(long)]
     pub(crate) full: bool,
+
+    /// Go on from the target's position though the target does not look as the last load left it
+    #[arg(long, conflicts_with = "full")]
+    pub(crate) trust_position: bool,
 
     #[command(flatten)]
     pub(crate) merge: MergeArguments,

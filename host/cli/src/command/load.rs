@@ -15,6 +15,19 @@ use crate::render::{Progress, print_preview, print_report};
 use crate::strategies::Strategies;
 
 pub(crate) async fn run(arguments: LoadArguments, output: Output) -> Result<(), Failure> {
+    let file = arguments
+        .lake
+        .config
+        .clone()
+        .zip(arguments.lake.pipeline.clone());
+    let done = carry_out(arguments, output).await;
+    done.map_err(|failure| match &file {
+        Some((config, pipeline)) => failure.with_commands_of(pipeline, config),
+        None => failure,
+    })
+}
+
+async fn carry_out(arguments: LoadArguments, output: Output) -> Result<(), Failure> {
     let cancel = cancel_on_signal();
     let dry_run = arguments.run.dry_run;
     let (job, strategies) = match (&arguments.lake.config, &arguments.lake.pipeline) {
@@ -61,6 +74,7 @@ async fn of_flags(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Fai
         },
         merge: merging(&mut strategies, &merge).await?,
         full: arguments.full,
+        trust_position: arguments.trust_position,
         exclude: arguments.exclude_columns,
         settings: Settings {
             retry: retry_policy(arguments.run.retries),
@@ -93,6 +107,7 @@ async fn of_pipeline(arguments: LoadArguments) -> Result<(LoadJob, Strategies), 
         lake: lake(&pipeline)?,
         target: target(to)?,
         full: arguments.full,
+        trust_position: arguments.trust_position,
         exclude: arguments.exclude_columns,
         settings: Settings {
             retry: retry_policy(pipeline.retries),

@@ -1,6 +1,6 @@
 //! `icehost sync --config`: the pipelines of a configuration file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,6 +27,8 @@ struct Switches {
     this_run: ThisRun,
     cache: CacheArguments,
     registry: Registry,
+    /// The file.
+    config: PathBuf,
 }
 
 /// Runs the pipelines that are named, or all, so many at a time. One that fails stops none of the others.
@@ -44,6 +46,7 @@ pub(crate) async fn run(
         this_run: this_run(arguments),
         cache: arguments.run.cache.clone(),
         registry: Registry::of(&file, &arguments.run.cache, false),
+        config: config.to_owned(),
     };
     let cancel = cancel_on_signal();
     let slots = Arc::new(Semaphore::new(arguments.jobs as usize));
@@ -55,7 +58,9 @@ pub(crate) async fn run(
         let task = async move {
             // Never closed, so there is always a permit in the end.
             let _slot = slots.acquire().await.ok();
-            one(&pipeline, &switches, &cancel).await
+            one(&pipeline, &switches, &cancel)
+                .await
+                .map_err(|failure| failure.with_commands_of(&pipeline.name, &switches.config))
         };
         order.push(running.spawn(task.instrument(span)).id());
     }

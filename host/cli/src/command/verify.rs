@@ -91,6 +91,7 @@ async fn load_job(
         },
         merge: merging(strategies, &merge).await?,
         full: false,
+        trust_position: false,
         exclude: arguments.exclude_columns,
         settings: Settings {
             retry: retry_policy(arguments.retries),

@@ -1,8 +1,8 @@
 //! What happens within the transaction of a merge.
 
 use super::merge::failpoint;
-use super::{Loader, MergeCounts, Position, position};
-use crate::error::{Result, SqlServerError};
+use super::{Absent, Loader, MergeCounts, Position, position, target_state};
+use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::introspect::Fields;
 use crate::lower::merge::MergeStatements;
 use crate::statement::Statement;
@@ -18,12 +18,31 @@ impl Loader<'_> {
         self.connection
             .claim_position(position, self.target)
             .await?;
+        self.connection
+            .forget_positions(&self.terms.replaces, self.target)
+            .await?;
         failpoint("sqlserver::before-merge")?;
-        if self.rows > 0 {
-            let merging =
-                |error: SqlServerError| error.context(format!("merging into {}", self.target.name));
+        let target = self.target;
+        let merging =
+            |error: SqlServerError| error.context(format!("merging into {}", target.name));
+        let expected = self.terms.into_empty || self.terms.found_empty;
+        let empty = match expected || position.previous.is_none() {
+            true => self.finds_empty().await.map_err(merging)?,
+            false => false,
+        };
+        if self.terms.into_empty && !empty {
+            return Err(self.filled());
+        }
+        let absent = match empty {
+            true => 0,
+            false => self.absent(statements).await.map_err(merging)?,
+        };
+        if self.rows > 0 || absent > 0 {
+            if !empty {
+                self.check_matches(statements).await?;
+            }
             let to_empty = match &statements.apply_to_empty {
-                Some(insert) if self.finds_empty(position).await.map_err(merging)? => Some(insert),
+                Some(insert) if empty => Some(insert),
                 _ => None,
             };
             // Where there is no row, none is superseded.
@@ -52,13 +71,7 @@ impl Loader<'_> {
                 counts.inserted += count(fields.integer().map_err(merging)?)?;
             }
         }
-        self.connection
-            .client
-            .run(&position::count(position, self.target, &counts))
-            .await
-            .map_err(|error| {
-                error.context(format!("writing the position of {}", self.target.name))
-            })?;
+        self.settle(position, &counts).await?;
         failpoint("sqlserver::before-commit")?;
         self.connection
             .client
@@ -70,12 +83,88 @@ impl Loader<'_> {
         Ok(counts)
     }
 
-    /// Whether this is the first load into a table without rows, which then stays so until the transaction
-    /// ends. A MERGE would look each row up in nothing and write its action into a table variable, which also
-    /// keeps SQL Server from using several processors (T-SQL reference, "table").
-    async fn finds_empty(&mut self, position: &Position) -> Result<bool> {
-        // Where lock hints are not honoured, as on Babelfish, another session may still insert.
-        if position.previous.is_some() || self.connection.server.is_babelfish {
+    /// Writes what the merge did into the position, and which table it did it to. The merge's locks keep that
+    /// table from being dropped before the commit; where it was before the merge, this run has not seen the one
+    /// that is there now.
+    async fn settle(&mut self, position: &Position, counts: &MergeCounts) -> Result<()> {
+        let writing = |error: SqlServerError| {
+            error.context(format!("writing the position of {}", self.target.name))
+        };
+        let name = &self.target.name;
+        let identity = self
+            .connection
+            .table_identity(name)
+            .await
+            .map_err(writing)?
+            .filter(|now| {
+                now.object_id == self.target.object_id
+                    && self.terms.target.as_ref().is_none_or(|known| known == now)
+            })
+            .ok_or_else(|| target_state::replaced(name))?;
+        let (_, rows) = self
+            .connection
+            .rows_there(name, identity.object_id)
+            .await
+            .map_err(writing)?;
+        let layout = self.connection.positions;
+        let settle = position::settle(layout, position, self.target, counts, &identity, rows);
+        self.connection.client.run(&settle).await.map_err(writing)?;
+        Ok(())
+    }
+
+    /// Deals with the rows of the target that are not staged, where what is staged is all there is: makes their
+    /// deletions if that is wanted, and asks whether so many may go. How many will.
+    async fn absent(&mut self, statements: &MergeStatements) -> Result<u64> {
+        let as_deletions = statements.absent.as_ref();
+        let as_deletions = as_deletions.filter(|_| self.terms.delete_absent);
+        if let Some(deletions) = as_deletions {
+            self.connection.client.run(&deletions.stage).await?;
+        }
+        let count_them = as_deletions.map(|deletions| &deletions.count);
+        let Some(statement) = count_them.or(statements.count_unmatched.as_ref()) else {
+            return Ok(0);
+        };
+        let answer = self.connection.client.run(statement).await?;
+        let mut fields = Fields::of(answer.rows().into_iter().next().unwrap_or_default());
+        let absent = Absent {
+            rows: count(fields.integer()?)?,
+            of: count(fields.integer()?)?,
+        };
+        let allowed = match &self.terms.may_delete {
+            Some(may_delete) => may_delete(absent),
+            None => true,
+        };
+        if absent.rows > 0 && !allowed {
+            return Err(SqlServerError::new(
+                ErrorKind::Deletions(absent),
+                format!(
+                    "{} of {} rows would go because they are absent",
+                    absent.rows, absent.of
+                ),
+            ));
+        }
+        Ok(absent.rows)
+    }
+
+    fn filled(&self) -> SqlServerError {
+        SqlServerError::new(
+            ErrorKind::Conflict,
+            format!(
+                "{} was empty, and another session has added rows meanwhile",
+                self.target.name
+            ),
+        )
+        .with_hint("run again: it starts with the rows that are there now")
+    }
+
+    /// Whether the table has no row, and then it stays so until the transaction ends. A MERGE would look each row
+    /// up in nothing and write its action into a table variable, which also keeps SQL Server from using several
+    /// processors (T-SQL reference, "table").
+    async fn finds_empty(&mut self) -> Result<bool> {
+        // Where lock hints are not honoured, as on Babelfish, another session may still insert: what must be
+        // empty is looked at all the same, and what need not be takes the way that is safe.
+        let babelfish = self.connection.server.is_babelfish;
+        if babelfish && !self.terms.into_empty {
             return Ok(false);
         }
         // Looks without a lock first: a table with rows is not to be locked as a whole.

@@ -2,11 +2,9 @@
 
 use icehost_plan::{Delta, ValidMergePlan};
 
-use super::apply::count;
 use super::{Loader, Position};
-use crate::error::{ErrorKind, Result, SqlServerError};
-use crate::introspect::Fields;
-use crate::lower::merge::{self, MergeStatements};
+use crate::error::{ErrorKind, Result};
+use crate::lower::merge;
 use crate::name::quote;
 
 /// What a merge did.
@@ -67,7 +65,7 @@ impl Loader<'_> {
         if self.rows > 0 {
             self.verify_nulls(plan, delta)?;
             self.verify_code_pages().await?;
-            counts.duplicates_removed = self.deduplicate(&statements).await?;
+            counts = self.deduplicate(&statements).await?;
         }
         failpoint("sqlserver::after-stage")?;
         self.begin_transaction(has_merge).await?;
@@ -83,8 +81,7 @@ impl Loader<'_> {
         }
     }
 
-    /// Says so where the plan's key is not a unique key of the target: then one row of the delta may meet
-    /// several of the target, and they are all written.
+    /// Says so where the plan's key is not a unique key of the target.
     fn warn_of_loose_key(&self, plan: &ValidMergePlan) {
         // Where only some of the rows take part, no key of the whole table is to be expected.
         if plan.keys.is_empty() || plan.among.is_some() {
@@ -102,29 +99,10 @@ impl Loader<'_> {
             tracing::warn!(
                 table = %self.target.name,
                 key = names.join(", "),
-                "the merge key is no unique key of the target: a row of the delta may change several of its \
-                 rows, and without an index on the key every merge reads the whole table"
+                "the merge key is no unique key of the target: every merge looks whether it is unique all the same, and \
+                 without an index on the key reads the whole table"
             );
         }
-    }
-
-    async fn deduplicate(&mut self, statements: &MergeStatements) -> Result<u64> {
-        let Some(statement) = &statements.deduplicate else {
-            return Ok(0);
-        };
-        let answer = self
-            .connection
-            .client
-            .run(statement)
-            .await
-            .map_err(|error| {
-                error.context(format!(
-                    "removing duplicate keys before merging into {}",
-                    self.target.name
-                ))
-            })?;
-        let row = answer.rows().into_iter().next().unwrap_or_default();
-        count(Fields::of(row).integer()?)
     }
 
     /// HOLDLOCK protects the keys that MERGE looks for; the statements that replace it need it throughout.
@@ -161,7 +139,7 @@ pub(super) fn failpoint(name: &str) -> Result<()> {
         if argument.as_deref() == Some("crash") {
             std::process::abort();
         }
-        Err(SqlServerError::new(
+        Err(crate::error::SqlServerError::new(
             ErrorKind::ConnectionLost,
             format!("failed at {name}, as the test asked"),
         ))

@@ -3,24 +3,31 @@
 mod apply;
 mod arrow_value;
 mod bulk;
+mod check;
+mod created;
 mod merge;
 mod misfit;
 mod position;
+mod positions_table;
+mod target_state;
+mod terms;
 mod verify;
 
 use arrow_array::{Array, RecordBatch};
 use icehost_plan::{Column, SqlType};
 
+pub use created::Removal;
 pub use merge::MergeCounts;
-pub use position::Position;
+pub use position::{Position, Previous};
+pub use positions_table::PositionsLayout;
+pub use target_state::{KnownPosition, TableIdentity, TargetState};
+pub use terms::{Absent, Terms};
 
 use crate::connection::Connection;
 use crate::driver::{BulkLoad, PART};
 use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
 use crate::lower::staging::Staging;
-use crate::lower::{self, NewColumn};
-use crate::name::TableName;
 use arrow_value::ArrowValue;
 use bulk::{BatchEncoder, Refused};
 
@@ -39,6 +46,7 @@ pub struct Loader<'c> {
     /// The load that all batches go into, once there is a row.
     load: Option<BulkLoad>,
     rows: u64,
+    terms: Terms,
 }
 
 /// What was seen of a column while it was staged.
@@ -48,39 +56,6 @@ struct ColumnNotes {
     first_null: Option<String>,
     /// Text of a code page came with characters beyond ASCII; the server has to say whether they fit.
     beyond_ascii: bool,
-}
-
-impl Connection {
-    /// Creates a table with a clustered primary key. A `rowversion` becomes `binary(8)` and identity is not
-    /// carried over: both get the values that the rows bring.
-    ///
-    /// # Errors
-    /// Whatever the server reports, 2714 for a table that exists.
-    pub async fn create_table(
-        &mut self,
-        name: &TableName,
-        columns: &[NewColumn],
-        key: &[String],
-    ) -> Result<()> {
-        let statement = lower::create_table(name, columns, key)?;
-        self.client
-            .run(&statement)
-            .await
-            .map_err(|error| error.context(format!("creating table {name}")))?;
-        Ok(())
-    }
-
-    /// Drops a table.
-    ///
-    /// # Errors
-    /// Whatever the server reports.
-    pub async fn drop_table(&mut self, name: &TableName) -> Result<()> {
-        self.client
-            .batch(&format!("DROP TABLE {};", name.sql()))
-            .await
-            .map_err(|error| error.context(format!("dropping table {name}")))?;
-        Ok(())
-    }
 }
 
 impl<'c> Loader<'c> {
@@ -122,7 +97,13 @@ impl<'c> Loader<'c> {
             target,
             staging,
             rows: 0,
+            terms: Terms::default(),
         })
+    }
+
+    /// Sets what the merge is to do and mind beside its plan.
+    pub fn set_terms(&mut self, terms: Terms) {
+        self.terms = terms;
     }
 
     /// Rows staged so far; the last of them may still be on their way.

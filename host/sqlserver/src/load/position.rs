@@ -1,40 +1,22 @@
 //! How far a target has followed a table of the lake: a row in the target's own database, written in the
 //! same transaction as the rows that it speaks of.
 
-use icehost_plan::{Length, SqlType, Value};
+use icehost_plan::{SqlType, Value};
 use uuid::Uuid;
 
 use super::MergeCounts;
+use super::positions_table::{PositionsLayout, TABLE};
+use super::target_state::{NVARCHAR, TableIdentity, key};
 use crate::connection::Connection;
 use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::introspect::{Fields, SqlTable};
-use crate::name::TableName;
 use crate::statement::{Parameters, Statement};
 
-/// The table of positions, in the database of the targets.
-pub(super) const TABLE: &str = "[dbo].[icehost_positions]";
-
-/// `There is already an object named …`
-const ALREADY_EXISTS: u32 = 2714;
 /// `Violation of PRIMARY KEY constraint …`
 const DUPLICATE_KEY: u32 = 2627;
 
-const NVARCHAR: SqlType = SqlType::NVarChar(Length::Limited(4000));
-
-/// The key of 16 + 880 bytes stays below the 900 of a clustered index (T-SQL reference, "Maximum capacity
-/// specifications").
-const CREATE: &str = "CREATE TABLE [dbo].[icehost_positions] (
-    [lake_uuid] uniqueidentifier NOT NULL,
-    [target_table] nvarchar(440) NOT NULL,
-    [lake_table] nvarchar(1000) NOT NULL,
-    [snapshot_id] bigint NOT NULL,
-    [run_id] nvarchar(100) NOT NULL,
-    [rows_inserted] bigint NOT NULL,
-    [rows_updated] bigint NOT NULL,
-    [rows_deleted] bigint NOT NULL,
-    [updated_at] datetime2(3) NOT NULL,
-    PRIMARY KEY CLUSTERED ([lake_uuid], [target_table])
-);";
+/// The longest location that the table of positions holds, in UTF-16 units.
+const MAX_LOCATION: usize = 1000;
 
 /// The position that a merge reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,78 +25,30 @@ pub struct Position {
     pub lake_table: String,
     /// The lake table's `table-uuid`, which stays when it is renamed.
     pub lake_uuid: Uuid,
-    /// What [`Connection::read_position`] gave before the changes were read. The merge is refused with
+    /// Where the lake table lies, so that one that is created again in its place is known for that; `None`
+    /// where that cannot be said.
+    pub lake_location: Option<String>,
+    /// What [`Connection::target_state`] gave before the changes were read. The merge is refused with
     /// [`ErrorKind::Conflict`] where another run has moved the target since.
-    pub previous: Option<i64>,
+    pub previous: Option<Previous>,
     /// The snapshot whose rows the target has after the merge.
     pub snapshot_id: i64,
+    /// That snapshot's sequence number.
+    pub sequence_number: i64,
     /// The run that did it.
     pub run_id: String,
 }
 
+/// The position that a merge starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Previous {
+    /// The snapshot that it stands at.
+    pub snapshot_id: i64,
+    /// The run that brought it there: two runs may bring a target to one snapshot, one after the other.
+    pub run_id: String,
+}
+
 impl Connection {
-    /// Creates the table of positions, `dbo.icehost_positions`, where it is missing.
-    ///
-    /// # Errors
-    /// Whatever the server reports.
-    pub async fn ensure_positions(&mut self) -> Result<()> {
-        if self.has_positions().await? {
-            return Ok(());
-        }
-        match self.client.batch(CREATE).await {
-            Ok(_) => Ok(()),
-            // Another run was faster.
-            Err(error) if error.number() == Some(ALREADY_EXISTS) => Ok(()),
-            Err(error) => Err(error
-                .context(format!("creating {TABLE}"))
-                .with_hint("allow the login to create the table, or create it once by hand")),
-        }
-    }
-
-    /// The table of positions, and whether it is there.
-    ///
-    /// # Errors
-    /// Whatever the server reports.
-    pub async fn positions_table(&mut self) -> Result<(TableName, bool)> {
-        let there = self.has_positions().await?;
-        Ok((TableName::parse(TABLE)?, there))
-    }
-
-    async fn has_positions(&mut self) -> Result<bool> {
-        let answer = self
-            .client
-            .batch(&format!("SELECT OBJECT_ID(N'{TABLE}');"))
-            .await?;
-        let mut fields = Fields::of(answer.rows().into_iter().next().unwrap_or_default());
-        Ok(fields.optional_integer()?.is_some())
-    }
-
-    /// The snapshot of the lake table that `target` has reached; `None` before its first load.
-    ///
-    /// # Errors
-    /// Whatever the server reports.
-    pub async fn read_position(
-        &mut self,
-        lake_uuid: Uuid,
-        target: &SqlTable,
-    ) -> Result<Option<i64>> {
-        if !self.has_positions().await? {
-            return Ok(None);
-        }
-        let mut parameters = Parameters::default();
-        let row = row_of(&mut parameters, lake_uuid, target);
-        let statement =
-            parameters.finish(format!("SELECT [snapshot_id] FROM {TABLE} WHERE {row};"));
-        let answer =
-            self.client.run(&statement).await.map_err(|error| {
-                error.context(format!("reading the position of {}", target.name))
-            })?;
-        match answer.rows().into_iter().next() {
-            Some(row) => Fields::of(row).optional_integer(),
-            None => Ok(None),
-        }
-    }
-
     /// Moves the position, if it still is where it was read. The row is locked from then on, so that of two
     /// runs that do the same, the second waits for the first and then finds it moved; no lock hint is
     /// needed, which not every server honours.
@@ -129,15 +63,18 @@ impl Connection {
         let (lake_table, run_id) = (text(&position.lake_table), text(&position.run_id));
         let mut number = |value: i64| parameters.add(SqlType::BigInt, Value::Integer(value));
         let snapshot = number(position.snapshot_id);
-        let sql = match position.previous {
-            Some(previous) => format!(
-                "UPDATE {TABLE}
+        let sql = match &position.previous {
+            Some(previous) => {
+                let from = number(previous.snapshot_id);
+                let by = parameters.add(NVARCHAR, Value::Text(previous.run_id.clone()));
+                format!(
+                    "UPDATE {TABLE}
 SET [lake_table] = {lake_table}, [snapshot_id] = {snapshot}, [run_id] = {run_id},
     [updated_at] = SYSUTCDATETIME()
-WHERE {row} AND [snapshot_id] = {};
-SELECT CAST(@@ROWCOUNT AS bigint);",
-                number(previous)
-            ),
+WHERE {row} AND [snapshot_id] = {from} AND [run_id] = {by};
+SELECT CAST(@@ROWCOUNT AS bigint);"
+                )
+            }
             // @v1 and @v2 are the row's key.
             None => format!(
                 "INSERT INTO {TABLE} ([lake_uuid], [target_table], [lake_table], [snapshot_id], [run_id],
@@ -159,8 +96,8 @@ SELECT CAST(@@ROWCOUNT AS bigint);"
         if moved {
             return Ok(());
         }
-        let from = match position.previous {
-            Some(id) => format!("snapshot {id}"),
+        let from = match &position.previous {
+            Some(previous) => format!("snapshot {}", previous.snapshot_id),
             None => "its first load".to_owned(),
         };
         Err(SqlServerError::new(
@@ -172,11 +109,60 @@ SELECT CAST(@@ROWCOUNT AS bigint);"
         )
         .with_hint("run again: it starts where the other run ended"))
     }
-}
 
-/// The target's name as the positions have it: quoted, as the server spells it.
-fn key(target: &SqlTable) -> String {
-    target.name.sql()
+    /// Takes away the positions of lake tables that another one has replaced.
+    pub(super) async fn forget_positions(
+        &mut self,
+        replaced: &[Uuid],
+        target: &SqlTable,
+    ) -> Result<()> {
+        for &lake_uuid in replaced {
+            let mut parameters = Parameters::default();
+            let row = row_of(&mut parameters, lake_uuid, target);
+            let statement = parameters.finish(format!("DELETE FROM {TABLE} WHERE {row};"));
+            self.client.run(&statement).await.map_err(|error| {
+                error.context(format!(
+                    "removing the position of a lake table that is gone from {}",
+                    target.name
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Notes which table a position of an earlier version belongs to, where nothing else is to be written. It
+    /// is left as it is where another run has moved it meanwhile, or where the table of positions cannot say so.
+    ///
+    /// # Errors
+    /// Whatever the server reports.
+    pub async fn adopt_position(
+        &mut self,
+        position: &Position,
+        target: &SqlTable,
+        identity: &TableIdentity,
+        rows: Option<u64>,
+    ) -> Result<()> {
+        let Some(previous) = &position.previous else {
+            return Ok(());
+        };
+        if self.ensure_positions().await? != PositionsLayout::Current {
+            return Ok(());
+        }
+        let mut parameters = Parameters::default();
+        let row = row_of(&mut parameters, position.lake_uuid, target);
+        let by = parameters.add(NVARCHAR, Value::Text(previous.run_id.clone()));
+        let belongs = belongs(&mut parameters, position, identity, rows);
+        let statement = parameters.finish(format!(
+            "UPDATE {TABLE}\nSET {belongs}\nWHERE {row} AND [run_id] = {by};"
+        ));
+        self.client.run(&statement).await.map_err(|error| {
+            error.context(format!(
+                "noting what the position of {} belongs to",
+                target.name
+            ))
+        })?;
+        Ok(())
+    }
 }
 
 /// The condition that finds the target's row, by the parameters `@v1` and `@v2`.
@@ -187,21 +173,71 @@ fn row_of(parameters: &mut Parameters, lake_uuid: Uuid, target: &SqlTable) -> St
     format!("[lake_uuid] = {uuid} AND [target_table] = {name}")
 }
 
-/// Adds to the position what the merge did.
-pub(super) fn count(position: &Position, target: &SqlTable, counts: &MergeCounts) -> Statement {
+/// Assignments that say which table and which line of the lake a position belongs to.
+fn belongs(
+    parameters: &mut Parameters,
+    position: &Position,
+    identity: &TableIdentity,
+    rows: Option<u64>,
+) -> String {
+    let object = parameters.add(SqlType::Int, Value::Integer(identity.object_id.into()));
+    let created = match &identity.created {
+        // The text has all digits that the type has (style 121).
+        Some(created) => {
+            let text = parameters.add(NVARCHAR, Value::Text(created.clone()));
+            format!("CONVERT(datetime, {text}, 121)")
+        }
+        None => "NULL".to_owned(),
+    };
+    let rows = match rows.and_then(|rows| i64::try_from(rows).ok()) {
+        Some(rows) => parameters.add(SqlType::BigInt, Value::Integer(rows)),
+        None => "NULL".to_owned(),
+    };
+    let location = match &position.lake_location {
+        Some(location) if location.encode_utf16().count() <= MAX_LOCATION => {
+            parameters.add(NVARCHAR, Value::Text(location.clone()))
+        }
+        _ => "NULL".to_owned(),
+    };
+    let sequence = parameters.add(SqlType::BigInt, Value::Integer(position.sequence_number));
+    format!(
+        "[target_object_id] = {object}, [target_created] = {created}, [target_rows] = {rows},
+    [lake_location] = {location}, [lake_sequence] = {sequence}"
+    )
+}
+
+/// Adds to the position what the merge did, and which table it did it to.
+pub(super) fn settle(
+    layout: PositionsLayout,
+    position: &Position,
+    target: &SqlTable,
+    counts: &MergeCounts,
+    identity: &TableIdentity,
+    rows: Option<u64>,
+) -> Statement {
     let mut parameters = Parameters::default();
     let row = row_of(&mut parameters, position.lake_uuid, target);
     let mut number = |value: u64| {
         let value = i64::try_from(value).unwrap_or(i64::MAX);
         parameters.add(SqlType::BigInt, Value::Integer(value))
     };
-    let sql = format!(
-        "UPDATE {TABLE}
-SET [rows_inserted] = {}, [rows_updated] = {}, [rows_deleted] = {}
-WHERE {row};",
+    let (inserted, updated, deleted) = (
         number(counts.inserted),
         number(counts.updated),
-        number(counts.deleted)
+        number(counts.deleted),
     );
-    parameters.finish(sql)
+    let belongs = match layout {
+        PositionsLayout::Current => {
+            format!(
+                ",\n    {}",
+                belongs(&mut parameters, position, identity, rows)
+            )
+        }
+        PositionsLayout::Earlier | PositionsLayout::Missing => String::new(),
+    };
+    parameters.finish(format!(
+        "UPDATE {TABLE}
+SET [rows_inserted] = {inserted}, [rows_updated] = {updated}, [rows_deleted] = {deleted}{belongs}
+WHERE {row};"
+    ))
 }

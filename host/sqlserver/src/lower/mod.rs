@@ -18,6 +18,6 @@ pub(crate) use expression::{Lowering, Operand};
 pub use extraction::extraction;
 pub(crate) use extraction::{asked_aggregates, computed_from_rows};
 pub use keys::repeated_key;
-pub use merge::{MergeStatements, merge};
+pub use merge::{AbsentStatements, IdentityCheck, MergeChecks, MergeStatements, merge};
 pub use probe::probes;
 pub use ranges::range_boundaries;

@@ -15,6 +15,14 @@ pub(crate) const MATCHED: &str = "icehost_matched";
 /// The column that notes the rows that are to be added beside others that they supersede: by which clause.
 pub(crate) const SUCCESSION: &str = "icehost_succession";
 
+/// What the names of the staging table's own columns begin with. A column of the delta whose name does so gets
+/// another one.
+const OWN: &str = "icehost_";
+/// The columns of its own beside the delta's.
+const OWN_COLUMNS: usize = 3;
+/// The most that a table has (T-SQL reference, "Maximum capacity specifications").
+const MAX_COLUMNS: usize = 1024;
+
 /// The columns of a staging table: those of the delta, each ready to become a value of the target's column of
 /// the same name.
 #[derive(Debug, Clone)]
@@ -57,6 +65,15 @@ impl Staging {
         delta: &[Column],
         misreads: bool,
     ) -> Result<Staging> {
+        let room = MAX_COLUMNS - OWN_COLUMNS;
+        if delta.len() > room {
+            return Err(SqlServerError::unsupported(format!(
+                "table {}: a delta of {} columns cannot be staged; {room} is the most",
+                target.name,
+                delta.len()
+            ))
+            .with_hint("leave columns out with --exclude-columns"));
+        }
         let mut columns: Vec<StagedColumn> = Vec::with_capacity(delta.len());
         for (position, column) in delta.iter().enumerate() {
             let ordinal = target.ordinal(&column.name);
@@ -71,19 +88,8 @@ impl Staging {
                 }
                 None => (own, None),
             };
-            let taken = |name: &str| {
-                let folded = name.to_lowercase();
-                [ARRIVAL, MATCHED, SUCCESSION].contains(&folded.as_str())
-                    || columns
-                        .iter()
-                        .any(|c| c.staged_name.to_lowercase() == folded)
-            };
-            // tempdb may ignore case where the source does not.
-            let staged_name = if taken(&column.name) {
-                format!("icehost_column_{position}")
-            } else {
-                column.name.clone()
-            };
+            let name = own_name(column, ordinal, &columns);
+            let staged_name = name.unwrap_or_else(|| format!("{OWN}column_{position}"));
             columns.push(StagedColumn {
                 name: column.name.clone(),
                 staged_name,
@@ -192,6 +198,20 @@ impl StagedColumn {
             sql_type => format!("CAST({} AS {sql_type})", self.staged()),
         }
     }
+}
+
+/// The column's own name, where it can be that of a column in tempdb, whose collation may take for one what the
+/// target's does not: plain ASCII that differs from the others' by more than case, and is none of ours. What has
+/// no column in the target is the operation, which is ours.
+fn own_name(column: &Column, ordinal: Option<usize>, earlier: &[StagedColumn]) -> Option<String> {
+    let folded = column.name.to_ascii_lowercase();
+    let plain = folded.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) && !folded.ends_with(' ');
+    let ours = folded.starts_with(OWN) && ordinal.is_some();
+    let taken = || {
+        let mut earlier = earlier.iter();
+        earlier.any(|other| other.staged_name.to_ascii_lowercase() == folded)
+    };
+    (plain && !ours && !taken()).then(|| column.name.clone())
 }
 
 fn check_kinds(target: &SqlTable, column: &Column, sql_type: SqlType) -> Result<()> {

@@ -8,7 +8,9 @@ use icehost_plan::{
     KeyPair, LakeType, MergePlan, Node, Occasion, Operation, Side, Succession, ValidMergePlan,
     Value, WriteMode,
 };
-use icehost_sqlserver::{Connection, Loader, MergeCounts, Position, Result, SqlTable, TableName};
+use icehost_sqlserver::{
+    Connection, Loader, MergeCounts, Position, Previous, Result, SqlTable, TableName,
+};
 use uuid::Uuid;
 
 use super::Server;
@@ -61,8 +63,13 @@ impl History {
         let position = Position {
             lake_table: "demo.t".to_owned(),
             lake_uuid: self.lake,
-            previous: (self.snapshot > 0).then_some(self.snapshot),
+            lake_location: None,
+            previous: (self.snapshot > 0).then(|| Previous {
+                snapshot_id: self.snapshot,
+                run_id: "run".to_owned(),
+            }),
             snapshot_id: self.snapshot + 1,
+            sequence_number: 1,
             run_id: "run".to_owned(),
         };
         let mut loader = Loader::begin(connection, &self.target, &delta.columns).await?;

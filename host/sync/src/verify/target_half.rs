@@ -5,7 +5,7 @@ use icehost_lake::LakeTable;
 use icehost_plan::{
     Action, Clause, Delta, Expression, Node, Occasion, Side, Table, ValidMergePlan, Value,
 };
-use icehost_sqlserver::{ExtractOptions, SqlTable, TimePrecision};
+use icehost_sqlserver::{ExtractOptions, KnownPosition, SqlTable, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
@@ -16,8 +16,9 @@ use super::shape::{Fold, Padding, Shape, ShapeColumn, bytes_of};
 use super::source_half::{key_names, overwrites, row_form};
 use super::target_repair::TargetRepair;
 use super::{VerifyOptions, judge, memory, reading};
+use crate::delta::{expected_delta, keyed, request};
 use crate::error::Doing;
-use crate::lake_to_target::{Delivery, expected_delta, keyed, request};
+use crate::lake_to_target::Delivery;
 use crate::target_table::{OpenTarget, Taken, taken};
 use crate::{Settings, SyncError};
 
@@ -45,7 +46,8 @@ impl TargetHalf<'_> {
         let mut open = OpenTarget::open(delivery.target, &lake).await?;
         let name = open.table.name.to_string();
         let mut notes = Vec::new();
-        let position = position(&mut open, &lake).await?;
+        let known = position(&mut open, &lake).await?;
+        let position = known.as_ref().map(|known| known.snapshot_id);
         // The position may be of a snapshot that was made meanwhile.
         lake.refresh()
             .await
@@ -64,9 +66,9 @@ impl TargetHalf<'_> {
         let at = reached.or(current);
 
         let description = delivery.describe(&lake)?;
-        let takes = taken(&description, &open.table, delivery.exclude)?;
+        let takes = taken(&description, &open.table, delivery.exclude)?.columns;
         let rows = description.row_estimate.unwrap_or(0);
-        let delta = expected_delta(&takes, position, rows);
+        let delta = expected_delta(&takes, position, rows, &open.table);
         let plan = delivery.plan(&open.table, &delta).await?;
         let later = Delta {
             run_time: delta.run_time.saturating_add(A_DAY),
@@ -151,7 +153,7 @@ impl TargetHalf<'_> {
             .await
             .doing(|| format!("ending the read of target table {name}"))?;
         let mut repaired = 0;
-        if let (false, Some(position), Some(at)) = (wrong.is_empty(), position, at) {
+        if let (false, Some(position), Some(at)) = (wrong.is_empty(), &known, at) {
             let repair = TargetRepair {
                 target: delivery.target,
                 lake: &lake,
@@ -237,7 +239,10 @@ impl TargetHalf<'_> {
 }
 
 /// The snapshot that the target has reached, read in the same state as its rows where the database allows that.
-async fn position(open: &mut OpenTarget, lake: &LakeTable) -> Result<Option<i64>, SyncError> {
+async fn position(
+    open: &mut OpenTarget,
+    lake: &LakeTable,
+) -> Result<Option<KnownPosition>, SyncError> {
     let name = &open.table.name;
     if open.creation.is_none() {
         open.connection

@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use futures::TryStreamExt;
 use icehost_lake::{BatchStream, LakeTable, ScanRequest};
 use icehost_plan::{Delta, Operation, ValidExtractionPlan, ValidMergePlan};
-use icehost_sqlserver::{ExtractOptions, Loader, Position, TimePrecision};
+use icehost_sqlserver::{ExtractOptions, KnownPosition, Loader, Position, Previous, TimePrecision};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use super::rows::live;
 use super::shape::Shape;
 use crate::error::Doing;
 use crate::target_table::{self, OpenTarget};
-use crate::{SyncError, Target};
+use crate::{SyncError, Target, delivery_start};
 
 /// Keys of the target that get the lake's rows.
 pub(super) struct TargetRepair<'a> {
@@ -25,7 +25,7 @@ pub(super) struct TargetRepair<'a> {
     /// The snapshot whose rows the target should have.
     pub(super) at: i64,
     /// The position that the target has, and keeps.
-    pub(super) position: i64,
+    pub(super) position: &'a KnownPosition,
     /// How changes land.
     pub(super) plan: &'a ValidMergePlan,
     pub(super) delta: &'a Delta,
@@ -98,11 +98,21 @@ impl TargetRepair<'_> {
                 loader.stage(&come).await.doing(staging)?;
             }
         }
+        let known = self.position;
         let position = Position {
             lake_table: self.lake.name().to_owned(),
             lake_uuid: self.lake.uuid(),
-            previous: Some(self.position),
-            snapshot_id: self.position,
+            lake_location: delivery_start::location(self.lake),
+            previous: Some(Previous {
+                snapshot_id: known.snapshot_id,
+                run_id: known.run_id.clone(),
+            }),
+            snapshot_id: known.snapshot_id,
+            sequence_number: self
+                .lake
+                .snapshot(known.snapshot_id)
+                .doing(|| format!("reading lake table {}", self.lake.name()))?
+                .sequence_number,
             run_id: Uuid::now_v7().to_string(),
         };
         let counts = loader

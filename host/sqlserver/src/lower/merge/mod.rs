@@ -1,6 +1,8 @@
 //! Merge plans into T-SQL: MERGE where the server has it, and the same in several statements where not.
 
+mod absent;
 mod append;
+mod checks;
 mod choice;
 mod clauses;
 mod deduplicate;
@@ -21,6 +23,9 @@ use crate::name::quote;
 use crate::statement::Statement;
 use clauses::Clauses;
 
+pub use absent::AbsentStatements;
+pub use checks::{IdentityCheck, MergeChecks};
+
 /// What carries out a merge plan once its delta is staged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MergeStatements {
@@ -36,6 +41,13 @@ pub struct MergeStatements {
     pub apply_to_empty: Option<Statement>,
     /// What is done around `apply` for rows that are superseded; nothing where the target has no row.
     pub successions: Vec<SuccessionStatements>,
+    /// For a complete delivery that is merged as changes: what makes deletions of the rows that it lacks.
+    pub absent: Option<AbsentStatements>,
+    /// One row: how many rows the plan's clauses for rows without a counterpart change, and of how many; `None`
+    /// where it has none.
+    pub count_unmatched: Option<Statement>,
+    /// What is looked for before the merge.
+    pub checks: MergeChecks,
 }
 
 /// What a clause that supersedes rows takes beside the merge, in the same transaction.
@@ -134,6 +146,9 @@ pub(crate) fn lower(
         apply,
         apply_to_empty,
         successions: succession::statements(&context, &clauses)?,
+        absent: absent::as_deletions(&context, &clauses)?,
+        count_unmatched: absent::count_unmatched(&context, &clauses)?,
+        checks: checks::checks(&context, &clauses)?,
     })
 }
 

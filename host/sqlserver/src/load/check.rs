@@ -1,0 +1,121 @@
+//! What staged rows must not be, looked for before they are merged.
+
+use super::{Loader, MergeCounts};
+use crate::error::{Result, SqlServerError};
+use crate::introspect::Fields;
+use crate::lower::merge::MergeStatements;
+use crate::statement::Statement;
+
+impl Loader<'_> {
+    /// Refuses a delta that has a key several times where each row of it is a row of its own, and removes all but
+    /// one row of each key otherwise.
+    pub(super) async fn deduplicate(
+        &mut self,
+        statements: &MergeStatements,
+    ) -> Result<MergeCounts> {
+        let mut counts = MergeCounts::default();
+        if self.terms.keys_are_unique
+            && let Some(question) = &statements.checks.repeated_key
+            && let Some(key) = self.offender(question, "keys").await?
+        {
+            return Err(self
+                .refused(format!(
+                    "several rows have the key ({}), and only one of them would stay",
+                    key.join(", ")
+                ))
+                .with_hint(
+                    "choose keys that identify a row, or say which row stays with the merge option deduplicate-by",
+                ));
+        }
+        let Some(statement) = &statements.deduplicate else {
+            return Ok(counts);
+        };
+        let answer = self
+            .connection
+            .client
+            .run(statement)
+            .await
+            .map_err(|error| {
+                error.context(format!(
+                    "removing duplicate keys before merging into {}",
+                    self.target.name
+                ))
+            })?;
+        let row = answer.rows().into_iter().next().unwrap_or_default();
+        counts.duplicates_removed = super::apply::count(Fields::of(row).integer()?)?;
+        Ok(counts)
+    }
+
+    /// Refuses, within the merge's transaction, rows that the merge would leave different from the delta's.
+    pub(super) async fn check_matches(&mut self, statements: &MergeStatements) -> Result<()> {
+        if let Some(question) = &statements.checks.ambiguous_key
+            && let Some(key) = self.offender(question, "keys").await?
+        {
+            return Err(self
+                .refused(format!(
+                    "it has several rows with the key ({}), of which the delta has one",
+                    key.join(", ")
+                ))
+                .with_hint("choose keys that are unique in the target, or remove the rows that repeat a key"));
+        }
+        if let Some(check) = &statements.checks.other_identity
+            && let Some(found) = self.offender(&check.statement, "identity values").await?
+            && let [wanted, has, key @ ..] = found.as_slice()
+        {
+            return Err(SqlServerError::data(
+                &self.target.name,
+                &check.column,
+                format!("({})", key.join(", ")),
+                format!("the identity column has {has} and would have to become {wanted}, which SQL Server does not do"),
+            )
+            .with_hint(
+                "make it a column without IDENTITY, or leave it out with --exclude-columns",
+            ));
+        }
+        Ok(())
+    }
+
+    /// What a question finds, as text.
+    async fn offender(&mut self, question: &Statement, what: &str) -> Result<Option<Vec<String>>> {
+        let answer = self
+            .connection
+            .client
+            .run(question)
+            .await
+            .map_err(|error| {
+                error.context(format!(
+                    "checking the {what} of rows for {}",
+                    self.target.name
+                ))
+            })?;
+        let Some(row) = answer.rows().into_iter().next() else {
+            return Ok(None);
+        };
+        let columns = row.len();
+        let mut fields = Fields::of(row);
+        let mut values = Vec::with_capacity(columns);
+        for _ in 0..columns {
+            let value = fields.optional_text()?;
+            values.push(value.map_or_else(|| "NULL".to_owned(), |text| printable(&text)));
+        }
+        Ok(Some(values))
+    }
+
+    fn refused(&self, why: String) -> SqlServerError {
+        SqlServerError::plan(format!("table {}: {why}", self.target.name))
+    }
+}
+
+/// A value of somebody's table in a message: without control characters, and not too long.
+fn printable(text: &str) -> String {
+    const LONGEST: usize = 100;
+    let mut shown: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown.trim_end().to_owned()
+}

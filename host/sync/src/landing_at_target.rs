@@ -1,0 +1,187 @@
+//! How rows land at the target, and whether they may: what would be there twice, or go though others brought it.
+
+use icehost_plan::{Action, Delta, MergePlan, Occasion, Table, ValidMergePlan};
+use icehost_sqlserver::SqlTable;
+
+use crate::SyncError;
+use crate::delivery_start::{Situation, Start, Why};
+
+/// A delta and how it lands.
+pub(crate) struct Landing {
+    /// The delta, but for its rows.
+    pub(crate) delta: Delta,
+    pub(crate) plan: ValidMergePlan,
+    /// The rows come as a snapshot and go on as changes; the target adds the deletions of those that are absent.
+    pub(crate) delete_absent: bool,
+    /// The target must have no row, since rows that are there would come a second time.
+    pub(crate) into_empty: bool,
+    /// What the user should know.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A plan, and what it is to be carried out on.
+pub(crate) struct Question<'a> {
+    target: &'a SqlTable,
+    situation: &'a Situation<'a>,
+    plan: &'a MergePlan,
+    /// Set where every row is delivered.
+    why: Option<Why>,
+    /// Lake tables that deliver into the same table.
+    shared_with: Vec<String>,
+}
+
+impl<'a> Question<'a> {
+    pub(crate) fn new(
+        target: &'a SqlTable,
+        situation: &'a Situation<'a>,
+        plan: &'a MergePlan,
+    ) -> Question<'a> {
+        let others = situation.shared_with();
+        Question {
+            target,
+            situation,
+            plan,
+            why: match situation.start() {
+                Start::Everything(why) => Some(why),
+                Start::Changes(_) | Start::UpToDate => None,
+            },
+            shared_with: others.iter().map(|o| o.lake_table.clone()).collect(),
+        }
+    }
+
+    /// Refuses what would not end in equality.
+    ///
+    /// # Errors
+    /// [`SyncError::Position`], with the way on.
+    pub(crate) fn refuse(&self) -> Result<(), SyncError> {
+        let Some(why) = &self.why else {
+            return Ok(());
+        };
+        if self.plan.keys.is_empty() {
+            return self.refuse_repetition(why);
+        }
+        let others = self.shared_with.len();
+        if !self.situation.state.empty && others > 0 && removes_unmatched(self.plan) {
+            return Err(SyncError::position(
+                format!(
+                    "the merge would take the rows of {others} other lake table{} ({}) out of target table {}",
+                    if others == 1 { "" } else { "s" },
+                    self.shared_with.join(", "),
+                    self.target.name
+                ),
+                "leave out the merge option that removes missing rows; give it to the lake alone with --lake-merge-option",
+            ));
+        }
+        Ok(())
+    }
+
+    /// A plan without keys adds every row, whether it is there or not.
+    fn refuse_repetition(&self, why: &Why) -> Result<(), SyncError> {
+        let name = &self.target.name;
+        let empty = self.situation.state.empty;
+        let hint = match (why, empty) {
+            (Why::Emptied(_), true) => {
+                return Err(SyncError::position(
+                    format!("target table {name} does not look as it was left: {why}"),
+                    "deliver every row again with `icehost load --full`, or go on with what is new with \
+                     `icehost load --trust-position`",
+                ));
+            }
+            (_, true) => return Ok(()),
+            (Why::First, false) if self.situation.has_only_rows_of_others() => return Ok(()),
+            (Why::AnotherTable, false) => {
+                "empty the target table and deliver every row with `icehost load --full`; or, if it has the rows \
+                 up to its position, go on with `icehost load --trust-position`"
+            }
+            (_, false) => {
+                "empty the target table and deliver every row with `icehost load --full`, or choose a merge that \
+                 knows rows by their key"
+            }
+        };
+        Err(SyncError::position(
+            format!(
+                "every row would be added to target table {name}, which has rows: {why}, and the merge adds rows without looking for them"
+            ),
+            hint,
+        ))
+    }
+
+    /// Whether rows that the lake does not have are to go from the target. Not where the rows are of others, and
+    /// not where the merger sees to it itself.
+    pub(crate) fn deletes_absent(&self) -> bool {
+        let Some(why) = &self.why else {
+            return false;
+        };
+        *why != Why::First
+            && !self.situation.state.empty
+            && !self.plan.keys.is_empty()
+            && self.shared_with.is_empty()
+            && !removes_unmatched(self.plan)
+    }
+
+    /// Whether the merge must find the target empty.
+    pub(crate) fn must_be_empty(&self) -> bool {
+        self.why.is_some() && self.plan.keys.is_empty() && self.situation.state.empty
+    }
+
+    /// What the user should know before every row is delivered.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let (Some(why), name) = (&self.why, &self.target.name) else {
+            return Vec::new();
+        };
+        let mut warnings = Vec::new();
+        if !matches!(why, Why::First | Why::Asked) {
+            warnings.push(format!(
+                "delivering every row into target table {name}: {why}"
+            ));
+        }
+        if self.situation.state.empty || self.plan.keys.is_empty() {
+            return warnings;
+        }
+        if !self.shared_with.is_empty() && *why != Why::First {
+            warnings.push(format!(
+                "rows of target table {name} that the lake table does not have stay: which of them {} delivered \
+                 cannot be told; where that lake table is gone, delete its row from dbo.icehost_positions and \
+                 deliver again with `icehost load --full`",
+                self.shared_with.join(", ")
+            ));
+        } else if *why == Why::First && self.shared_with.is_empty() && !removes_unmatched(self.plan)
+        {
+            warnings.push(format!(
+                "target table {name} had rows before its first delivery; those that the lake table does not have \
+                 stay, unless `icehost load --full` takes them out"
+            ));
+        }
+        warnings
+    }
+}
+
+/// Whether the plan goes by other columns than those that tell the lake's rows apart, and does not say which of
+/// several rows with one key counts: then rows that have a key in common are not versions of one, and none may give
+/// way to another. A lake table that does not say what tells its rows apart may hold versions.
+pub(crate) fn keys_must_be_unique(lake: &Table, plan: &MergePlan, delta: &Delta) -> bool {
+    let identifiers = lake.key();
+    let named = |ordinal: u32| {
+        lake.columns
+            .get(ordinal as usize)
+            .map(|c| c.name.to_lowercase())
+    };
+    let is_key = |name: String| {
+        let mut keys = plan.keys.iter();
+        keys.any(|key| {
+            let column = delta.columns.get(key.source as usize);
+            column.is_some_and(|column| column.name.to_lowercase() == name)
+        })
+    };
+    !identifiers.is_empty()
+        && !plan.keys.is_empty()
+        && plan.deduplicate.is_empty()
+        && !identifiers.into_iter().filter_map(named).all(is_key)
+}
+
+/// Whether the plan does something with rows that the delta does not have.
+fn removes_unmatched(plan: &MergePlan) -> bool {
+    plan.clauses.iter().any(|clause| {
+        clause.occasion == Occasion::NotMatchedBySource && clause.action != Action::Skip
+    })
+}
