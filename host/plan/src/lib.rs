@@ -19,6 +19,7 @@ mod table;
 mod transformation;
 mod upper_bound;
 pub mod value;
+pub mod values;
 mod view;
 mod watermark;
 

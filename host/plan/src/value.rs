@@ -158,6 +158,26 @@ impl Value {
         }
     }
 
+    /// The value in a message: text in quotes, control characters escaped, and what is long cut.
+    pub fn shown(&self) -> String {
+        match self {
+            Value::Text(text) => shown_text(text),
+            Value::Binary(bytes) => shown_bytes(bytes),
+            Value::Date(days) if date_from_days(*days).is_none() => {
+                format!("day {days} from 1970-01-01")
+            }
+            Value::Timestamp(ticks) | Value::TimestampTz { ticks, .. }
+                if datetime_from_ticks(*ticks).is_none() =>
+            {
+                format!(
+                    "second {} from 1970-01-01",
+                    ticks.div_euclid(TICKS_PER_SECOND)
+                )
+            }
+            other => other.text(),
+        }
+    }
+
     /// Reads what [`Value::text`] writes, given the kind.
     pub fn parse(kind: LogicalType, text: &str) -> Result<Value, PlanError> {
         let wrong = || PlanError::new(format!("'{text}' is not {}", expected(kind)));
@@ -358,6 +378,34 @@ fn parse_decimal(text: &str) -> Option<Value> {
         unscaled: if negative { -magnitude } else { magnitude },
         scale: u8::try_from(fraction.len()).ok()?,
     })
+}
+
+/// Characters of a text, or digits of bytes, that a message shows.
+const SHOWN: usize = 64;
+
+/// A text in a message: in quotes, without what could garble a terminal, and not too long.
+pub fn shown_text(text: &str) -> String {
+    let mut shown = String::from("'");
+    for character in text.chars().take(SHOWN) {
+        match character {
+            // What is escaped in a literal is text that people read.
+            '\'' | '"' | '\\' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
+    shown.push('\'');
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Bytes in a message, as hexadecimal digits, and not too many.
+pub(crate) fn shown_bytes(bytes: &[u8]) -> String {
+    match bytes.get(..SHOWN / 2) {
+        Some(first) if first.len() < bytes.len() => format!("{}…", hex(first)),
+        _ => hex(bytes),
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -18,9 +18,12 @@ const DATETIME_TICKS_PER_SECOND: i64 = 300;
 const TICKS_PER_MILLISECOND: i64 = TICKS_PER_SECOND / 1000;
 const TICKS_PER_MINUTE: i64 = TICKS_PER_SECOND * 60;
 
-/// Ticks since 1970 of a `datetime2`: days since 0001 and ticks since midnight.
+/// Ticks since 1970 of a `datetime2`: days since 0001 and ticks since midnight. A day that is far outside of the
+/// type's range gives a moment that is, too.
 pub(crate) fn from_datetime2(days: u32, ticks: u64) -> i64 {
-    (i64::from(days) - DAYS_0001_TO_1970) * TICKS_PER_DAY + ticks as i64
+    (i64::from(days) - DAYS_0001_TO_1970)
+        .saturating_mul(TICKS_PER_DAY)
+        .saturating_add_unsigned(ticks)
 }
 
 /// Days since 0001 and ticks since midnight; `None` outside the years 1 to 9999.
@@ -52,7 +55,9 @@ pub(crate) fn to_date(days: i32) -> Option<u32> {
 pub(crate) fn from_datetime(days: i32, ticks: u32) -> i64 {
     let milliseconds =
         (i64::from(ticks) * 1000 + DATETIME_TICKS_PER_SECOND / 2) / DATETIME_TICKS_PER_SECOND;
-    (i64::from(days) - DAYS_1900_TO_1970) * TICKS_PER_DAY + milliseconds * TICKS_PER_MILLISECOND
+    (i64::from(days) - DAYS_1900_TO_1970)
+        .saturating_mul(TICKS_PER_DAY)
+        .saturating_add(milliseconds * TICKS_PER_MILLISECOND)
 }
 
 /// The `datetime` that SQL Server shows as exactly this moment; `None` where there is none.

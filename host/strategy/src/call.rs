@@ -175,7 +175,10 @@ impl Session {
         if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
             return match exceeded {
                 Exceeded::Deadline => TrapReason::Deadline(limits.deadline),
-                Exceeded::Memory { limit } => TrapReason::Memory(*limit),
+                Exceeded::Memory { limit, wanted } => TrapReason::Memory {
+                    limit: *limit,
+                    wanted: *wanted,
+                },
                 Exceeded::Tables { limit } => TrapReason::Tables(*limit),
             };
         }

@@ -48,7 +48,12 @@ pub enum TrapReason {
     /// It ran past [`Limits::deadline`](crate::Limits::deadline).
     Deadline(Duration),
     /// It wanted more than [`Limits::memory_bytes`](crate::Limits::memory_bytes).
-    Memory(usize),
+    Memory {
+        /// What it may have, in bytes.
+        limit: usize,
+        /// What it would have had, in bytes.
+        wanted: usize,
+    },
     /// It wanted more than [`Limits::table_elements`](crate::Limits::table_elements).
     Tables(usize),
     /// Its calls nest too deep.
@@ -69,7 +74,9 @@ impl fmt::Display for TrapReason {
             TrapReason::Deadline(limit) => {
                 write!(f, "it ran longer than {limit:?} (an endless loop?)")
             }
-            TrapReason::Memory(limit) => write!(f, "it wanted more than {limit} bytes of memory"),
+            TrapReason::Memory { limit, .. } => {
+                write!(f, "it wanted more than {limit} bytes of memory")
+            }
             TrapReason::Tables(limit) => write!(f, "it wanted more than {limit} table elements"),
             TrapReason::Stack => f.write_str("its call stack overflowed (endless recursion?)"),
             TrapReason::ResultTooLarge(limit) => {
@@ -176,6 +183,20 @@ pub enum StrategyError {
         /// What it had to go by.
         terms: Box<Terms>,
     },
+    /// It returned a value that its column cannot have.
+    #[error(
+        "strategy '{strategy}' returned an impossible value: column '{column}', {row}: {reason}"
+    )]
+    Value {
+        /// The strategy.
+        strategy: String,
+        /// The column that it writes.
+        column: String,
+        /// The row's key, such as `row Id = 7`, or its number in the batch where there is no key.
+        row: String,
+        /// The value, escaped and cut, and why it cannot be.
+        reason: String,
+    },
     /// It returned something that the host will not act on.
     #[error("strategy '{strategy}' returned an invalid answer while {operation}: {error}")]
     InvalidPlan {
@@ -214,14 +235,26 @@ impl StrategyError {
                 }
             },
             StrategyError::Trap {
-                reason: TrapReason::Memory(_),
+                reason: TrapReason::Memory { limit, wanted },
+                ..
+            } => Some(format!(
+                "nothing was changed; it may have {} MiB and wanted {}: give it that or more with --strategy-memory, \
+                 or memory in its section; if no amount suffices, report it to the author of the strategy",
+                limit >> 20,
+                wanted.div_ceil(1 << 20)
+            )),
+            StrategyError::Trap {
+                operation: Operation::Apply,
+                reason: TrapReason::ResultTooLarge(_),
                 ..
             } => Some(
-                "nothing was changed; grant it more with --strategy-memory, or memory in its section, or report it \
-                 to the author of the strategy"
+                "nothing was changed; a batch that comes back may take what the strategy may have: --strategy-memory, \
+                 or memory in its section"
                     .to_owned(),
             ),
-            StrategyError::Trap { .. } | StrategyError::InvalidPlan { .. } => Some(
+            StrategyError::Trap { .. }
+            | StrategyError::InvalidPlan { .. }
+            | StrategyError::Value { .. } => Some(
                 "nothing was changed; report it to the author of the strategy, or use another one"
                     .to_owned(),
             ),

@@ -46,7 +46,7 @@ impl Default for Limits {
 /// A component asked for more than it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exceeded {
-    Memory { limit: usize },
+    Memory { limit: usize, wanted: usize },
     Tables { limit: usize },
     Deadline,
 }
@@ -54,7 +54,7 @@ pub(crate) enum Exceeded {
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Exceeded::Memory { limit } => write!(f, "more than {limit} bytes of memory"),
+            Exceeded::Memory { limit, .. } => write!(f, "more than {limit} bytes of memory"),
             Exceeded::Tables { limit } => write!(f, "more than {limit} table elements"),
             Exceeded::Deadline => f.write_str("past its deadline"),
         }
@@ -79,9 +79,14 @@ struct Budget {
 }
 
 impl Budget {
+    /// What would be used if one part grew from `current` to `desired`.
+    fn wanted(&self, current: usize, desired: usize) -> usize {
+        self.used.saturating_add(desired.saturating_sub(current))
+    }
+
     /// Grows one part from `current` to `desired`.
     fn grow(&mut self, current: usize, desired: usize) -> bool {
-        let used = self.used.saturating_add(desired.saturating_sub(current));
+        let used = self.wanted(current, desired);
         let fits = used <= self.limit;
         if fits {
             self.used = used;
@@ -123,6 +128,7 @@ impl ResourceLimiter for Meter {
         }
         Err(wasmtime::Error::new(Exceeded::Memory {
             limit: self.memory.limit,
+            wanted: self.memory.wanted(current, desired),
         }))
     }
 
@@ -171,7 +177,10 @@ mod tests {
         let error = meter.memory_growing(0, 41, None).unwrap_err();
         assert_eq!(
             error.downcast_ref::<Exceeded>(),
-            Some(&Exceeded::Memory { limit: 100 })
+            Some(&Exceeded::Memory {
+                limit: 100,
+                wanted: 101
+            })
         );
         assert!(meter.memory_growing(60, 100, None).unwrap());
     }

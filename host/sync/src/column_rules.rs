@@ -202,7 +202,7 @@ fn fits(rule: &ColumnRule, column: &Column, has_key: bool) -> Result<(), (String
             format!("only text is cut, and its type is {}", column.column_type),
             "for other types there are null and constant:VALUE",
         ),
-        ColumnRule::Constant(text) => apply::constant(text, kind).map(drop).map_err(|why| {
+        ColumnRule::Constant(text) => apply::constant_of(text, column).map(drop).map_err(|why| {
             (
                 why,
                 "write the value as SQL Server shows it: 42, 12.50, true, 2026-01-31",

@@ -5,6 +5,7 @@ mod author;
 mod languages;
 mod tools;
 mod tutorial;
+mod values;
 
 use std::fs;
 use std::path::Path;

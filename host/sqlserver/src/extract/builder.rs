@@ -273,7 +273,7 @@ impl ColumnBuilder {
                 let pad_to = self.pad_to;
                 fill_variable(values, block, position, |bytes, out| {
                     let before = out.len();
-                    wire::append_code_page(bytes, utf8, out).map_err(|_| not_unicode())?;
+                    wire::append_code_page(bytes, utf8, out).map_err(|_| not_utf8())?;
                     pad(out, before, pad_to);
                     Ok(())
                 })
@@ -418,7 +418,7 @@ fn pad(out: &mut Vec<u8>, before: usize, pad_to: usize) {
 fn malformed(row: usize) -> Refusal {
     Refusal {
         row,
-        reason: "the server sent a value of the wrong length".to_owned(),
+        reason: "the server sent bytes that are no value of the column's type".to_owned(),
         hint: None,
     }
 }
@@ -426,6 +426,13 @@ fn malformed(row: usize) -> Refusal {
 fn not_unicode() -> Refused {
     (
         "the value is not valid Unicode: half of a surrogate pair stands alone".to_owned(),
+        "repair the value, or leave its column out with --exclude-columns",
+    )
+}
+
+fn not_utf8() -> Refused {
+    (
+        "the value is not valid UTF-8, as its collation says that it is".to_owned(),
         "repair the value, or leave its column out with --exclude-columns",
     )
 }

@@ -1,8 +1,7 @@
 //! Values that a column cannot hold exactly, and what is said of them.
 
-use icehost_plan::{Length, SqlType};
-
-use super::arrow_value::ArrowValue;
+use icehost_plan::values::ArrowValue;
+use icehost_plan::{ColumnType, Length, SqlType};
 
 /// What is wrong with a value. Small, since the encoder decides it for every value; [`Misfit::refusal`] finds
 /// the words for the one that matters.
@@ -40,7 +39,7 @@ const FINER: &str = "give the target column a type with more fractional digits";
 impl Misfit {
     /// What is said of `value`, which a column of type `sql_type` cannot hold.
     pub(super) fn refusal(self, value: ArrowValue<'_>, sql_type: SqlType) -> Refusal {
-        let shown = || value.shown(sql_type);
+        let shown = || value.shown(ColumnType::Sql(sql_type));
         let bytes = match value {
             ArrowValue::Binary(bytes) => bytes.len(),
             ArrowValue::Text(text) => text.len().saturating_mul(2),

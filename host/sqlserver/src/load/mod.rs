@@ -1,7 +1,6 @@
 //! Deltas into tables: staged in a temporary table by bulk load, merged in one transaction.
 
 mod apply;
-mod arrow_value;
 mod bulk;
 mod check;
 mod created;
@@ -14,7 +13,8 @@ mod terms;
 mod verify;
 
 use arrow_array::{Array, RecordBatch};
-use icehost_plan::{Column, SqlType};
+use icehost_plan::values::{ArrowValue, is_known};
+use icehost_plan::{Column, ColumnType, SqlType};
 
 pub use created::Removal;
 pub use merge::MergeCounts;
@@ -28,7 +28,6 @@ use crate::driver::{BulkLoad, PART};
 use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
 use crate::lower::staging::Staging;
-use arrow_value::ArrowValue;
 use bulk::{BatchEncoder, Refused};
 
 /// A delta on its way into a table.
@@ -190,7 +189,7 @@ impl<'c> Loader<'c> {
             )));
         }
         for (column, array) in self.staging.columns.iter().zip(batch.columns()) {
-            if !arrow_value::is_known(array.data_type()) {
+            if !is_known(array.data_type()) {
                 return Err(SqlServerError::unsupported(format!(
                     "table {}, column '{}': Arrow values of type {} cannot be loaded",
                     self.target.name,
@@ -244,7 +243,7 @@ impl<'c> Loader<'c> {
             .filter_map(|&position| {
                 let column = self.staging.columns.get(position)?;
                 let text = match ArrowValue::of(batch.columns().get(position)?, row) {
-                    Some(value) => value.shown(column.sql_type),
+                    Some(value) => value.shown(ColumnType::Sql(column.sql_type)),
                     None => "NULL".to_owned(),
                 };
                 Some(format!("{} = {text}", column.name))

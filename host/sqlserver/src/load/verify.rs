@@ -1,6 +1,7 @@
 //! Checks of staged rows that only the server can make, or that depend on the plan.
 
-use icehost_plan::{Action, Contents, Delta, Length, SqlType, ValidMergePlan};
+use icehost_plan::value::shown_text;
+use icehost_plan::{Action, Contents, Delta, Length, LogicalType, SqlType, ValidMergePlan};
 
 use super::Loader;
 use crate::error::{Result, SqlServerError};
@@ -114,7 +115,13 @@ impl Loader<'_> {
         let (number, changed) = (fields.integer()?, fields.flag()?);
         let mut key = Vec::with_capacity(keys.len());
         for column in keys {
-            let text = fields.optional_text()?.unwrap_or_else(|| "NULL".to_owned());
+            let text = fields.optional_text()?;
+            let is_text = column.sql_type.logical() == LogicalType::Text;
+            let text = match text {
+                Some(text) if is_text => shown_text(&text),
+                Some(number) => number,
+                None => "NULL".to_owned(),
+            };
             key.push(format!("{} = {text}", column.name));
         }
         let row = if key.is_empty() {

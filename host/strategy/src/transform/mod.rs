@@ -13,6 +13,7 @@ use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_buffer::{BooleanBuffer, Buffer};
 use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
+use icehost_plan::values::ArrowValue;
 use icehost_plan::{Column, PlanError, Table, Transformation, ValidTransformation, View};
 use wasmtime::component::TypedFunc;
 
@@ -258,6 +259,9 @@ impl Transform {
                     .map_err(|why| self.invalid(format!("columns: {why}")))?,
             ),
         };
+        if let Some(changed) = &changed {
+            self.check_values(&piece, changed, keep.as_ref())?;
+        }
         let split = |batch: RecordBatch, original: &RecordBatch| match keep {
             None => Ok(Transformed {
                 kept: batch,
@@ -276,6 +280,42 @@ impl Transform {
             None => split(piece.clone(), &piece),
         }
         .map_err(|error| self.invalid(error.to_string()))
+    }
+
+    /// Refuses values that the declared types do not have, of rows that are kept.
+    fn check_values(
+        &self,
+        piece: &RecordBatch,
+        changed: &RecordBatch,
+        keep: Option<&BooleanArray>,
+    ) -> Result<(), StrategyError> {
+        for (column, array) in self.declared.outputs().iter().zip(changed.columns()) {
+            if let Some(misfit) = column.misfit(array, keep) {
+                return Err(StrategyError::Value {
+                    strategy: self.transformer.strategy.name().to_owned(),
+                    column: column.name.clone(),
+                    row: self.row(piece, misfit.row),
+                    reason: misfit.reason,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What a row of a piece is called in a message. A key that is hidden from the strategy is told all the same:
+    /// the message is for whoever runs it.
+    fn row(&self, piece: &RecordBatch, row: usize) -> String {
+        let key = self.table.key().into_iter().filter_map(|ordinal| {
+            let column = self.table.columns.get(ordinal as usize)?;
+            let value = ArrowValue::of(piece.column_by_name(&column.name)?, row)?;
+            let shown = value.shown(column.column_type);
+            Some(format!("{} = {shown}", column.name))
+        });
+        let key: Vec<String> = key.collect();
+        match key.is_empty() {
+            true => format!("row {} of a batch", row + 1),
+            false => format!("row {}", key.join(", ")),
+        }
     }
 
     fn invalid(&self, why: String) -> StrategyError {

@@ -361,3 +361,55 @@ async fn large_batches_cross_in_pieces() {
         .collect();
     assert_eq!(ids, (0..5000).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_value_that_the_declared_type_does_not_have_is_refused_by_name() {
+    let runtime = cached(Limits::default());
+    for (kind, says) in [
+        (
+            "decimal(5,2)",
+            "1701411834604692317316873037158841057.27 is no value of decimal(5,2)",
+        ),
+        ("money", "922337203685477.5808 is no value of money"),
+        ("tinyint", "-70000 is no value of tinyint"),
+        ("smallint", "32768 is no value of smallint"),
+        ("float", "NaN is no value of float"),
+        ("real", "inf is no value of real"),
+        ("date", "day 2147483647 from 1970-01-01 is no value of date"),
+        ("time(6)", "-1 µs is no value of time(6)"),
+        ("datetime2(6)", "is no value of datetime2(6)"),
+        ("datetimeoffset(6)", "is no value of datetimeoffset(6)"),
+        (
+            "datetime2(0)",
+            "1970-01-01T00:00:00.0000010 is no value of datetime2(0)",
+        ),
+        (
+            "datetime",
+            "1970-01-01T00:00:00.0050000 is no value of datetime",
+        ),
+        ("smalldatetime", "is no value of smalldatetime"),
+        (
+            "nvarchar(5)",
+            "'too long\\u{1b}[2J' is no value of nvarchar(5)",
+        ),
+        ("varchar(5)", "is no value of varchar(5)"),
+        ("char(5)", "is no value of char(5)"),
+        ("binary(2)", "0x010203 is no value of binary(2)"),
+        ("varbinary(2)", "0x010203 is no value of varbinary(2)"),
+    ] {
+        let error = misbehave(&runtime, &format!("value {kind}")).await;
+        let wanted =
+            format!("strategy 'hostile' returned an impossible value: column 'New', row Id = 0: ");
+        let text = error.to_string();
+        assert!(text.starts_with(&wanted), "{text}");
+        assert!(text.contains(says), "{says}: {text}");
+        assert!(error.hint().is_some());
+    }
+    let null = misbehave(&runtime, "value int").await.to_string();
+    assert!(null.contains("'New'") && null.contains("null"), "{null}");
+    let broken = misbehave(&runtime, "value nvarchar(9)").await;
+    assert!(
+        matches!(broken, StrategyError::InvalidPlan { .. }),
+        "{broken}"
+    );
+}

@@ -9,7 +9,7 @@ use arrow_array::{
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use hmac::Mac;
-use icehost_plan::{LakeType, Table};
+use icehost_plan::{Column, LakeType, Table};
 
 use super::{ColumnRule, ColumnRules, HashKey};
 use crate::SyncError;
@@ -36,11 +36,8 @@ impl ColumnRules {
         let mut bound = Vec::new();
         for (ordinal, rule) in self.resolve(table)? {
             let position = columns.iter().position(|&column| column == ordinal);
-            let kind = table
-                .columns
-                .get(ordinal as usize)
-                .map(|c| c.column_type.lake());
-            let (Some(position), Some(kind)) = (position, kind) else {
+            let column = table.columns.get(ordinal as usize);
+            let (Some(position), Some(column)) = (position, column) else {
                 // The strategy does not read the column.
                 continue;
             };
@@ -49,7 +46,7 @@ impl ColumnRules {
                 (ColumnRule::Truncate(length), _) => Bound::Truncate(*length as usize),
                 (ColumnRule::Hash, Some(key)) => Bound::Hash(key.clone()),
                 (ColumnRule::Hash, None) => continue,
-                (ColumnRule::Constant(text), _) => match constant(text, kind) {
+                (ColumnRule::Constant(text), _) => match constant_of(text, column) {
                     Ok(value) => Bound::Constant(value),
                     Err(why) => return Err(SyncError::settings(why, "write another value")),
                 },
@@ -155,8 +152,17 @@ pub(super) fn key_check(key: &HashKey) -> String {
     digits
 }
 
+/// One value of a column, from its text.
+pub(super) fn constant_of(text: &str, column: &Column) -> Result<ArrayRef, String> {
+    let value = constant(text, column.column_type.lake())?;
+    match column.misfit(&value, None) {
+        None => Ok(value),
+        Some(misfit) => Err(misfit.reason),
+    }
+}
+
 /// One value of a type, from its text.
-pub(super) fn constant(text: &str, kind: LakeType) -> Result<ArrayRef, String> {
+fn constant(text: &str, kind: LakeType) -> Result<ArrayRef, String> {
     let wrong = || format!("'{text}' is no value of type {kind}");
     let one: ArrayRef = Arc::new(StringArray::from(vec![text]));
     let options = CastOptions {
@@ -182,7 +188,7 @@ pub(super) fn constant(text: &str, kind: LakeType) -> Result<ArrayRef, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use icehost_plan::{Column, ColumnType};
+    use icehost_plan::ColumnType;
 
     fn rules(texts: &[(&str, &str)]) -> ColumnRules {
         let rules = texts
@@ -207,6 +213,8 @@ mod tests {
                 column("Email", "nvarchar(100)", true),
                 column("Salary", "decimal(18,2)", true),
                 column("Born", "date", false),
+                column("Kind", "tinyint", true),
+                column("Paid", "datetime", true),
             ],
             features: icehost_plan::Features::default(),
             row_estimate: None,
@@ -247,6 +255,8 @@ mod tests {
 
     const EXPECTED: &str = "1a96317a95e681022442aa2a173cf256fdea8657c01f4a5361acc8d55714a11a";
 
+    const TOO_LONG: &str = "constant:aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggggggggghhhhhhhhhhiiiiiiiiiijjjjjjjjjjk";
+
     #[test]
     fn what_a_column_cannot_have_is_refused() {
         for (column, rule, says) in [
@@ -260,9 +270,22 @@ mod tests {
                 "constant:much",
                 "'much' is no value of type decimal(18, 2)",
             ),
+            ("Salary", "constant:12345678901234567.00", "is no value of"),
+            ("Email", TOO_LONG, "… is no value of nvarchar(100)"),
+            ("Kind", "constant:256", "256 is no value of tinyint"),
+            (
+                "Paid",
+                "constant:1752-12-31T00:00:00",
+                "is no value of datetime",
+            ),
+            (
+                "Paid",
+                "constant:2026-01-31T12:00:00.005",
+                "is no value of datetime",
+            ),
         ] {
             let error = rules(&[(column, rule)])
-                .bind(&table(), &[0, 1, 2, 3])
+                .bind(&table(), &[0, 1, 2, 3, 4, 5])
                 .unwrap_err();
             assert!(error.to_string().contains(says), "{error}");
         }

@@ -2,10 +2,16 @@
 
 use std::borrow::Cow;
 
+use icehost_plan::value::TICKS_PER_DAY;
+
 use super::block::Field;
 use super::column::Kind;
 use super::text::{append_code_page, append_utf16};
 use crate::driver::Cell;
+
+/// `datetime` counts three hundredths of a second.
+const DATETIME_TICKS_PER_DAY: u32 = 300 * 86_400;
+const MINUTES_PER_DAY: u16 = 24 * 60;
 
 /// An integer of up to eight bytes, little-endian.
 #[inline]
@@ -25,7 +31,7 @@ pub(crate) fn decimal(bytes: &[u8]) -> Option<i128> {
         _ => {
             let mut value = [0; 16];
             value.get_mut(..magnitude.len())?.copy_from_slice(magnitude);
-            i128::from_le_bytes(value)
+            i128::try_from(u128::from_le_bytes(value)).ok()?
         }
     };
     Some(if sign == 0 { -unscaled } else { unscaled })
@@ -36,7 +42,8 @@ pub(crate) fn decimal(bytes: &[u8]) -> Option<i128> {
 pub(crate) fn ticks(bytes: &[u8], scale: u8) -> Option<u64> {
     const TICKS: [u64; 8] = [10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
     let unit = TICKS.get(usize::from(scale))?;
-    unsigned(bytes)?.checked_mul(*unit)
+    let ticks = unsigned(bytes)?.checked_mul(*unit)?;
+    (ticks < TICKS_PER_DAY as u64).then_some(ticks)
 }
 
 /// Days since 0001-01-01 and 100 ns ticks of a `datetime2`.
@@ -133,17 +140,16 @@ pub(crate) fn money(bytes: &[u8]) -> Option<i64> {
 #[inline]
 pub(crate) fn datetime(bytes: &[u8]) -> Option<(i32, u32)> {
     let [a, b, c, d, e, f, g, h] = <[u8; 8]>::try_from(bytes).ok()?;
-    Some((
-        i32::from_le_bytes([a, b, c, d]),
-        u32::from_le_bytes([e, f, g, h]),
-    ))
+    let ticks = u32::from_le_bytes([e, f, g, h]);
+    (ticks < DATETIME_TICKS_PER_DAY).then_some((i32::from_le_bytes([a, b, c, d]), ticks))
 }
 
 /// Days since 1900-01-01 and minutes since midnight.
 #[inline]
 pub(crate) fn smalldatetime(bytes: &[u8]) -> Option<(u16, u16)> {
     let [a, b, c, d] = <[u8; 4]>::try_from(bytes).ok()?;
-    Some((u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])))
+    let minutes = u16::from_le_bytes([c, d]);
+    (minutes < MINUTES_PER_DAY).then_some((u16::from_le_bytes([a, b]), minutes))
 }
 
 /// A `datetimeoffset`: days and ticks in UTC, and minutes east of it.

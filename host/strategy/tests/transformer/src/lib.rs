@@ -7,7 +7,11 @@ use std::sync::Arc;
 use icehost_sdk::__private::base::exports::icehost::strategy::metadata;
 use icehost_sdk::__private::transform::exports::icehost::strategy::batch_transform as wit;
 use icehost_sdk::__private::{base, transform};
-use icehost_sdk::arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
+use icehost_sdk::arrow::array::{
+    ArrayRef, BinaryArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int32Array,
+    RecordBatch, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
+};
+use icehost_sdk::arrow::schema::DataType;
 use icehost_sdk::log::{Level, log};
 use icehost_sdk::{Column, Error, LogicalType, Table, Transformation};
 
@@ -38,7 +42,7 @@ impl wit::Guest for Hostile {
     fn open(table: Table, options: String) -> Result<Transformation, Error> {
         let wrong = options.split('"').nth(3).unwrap_or_default().to_owned();
         let name = table.find("Name").unwrap_or_default();
-        let upper = column("Name", "nvarchar(50)").nullable();
+        let upper = column("Name", "nvarchar(max)").nullable();
         let declared = match wrong.as_str() {
             "ordinal" => Transformation::new(vec![99], vec![]),
             "twice" => Transformation::new(vec![name, name], vec![]),
@@ -56,7 +60,10 @@ impl wit::Guest for Hostile {
             "endless-open" => loop {},
             "refuse" => return Err(Error::unsupported_table("not-mine", "it is not mine")),
             "adds" => Transformation::new(vec![name], vec![column("New", "int")]),
-            _ => Transformation::new(vec![name], vec![upper]),
+            other => match other.strip_prefix("value ") {
+                Some(kind) => Transformation::new(vec![name], vec![column("New", kind)]),
+                None => Transformation::new(vec![name], vec![upper]),
+            },
         };
         WRONG.set(wrong);
         Ok(declared)
@@ -107,7 +114,10 @@ impl wit::Guest for Hostile {
                 Arc::new(StringArray::from(vec![calls.to_string(); rows])),
             )),
             "unchanged" | "adds" | "keep-short" | "keep-long" | "panic-later" => None,
-            _ => Some(batch.clone()),
+            other => Some(match other.strip_prefix("value ") {
+                Some(kind) => impossible(kind, rows),
+                None => batch.clone(),
+            }),
         });
         let keep = WRONG.with_borrow(|wrong| match wrong.as_str() {
             "keep-short" => Some(Vec::new()),
@@ -116,6 +126,47 @@ impl wit::Guest for Hostile {
         });
         Ok(wit::Transformed { columns, keep })
     }
+}
+
+/// A column `New` of values that the type does not have.
+fn impossible(kind: &str, rows: usize) -> Vec<u8> {
+    let moment = |value: i64| TimestampMicrosecondArray::from(vec![value; rows]);
+    let column: ArrayRef = match kind {
+        "decimal(5,2)" => {
+            let values = Decimal128Array::from(vec![i128::MAX; rows]);
+            Arc::new(values.with_data_type(DataType::Decimal128(5, 2)))
+        }
+        "money" => {
+            let values = Decimal128Array::from(vec![i128::from(i64::MAX) + 1; rows]);
+            Arc::new(values.with_data_type(DataType::Decimal128(19, 4)))
+        }
+        "tinyint" => Arc::new(Int32Array::from(vec![-70_000; rows])),
+        "smallint" => Arc::new(Int32Array::from(vec![32_768; rows])),
+        "int" => Arc::new(Int32Array::from(vec![None; rows])),
+        "float" => Arc::new(Float64Array::from(vec![f64::NAN; rows])),
+        "real" => Arc::new(Float32Array::from(vec![f32::INFINITY; rows])),
+        "date" => Arc::new(Date32Array::from(vec![i32::MAX; rows])),
+        "time(6)" => Arc::new(Time64MicrosecondArray::from(vec![-1; rows])),
+        "datetime2(6)" => Arc::new(moment(i64::MAX)),
+        "datetimeoffset(6)" => Arc::new(moment(i64::MIN).with_timezone("+00:00")),
+        "datetime2(0)" => Arc::new(moment(1)),
+        "datetime" => Arc::new(moment(5_000)),
+        "smalldatetime" => Arc::new(moment(-3_000_000_000_000_000)),
+        "binary(2)" => Arc::new(BinaryArray::from(vec![&[1u8, 2, 3][..]; rows])),
+        "varbinary(2)" => Arc::new(BinaryArray::from(vec![&[1u8, 2, 3][..]; rows])),
+        // UTF-8 that is broken below
+        "nvarchar(9)" => Arc::new(StringArray::from(vec!["~BROKEN~"; rows])),
+        _ => Arc::new(StringArray::from(vec!["too long\u{1b}[2J"; rows])),
+    };
+    let mut bytes = stream("New", column);
+    if kind == "nvarchar(9)" {
+        for at in 0..bytes.len().saturating_sub(8) {
+            if &bytes[at..at + 8] == b"~BROKEN~" {
+                bytes[at] = 0xff;
+            }
+        }
+    }
+    bytes
 }
 
 fn rows(batch: &[u8]) -> usize {

@@ -7,23 +7,35 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
-use icehost_plan::{SqlType, Value};
+
+use crate::value::{TICKS_PER_DAY, shown_bytes, shown_text};
+use crate::{ColumnType, LakeType, Value};
 
 const TICKS_PER_MICROSECOND: i64 = 10;
 
 /// A value as Arrow has it.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum ArrowValue<'a> {
+pub enum ArrowValue<'a> {
+    /// True or false
     Boolean(bool),
+    /// Of 32 or 64 bits
     Integer(i64),
+    /// Of 32 bits
     Float(f32),
+    /// Of 64 bits
     Double(f64),
+    /// `unscaled ÷ 10^scale`
     Decimal {
+        /// Of 128 bits
         unscaled: i128,
+        /// Digits behind the point
         scale: u8,
     },
+    /// Text
     Text(&'a str),
+    /// Bytes, a UUID's in the order of its text
     Binary(&'a [u8]),
+    /// Days since 1970-01-01
     Date(i32),
     /// Microseconds since midnight
     Time(i64),
@@ -32,7 +44,7 @@ pub(super) enum ArrowValue<'a> {
 }
 
 /// Whether arrays of the type can be loaded.
-pub(super) fn is_known(data_type: &DataType) -> bool {
+pub fn is_known(data_type: &DataType) -> bool {
     matches!(
         data_type,
         DataType::Boolean
@@ -56,7 +68,7 @@ pub(super) fn is_known(data_type: &DataType) -> bool {
 
 impl<'a> ArrowValue<'a> {
     /// The value of a row; `None` for NULL.
-    pub(super) fn of(array: &'a ArrayRef, row: usize) -> Option<ArrowValue<'a>> {
+    pub fn of(array: &'a ArrayRef, row: usize) -> Option<ArrowValue<'a>> {
         if array.is_null(row) {
             return None;
         }
@@ -92,8 +104,8 @@ impl<'a> ArrowValue<'a> {
         })
     }
 
-    /// The value as people read it; `sql_type` is that of its column.
-    pub(super) fn shown(self, sql_type: SqlType) -> String {
+    /// The value as people read it, in a message; `column_type` is that of its column.
+    pub fn shown(self, column_type: ColumnType) -> String {
         let ticks = |microseconds: i64| microseconds.saturating_mul(TICKS_PER_MICROSECOND);
         let value = match self {
             ArrowValue::Boolean(v) => Value::Boolean(v),
@@ -101,18 +113,18 @@ impl<'a> ArrowValue<'a> {
             ArrowValue::Float(v) => Value::Double(v.into()),
             ArrowValue::Double(v) => Value::Double(v),
             ArrowValue::Decimal { unscaled, scale } => Value::Decimal { unscaled, scale },
-            ArrowValue::Text(text) => return format!("'{text}'"),
-            ArrowValue::Binary(bytes) => match (sql_type, <[u8; 16]>::try_from(bytes)) {
-                (SqlType::UniqueIdentifier, Ok(bytes)) => Value::Uuid(bytes),
-                _ => Value::Binary(bytes.to_vec()),
+            ArrowValue::Text(text) => return shown_text(text),
+            ArrowValue::Binary(bytes) => match (column_type.lake(), <[u8; 16]>::try_from(bytes)) {
+                (LakeType::Uuid, Ok(bytes)) => Value::Uuid(bytes),
+                _ => return shown_bytes(bytes),
             },
             ArrowValue::Date(days) => Value::Date(days),
             ArrowValue::Time(v) => match u64::try_from(ticks(v)) {
-                Ok(ticks) => Value::Time(ticks),
-                Err(_) => return format!("{v} µs"),
+                Ok(ticks) if ticks <= TICKS_PER_DAY as u64 => Value::Time(ticks),
+                _ => return format!("{v} µs"),
             },
             ArrowValue::Timestamp(v) => Value::Timestamp(ticks(v)),
         };
-        value.text()
+        value.shown()
     }
 }
