@@ -74,6 +74,7 @@ pub(crate) fn source(pipeline: &Pipeline) -> Result<Source, Failure> {
         columns: columns(pipeline),
         name: pipeline.source_name.clone(),
         time_precision: pipeline.time_precision,
+        sees_every_row: pipeline.allow_row_filter,
         rules: ColumnRules::default(),
         transforms: Transforms::default(),
     })
@@ -178,6 +179,7 @@ fn columns(pipeline: &Pipeline) -> ColumnSelection {
     ColumnSelection {
         include: (!pipeline.columns.is_empty()).then(|| pipeline.columns.clone()),
         exclude: pipeline.exclude_columns.clone(),
+        masked: pipeline.allow_masked.clone(),
         ..ColumnSelection::default()
     }
 }

@@ -31,6 +31,10 @@ pub struct Pipeline {
     pub columns: Vec<String>,
     /// All columns but these.
     pub exclude_columns: Vec<String>,
+    /// Columns that are carried although the login is shown masks instead of their values.
+    pub allow_masked: Vec<String>,
+    /// No security policy hides rows of the source from the login.
+    pub allow_row_filter: bool,
     /// What the watermark calls the source.
     pub source_name: Option<String>,
     /// The warehouse.

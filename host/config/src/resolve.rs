@@ -95,6 +95,8 @@ impl Surroundings<'_> {
             table: table?,
             columns: names("columns"),
             exclude_columns: names("exclude-columns"),
+            allow_masked: names("allow-masked"),
+            allow_row_filter: layers.flag("allow-row-filter"),
             source_name: layers.text("source-name").map(|text| text.value.to_owned()),
             warehouse: warehouse?,
             lake_table: lake_table?,

@@ -118,6 +118,8 @@ pub(crate) const PIPELINE: &[Key] = &[
     key("memory-limit", Kind::Size),
     key("batch-size", Kind::Count(1, 1024)),
     key("retries", Kind::Count(0, 1000)),
+    key("allow-masked", Kind::Names),
+    key("allow-row-filter", Kind::Flag),
     key("delete-limit", Kind::Percent),
 ];
 

@@ -181,8 +181,8 @@ fn is_transient_number(number: u32) -> bool {
         number,
         // Deadlock victim, lock timeout
         1205 | 1222
-        // Snapshot conflicts
-        | 3960 | 3961
+        // Snapshot conflicts, and a temporal table whose row another session changed after we began
+        | 3960 | 3961 | 13535
         // In-memory OLTP: conflicting or aborted transactions
         | 41301 | 41302 | 41305 | 41325 | 41839
         // Short of memory or workers
@@ -212,6 +212,9 @@ pub(crate) fn hint_for_number(number: u32) -> Option<&'static str> {
             "a row with this key is already in the target under another spelling, or the plan's key is not the table's key"
         }
         2628 | 8152 => "make the target column longer",
+        41332 | 41368 => {
+            "the statement reads a memory-optimised table in a transaction: sync that table itself, or set MEMORY_OPTIMIZED_ELEVATE_TO_SNAPSHOT ON in the database"
+        }
         3952 => "ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON allows it",
         8115 => "make the target column wider",
         8672 => {

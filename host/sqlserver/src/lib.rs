@@ -42,7 +42,7 @@ pub use endpoint::{DEFAULT_PORT, Encryption, Endpoint, Trust};
 pub use error::{DataPlace, ErrorKind, Result, ServerMessage, SqlServerError};
 pub use extract::{ExtractOptions, Extracted, Extraction, TimePrecision};
 pub use identity::TableOnServer;
-pub use introspect::{ColumnSelection, SqlColumn, SqlTable};
+pub use introspect::{ColumnSelection, SqlColumn, SqlTable, Traits};
 pub use load::{
     Absent, KnownPosition, Loader, MergeCounts, Position, PositionsLayout, Previous, Removal,
     TableIdentity, TargetState, Terms,

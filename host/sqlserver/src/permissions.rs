@@ -67,6 +67,33 @@ pub(crate) async fn may_create_tables(client: &mut Client, schema: &str) -> Resu
     Ok(answers.into_iter().all(|has| has != Some(false)))
 }
 
+/// Those of the columns whose values the login is shown although they are masked.
+pub(crate) async fn unmasked(
+    client: &mut Client,
+    table: &TableName,
+    columns: &[String],
+) -> Result<Vec<String>> {
+    let object = literal(&table.sql());
+    let database = match table.database() {
+        Some(database) => literal(&quote(database)),
+        None => "DB_NAME()".to_owned(),
+    };
+    let in_database = format!("HAS_PERMS_BY_NAME({database}, N'DATABASE', N'UNMASK')");
+    let each = columns.iter().map(|column| {
+        format!(
+            "HAS_PERMS_BY_NAME({object}, N'OBJECT', N'UNMASK', {}, N'COLUMN')",
+            literal(column)
+        )
+    });
+    let answers = answers(client, std::iter::once(in_database).chain(each)).await?;
+    let everywhere = answers.first() == Some(&Some(true));
+    let shown = columns.iter().zip(answers.into_iter().skip(1));
+    Ok(shown
+        .filter(|(_, has)| everywhere || *has == Some(true))
+        .map(|(column, _)| column.clone())
+        .collect())
+}
+
 /// NULL, of what the server does not know, is no answer (T-SQL reference, "HAS_PERMS_BY_NAME").
 async fn answers(
     client: &mut Client,

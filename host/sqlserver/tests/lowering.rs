@@ -9,8 +9,9 @@ use icehost_plan::{
 };
 use icehost_sqlserver::lower::{
     checksums, create_table, extraction, merge, probes, range_boundaries, repeated_key,
+    row_filters, synonym, table_traits,
 };
-use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, Statement, TableName};
+use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, Statement, TableName, Traits};
 
 const CI: &str = "SQL_Latin1_General_CP1_CI_AS";
 
@@ -32,6 +33,7 @@ fn table(name: TableName, columns: &[(&str, &str, &str)]) -> SqlTable {
                         .then(|| CI.to_owned()),
                 },
                 default: None,
+                masked: false,
             }
         })
         .collect();
@@ -63,6 +65,7 @@ fn table(name: TableName, columns: &[(&str, &str, &str)]) -> SqlTable {
         unique_keys: vec![vec![columns[0].name.clone()]],
         clustered_key: vec![columns[0].name.clone()],
         columns,
+        traits: Traits::default(),
         skipped: Vec::new(),
     }
 }
@@ -781,4 +784,13 @@ fn checksums_are_of_every_type_in_a_form_that_nothing_can_be_mistaken_in() {
     let all: Vec<u32> = (0..).take(types.len()).collect();
     let statement = checksums(&table, &all, &[0, 2], 1 << 15).unwrap();
     insta::assert_snapshot!(statement.to_string().replace(" + CASE", "\n + CASE"));
+}
+
+#[test]
+fn what_a_table_is_beside_a_table_is_asked_in_a_way_that_every_version_answers() {
+    let elsewhere = TableName::parse("Shop.dbo.T").unwrap();
+    insta::assert_snapshot!(table_traits(&TableName::new("dbo", "T"), "@v1"));
+    insta::assert_snapshot!(table_traits(&elsewhere, "@v1"));
+    insta::assert_snapshot!(row_filters(&elsewhere, "@v1"));
+    insta::assert_snapshot!(synonym(&elsewhere, "@v1"));
 }

@@ -11,6 +11,7 @@ use icehost_strategy::Context;
 use crate::error::Doing;
 use crate::layout;
 use crate::transforms::Declared;
+use crate::visibility;
 use crate::watermark_store::StoredWatermark;
 use crate::withdrawals::Withdrawals;
 use crate::{Detection, Event, Memory, Merging, Observer, Source, SyncError, SyncJob};
@@ -50,6 +51,13 @@ impl OpenSource {
 
     /// Starts a consistent read where the server can give one, and says so where it cannot.
     pub(crate) async fn begin_read(&mut self) -> Result<(), SyncError> {
+        if self.table.traits.memory_optimized {
+            // Error 41332: a session under SNAPSHOT isolation cannot read it. It needs none: each statement that
+            // stands alone reads it as of one moment (In-Memory OLTP, "Transactions with memory-optimized
+            // tables").
+            tracing::info!("each statement reads the memory-optimised table as of one moment");
+            return Ok(());
+        }
         let consistency = self
             .connection
             .begin_read()
@@ -76,6 +84,7 @@ pub(crate) async fn find(source: &Source) -> Result<(Connection, SqlTable), Sync
         .introspect(&source.table, &source.columns)
         .await
         .doing(doing)?;
+    table.check_source().doing(doing)?;
     Ok((connection, table))
 }
 
@@ -135,8 +144,12 @@ pub(crate) async fn detect(
             .doing(|| format!("probing source table {}", source.table.name))?,
     };
     let plan = detector.plan(&context, &readings).await?;
+    visibility::check_plan(&source.table, &probes, &plan)?;
     let contents = contents(job, source, &plan, (&probes, &readings), lake).await?;
     let change = lake_change(&job.lake_merge, source, &plan, contents, lake).await?;
+    visibility::check_keys(&source.table, &change)?;
+    let sees_all = job.source.sees_every_row;
+    visibility::check_absence(&source.table, plan.coverage, &change, sees_all)?;
     // The server need not sort, a whole table at the first load, where no row can take another's place. Rows
     // then come as they lie, by the clustered index, which also keeps near keys near each other in the lake.
     let plan = match change.unique_keys || !change.rows.has_key() {

@@ -58,6 +58,8 @@ pub struct Source {
     pub name: Option<String>,
     /// What to do with digits that Iceberg cannot hold.
     pub time_precision: TimePrecision,
+    /// The user says that no security policy hides rows from the login.
+    pub sees_every_row: bool,
     /// What becomes of values before they are written.
     pub rules: ColumnRules,
     /// What strategies make of rows, after the rules and before they are written.

@@ -39,6 +39,7 @@ mod target_table;
 mod transfer;
 mod transforms;
 mod verify;
+mod visibility;
 mod watermark_directory;
 mod watermark_place;
 mod watermark_record;

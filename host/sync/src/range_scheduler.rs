@@ -52,6 +52,10 @@ pub(crate) async fn open_reader(source: &Source) -> Result<Connection, SyncError
         ..
     } = OpenSource::open(source).await?;
     let doing = || format!("starting to read source table {}", table.name);
+    if table.traits.memory_optimized {
+        // See `OpenSource::begin_read`.
+        return Ok(connection);
+    }
     if connection.begin_read().await.doing(doing)? == ReadConsistency::Snapshot {
         connection.pin_read(&table).await.doing(doing)?;
     }

@@ -16,6 +16,7 @@ use crate::lake_keys::check_unique;
 use crate::layout;
 use crate::preparation::Preparation;
 use crate::transfer::Transfer;
+use crate::visibility;
 use crate::watermark_place::property;
 use crate::watermark_record::{
     SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,
@@ -353,7 +354,7 @@ pub(crate) fn warnings(source: &SqlTable, extracted: &Extracted) -> Vec<String> 
         quoted.join(", ")
     };
     let table = &source.name;
-    let mut warnings = Vec::new();
+    let mut warnings = visibility::warnings(source);
     if !extracted.truncated.is_empty() {
         warnings.push(format!(
             "{table}: the 100 ns digit of {} was cut off, as Iceberg holds microseconds (--time-precision error refuses such values)",

@@ -4,7 +4,7 @@ use icehost_lake::LakeTable;
 use icehost_plan::{Column, ColumnType, Features, SqlType, Table};
 use icehost_sqlserver::{
     ColumnSelection, ConnectOptions, Connection, ErrorKind, Removal, SqlColumn, SqlTable,
-    TableName, lower,
+    TableName, Traits, lower,
 };
 
 use crate::error::Doing;
@@ -85,7 +85,10 @@ pub(crate) async fn find(target: &Target) -> Result<(Connection, Option<SqlTable
         .await
         .doing(doing)?;
     match connection.introspect(&target.table, &selection()).await {
-        Ok(table) => Ok((connection, Some(table))),
+        Ok(table) => {
+            table.check_target().doing(doing)?;
+            Ok((connection, Some(table)))
+        }
         Err(error) if *error.kind() != ErrorKind::NotFound => Err(error).doing(doing),
         Err(_) if target.create => Ok((connection, None)),
         Err(_) => Err(SyncError::schema(
@@ -177,6 +180,7 @@ fn described(creation: &Creation) -> SqlTable {
             computed: false,
             collation: column.collation.clone(),
             default: None,
+            masked: false,
         })
         .collect();
     let key_position = |name: &String| {
@@ -210,6 +214,7 @@ fn described(creation: &Creation) -> SqlTable {
         columns,
         unique_keys: vec![creation.key.clone()],
         clustered_key: Vec::new(),
+        traits: Traits::default(),
         skipped: Vec::new(),
     }
 }

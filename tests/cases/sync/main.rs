@@ -21,5 +21,6 @@ mod transforms;
 mod types;
 mod unseen;
 mod unsound;
+mod visibility;
 mod volume;
 mod watermarks;

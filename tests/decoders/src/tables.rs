@@ -4,7 +4,7 @@ use arbitrary::Unstructured;
 use icehost_plan::{
     Collation, Column, ColumnGrant, ColumnType, Features, LogicalType, SqlType, Table,
 };
-use icehost_sqlserver::{SqlColumn, SqlTable, TableName};
+use icehost_sqlserver::{SqlColumn, SqlTable, TableName, Traits};
 
 const TYPES: &str = "int nvarchar(50) bit bigint real float decimal(18,4) money date time(7) datetime datetime2(7) \
                      datetimeoffset(7) uniqueidentifier binary(8) varbinary(max) varchar(10)";
@@ -58,6 +58,7 @@ pub(crate) fn sql_table() -> SqlTable {
                 computed: false,
                 collation: column.collation.map(|c| c.name().to_owned()),
                 default: None,
+                masked: false,
             }),
             ColumnType::Lake(_) => None,
         })
@@ -73,6 +74,7 @@ pub(crate) fn sql_table() -> SqlTable {
         table,
         unique_keys: Vec::new(),
         clustered_key: Vec::new(),
+        traits: Traits::default(),
         skipped: Vec::new(),
     }
 }

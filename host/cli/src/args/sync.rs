@@ -49,6 +49,14 @@ pub(crate) struct SyncArguments {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) exclude_columns: Vec<String>,
 
+    /// Columns that are carried as the login is shown them, which is masked (dynamic data masking)
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) allow_masked: Vec<String>,
+
+    /// The security policies of the source table show the login every row
+    #[arg(long)]
+    pub(crate) allow_row_filter: bool,
+
     /// What the watermark calls the source [default: DATABASE.SCHEMA.TABLE]
     #[arg(long, value_name = "NAME")]
     pub(crate) source_name: Option<String>,

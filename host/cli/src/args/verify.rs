@@ -99,6 +99,10 @@ pub(crate) struct VerifyArguments {
     )]
     pub(crate) target: Option<String>,
 
+    /// Columns that were carried as the login is shown them, which is masked
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) allow_masked: Vec<String>,
+
     /// The target table, as SCHEMA.TABLE [default: the source's, or dbo and the lake table's name]
     #[arg(long, value_name = "TABLE", requires = "target")]
     pub(crate) target_table: Option<String>,
@@ -174,6 +178,9 @@ impl VerifyArguments {
             table: self.table,
             columns: self.columns,
             exclude_columns: self.exclude_columns,
+            allow_masked: self.allow_masked,
+            // Nothing that is hidden is taken for deleted.
+            allow_row_filter: true,
             source_name: self.source_name,
             warehouse: self.warehouse,
             lake_table: self.lake_table,

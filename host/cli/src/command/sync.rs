@@ -65,6 +65,8 @@ pub(crate) fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
         source: Connection::to(Endpoint::parse(&required(arguments.source, "source")?)?),
         columns: arguments.columns,
         exclude_columns: arguments.exclude_columns,
+        allow_masked: arguments.allow_masked,
+        allow_row_filter: arguments.allow_row_filter,
         source_name: arguments.source_name,
         warehouse: required(arguments.warehouse, "warehouse")?,
         lake_table: match &arguments.lake_table {

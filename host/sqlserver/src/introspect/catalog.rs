@@ -41,6 +41,10 @@ pub(super) struct CatalogColumn {
     identity: bool,
     computed: bool,
     default: Option<String>,
+    /// Logins without a permission are shown something else.
+    masked: bool,
+    /// Only its clients can read it.
+    pub(super) encrypted: bool,
 }
 
 pub(super) struct CatalogKey {
@@ -65,6 +69,7 @@ impl CatalogColumn {
             computed: self.computed,
             collation: self.collation,
             default: self.default,
+            masked: self.masked,
         }
     }
 }
@@ -92,7 +97,7 @@ WHERE o.object_id = @id AND o.type IN ('U', 'V');
 SELECT c.column_id, c.name, t.name,
        CASE WHEN t.is_user_defined = 1 THEN b.name ELSE t.name END,
        c.max_length, c.[precision], c.[scale], c.collation_name, c.is_nullable, c.is_identity, c.is_computed,
-       c.generated_always_type, d.definition
+       c.generated_always_type, d.definition, c.is_masked, c.encryption_type
 FROM {prefix}sys.columns AS c
 JOIN {prefix}sys.types AS t ON t.user_type_id = c.user_type_id
 LEFT JOIN {prefix}sys.types AS b ON b.user_type_id = c.system_type_id
@@ -164,6 +169,8 @@ fn column(row: Row) -> Result<CatalogColumn> {
         // A column GENERATED ALWAYS belongs to a temporal or ledger table.
         computed: fields.flag()? | fields.flag()?,
         default: fields.optional_text()?,
+        masked: fields.flag()?,
+        encrypted: fields.flag()?,
     })
 }
 

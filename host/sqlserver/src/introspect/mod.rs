@@ -2,16 +2,20 @@
 
 mod catalog;
 mod near;
+mod refusal;
 mod table;
+mod traits;
 
 use icehost_plan::{Collation, Column, ColumnType, Features, SqlType, Table};
 
 pub(crate) use catalog::Fields;
 pub use table::{SqlColumn, SqlTable};
+pub use traits::Traits;
 
 use crate::driver::Client;
 use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::name::TableName;
+use crate::permissions;
 use catalog::{CatalogColumn, CatalogKey, Description};
 
 /// Which columns of a table a job carries.
@@ -24,6 +28,8 @@ pub struct ColumnSelection {
     /// Pass over columns of a type that icehost does not carry, instead of refusing the table; right for a
     /// target, which may have more columns than are loaded.
     pub skip_unsupported: bool,
+    /// Columns that are carried although the login is shown something else than their values.
+    pub masked: Vec<String>,
 }
 
 /// Describes a table or view.
@@ -33,8 +39,22 @@ pub(crate) async fn introspect(
     selection: &ColumnSelection,
 ) -> Result<SqlTable> {
     match catalog::describe(client, name).await? {
-        Some(description) => assemble(name, description, selection),
+        Some(description) => {
+            let mut table = assemble(name, description, selection)?;
+            table.traits = traits::of(client, &table.name, table.object_id).await?;
+            mark_masked(client, &mut table).await?;
+            if !selection.skip_unsupported {
+                refusal::of_masks(&table, selection)?;
+            }
+            Ok(table)
+        }
         None => {
+            if let Some(stands_for) = near::synonym(client, name).await? {
+                return Err(SqlServerError::unsupported(format!(
+                    "{name} is a synonym of {stands_for}"
+                ))
+                .with_hint("name that table or view itself"));
+            }
             let mut hint =
                 "check schema and spelling, and that the login may see the table".to_owned();
             let alike = near::names(client, name).await?;
@@ -63,6 +83,21 @@ fn assemble(
     for column in description.columns {
         if !is_selected(&column.name, selection) {
             continue;
+        }
+        if column.encrypted && selection.skip_unsupported {
+            let encrypted = format!("{}, encrypted with Always Encrypted", column.type_name);
+            skipped.push((column.name, encrypted));
+            continue;
+        }
+        if column.encrypted {
+            return Err(SqlServerError::unsupported(format!(
+                "table {name}, column '{}': it is encrypted with Always Encrypted, and the server does not know its values",
+                column.name
+            ))
+            .with_hint(format!(
+                "leave the column out with --exclude-columns '{}'",
+                column.name
+            )));
         }
         match column.sql_type() {
             Some(sql_type) => carried.push((column.column_id, column.into_column(sql_type))),
@@ -122,8 +157,24 @@ fn assemble(
         columns: carried,
         unique_keys,
         clustered_key,
+        traits: Traits::default(),
         skipped,
     })
+}
+
+/// Leaves the mark of a mask on those columns whose values the login is not shown (T-SQL reference, "Dynamic
+/// data masking"). UNMASK is granted on the database, and since SQL Server 2022 on schemas, tables and columns.
+async fn mark_masked(client: &mut Client, table: &mut SqlTable) -> Result<()> {
+    let masked = table.columns.iter().filter(|column| column.masked);
+    let names: Vec<String> = masked.map(|column| column.name.clone()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let shown = permissions::unmasked(client, &table.name, &names).await?;
+    for column in &mut table.columns {
+        column.masked = column.masked && !shown.contains(&column.name);
+    }
+    Ok(())
 }
 
 /// Names that the selection gives but the table does not have.
@@ -132,7 +183,8 @@ fn check_names(
     columns: &[CatalogColumn],
     selection: &ColumnSelection,
 ) -> Result<()> {
-    let wanted = selection.include.iter().flatten().chain(&selection.exclude);
+    let chosen = selection.include.iter().flatten().chain(&selection.exclude);
+    let wanted = chosen.chain(&selection.masked);
     for wanted in wanted {
         if !columns.iter().any(|column| same(&column.name, wanted)) {
             let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();

@@ -1,9 +1,13 @@
 //! Tables whose names are like one that does not exist.
 
+use icehost_plan::{Length, SqlType, Value};
+
 use super::catalog::Fields;
 use crate::driver::Client;
 use crate::error::Result;
+use crate::lower;
 use crate::name::{TableName, quote};
+use crate::statement::Parameters;
 
 /// At most this many are suggested.
 const SUGGESTIONS: usize = 3;
@@ -36,6 +40,23 @@ pub(super) async fn names(client: &mut Client, name: &TableName) -> Result<Vec<S
     alike.sort();
     alike.truncate(SUGGESTIONS);
     Ok(alike.into_iter().map(|(_, name)| name).collect())
+}
+
+/// What the name stands for, where it is that of a synonym.
+pub(super) async fn synonym(client: &mut Client, name: &TableName) -> Result<Option<String>> {
+    let mut parameters = Parameters::default();
+    let nvarchar = SqlType::NVarChar(Length::Limited(4000));
+    let object = parameters.add(nvarchar, Value::Text(name.sql()));
+    let statement = parameters.finish(lower::synonym(name, &object));
+    match client.run(&statement).await {
+        Ok(answer) => match answer.rows().into_iter().next() {
+            Some(row) => Fields::of(row).optional_text(),
+            None => Ok(None),
+        },
+        // A server that does not know synonyms has none.
+        Err(error) if error.number().is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Levenshtein distance, in characters.

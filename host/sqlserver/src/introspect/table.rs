@@ -2,6 +2,7 @@
 
 use icehost_plan::{SqlType, Table};
 
+use super::Traits;
 use crate::error::{Result, SqlServerError};
 use crate::name::TableName;
 
@@ -29,6 +30,8 @@ pub struct SqlTable {
     /// The columns of the clustered index, unique or not, in whose order the rows lie; empty for a heap, and
     /// where not all of them are carried.
     pub clustered_key: Vec<String>,
+    /// What it is beside a table.
+    pub traits: Traits,
     /// Columns that were passed over because icehost does not carry their type: name and type.
     pub skipped: Vec<(String, String)>,
 }
@@ -50,6 +53,8 @@ pub struct SqlColumn {
     pub collation: Option<String>,
     /// The expression of its default constraint.
     pub default: Option<String>,
+    /// The login is shown something else than its values (dynamic data masking).
+    pub masked: bool,
 }
 
 impl SqlTable {

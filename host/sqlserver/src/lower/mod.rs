@@ -1,6 +1,7 @@
 //! Plans into T-SQL. Nothing here talks to a server, and nothing but this module writes statements from
 //! plans: values are always parameters, names always quoted.
 
+mod catalog;
 mod checksum;
 pub(crate) mod ddl;
 mod expression;
@@ -12,6 +13,7 @@ mod probe;
 mod ranges;
 pub(crate) mod staging;
 
+pub use catalog::{row_filters, synonym, table_traits};
 pub use checksum::checksums;
 pub use ddl::{NewColumn, create_table};
 pub(crate) use expression::{Lowering, Operand};
