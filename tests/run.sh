@@ -47,6 +47,8 @@ fi
 statements=$(mktemp -d)
 trap 'rm -rf "$statements"' EXIT
 export ICEHOST_TEST_STATEMENTS=$statements
+# After each run that says that it succeeded, `icehost verify` compares source, lake and target.
+export ICEHOST_TEST_JUDGE=1
 
 # Warm runs print nothing above; what follows is cargo's own output, summary lines and all.
 cargo test --workspace "$@"

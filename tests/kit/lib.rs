@@ -8,6 +8,7 @@
 mod bed;
 pub mod customers;
 mod files;
+mod judge;
 pub mod maintenance;
 mod program;
 mod readers;

@@ -68,7 +68,11 @@ fn a_copy_that_is_removed_takes_nothing_with_it() {
     maintain(&bed.lake("demo.p"), &["copy=Id = 2"]);
     load(&bed, "upsert").arg("--create-target").json();
     maintain(&bed.lake("demo.p"), &["distinct"]);
-    let report = load(&bed, "upsert").json();
+    let report = load(&bed, "upsert")
+        .unjudged(
+            "which of the two versions of a key is the newest is lost with the order of the rows",
+        )
+        .json();
     assert_eq!(report["rows_deleted"], 0, "{report}");
     let there = rows(&bed, "Id, V");
     assert_eq!(there.len(), 3, "{there:?}");

@@ -105,7 +105,8 @@ fn a_version_that_was_taken_over_is_history() {
     )
     .unwrap();
     customers::add(&bed, 11, 12, "2026-02-01");
-    assert_eq!(sync(&bed).json()["rows_appended"], 2);
+    let synced = sync(&bed).unjudged("another engine has taken three rows out of the lake");
+    assert_eq!(synced.json()["rows_appended"], 2);
     assert_eq!(load(&bed).json()["rows_inserted"], 9);
 }
 

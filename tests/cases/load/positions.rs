@@ -58,11 +58,12 @@ fn a_full_load_mends_a_target_that_went_its_own_way() {
         "DELETE FROM dbo.T WHERE Id = 7; UPDATE dbo.T SET Text = NULL WHERE Id = 8;
          INSERT INTO dbo.T VALUES (999, N'stray', '2026-01-01')",
     );
-    assert_eq!(
-        load(&bed, &[])["rows_inserted"],
-        0,
-        "the lake did not change"
-    );
+    let again = bed
+        .load("demo.t", "dbo.T")
+        .args(["--merge", "upsert"])
+        .unjudged("the target was changed by hand, which nothing but verify sees")
+        .json();
+    assert_eq!(again["rows_inserted"], 0, "the lake did not change");
     for more in [
         &["--full"][..],
         &["--full", "--merge-option", "delete-missing=true"],

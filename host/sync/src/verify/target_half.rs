@@ -316,7 +316,7 @@ impl Written {
             match root(&assignment.value) {
                 Some(Node::Column { column, .. }) => {
                     if let Some(taken) = takes.get(*column as usize) {
-                        written.pairs.push((taken.ordinal, assignment.target));
+                        written.pair(taken, assignment.target, target);
                     }
                 }
                 Some(Node::Literal(value)) => {
@@ -326,6 +326,19 @@ impl Written {
             }
         }
         written
+    }
+}
+
+impl Written {
+    /// A lake column that goes to two columns is a copy in the one of its name. In the other it says something of the
+    /// version, since when it counts for example, and need not follow.
+    fn pair(&mut self, taken: &Taken, there: u32, target: &Table) {
+        let known = self.pairs.iter_mut().find(|pair| pair.0 == taken.ordinal);
+        match known {
+            None => self.pairs.push((taken.ordinal, there)),
+            Some(known) if target.ordinal(&taken.column.name) == Some(there) => known.1 = there,
+            Some(_) => {}
+        }
     }
 }
 
