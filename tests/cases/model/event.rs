@@ -62,6 +62,8 @@ pub enum Event {
     // Another engine at work on the lake
     /// All live rows into one new file.
     Compact,
+    /// The same, but of each key only the newest row.
+    Deduplicate,
     /// All snapshots but the current one are forgotten.
     Expire,
     /// The snapshot before the current one becomes current.
@@ -130,12 +132,13 @@ pub fn events(scope: Scope) -> impl Strategy<Value = Vec<Event>> {
         8 => Just(Event::Sync),
         3 => (0..PLACES.len() as u8).prop_map(|place| Event::SyncFails { place }),
         3 => (0..1500u16).prop_map(|steps| Event::SyncEnds { steps }),
-        1 => Just(Event::TwoSyncs),
+        2 => Just(Event::TwoSyncs),
         1 => Just(Event::Load),
         1 => Just(Event::LoadFull),
     ];
     let others = prop_oneof![
         3 => Just(Event::Compact),
+        2 => Just(Event::Deduplicate),
         1 => Just(Event::Expire),
         1 => Just(Event::Rollback),
         1 => Just(Event::DropLake),

@@ -1,5 +1,8 @@
 //! Every place at which a run can fail or die, with every pipeline: the next run ends in equality.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use crate::event::{Event, PLACES};
 use crate::pipeline::{FirstLoad, Pipeline};
 use crate::world::World;
@@ -66,6 +69,7 @@ fn a_run_may_fail_at_every_place_in_every_pipeline() {
 /// `ICEHOST_MODEL_KILLS=all` takes every one.
 #[test]
 fn a_run_may_die_at_any_place_in_every_pipeline() {
+    crate::guards::taken_out();
     let every = std::env::var_os("ICEHOST_MODEL_KILLS").is_some_and(|kills| kills == "all");
     let mut before = None;
     let mut turn = 0;
@@ -84,12 +88,10 @@ fn a_run_may_die_at_any_place_in_every_pipeline() {
     all(chosen, |world, place| world.sync_dies(PLACES[place]));
 }
 
-/// The places are all that the sources name.
-#[test]
-fn every_failpoint_is_a_place() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");
-    let mut named = std::collections::BTreeSet::new();
-    let mut pending = vec![root];
+/// What calls in the sources below a directory name, tests left out.
+pub fn named_in_sources(directory: &Path, call: &str) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    let mut pending = vec![directory.to_owned()];
     while let Some(directory) = pending.pop() {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
@@ -97,11 +99,19 @@ fn every_failpoint_is_a_place() {
                 pending.extend((path.file_name().unwrap() != "tests").then_some(path));
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let source = std::fs::read_to_string(path).unwrap();
-                let calls = source.split("failpoint(\"").skip(1);
+                let calls = source.split(call).skip(1);
                 named.extend(calls.filter_map(|call| Some(call.split_once('"')?.0.to_owned())));
             }
         }
     }
+    named
+}
+
+/// The places are all that the sources name.
+#[test]
+fn every_failpoint_is_a_place() {
+    let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");
+    let named = named_in_sources(&host, "failpoint(\"");
     let known = PLACES.map(str::to_owned).into();
     assert_eq!(named, known, "event.rs lists the failpoints of the sources");
 }

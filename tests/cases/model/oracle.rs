@@ -72,11 +72,24 @@ pub async fn lake_batch(warehouse: &Path) -> Result<Option<RecordBatch>, String>
     all.map(Some).map_err(|e| e.to_string())
 }
 
+/// The rows of a batch that no other of their key follows.
+pub fn newest_of_each_key(batch: &RecordBatch) -> RecordBatch {
+    let rows = rows_of(batch);
+    let newest = latest(&rows);
+    let keep: Vec<bool> = rows
+        .iter()
+        .map(|row| newest.get(&folded(&row.key)) == Some(row))
+        .collect();
+    arrow_select::filter::filter_record_batch(batch, &keep.into()).expect("some of the rows")
+}
+
 /// The lake's live rows.
 pub async fn lake(warehouse: &Path) -> Result<Vec<Row>, String> {
-    let Some(batch) = lake_batch(warehouse).await? else {
-        return Ok(Vec::new());
-    };
+    let batch = lake_batch(warehouse).await?;
+    Ok(batch.as_ref().map(rows_of).unwrap_or_default())
+}
+
+fn rows_of(batch: &RecordBatch) -> Vec<Row> {
     let column = |name: &str| {
         batch
             .column_by_name(name)
@@ -86,14 +99,14 @@ pub async fn lake(warehouse: &Path) -> Result<Vec<Row>, String> {
     let sequences = column("Seq").as_primitive::<Int64Type>();
     let values = column("V").as_primitive::<Int64Type>();
     let changed = column("Changed").as_primitive::<TimestampMicrosecondType>();
-    Ok((0..keys.len())
+    (0..keys.len())
         .map(|i| Row {
             key: keys.value(i).to_owned(),
             sequence: sequences.value(i),
             value: values.value(i),
             changed: (changed.value(i) - BEGINNING) / 1_000_000,
         })
-        .collect())
+        .collect()
 }
 
 /// `icehost watermark clear`.

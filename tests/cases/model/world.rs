@@ -45,6 +45,8 @@ fn url(server: &RunningServer, database: &str) -> String {
 struct Open {
     database: Database,
     since: i64,
+    /// What its write counts as.
+    value: i64,
 }
 
 /// One case.
@@ -172,7 +174,8 @@ impl World {
             Event::TwoSyncs => self.two_syncs()?,
             Event::Load => self.load(false)?,
             Event::LoadFull => self.load(true)?,
-            Event::Compact => self.compact()?,
+            Event::Compact => self.compact(false)?,
+            Event::Deduplicate => self.compact(true)?,
             Event::Expire => self.interfered |= engine::expire(&self.lake()),
             Event::Rollback => self.interfered |= engine::roll_back(&self.lake()),
             Event::DropLake => {
@@ -287,8 +290,12 @@ impl World {
         database.execute("BEGIN TRANSACTION");
         match database.try_rows(&statement) {
             Ok(_) => {
-                let since = self.clock;
-                self.slots.insert(slot, Open { database, since });
+                let open = Open {
+                    database,
+                    since: self.clock,
+                    value: self.writes,
+                };
+                self.slots.insert(slot, open);
             }
             // Another one holds the row.
             Err(error) if error.number == LOCK_TIMEOUT => {}
@@ -433,12 +440,20 @@ impl World {
         oracle::patiently(&mut self.target, sql);
     }
 
-    fn compact(&mut self) -> Result<(), String> {
+    /// Another engine writes the lake's rows again, all of them or the newest of each key.
+    fn compact(&mut self, newest: bool) -> Result<(), String> {
         let table = self.lake();
-        if let Some(rows) = self
+        // Nobody else may write to a table whose first load is under way; such a load is refused.
+        if table.join("metadata/icehost-first-load.json").exists() {
+            return Ok(());
+        }
+        let batch = self
             .runtime
-            .block_on(oracle::lake_batch(&self.places.warehouse))?
-        {
+            .block_on(oracle::lake_batch(&self.places.warehouse))?;
+        if let Some(mut rows) = batch {
+            if newest {
+                rows = oracle::newest_of_each_key(&rows);
+            }
             self.runtime.block_on(engine::compact(&table, &rows));
         }
         Ok(())
@@ -457,7 +472,12 @@ impl World {
     }
 
     fn check_lake(&mut self) -> Result<(), String> {
-        let source = oracle::rows(&mut self.source);
+        let mut source = oracle::rows(&mut self.source);
+        if self.pipeline.detector == Detector::Rowversion {
+            // What was written after a transaction that is open waits for that to end.
+            let open = self.slots.values().map(|open| open.value).min();
+            source.retain(|row| open.is_none_or(|open| row.value < open));
+        }
         let lake = self
             .runtime
             .block_on(oracle::lake(&self.places.warehouse))?;

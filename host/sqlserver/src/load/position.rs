@@ -5,6 +5,7 @@ use icehost_plan::{SqlType, Value};
 use uuid::Uuid;
 
 use super::MergeCounts;
+use super::merge::stands;
 use super::positions_table::{PositionsLayout, TABLE};
 use super::target_state::{NVARCHAR, TableIdentity, key};
 use crate::connection::Connection;
@@ -93,7 +94,7 @@ SELECT CAST(@@ROWCOUNT AS bigint);"
                 return Err(error.context(format!("moving the position of {}", target.name)));
             }
         };
-        if moved {
+        if moved || !stands("sqlserver::guard-position") {
             return Ok(());
         }
         let from = match &position.previous {

@@ -22,7 +22,7 @@ pub(crate) use route::route;
 
 use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
-use crate::failpoint::failpoint;
+use crate::failpoint::{failpoint, stands};
 use crate::journal::{Journal, LoadRecord};
 use crate::preparation::Preparation;
 use crate::range_scheduler::{self, Message, Running};
@@ -438,6 +438,7 @@ fn only_ours(table: &LakeTable, id: Uuid, ranges: &[usize], total: usize) -> Res
 fn ranges_of(summary: &BTreeMap<String, String>, total: usize) -> Vec<usize> {
     match summary.get(SUMMARY_RANGES).map(String::as_str) {
         None => Vec::new(),
+        Some(_) if !stands("sync::guard-ranges") => Vec::new(),
         Some("all") => (0..total).collect(),
         Some(list) => list.split(',').filter_map(|n| n.parse().ok()).collect(),
     }

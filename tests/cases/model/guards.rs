@@ -1,0 +1,56 @@
+//! Each guard matters: without it, the model finds a loss.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+/// Names the guard that is taken out.
+const WITHOUT: &str = "ICEHOST_MODEL_WITHOUT";
+/// The guards, and the test that a loss soon shows in.
+const GUARDS: [(&str, &str); 4] = [
+    ("sqlserver::guard-position", "interleavings_under_id"),
+    ("sync::guard-empty-read", "interleavings_under_full_refresh"),
+    (
+        "sync::guard-ranges",
+        "interruptions::a_run_may_die_at_any_place_in_every_pipeline",
+    ),
+    ("sync::guard-watermark", "interleavings_under_rowversion"),
+];
+/// Interleavings until a loss must have shown.
+const CASES: &str = "600";
+
+/// Takes the guard out that the environment names.
+pub fn taken_out() -> Option<String> {
+    let guard = std::env::var(WITHOUT).ok()?;
+    fail::cfg(&guard, "return").expect("a failpoint's action");
+    Some(guard)
+}
+
+#[test]
+fn without_any_guard_the_model_finds_a_loss() {
+    for (guard, test) in GUARDS {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test])
+            .env(WITHOUT, guard)
+            .env("ICEHOST_MODEL_CASES", CASES)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            !output.status.success() && said.contains("panicked at"),
+            "{guard} is not missed by {test}\n{said}"
+        );
+        let loss = said
+            .lines()
+            .skip_while(|line| !line.contains("panicked at"));
+        println!("{guard}: {}", loss.skip(1).take(2).collect::<String>());
+    }
+}
+
+#[test]
+fn every_guard_that_can_be_taken_out_is_listed() {
+    let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");
+    let named = crate::interruptions::named_in_sources(&host, "stands(\"");
+    let listed: BTreeSet<String> = GUARDS.map(|(guard, _)| guard.to_owned()).into();
+    assert_eq!(named, listed);
+}
