@@ -287,6 +287,7 @@ impl Pipeline {
                 time_precision: TimePrecision::default(),
                 rules: ColumnRules::default(),
                 transforms: Transforms::default(),
+                sees_every_row: false,
             },
             detection: strategies.detection(self.detector),
             lake: lake(&places.warehouse),
