@@ -39,7 +39,7 @@ impl Case {
         case
     }
 
-    fn with<'a>(&'a self, command: Command) -> Command {
+    fn with(&self, command: Command) -> Command {
         command
             .args(self.sync.iter().map(String::as_str))
             .args(["--target", &self.bed.target_url()])

@@ -398,10 +398,9 @@ async fn a_value_that_the_declared_type_does_not_have_is_refused_by_name() {
         ("varbinary(2)", "0x010203 is no value of varbinary(2)"),
     ] {
         let error = misbehave(&runtime, &format!("value {kind}")).await;
-        let wanted =
-            format!("strategy 'hostile' returned an impossible value: column 'New', row Id = 0: ");
+        let wanted = "strategy 'hostile' returned an impossible value: column 'New', row Id = 0: ";
         let text = error.to_string();
-        assert!(text.starts_with(&wanted), "{text}");
+        assert!(text.starts_with(wanted), "{text}");
         assert!(text.contains(says), "{says}: {text}");
         assert!(error.hint().is_some());
     }
