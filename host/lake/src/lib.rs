@@ -12,6 +12,7 @@ mod commit;
 mod error;
 mod evaluate;
 mod failpoint;
+mod held;
 mod keys;
 mod lineage;
 mod local_directory;
@@ -32,6 +33,7 @@ pub use changes::{ChangePlan, ChangeStats, ChangesRequest};
 pub use commit::{AbsenceGuard, Absent, CommitRequest, Committed, Guard, SnapshotUpdates};
 // A commit is told in Iceberg's own terms.
 pub use error::{LakeError, LakeErrorKind, Result};
+pub use held::{HELD_ROW_BYTES, HeldRequest, HeldRows};
 pub use iceberg::{TableRequirement, TableUpdate};
 pub use keys::KeyFold;
 pub use lineage::Lineage;

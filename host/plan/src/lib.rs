@@ -13,6 +13,7 @@ pub mod extraction;
 mod key_range;
 mod lake_type;
 mod logical;
+mod lower_bound;
 pub mod merge;
 mod sql_type;
 mod table;
@@ -33,6 +34,7 @@ pub use extraction::{
 pub use key_range::KeyRange;
 pub use lake_type::LakeType;
 pub use logical::LogicalType;
+pub use lower_bound::LowerBound;
 pub use merge::{
     Action, Assignment, Clause, Contents, Delta, KeyPair, MergePlan, Occasion, Operation,
     Succession, ValidMergePlan, WriteMode,

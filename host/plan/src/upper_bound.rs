@@ -5,53 +5,68 @@ use crate::{
 };
 
 impl ExtractionPlan {
-    /// The column whose largest value, as a probe read it beforehand, no row that the plan reads exceeds;
-    /// rows without a value in it aside. `None` where the plan has no such bound.
+    /// The column whose largest value, as a probe read it beforehand, no row that the plan reads exceeds; rows
+    /// without a value in it aside. Or the one in which all of them lie below the rowversion that was the lowest of
+    /// any transaction under way. `None` where the plan has no such bound.
     ///
     /// Whatever moves the column forward takes a row out of the plan, however often and whenever it is read.
     pub fn probed_upper_bound(&self, probes: &[Probe], readings: &[Value]) -> Option<u32> {
         let filter = self.filter.as_ref()?;
         probes.iter().zip(readings).find_map(|(probe, reading)| {
-            let Probe::Aggregate(Aggregate {
-                function: AggregateFunction::Max,
-                column,
-            }) = *probe
-            else {
+            if *reading == Value::Null {
                 return None;
-            };
-            let bounded = *reading != Value::Null && holds(filter, filter.root, column, reading);
-            bounded.then_some(column)
+            }
+            match *probe {
+                Probe::Aggregate(Aggregate {
+                    function: AggregateFunction::Max,
+                    column,
+                }) => holds(filter, filter.root, column, reading, false).then_some(column),
+                // Whatever changes from now on gets a number that is no lower.
+                Probe::MinActiveRowversion => filter.nodes.iter().find_map(|node| match node {
+                    Node::Column { column, .. } => {
+                        holds(filter, filter.root, *column, reading, true).then_some(*column)
+                    }
+                    _ => None,
+                }),
+                _ => None,
+            }
         })
     }
 }
 
-/// Whether rows that the node lets through have at most `upper`, or nothing, in the column.
-fn holds(expression: &Expression, index: u32, column: u32, upper: &Value) -> bool {
+/// Whether rows that the node lets through have at most `upper`, or nothing, in the column; where it is `exclusive`,
+/// less than that.
+fn holds(expression: &Expression, index: u32, column: u32, upper: &Value, exclusive: bool) -> bool {
     let node = |index| expression.node(index);
     let is_column =
         |index: u32| matches!(node(index), Some(Node::Column { column: c, .. }) if *c == column);
     match node(index) {
-        Some(Node::Compare {
-            op: Comparison::Le | Comparison::Eq,
-            left,
-            right,
-        }) => {
+        Some(Node::Compare { op, left, right }) if is_within(*op, exclusive) => {
             is_column(*left) && matches!(node(*right), Some(Node::Literal(value)) if value == upper)
         }
-        Some(Node::Compare {
-            op: Comparison::Ge,
-            left,
-            right,
-        }) => {
+        Some(Node::Compare { op, left, right })
+            if *op
+                == match exclusive {
+                    true => Comparison::Gt,
+                    false => Comparison::Ge,
+                } =>
+        {
             is_column(*right) && matches!(node(*left), Some(Node::Literal(value)) if value == upper)
         }
         Some(Node::IsNull(operand)) => is_column(*operand),
         Some(Node::AllOf(parts)) => parts
             .iter()
-            .any(|part| holds(expression, *part, column, upper)),
+            .any(|part| holds(expression, *part, column, upper, exclusive)),
         Some(Node::AnyOf(parts)) => parts
             .iter()
-            .all(|part| holds(expression, *part, column, upper)),
+            .all(|part| holds(expression, *part, column, upper, exclusive)),
         _ => false,
+    }
+}
+
+fn is_within(op: Comparison, exclusive: bool) -> bool {
+    match exclusive {
+        true => op == Comparison::Lt,
+        false => matches!(op, Comparison::Lt | Comparison::Le | Comparison::Eq),
     }
 }

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use icehost_plan::{Probe, ValidExtractionPlan, Value};
+use icehost_plan::ValidExtractionPlan;
 
 use crate::driver::{self, Client};
 use crate::endpoint::Endpoint;
-use crate::error::{ErrorKind, Result, SqlServerError};
-use crate::extract::{self, ExtractOptions, Extraction};
-use crate::introspect::{self, ColumnSelection, Fields, SqlTable};
+use crate::error::Result;
+use crate::extract::{ExtractOptions, Extraction};
+use crate::introspect::{self, ColumnSelection, SqlTable};
 use crate::load::PositionsLayout;
-use crate::lower;
 use crate::name::TableName;
 use crate::permissions::{self, Permission};
 use crate::server_info::ServerInfo;
@@ -24,18 +23,6 @@ pub struct ConnectOptions {
     pub without_merge: bool,
 }
 
-/// What a session between [`Connection::begin_read`] and [`Connection::end_read`] sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReadConsistency {
-    /// One state of the database: everything committed when the first query ran.
-    Snapshot,
-    /// Every row as committed when it is read; a scan can skip or repeat rows that move meanwhile.
-    ReadCommitted {
-        /// Why it is not a snapshot.
-        reason: String,
-    },
-}
-
 /// A session on a SQL Server. It does one thing at a time; dropping it ends the session and rolls back what
 /// is not committed.
 pub struct Connection {
@@ -45,7 +32,7 @@ pub struct Connection {
     /// As far as it was last looked at.
     pub(crate) positions: PositionsLayout,
     endpoint: Endpoint,
-    in_read: bool,
+    pub(crate) in_read: bool,
 }
 
 /// Settings that indexed views, computed columns and the statements of this crate rely on (T-SQL reference,
@@ -139,93 +126,6 @@ impl Connection {
             return Ok(true);
         }
         permissions::may_create_tables(&mut self.client, schema).await
-    }
-
-    /// Starts a read: a SNAPSHOT transaction where the database allows it, so that probes and rows are of one
-    /// state and no writer waits. Elsewhere nothing is started, and the result says why.
-    ///
-    /// # Errors
-    /// Only those of the connection; a server that refuses SNAPSHOT is no error.
-    pub async fn begin_read(&mut self) -> Result<ReadConsistency> {
-        let answer = self
-            .client
-            .batch(
-                "SELECT d.name, d.snapshot_isolation_state FROM sys.databases AS d WHERE d.name = DB_NAME();",
-            )
-            .await?;
-        let mut fields = Fields::of(answer.rows().into_iter().next().unwrap_or_default());
-        let (database, allowed) = (fields.text()?, fields.flag()?);
-        if !allowed {
-            return Ok(ReadConsistency::ReadCommitted {
-                reason: format!(
-                    "the database {database} does not allow SNAPSHOT isolation (ALTER DATABASE … SET \
-                     ALLOW_SNAPSHOT_ISOLATION ON allows it)"
-                ),
-            });
-        }
-        let begun = self
-            .client
-            .batch("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION;")
-            .await;
-        match begun {
-            Ok(_) => {
-                self.in_read = true;
-                Ok(ReadConsistency::Snapshot)
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::Server(_)) => {
-                self.reset_isolation().await?;
-                Ok(ReadConsistency::ReadCommitted {
-                    reason: error.to_string(),
-                })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Ends what [`Connection::begin_read`] started.
-    ///
-    /// # Errors
-    /// Those of the connection.
-    pub async fn end_read(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.in_read) {
-            self.reset_isolation().await?;
-        }
-        Ok(())
-    }
-
-    async fn reset_isolation(&mut self) -> Result<()> {
-        self.client
-            .batch(
-                "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;",
-            )
-            .await?;
-        Ok(())
-    }
-
-    /// Reads probes in one round trip, at full precision: ticks of 100 ns, all digits of decimals.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unsupported`] for a probe that is not SQL Server's, and whatever the server reports.
-    pub async fn probe(&mut self, table: &SqlTable, probes: &[Probe]) -> Result<Vec<Value>> {
-        if probes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let statement = lower::probes(table, probes)?;
-        let answer = self
-            .client
-            .run(&statement)
-            .await
-            .map_err(|error| error.context(format!("probing {}", table.name)))?;
-        let row = answer.rows().into_iter().next().unwrap_or_default();
-        if row.len() != probes.len() {
-            return Err(SqlServerError::protocol(format!(
-                "probing {}: {} values came for {} probes",
-                table.name,
-                row.len(),
-                probes.len()
-            )));
-        }
-        Ok(row.into_iter().map(extract::value).collect())
     }
 
     /// Streams what the plan asks for. Dropping the [`Extraction`] early closes the connection, and with it

@@ -160,7 +160,10 @@ impl SqlServerError {
     pub fn is_transient(&self) -> bool {
         match &self.0.kind {
             ErrorKind::ConnectionLost | ErrorKind::Timeout | ErrorKind::Conflict => true,
-            ErrorKind::Server(message) => is_transient_number(message.number),
+            ErrorKind::Server(message) => {
+                is_transient_number(message.number)
+                    || is_serialization_failure(message.number, &self.0.message)
+            }
             _ => false,
         }
     }
@@ -195,6 +198,12 @@ fn is_transient_number(number: u32) -> bool {
         | 4221 | 10928 | 10929 | 40143 | 40197 | 40501 | 40540 | 40613
         | 42108 | 42109 | 49918 | 49919 | 49920
     )
+}
+
+/// Babelfish's way to say that a transaction has met another one's changes: PostgreSQL's error 40001 under the
+/// number that it has for all that have none of SQL Server's.
+fn is_serialization_failure(number: u32, text: &str) -> bool {
+    number == 33_557_097 && text.contains("could not serialize access")
 }
 
 /// What to do about an error that people meet often.
@@ -253,6 +262,11 @@ mod tests {
         for number in [102, 208, 2627, 8672, 18456] {
             assert!(!server(number).is_transient(), "{number}");
         }
+        assert!(is_serialization_failure(
+            33_557_097,
+            "could not serialize access due to concurrent update"
+        ));
+        assert!(!server(33_557_097).is_transient());
         assert!(SqlServerError::new(ErrorKind::ConnectionLost, "gone").is_transient());
         assert!(SqlServerError::new(ErrorKind::Timeout, "late").is_transient());
         assert!(!SqlServerError::new(ErrorKind::Login, "no").is_transient());

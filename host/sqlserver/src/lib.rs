@@ -32,12 +32,13 @@ pub mod lower;
 mod name;
 mod permissions;
 mod ranges;
+mod reading;
 mod server_info;
 mod statement;
 mod temporal;
 
 pub use checksum::{Checksum, RowForm};
-pub use connection::{ConnectOptions, Connection, ReadConsistency};
+pub use connection::{ConnectOptions, Connection};
 pub use endpoint::{DEFAULT_PORT, Encryption, Endpoint, Trust};
 pub use error::{DataPlace, ErrorKind, Result, ServerMessage, SqlServerError};
 pub use extract::{ExtractOptions, Extracted, Extraction, TimePrecision};
@@ -50,5 +51,6 @@ pub use load::{
 pub use lower::NewColumn;
 pub use name::{TableName, quote};
 pub use permissions::Permission;
+pub use reading::{Ahead, ReadConsistency};
 pub use server_info::ServerInfo;
 pub use statement::{Parameter, Statement};

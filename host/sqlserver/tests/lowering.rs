@@ -8,8 +8,8 @@ use icehost_plan::{
     Succession, Table, ValidMergePlan, Value, WriteMode,
 };
 use icehost_sqlserver::lower::{
-    checksums, create_table, extraction, merge, probes, range_boundaries, repeated_key,
-    row_filters, synonym, table_traits,
+    ahead_of, checksums, count_through, create_table, extraction, merge, probes, range_boundaries,
+    repeated_key, row_filters, snapshot_isolation, synonym, table_traits, updateability,
 };
 use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, Statement, TableName, Traits};
 
@@ -286,6 +286,21 @@ fn shared_nodes_do_not_unfold_without_end() {
         error.to_string(),
         "an expression unfolds to more than 10000 nodes"
     );
+}
+
+#[test]
+fn what_is_asked_beside_the_probes() {
+    let table = customers();
+    let noon = "timestamp:2026-01-31T12:00:00".parse().unwrap();
+    let statements = [
+        snapshot_isolation("O'Brien"),
+        updateability(),
+        ahead_of(&table, 3, &noon).unwrap(),
+        ahead_of(&table, 9, &noon).unwrap(),
+        count_through(&table, 9, &noon).unwrap(),
+    ];
+    let statements = statements.map(|statement| statement.to_string());
+    insta::assert_snapshot!(statements.join("\n\n"));
 }
 
 #[test]

@@ -422,8 +422,9 @@ async fn a_snapshot_read_sees_one_state() {
         .await;
     let database = server.query("SELECT DB_NAME()").await[0][0].clone();
     let mut connection = server.connect().await;
+    let table = introspect(&mut connection, &name).await;
     if !server.is_babelfish {
-        match connection.begin_read().await.unwrap() {
+        match connection.begin_read(&table).await.unwrap() {
             ReadConsistency::ReadCommitted { reason } => {
                 assert!(reason.contains("ALLOW_SNAPSHOT_ISOLATION"))
             }
@@ -435,12 +436,11 @@ async fn a_snapshot_read_sees_one_state() {
             ))
             .await;
     }
-    let table = introspect(&mut connection, &name).await;
     let count = [Probe::Aggregate(Aggregate {
         function: AggregateFunction::Count,
         column: 0,
     })];
-    let consistency = connection.begin_read().await.unwrap();
+    let consistency = connection.begin_read(&table).await.unwrap();
     if consistency != ReadConsistency::Snapshot {
         assert!(server.is_babelfish, "{consistency:?}");
         return;

@@ -224,9 +224,11 @@ impl StrategyError {
                 FailureKind::InvalidOptions => {
                     Some(listed(&terms.options) + &seen(&terms.columns))
                 }
-                FailureKind::StaleWatermark => {
-                    Some("clear the watermark to read the whole table again".to_owned())
-                }
+                FailureKind::StaleWatermark => Some(
+                    "`icehost watermark set` with an earlier mark reads again from there and leaves out what the lake \
+                     has; `icehost watermark clear` reads the whole table again"
+                        .to_owned(),
+                ),
                 FailureKind::UnsupportedTable if terms.columns != ColumnGrant::All => {
                     Some(seen(&terms.columns).trim_start().to_owned())
                 }

@@ -8,6 +8,7 @@ use icehost_plan::{
 use icehost_sqlserver::{ConnectOptions, Connection, ReadConsistency, SqlTable};
 use icehost_strategy::Context;
 
+use crate::clock;
 use crate::error::Doing;
 use crate::layout;
 use crate::transforms::Declared;
@@ -49,6 +50,26 @@ impl OpenSource {
         job.settings.memory.divide(self.table.columns.len())
     }
 
+    /// Reads probes, and then starts the read of the rows: a bound that was read beforehand is sound on a server
+    /// that fixes a snapshot when its transaction begins, as on one that does so with its first query. The probes
+    /// have a snapshot of their own, so that they wait for no writer.
+    ///
+    /// Of a column of moments that has been probed for its largest value together with the server's time, the
+    /// largest value is one that the clock may have reached; what lies ahead of it is told in a warning.
+    async fn probe(&mut self, probes: &[Probe]) -> Result<(Vec<Value>, Vec<String>), SyncError> {
+        let table = &self.table;
+        let doing = || format!("probing source table {}", table.name);
+        let connection = &mut self.connection;
+        connection.end_read().await.doing(doing)?;
+        if !table.traits.memory_optimized {
+            connection.begin_read(table).await.doing(doing)?;
+        }
+        let mut readings = connection.probe(table, probes).await.doing(doing)?;
+        let warnings = clock::hold_back(connection, table, probes, &mut readings).await?;
+        connection.end_read().await.doing(doing)?;
+        Ok((readings, warnings))
+    }
+
     /// Starts a consistent read where the server can give one, and says so where it cannot.
     pub(crate) async fn begin_read(&mut self) -> Result<(), SyncError> {
         if self.table.traits.memory_optimized {
@@ -60,7 +81,7 @@ impl OpenSource {
         }
         let consistency = self
             .connection
-            .begin_read()
+            .begin_read(&self.table)
             .await
             .doing(|| format!("starting to read source table {}", self.table.name))?;
         match consistency {
@@ -102,6 +123,8 @@ pub(crate) struct Detected {
     pub(crate) plan: ValidExtractionPlan,
     /// How the delta lands in the lake.
     pub(crate) change: LakeChange,
+    /// What the user should know of the source.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// How a delta lands in the lake.
@@ -115,8 +138,8 @@ pub(crate) struct LakeChange {
     pub(crate) withdrawals: Option<Withdrawals>,
 }
 
-/// Asks the change detector what to read, and the merger how it lands in the lake. `known` are readings of
-/// the probes that an earlier run has left; they count where there is no watermark yet.
+/// Asks the change detector what to read, starts the read, and asks the merger how it lands in the lake. `known`
+/// are readings of the probes that an earlier run has left; they count where there is no watermark yet.
 pub(crate) async fn detect(
     job: &SyncJob,
     source: &mut OpenSource,
@@ -127,25 +150,20 @@ pub(crate) async fn detect(
     observer.event(Event::Detecting);
     let stored = job.settings.watermarks.load(lake, observer).await?;
     let detector = &job.detection.strategy;
-    let context = context(
-        &job.detection,
-        &source.table.table,
-        &source.identity,
-        stored.as_ref(),
-    )?;
+    let (table, identity) = (source.table.table.clone(), source.identity.clone());
+    let context = context(&job.detection, &table, &identity, stored.as_ref())?;
     let probes = detector.probes(&context).await?;
     let known = known.filter(|known| stored.is_none() && known.len() == probes.len());
-    let readings = match known {
-        Some(known) => known,
-        None => source
-            .connection
-            .probe(&source.table, &probes)
-            .await
-            .doing(|| format!("probing source table {}", source.table.name))?,
+    let (readings, warnings) = match known {
+        Some(known) => (known, Vec::new()),
+        None => source.probe(&probes).await?,
     };
+    source.begin_read().await?;
     let plan = detector.plan(&context, &readings).await?;
     visibility::check_plan(&source.table, &probes, &plan)?;
-    let contents = contents(job, source, &plan, (&probes, &readings), lake).await?;
+    // Rows that were held back are not among those that it reads.
+    let complete = warnings.is_empty() && plan.is_complete(&source.table.table, &probes, &readings);
+    let contents = contents(job, source, &plan, complete, lake).await?;
     let change = lake_change(&job.lake_merge, source, &plan, contents, lake).await?;
     visibility::check_keys(&source.table, &change)?;
     let sees_all = job.source.sees_every_row;
@@ -162,6 +180,7 @@ pub(crate) async fn detect(
         readings,
         plan,
         change,
+        warnings,
     })
 }
 
@@ -228,15 +247,13 @@ async fn contents(
     job: &SyncJob,
     source: &OpenSource,
     plan: &ValidExtractionPlan,
-    (probes, readings): (&[Probe], &[Value]),
+    complete: bool,
     lake: &LakeTable,
 ) -> Result<Contents, SyncError> {
     let table = &source.table.table;
     match plan.coverage {
         Coverage::Incremental => return Ok(Contents::Upserts),
-        Coverage::Full if plan.is_complete(table, probes, readings) => {
-            return Ok(Contents::Snapshot);
-        }
+        Coverage::Full if complete => return Ok(Contents::Snapshot),
         Coverage::Full => {}
     }
     let columns = source.transforms.columns(&plan.columns_of(table));

@@ -6,8 +6,10 @@
 //! its merge. So a run may end anywhere; the next one goes on from there.
 
 mod blocking;
+mod clock;
 mod clocks;
 mod column_rules;
+mod counts;
 mod deletion_guard;
 mod delivery_start;
 mod delta;
@@ -29,6 +31,7 @@ mod preparation;
 pub mod preview;
 mod range_scheduler;
 mod range_task;
+mod read_again;
 mod repetition;
 mod report;
 mod retry;

@@ -46,6 +46,11 @@ pub struct Memory {
     pub connections: usize,
 }
 
+/// What a run takes for rows that it reads again, unless there is a limit.
+const HELD: u64 = 256 * MIB;
+/// The part of a limit that these take, on top of it.
+const PARTS_HELD: u64 = 4;
+
 /// What a run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryBudget {
@@ -69,6 +74,13 @@ impl Default for MemoryBudget {
 }
 
 impl MemoryBudget {
+    /// Most memory for knowing again rows that are read a second time, in bytes: 256 MiB, or a quarter of the limit
+    /// beside it. Only as much is taken as such rows need.
+    pub fn held_bytes(self) -> usize {
+        let bytes = self.limit.map_or(HELD, |limit| limit / PARTS_HELD);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
     /// Divides it among the connections that read a table of so many columns.
     ///
     /// Of what is left beside 40 MiB for the run itself, each connection has an equal share, a quarter of which

@@ -108,6 +108,7 @@ impl Report {
         self.run_id = landed.run_id.to_string();
         self.first_sync = Some(landed.first_sync);
         self.rows_extracted = Some(landed.rows_extracted);
+        self.rows_read_again = Some(landed.rows_read_again);
         self.ranges = landed.ranges;
         self.ranges_resumed = landed.ranges_resumed;
         self.rows_appended = Some(landed.rows_appended);

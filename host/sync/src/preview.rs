@@ -11,7 +11,7 @@ use crate::lake_to_target::Delivery;
 use crate::repetition;
 use crate::source_to_lake::open_lake;
 use crate::target_table::OpenTarget;
-use crate::{LoadJob, Observer, SyncError, SyncJob, same_table};
+use crate::{Event, LoadJob, Observer, SyncError, SyncJob, same_table};
 
 /// A dry run's result.
 #[derive(Debug, Clone, Serialize)]
@@ -71,9 +71,11 @@ pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, Syn
     }
     let mut source = OpenSource::open(&job.source).await?;
     let lake = open_lake(&job.lake, &job.source.rules, &source).await?;
-    source.begin_read().await?;
     let detected = detect(job, &mut source, &lake, observer, None).await?;
     repetition::refuse(&lake, &detected).await?;
+    for warning in &detected.warnings {
+        observer.event(Event::Warning(warning));
+    }
     let statement = lower::extraction(&source.table, &detected.plan)
         .doing(|| format!("planning to read source table {}", source.table.name))?;
     let readings = detected

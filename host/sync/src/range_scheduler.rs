@@ -56,7 +56,7 @@ pub(crate) async fn open_reader(source: &Source) -> Result<Connection, SyncError
         // See `OpenSource::begin_read`.
         return Ok(connection);
     }
-    if connection.begin_read().await.doing(doing)? == ReadConsistency::Snapshot {
+    if connection.begin_read(&table).await.doing(doing)? == ReadConsistency::Snapshot {
         connection.pin_read(&table).await.doing(doing)?;
     }
     Ok(connection)

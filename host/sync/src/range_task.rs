@@ -92,7 +92,7 @@ impl RangeContext {
             stage: self.stage.clone(),
             run_id: self.run_id,
         };
-        let (extracted, staged) = transfer.run(connection, progress, cancel).await?;
+        let (extracted, staged) = transfer.run(connection, None, progress, cancel).await?;
         failpoint("sync::range-read")?;
         let files = staged
             .keep()

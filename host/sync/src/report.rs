@@ -20,8 +20,10 @@ pub struct Report {
     pub run_id: String,
     /// Whether this was the first sync of the table: no watermark yet.
     pub first_sync: Option<bool>,
-    /// Rows read from the source.
+    /// Rows read from the source, less those that were read again.
     pub rows_extracted: Option<u64>,
+    /// Rows that were read again and left out, since the lake has them as they are.
+    pub rows_read_again: Option<u64>,
     /// Ranges that a first load was read in; `null` where the table was read in one piece.
     pub ranges: Option<u64>,
     /// Those of them that an earlier, interrupted run had read. The counts of rows are of all ranges.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::clocks;
+use crate::counts::Counts;
 use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
 use crate::failpoint::{failpoint, stands};
@@ -15,6 +16,7 @@ use crate::first_load::{Run, route};
 use crate::lake_keys::check_unique;
 use crate::layout;
 use crate::preparation::Preparation;
+use crate::read_again;
 use crate::transfer::Transfer;
 use crate::visibility;
 use crate::watermark_place::property;
@@ -29,6 +31,7 @@ pub(crate) struct Landed {
     pub(crate) run_id: Uuid,
     pub(crate) first_sync: bool,
     pub(crate) rows_extracted: u64,
+    pub(crate) rows_read_again: u64,
     pub(crate) rows_appended: u64,
     pub(crate) rows_removed: u64,
     pub(crate) snapshot_id: Option<i64>,
@@ -48,14 +51,22 @@ impl Landed {
             run_id,
             first_sync: detected.stored.is_none(),
             rows_extracted: 0,
+            rows_read_again: 0,
             rows_appended: 0,
             rows_removed: 0,
             snapshot_id: lake.current_snapshot().map(|snapshot| snapshot.id),
             snapshot_created: false,
             watermark: detected.stored.as_ref().map(|s| s.watermark().clone()),
-            warnings: Vec::new(),
+            warnings: detected.warnings.clone(),
             ranges: None,
             ranges_resumed: None,
+        }
+    }
+
+    fn warn(&mut self, warning: Option<String>, observer: &dyn Observer) {
+        if let Some(warning) = warning {
+            observer.event(Event::Warning(&warning));
+            self.warnings.push(warning);
         }
     }
 }
@@ -74,7 +85,6 @@ pub(crate) async fn attempt(
         .doing(|| format!("opening lake table {}", job.lake.table))?;
     clocks::compare(&mut source).await?;
     let misdated = clocks::tell(&lake, observer);
-    source.begin_read().await?;
     let (detected, load) = route(job, &mut source, &mut lake, observer).await?;
     failpoint("sync::after-detect")?;
     if let Some(load) = load {
@@ -88,9 +98,13 @@ pub(crate) async fn attempt(
 
     let (extracted, staged) =
         extract(job, &mut source, &lake, &detected, run_id, observer, cancel).await?;
-    if extracted.rows > 0 {
+    let mut landed = Landed::new(run_id, &detected, &lake);
+    landed.rows_read_again = staged.rows_held();
+    landed.rows_extracted = extracted.rows.saturating_sub(landed.rows_read_again);
+    if landed.rows_extracted > 0 {
         check_unique(&mut source, &detected.change, &job.source.transforms).await?;
     }
+    let counts = Counts::take(&mut source, &lake, &detected, landed.rows_extracted).await?;
     source
         .connection
         .end_read()
@@ -98,9 +112,7 @@ pub(crate) async fn attempt(
         .doing(|| format!("ending the read of source table {}", source.table.name))?;
     failpoint("sync::after-extract")?;
 
-    let mut landed = Landed::new(run_id, &detected, &lake);
-    landed.rows_extracted = extracted.rows;
-    landed.warnings = warnings(&source.table, &extracted);
+    landed.warnings.extend(warnings(&source.table, &extracted));
     for warning in &landed.warnings {
         observer.event(Event::Warning(warning));
     }
@@ -111,35 +123,40 @@ pub(crate) async fn attempt(
         && lake.current_snapshot().is_some()
         && stands("sync::guard-empty-read");
     if extracted.rows == 0 && !all_gone {
-        // No snapshot, and so no new watermark: nothing lies between the old one and the upper bound. An
-        // empty source still gives a table to look at and to load from.
-        if !lake.exists() {
-            lake = create_empty(job, &source).await?;
-            tracing::info!(table = lake.name(), "created the table, without a snapshot");
-        }
+        // No snapshot, and so no new watermark: nothing lies between the old one and the upper bound.
         staged.discard();
+        ensure_table(job, &source, &mut lake).await?;
+        landed.warn(counts.tell(&source, &lake, &detected, false), observer);
         return Ok(landed);
     }
+    let rows = landed.rows_extracted;
     let record = advance(
         job,
         &source.table,
         &source.identity,
         &detected,
-        &extracted,
+        Extracted { rows, ..extracted },
         run_id,
     )
     .await?;
+    let read = rows + landed.rows_read_again;
+    let spares = spares_reading(job, &source.table, &detected, &record, read).await;
+    if rows == 0 && !spares && !all_gone {
+        staged.discard();
+        landed.warn(counts.tell(&source, &lake, &detected, false), observer);
+        return Ok(landed);
+    }
     let commit_of = Commit {
         staged,
         watermark: Some(&record),
         summary: Vec::new(),
-        // Where a transformer has dropped every row, the source has still been read. An empty lake that stays
-        // empty needs no snapshot in each run.
-        allow_empty: extracted.rows > 0,
+        allow_empty: spares,
         guard: Box::new(|_| Ok(())),
     };
     let seen = detected.stored.as_ref();
     let Some(committed) = commit(job, &lake, commit_of, seen, run_id).await? else {
+        // A transformer has dropped every row, and the lake has none of them. They are read again.
+        ensure_table(job, &source, &mut lake).await?;
         return Ok(landed);
     };
     landed.rows_appended = committed.rows_appended;
@@ -156,7 +173,38 @@ pub(crate) async fn attempt(
         sequence_number: committed.sequence_number,
     };
     copy_watermark(job, &committed.table, stored, observer, &mut landed).await;
+    let told = counts.tell(&source, &committed.table, &detected, true);
+    landed.warn(told, observer);
     Ok(landed)
+}
+
+/// From so many rows on that were read and change nothing, a snapshot for the watermark alone costs less than
+/// reading them again in each run.
+const WORTH_A_SNAPSHOT: u64 = 10_000;
+
+/// Whether the new watermark is worth a snapshot although no row changes: without it the next run would read
+/// again many rows that it need not.
+async fn spares_reading(
+    job: &SyncJob,
+    source: &SqlTable,
+    detected: &Detected,
+    record: &WatermarkRecord,
+    read: u64,
+) -> bool {
+    if read < WORTH_A_SNAPSHOT {
+        return false;
+    }
+    let context = Context {
+        table: &source.table,
+        options: &job.detection.options,
+        watermark: Some(&record.watermark),
+    };
+    let next = job
+        .detection
+        .strategy
+        .plan(&context, &detected.readings)
+        .await;
+    next.is_ok_and(|next| next.filter != detected.plan.filter)
 }
 
 /// Tells the watermark store of a commit. The commit stands whatever becomes of a copy of its watermark.
@@ -209,6 +257,19 @@ pub(crate) async fn create_empty(
         .doing(|| format!("creating lake table {}", job.lake.table))
 }
 
+/// An empty source still gives a table to look at and to load from.
+async fn ensure_table(
+    job: &SyncJob,
+    source: &OpenSource,
+    lake: &mut LakeTable,
+) -> Result<(), SyncError> {
+    if !lake.exists() {
+        *lake = create_empty(job, source).await?;
+        tracing::info!(table = lake.name(), "created the table, without a snapshot");
+    }
+    Ok(())
+}
+
 /// Reads the delta in one piece.
 async fn extract(
     job: &SyncJob,
@@ -223,6 +284,7 @@ async fn extract(
         row_estimate: source.table.table.row_estimate,
     });
     let memory = source.memory(job)?;
+    let held = read_again::held(job, source, lake, detected, observer).await?;
     let preparation = Preparation::new(&job.source, &source.table.table, detected)?;
     let transfer = Transfer {
         table: &source.table,
@@ -241,7 +303,9 @@ async fn extract(
         run_id,
     };
     let progress = |rows, bytes| observer.event(Event::Extracted { rows, bytes });
-    transfer.run(&mut source.connection, progress, cancel).await
+    transfer
+        .run(&mut source.connection, held, progress, cancel)
+        .await
 }
 
 /// `keys` are the ordinals of the columns that rows are told apart by.
@@ -261,13 +325,14 @@ pub(crate) fn stage_options(memory: Memory) -> StageOptions {
     }
 }
 
-/// The watermark that the change detector wants committed with the rows.
+/// The watermark that the change detector wants committed with the rows. `extracted` does not count rows that were
+/// read again.
 pub(crate) async fn advance(
     job: &SyncJob,
     source: &SqlTable,
     identity: &str,
     detected: &Detected,
-    extracted: &Extracted,
+    extracted: Extracted,
     run_id: Uuid,
 ) -> Result<WatermarkRecord, SyncError> {
     let context = Context {
@@ -278,7 +343,7 @@ pub(crate) async fn advance(
     let outcome = Outcome {
         rows: extracted.rows,
         readings: detected.readings.clone(),
-        observed: extracted.observed.clone(),
+        observed: extracted.observed,
     };
     let detector = &job.detection.strategy;
     Ok(WatermarkRecord {
@@ -288,6 +353,7 @@ pub(crate) async fn advance(
         run_id: run_id.to_string(),
         rows: extracted.rows,
         time: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        source_rows: source.table.row_estimate,
     })
 }
 
@@ -306,7 +372,7 @@ pub(crate) struct Commit<'a> {
 
 /// Commits staged files with the watermark, provided that nobody moved the watermark meanwhile: their delta
 /// would then hold rows of ours, and ours rows of theirs. `seen` is the watermark that the run went on from.
-/// `None` where no row changes and it may not be empty.
+/// `None` where nothing changes and no empty snapshot is to be made.
 pub(crate) async fn commit(
     job: &SyncJob,
     lake: &LakeTable,

@@ -1,6 +1,6 @@
 //! From a source table into data files that no snapshot refers to yet.
 
-use icehost_lake::{LakeTable, RowChange, StageOptions, Staged};
+use icehost_lake::{HeldRows, LakeTable, RowChange, StageOptions, Staged};
 use icehost_plan::ValidExtractionPlan;
 use icehost_sqlserver::{Connection, ExtractOptions, Extracted, SqlTable};
 use tokio_util::sync::CancellationToken;
@@ -24,11 +24,12 @@ pub(crate) struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// Reads from the source while what came before is encoded and written. `progress` takes rows and bytes
-    /// so far, after each batch. Where it fails, the files are gone.
+    /// Reads from the source while what came before is encoded and written, without what is `held`. `progress`
+    /// takes rows and bytes so far, after each batch. Where it fails, the files are gone.
     pub(crate) async fn run(
         &self,
         connection: &mut Connection,
+        held: Option<HeldRows>,
         mut progress: impl FnMut(u64, u64) + Send,
         cancel: &CancellationToken,
     ) -> Result<(Extracted, Staged), SyncError> {
@@ -37,7 +38,7 @@ impl Transfer<'_> {
         let mut preparing = self.preparation.open().await?;
         let mut writer = self
             .lake
-            .stage(self.run_id, self.change.clone(), self.stage.clone())
+            .stage_beside(self.run_id, self.change.clone(), self.stage.clone(), held)
             .await
             .doing(writing)?;
         let mut extraction = connection

@@ -71,6 +71,12 @@ impl Declared {
         self.0.is_empty()
     }
 
+    /// Whether one of them writes a column.
+    pub(crate) fn writes(&self, name: &str) -> bool {
+        let mut outputs = self.0.iter().flat_map(ValidTransformation::outputs);
+        outputs.any(|output| output.name == name)
+    }
+
     /// What becomes of columns.
     pub(crate) fn columns(&self, before: &[Column]) -> Vec<Column> {
         let stages = self.0.iter();

@@ -28,6 +28,10 @@ pub struct WatermarkRecord {
     pub rows: u64,
     /// When, in RFC 3339.
     pub time: String,
+    /// Rows that the source had then, as its server estimates; `None` where it does not, or an earlier version wrote
+    /// the watermark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_rows: Option<u64>,
 }
 
 impl WatermarkRecord {

@@ -41,6 +41,7 @@ fn record(id: i64) -> WatermarkRecord {
         run_id: format!("run {id}"),
         rows: 1,
         time: "2026-01-01T00:00:00Z".to_owned(),
+        source_rows: None,
     }
 }
 

@@ -1,8 +1,12 @@
 //! `id`: rows whose number is higher than at the last run.
 
-use icehost_sdk::cursor::{Cursor, Nulls};
+use icehost_sdk::cursor::{Cursor, LOOKBACK_SECONDS, Nulls, Past};
 use icehost_sdk::info;
 use icehost_sdk::prelude::*;
+
+/// So many numbers are read again where no mark of an earlier run tells how far to go back: what was handed
+/// out within a minute, say.
+const LOOKBACK_NUMBERS: u32 = 10_000;
 
 /// The strategy.
 pub struct Id;
@@ -13,8 +17,10 @@ icehost_sdk::options! {
         /// The column whose values grow with each new row: an integer, or a decimal without fraction. By
         /// default the identity column, else the primary key if it is one such column.
         pub column: Option<String>,
-        /// Reads again the rows whose number is up to this much below the watermark, for rows that were
-        /// committed late. Rows then arrive more than once: merge them with upsert.
+        /// Reads again what may have been committed this many seconds late: what the lake has of it is left
+        /// out. Set it to the longest transaction that is to be expected.
+        pub lookback_seconds: u32 = LOOKBACK_SECONDS,
+        /// Reads again at least the rows whose number is up to this much below the watermark.
         pub lookback: u32 = 0,
         /// What happens to rows without a value in the column: refuse ends the run, every-run reads them in
         /// each run, skip leaves them out.
@@ -41,18 +47,28 @@ impl ChangeDetector for Id {
     fn plan(context: &Context<IdOptions>, readings: &[Value]) -> Result<ExtractionPlan, Error> {
         let column = column(&context.table, context.options.column.as_deref())?;
         let lookback = context.options.lookback;
-        cursor(context, column)?.plan(readings, |read| lower(read, lookback))
+        let without_marks = match context.options.lookback_seconds {
+            0 => lookback,
+            _ => lookback.max(LOOKBACK_NUMBERS),
+        };
+        cursor(context, column)?.plan(readings, |read, past| match past {
+            Past::Known => lower(read, lookback),
+            Past::Unknown => lower(read, without_marks),
+        })
     }
 
     fn advance(context: &Context<IdOptions>, outcome: &Outcome) -> Result<Watermark, Error> {
         let column = column(&context.table, context.options.column.as_deref())?;
-        cursor(context, column)?.advance(&outcome.readings)
+        cursor(context, column)?.advance(outcome)
     }
 }
 
 fn cursor(context: &Context<IdOptions>, column: ColumnId) -> Result<Cursor<'_>, Error> {
     let watermark = context.watermark.as_ref();
-    Cursor::new(&context.table, column, context.options.nulls, watermark)
+    let cursor = Cursor::new(&context.table, column, context.options.nulls, watermark)?;
+    Ok(cursor
+        .lookback(context.options.lookback_seconds)
+        .guard_least())
 }
 
 /// The column that the user named, or the one obvious candidate.
@@ -185,13 +201,32 @@ mod tests {
     }
 
     #[test]
-    fn new_rows_lie_above_the_watermark() {
-        let seen = Watermark::new(1).with("Id", 100);
-        let table = table(vec![integer("Id").key(0)]);
-        let context = context(table, r#"{"lookback": 10}"#, Some(seen));
-        let plan = Id::plan(&context, &[Value::Integer(250)]).unwrap();
-        let wanted = col(0).gt(lit(90)).and(col(0).le(lit(250)));
-        assert_eq!(plan.filter, Some(wanted.into()));
+    fn new_rows_lie_above_the_watermark_and_late_ones_below() {
+        let table = || table(vec![integer("Id").key(0)]);
+        let readings = [
+            Value::Integer(250),
+            Value::Timestamp(9_000_000_000),
+            Value::Integer(1),
+        ];
+        let range = |from: i64| Some(col(0).ge(lit(from)).and(col(0).le(lit(250))).into());
+        let plan = |options, watermark: Watermark| {
+            let context = context(table(), options, Some(watermark));
+            Id::plan(&context, &readings).unwrap().filter
+        };
+        let seen = || Watermark::new(1).with("Id", 100);
+        assert_eq!(plan("{}", seen()), range(-9_900));
+        assert_eq!(plan(r#"{"lookback": 20000}"#, seen()), range(-19_900));
+        assert_eq!(plan(r#"{"lookback-seconds": 0}"#, seen()), range(100));
+        let known = || {
+            Watermark::new(2)
+                .with("Id", 100)
+                .with("Id read at", Value::Timestamp(8_000_000_000))
+                .with("Id before 1", 90)
+                .with("Id before 1 read at", Value::Timestamp(7_000_000_000))
+        };
+        assert_eq!(plan("{}", known()), range(90));
+        assert_eq!(plan(r#"{"lookback": 50}"#, known()), range(50));
+        assert_eq!(plan(r#"{"lookback-seconds": 200}"#, known()), range(-9_900));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod choice;
 
-use icehost_sdk::cursor::{Cursor, Nulls};
+use icehost_sdk::cursor::{Cursor, LOOKBACK_SECONDS, Nulls, Past};
 use icehost_sdk::prelude::*;
 
 /// 100 ns ticks in a second.
@@ -22,9 +22,9 @@ icehost_sdk::options! {
         /// The column that holds when a row was last modified: date, datetime, smalldatetime, datetime2 or
         /// datetimeoffset. By default the only one of these whose name says so, else the only one.
         pub column: Option<String>,
-        /// Reads again this many seconds below the watermark, for rows that were committed late. Rows then
-        /// arrive more than once: merge them with upsert.
-        pub lookback_seconds: u32 = 0,
+        /// Reads again what may have been committed this many seconds late: what the lake has of it is left
+        /// out. Set it to the longest transaction that is to be expected.
+        pub lookback_seconds: u32 = LOOKBACK_SECONDS,
         /// What happens to rows without a value in the column: refuse ends the run, every-run reads them in
         /// each run, skip leaves them out.
         pub nulls: Nulls = Nulls::Refuse,
@@ -52,18 +52,23 @@ impl ChangeDetector for Timestamp {
     ) -> Result<ExtractionPlan, Error> {
         let column = choice::column(&context.table, context.options.column.as_deref())?;
         let lookback = context.options.lookback_seconds;
-        cursor(context, column)?.plan(readings, |read| earlier(read, lookback))
+        cursor(context, column)?.plan(readings, |read, past| match (read, past) {
+            // Days are too coarse to go back by seconds where an earlier mark tells better.
+            (Value::Date(_), Past::Known) => read.clone(),
+            _ => earlier(read, lookback),
+        })
     }
 
     fn advance(context: &Context<TimestampOptions>, outcome: &Outcome) -> Result<Watermark, Error> {
         let column = choice::column(&context.table, context.options.column.as_deref())?;
-        cursor(context, column)?.advance(&outcome.readings)
+        cursor(context, column)?.advance(outcome)
     }
 }
 
 fn cursor(context: &Context<TimestampOptions>, column: ColumnId) -> Result<Cursor<'_>, Error> {
     let watermark = context.watermark.as_ref();
-    Cursor::new(&context.table, column, context.options.nulls, watermark)
+    let cursor = Cursor::new(&context.table, column, context.options.nulls, watermark)?;
+    Ok(cursor.lookback(context.options.lookback_seconds))
 }
 
 /// A moment this many seconds earlier, but within SQL Server's years.
@@ -113,25 +118,43 @@ mod tests {
         ]
     }
 
+    const NOW: Value = Value::Timestamp(17_000_000_000_000_000);
+
+    /// The largest value, and the server's time.
+    fn readings(largest: Value) -> Vec<Value> {
+        vec![largest, NOW]
+    }
+
+    /// The plan's lower and upper bound.
+    fn bounds(plan: &ExtractionPlan) -> Vec<Value> {
+        let nodes = plan.filter.iter().flat_map(|filter| &filter.nodes);
+        let literals = nodes.filter_map(|node| match node {
+            icehost_sdk::Node::Literal(value) => Some(value.clone()),
+            _ => None,
+        });
+        literals.take(2).collect()
+    }
+
     #[test]
-    fn the_bound_keeps_all_digits_of_100_ns() {
+    fn the_mark_keeps_all_digits_of_100_ns() {
         let late = Value::Timestamp(17_000_000_000_000_001);
-        let seen = Watermark::new(1).with("ModifiedDate", Value::Timestamp(16_999_999_999_999_999));
-        let columns = columns(LogicalType::Timestamp, "datetime2(7)");
-        let context = context(columns, "{}", Some(seen));
-        let readings = [late.clone()];
-        let plan = Timestamp::plan(&context, &readings).unwrap();
-        let wanted = col(1)
-            .gt(lit(Value::Timestamp(16_999_999_999_999_999)))
-            .and(col(1).le(lit(late.clone())));
-        assert_eq!(plan.filter, Some(wanted.into()));
+        let seen = Watermark::new(2).with("ModifiedDate", Value::Timestamp(16_999_999_999_999_999));
+        let context = context(
+            columns(LogicalType::Timestamp, "datetime2(7)"),
+            "{}",
+            Some(seen),
+        );
+        let plan = Timestamp::plan(&context, &readings(late.clone())).unwrap();
+        // Whole microseconds: the lake has no more.
+        let from = Value::Timestamp(16_999_999_999_999_990);
+        assert_eq!(bounds(&plan), [from, late.clone()]);
         let outcome = Outcome {
             rows: 1,
-            readings: readings.to_vec(),
+            readings: readings(late.clone()),
             observed: vec![],
         };
         let watermark = Timestamp::advance(&context, &outcome).unwrap();
-        assert_eq!(watermark, Watermark::new(1).with("ModifiedDate", late));
+        assert_eq!(watermark.mark("ModifiedDate"), Some(&late));
     }
 
     #[test]
@@ -160,14 +183,34 @@ mod tests {
         ] {
             assert_eq!(earlier(&read, seconds), wanted, "{read:?} - {seconds} s");
         }
-        let seen = Watermark::new(1).with("ModifiedDate", Value::Timestamp(50_000_000));
-        let columns = columns(LogicalType::Timestamp, "datetime");
-        let context = context(columns, r#"{"lookback-seconds": 3}"#, Some(seen));
-        let plan = Timestamp::plan(&context, &[Value::Timestamp(60_000_000)]).unwrap();
-        let wanted = col(1)
-            .gt(lit(Value::Timestamp(20_000_000)))
-            .and(col(1).le(lit(Value::Timestamp(60_000_000))));
-        assert_eq!(plan.filter, Some(wanted.into()));
+        let plan = |options| {
+            let seen = Watermark::new(1).with("ModifiedDate", Value::Timestamp(5_000_000_000));
+            let columns = columns(LogicalType::Timestamp, "datetime");
+            let context = context(columns, options, Some(seen));
+            Timestamp::plan(&context, &readings(Value::Timestamp(6_000_000_000))).unwrap()
+        };
+        let upper = Value::Timestamp(6_000_000_000);
+        let from = |ticks| [Value::Timestamp(ticks), upper.clone()];
+        let three = plan(r#"{"lookback-seconds": 3}"#);
+        assert_eq!(bounds(&three), from(4_970_000_000));
+        assert_eq!(bounds(&plan("{}")), from(4_400_000_000), "a minute");
+    }
+
+    #[test]
+    fn a_day_is_read_again_from_the_mark_that_is_old_enough() {
+        let seen = |before: i32| {
+            Watermark::new(2)
+                .with("ModifiedDate", Value::Date(100))
+                .with("ModifiedDate read at", NOW)
+                .with("ModifiedDate before 1", Value::Date(before))
+                .with("ModifiedDate before 1 read at", Value::Timestamp(0))
+        };
+        for before in [100, 98] {
+            let columns = columns(LogicalType::Date, "date");
+            let context = context(columns, "{}", Some(seen(before)));
+            let plan = Timestamp::plan(&context, &readings(Value::Date(101))).unwrap();
+            assert_eq!(bounds(&plan), [Value::Date(before), Value::Date(101)]);
+        }
     }
 
     #[test]
@@ -189,8 +232,11 @@ mod tests {
             ),
         ] {
             let context = context(columns(kind, native_type), "{}", None);
-            assert_eq!(Timestamp::probes(&context).unwrap(), [Probe::max(1)]);
-            let plan = Timestamp::plan(&context, std::slice::from_ref(&reading)).unwrap();
+            assert_eq!(
+                Timestamp::probes(&context).unwrap(),
+                [Probe::max(1), Probe::SourceTime]
+            );
+            let plan = Timestamp::plan(&context, &readings(reading.clone())).unwrap();
             assert_eq!(
                 plan.filter,
                 Some(col(1).le(lit(reading)).into()),
@@ -206,7 +252,7 @@ mod tests {
             columns[1].nullable = true;
             columns
         };
-        let readings = [Value::Timestamp(5), Value::Integer(2)];
+        let readings = [Value::Timestamp(5), NOW, Value::Integer(2)];
         let refused = context(columns(), "{}", None);
         assert_eq!(
             Timestamp::plan(&refused, &readings).unwrap_err().code,

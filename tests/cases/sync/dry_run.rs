@@ -43,7 +43,7 @@ fn shows_plan_sql_bounds_and_estimate_and_touches_nothing() {
     assert!(sql.contains("WHERE"), "{sql}");
     let parameters = second["extraction"]["parameters"].to_string();
     assert!(
-        parameters.contains("2026-01-01") && parameters.contains("2026-02-01"),
+        parameters.contains("2025-12-31T23:59:20") && parameters.contains("2026-02-01"),
         "{parameters}"
     );
     assert_eq!(

@@ -14,6 +14,8 @@ mod history;
 mod keys;
 mod lake_maintenance;
 mod lake_merge;
+mod noticed;
+mod read_again;
 mod repetition;
 mod same_table;
 mod strategies;

@@ -81,7 +81,8 @@ fn changes_are_not_seen_by_an_identity_but_missing_rows_are_wrong() {
     let bed = Bed::new();
     bed.source().execute(
         "CREATE TABLE dbo.T (Id int IDENTITY NOT NULL PRIMARY KEY, Name nvarchar(40) NULL);
-         INSERT INTO dbo.T (Name) VALUES (N'a'), (N'b'), (N'c')",
+         INSERT INTO dbo.T (Name) VALUES (N'a'), (N'b'), (N'c');
+         SET IDENTITY_INSERT dbo.T ON; INSERT INTO dbo.T (Id, Name) VALUES (1000000, N'far above the others'), (-3000000, N'and below')",
     );
     let sync = ["--strategy", "id", "--merge", "upsert"];
     bed.sync("dbo.T", "demo.t").args(sync).run().success();

@@ -98,7 +98,10 @@ fn a_row_that_stands_twice_in_the_lake_is_found() {
             .success()
     };
     append();
-    case.source("UPDATE dbo.T SET Name = N'second', Modified = '2026-02-01' WHERE Id <= 3");
+    case.source(
+        "UPDATE dbo.T SET Name = N'second', Modified = '2026-02-01' WHERE Id <= 3;
+         INSERT INTO dbo.T VALUES (41, N'last', 0, '2026-02-02')",
+    );
     append();
     // As a history that is right; as a copy it has keys twice.
     let report = case
@@ -121,7 +124,7 @@ fn a_key_twice_in_the_source_is_found() {
     let bed = Bed::new();
     bed.source().execute(
         "CREATE TABLE dbo.T (Id int NOT NULL, Name nvarchar(40) NULL, Modified datetime2(3) NOT NULL);
-         INSERT INTO dbo.T VALUES (1, N'a', '2026-01-01'), (2, N'b', '2026-01-01')",
+         INSERT INTO dbo.T VALUES (1, N'a', '2026-01-01'), (2, N'b', '2026-01-01'), (3, N'last', '2026-01-02')",
     );
     let merge = [
         "--strategy",
@@ -155,12 +158,12 @@ fn control_characters_of_a_key_never_reach_a_terminal() {
     let bed = Bed::new();
     bed.source().execute(
         "CREATE TABLE dbo.T (Code nvarchar(20) NOT NULL PRIMARY KEY, Modified datetime2(3) NOT NULL);
-         INSERT INTO dbo.T VALUES (N'a' + NCHAR(27) + N'[31m', '2026-01-01'), (N'b', '2026-01-01')",
+         INSERT INTO dbo.T VALUES (N'a' + NCHAR(27) + N'[31m', '2026-01-01'), (N'b', '2026-01-01'), (N'c', '2026-01-02')",
     );
     let merge = ["--strategy", "timestamp", "--merge", "upsert"];
     bed.sync("dbo.T", "demo.t").args(merge).run().success();
     bed.source()
-        .execute("UPDATE dbo.T SET Modified = '2020-01-01'");
+        .execute("UPDATE dbo.T SET Modified = '2020-01-01' WHERE Code <> N'c'");
     let run = bed.verify("dbo.T", "demo.t").args(merge).run().failure(&[]);
     assert!(run.stdout.contains("Code = a\\u{1b}[31m"), "{}", run.stdout);
     assert!(!run.stdout.contains('\x1b'));

@@ -76,6 +76,7 @@ pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(),
                 run_id: run_id.clone(),
                 rows: 0,
                 time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+                source_rows: None,
             };
             let table = write_watermark(&table, store.as_ref(), Some(record), &run_id).await?;
             let stored = store.load(&table, &progress).await?;

@@ -36,8 +36,12 @@ pub(crate) fn print_report_text(report: &Report) {
             }
             (None, _) => String::new(),
         };
+        let again = match report.rows_read_again {
+            Some(rows) if rows > 0 => format!(", {} read again", HumanCount(rows)),
+            _ => String::new(),
+        };
         line(format!(
-            "{} -> {}: {} rows read{ranges}, {} appended, {} removed, {snapshot} ({})",
+            "{} -> {}: {} rows read{ranges}{again}, {} appended, {} removed, {snapshot} ({})",
             report.table,
             report.lake_table,
             HumanCount(extracted),

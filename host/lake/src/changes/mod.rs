@@ -3,7 +3,7 @@
 mod columns;
 mod difference;
 mod emit;
-mod hasher;
+pub(crate) mod hasher;
 mod net;
 mod sought;
 

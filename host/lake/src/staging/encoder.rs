@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::evaluate::{self, exact_cast};
+use crate::held::HeldRows;
 use crate::keys::KeyEncoder;
 use crate::metadata_files::create_dir_all;
 use crate::row_change::{KeyColumn, Matched, NotMatched, Origin, RowChange, Rule};
@@ -38,10 +39,12 @@ pub(crate) struct Encoder {
     data_dir: PathBuf,
     table_name: Arc<str>,
     tracker: Option<Tracker>,
+    held: Option<HeldRows>,
     current: Option<ParquetFile>,
     finished: Vec<DataFile>,
     files: StagedFiles,
     rows_received: u64,
+    rows_held: u64,
     identity: (Uuid, i32),
 }
 
@@ -58,6 +61,7 @@ impl Encoder {
         run_id: Uuid,
         change: RowChange,
         options: StageOptions,
+        held: Option<HeldRows>,
     ) -> Result<Encoder> {
         let columns = table.columns()?;
         if columns.len() != change.target_names.len()
@@ -89,10 +93,12 @@ impl Encoder {
             data_dir: table.dir.join("data"),
             table_name: Arc::clone(&table.display),
             tracker,
+            held,
             current: None,
             finished: Vec::new(),
             files: StagedFiles::new(&table.dir, table.exists()),
             rows_received: 0,
+            rows_held: 0,
             identity: (table.uuid(), table.metadata.current_schema_id()),
         })
     }
@@ -143,7 +149,45 @@ impl Encoder {
 
     fn write_chunk(&mut self, delta: &RecordBatch) -> Result<()> {
         self.rows_received += delta.num_rows() as u64;
+        let held = self.held_among(delta)?;
+        let number = held.iter().filter(|held| **held).count();
+        self.rows_held += number as u64;
+        if number == 0 {
+            return self.write_rows(delta, &[]);
+        }
+        // Where no other row of the delta has its key, such a row has no say at all.
+        match self.tracker.is_none() || self.options.unique_keys {
+            true if number == delta.num_rows() => Ok(()),
+            true => {
+                let others = held.iter().map(|held| !held);
+                let others = BooleanArray::from(others.collect::<Vec<bool>>());
+                self.write_rows(&filter_record_batch(delta, &others)?, &[])
+            }
+            false => self.write_rows(delta, &held),
+        }
+    }
+
+    /// Which rows would be written as the table holds them already; empty where none is.
+    fn held_among(&mut self, delta: &RecordBatch) -> Result<Vec<bool>> {
+        let Some(mut held) = self.held.take() else {
+            return Ok(Vec::new());
+        };
+        let image = self.image(delta)?;
+        let among = held.among(&image)?;
+        self.held = Some(held);
         let decisions = Decisions::take(&self.change, delta)?;
+        let written = |row| {
+            let decision = decisions.at(row);
+            decision.may_write() && decision.matched != Matched::Delete
+        };
+        let among = among.into_iter().enumerate();
+        Ok(among.map(|(row, held)| held && written(row)).collect())
+    }
+
+    /// Writes rows; those that are `held` count for their keys only, and change nothing.
+    fn write_rows(&mut self, delta: &RecordBatch, held: &[bool]) -> Result<()> {
+        let mut decisions = Decisions::take(&self.change, delta)?;
+        decisions.change_nothing(held);
         // Without a tracker nothing can match.
         let tracked = self.tracker.is_some();
         let mut keep: Vec<bool> = (0..delta.num_rows())
@@ -335,6 +379,7 @@ impl Encoder {
             change: self.change,
             data_files: self.finished,
             rows_received: self.rows_received,
+            rows_held: self.rows_held,
             keys: self.tracker.map(Tracker::finish),
             vouched: self.options.unmatched,
             files: self.files,
@@ -401,6 +446,22 @@ impl Decisions {
             })
             .collect(),
         ))
+    }
+
+    /// Rows that are held neither come nor make others go.
+    fn change_nothing(&mut self, held: &[bool]) {
+        if held.is_empty() {
+            return;
+        }
+        let nothing = Decision {
+            matched: Matched::Keep,
+            not_matched: NotMatched::Ignore,
+        };
+        let each = held.iter().enumerate().map(|(row, held)| match held {
+            true => nothing,
+            false => self.at(row),
+        });
+        *self = Decisions::Each(each.collect());
     }
 
     fn at(&self, row: usize) -> Decision {

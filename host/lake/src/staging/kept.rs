@@ -138,6 +138,7 @@ fn adopt(
         change,
         data_files: all,
         rows_received,
+        rows_held: 0,
         keys: None,
         vouched,
         // Nothing to remove: the files are their keeper's.

@@ -135,47 +135,63 @@ impl KeyValues {
         let Known::Each(values) = &self.known else {
             return None;
         };
-        let columns = file.file_metadata().schema_descr().columns();
-        let column = columns.iter().position(|column| {
-            let info = column.self_type().get_basic_info();
-            info.has_id() && info.id() == self.field_id && stores(self.kind, column)
-        })?;
-        let mut rows = RoaringTreemap::new();
-        let mut first = 0;
-        for (at, group) in file.row_groups().iter().enumerate() {
-            let end = first + group.num_rows().max(0) as u64;
-            let bounds = group.columns().get(column).and_then(|c| c.statistics());
-            let (low, high) = bounds
-                .and_then(|bounds| bounds_of(bounds, self.kind))
-                .unwrap_or((i128::MIN, i128::MAX));
-            if any_between(values, low, high) {
-                let pages = pages_that_may_match(file, at, column, self.kind, values);
-                match pages {
-                    None => {
-                        rows.insert_range(first..end);
-                    }
-                    Some(pages) => {
-                        for (from, to) in pages {
-                            let to = to.map_or(end, |to| (first + to).min(end));
-                            rows.insert_range((first + from).min(end)..to);
-                        }
-                    }
-                }
-            }
-            first = end;
-        }
-        (rows.len() < first).then_some(rows)
+        rows_within(file, self.field_id, self.kind, false, &|low, high| {
+            any_between(values, low, high)
+        })
     }
 }
 
-/// The pages of a row group within whose bounds a value lies, each by its first row in the group and that of
-/// the next page. `None` where the file has no index of its pages.
-fn pages_that_may_match(
+/// The rows of a file that may have a value of a column for which `wanted` says yes, by the bounds of row groups
+/// and pages, which it is given; `None` where they rule out none. `or_null`: rows without a value are wanted too.
+pub(crate) fn rows_within(
+    file: &ParquetMetaData,
+    field_id: i32,
+    kind: LakeType,
+    or_null: bool,
+    wanted: &dyn Fn(i128, i128) -> bool,
+) -> Option<RoaringTreemap> {
+    let columns = file.file_metadata().schema_descr().columns();
+    let column = columns.iter().position(|column| {
+        let info = column.self_type().get_basic_info();
+        info.has_id() && info.id() == field_id && stores(kind, column)
+    })?;
+    let mut rows = RoaringTreemap::new();
+    let mut first = 0;
+    for (at, group) in file.row_groups().iter().enumerate() {
+        let end = first + group.num_rows().max(0) as u64;
+        let statistics = group.columns().get(column).and_then(|c| c.statistics());
+        let (low, high) = statistics
+            .and_then(|bounds| bounds_of(bounds, kind))
+            .unwrap_or((i128::MIN, i128::MAX));
+        let nulls = or_null && statistics.and_then(Statistics::null_count_opt) != Some(0);
+        if nulls {
+            rows.insert_range(first..end);
+        } else if wanted(low, high) {
+            match pages_within(file, at, column, kind, wanted) {
+                None => {
+                    rows.insert_range(first..end);
+                }
+                Some(pages) => {
+                    for (from, to) in pages {
+                        let to = to.map_or(end, |to| (first + to).min(end));
+                        rows.insert_range((first + from).min(end)..to);
+                    }
+                }
+            }
+        }
+        first = end;
+    }
+    (rows.len() < first).then_some(rows)
+}
+
+/// The pages of a row group whose bounds are wanted, each by its first row in the group and that of the next
+/// page; none that holds nothing but NULLs. `None` where the file has no index of its pages.
+fn pages_within(
     file: &ParquetMetaData,
     group: usize,
     column: usize,
     kind: LakeType,
-    values: &[i128],
+    wanted: &dyn Fn(i128, i128) -> bool,
 ) -> Option<Vec<(u64, Option<u64>)>> {
     let index = file.column_index()?.get(group)?.get(column)?;
     let locations = file
@@ -205,7 +221,7 @@ fn pages_that_may_match(
             ),
             _ => return None,
         };
-        if any_between(values, low.unwrap_or(i128::MIN), high.unwrap_or(i128::MAX)) {
+        if wanted(low.unwrap_or(i128::MIN), high.unwrap_or(i128::MAX)) {
             let first = location.first_row_index.max(0) as u64;
             let next = locations.get(page + 1);
             pages.push((first, next.map(|next| next.first_row_index.max(0) as u64)));
@@ -300,7 +316,7 @@ fn stores(kind: LakeType, column: &ColumnDescriptor) -> bool {
 }
 
 /// A bound of a manifest, as the values are kept.
-fn integer(bound: &Datum) -> Option<i128> {
+pub(crate) fn integer(bound: &Datum) -> Option<i128> {
     match bound.literal() {
         PrimitiveLiteral::Int(value) => Some((*value).into()),
         PrimitiveLiteral::Long(value) => Some((*value).into()),
@@ -312,7 +328,7 @@ fn integer(bound: &Datum) -> Option<i128> {
 
 /// Every value that is not NULL, with its row.
 #[inline]
-fn each(column: &ArrayRef, kind: LakeType, mut take: impl FnMut(usize, i128)) {
+pub(crate) fn each(column: &ArrayRef, kind: LakeType, mut take: impl FnMut(usize, i128)) {
     #[inline]
     fn primitive<T: ArrowPrimitiveType<Native: Into<i128>>>(
         column: &ArrayRef,

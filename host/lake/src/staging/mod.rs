@@ -5,7 +5,7 @@ mod encoder;
 mod kept;
 pub(crate) mod key_bounds;
 mod key_filter;
-mod key_values;
+pub(crate) mod key_values;
 pub(crate) mod parquet_file;
 pub(crate) mod staged_files;
 pub(crate) mod statistics;
@@ -21,6 +21,7 @@ use uuid::Uuid;
 pub use kept::KeptFiles;
 
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
+use crate::held::HeldRows;
 use crate::keys::KeyEncoder;
 use crate::row_change::RowChange;
 use crate::staging::delta_keys::DeltaKeys;
@@ -70,9 +71,21 @@ impl LakeTable {
         change: RowChange,
         options: StageOptions,
     ) -> Result<StagedWriter> {
+        self.stage_beside(run_id, change, options, None).await
+    }
+
+    /// The same, but leaves out the delta's rows that the table [holds](LakeTable::held) already. They count as
+    /// received, and for their keys as rows that change nothing.
+    pub async fn stage_beside(
+        &self,
+        run_id: Uuid,
+        change: RowChange,
+        options: StageOptions,
+        held: Option<HeldRows>,
+    ) -> Result<StagedWriter> {
         self.check_writable_to_be()?;
         let table = self.clone();
-        let encoder = blocking(move || Encoder::new(&table, run_id, change, options)).await?;
+        let encoder = blocking(move || Encoder::new(&table, run_id, change, options, held)).await?;
         let (sender, receiver) = mpsc::channel(1);
         let task = tokio::task::spawn_blocking(move || encode(encoder, receiver));
         Ok(StagedWriter {
@@ -153,6 +166,7 @@ pub struct Staged {
     pub(crate) change: RowChange,
     pub(crate) data_files: Vec<DataFile>,
     pub(crate) rows_received: u64,
+    pub(crate) rows_held: u64,
     pub(crate) keys: Option<(DeltaKeys, KeyEncoder)>,
     /// Nothing in the table has one of the keys, the caller vouches.
     pub(crate) vouched: bool,
@@ -168,6 +182,11 @@ impl Staged {
     /// Rows of the delta, whatever becomes of them.
     pub fn rows_received(&self) -> u64 {
         self.rows_received
+    }
+
+    /// Rows of the delta that were left out, since the table holds them.
+    pub fn rows_held(&self) -> u64 {
+        self.rows_held
     }
 
     /// Total size of the files.

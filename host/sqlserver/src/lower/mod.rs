@@ -21,5 +21,5 @@ pub use extraction::extraction;
 pub(crate) use extraction::{asked_aggregates, computed_from_rows};
 pub use keys::repeated_key;
 pub use merge::{AbsentStatements, IdentityCheck, MergeChecks, MergeStatements, merge};
-pub use probe::probes;
+pub use probe::{ahead_of, count_through, probes, snapshot_isolation, updateability};
 pub use ranges::range_boundaries;

@@ -1,12 +1,13 @@
 //! Probes into one SELECT.
 
-use icehost_plan::{Aggregate, AggregateFunction, LogicalType, Probe, SqlType};
+use icehost_plan::{Aggregate, AggregateFunction, Length, LogicalType, Probe, SqlType, Value};
 
 use super::extraction::readable;
+use super::literal::bind_type;
 use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
 use crate::name::quote;
-use crate::statement::Statement;
+use crate::statement::{Parameters, Statement};
 
 /// The query that reads all probes: one row, one column per probe, in their order, at full precision.
 ///
@@ -20,6 +21,63 @@ pub fn probes(table: &SqlTable, probes: &[Probe]) -> Result<Statement> {
     Ok(Statement::plain(format!(
         "SELECT {};",
         values.join(",\n       ")
+    )))
+}
+
+/// Reads whether a database allows SNAPSHOT isolation: `snapshot_isolation_state`; no row for one that the login
+/// does not see.
+pub fn snapshot_isolation(database: &str) -> Statement {
+    let mut parameters = Parameters::default();
+    let name = SqlType::NVarChar(Length::Limited(128));
+    let database = parameters.add(name, Value::Text(database.to_owned()));
+    parameters.finish(format!(
+        "SELECT d.snapshot_isolation_state FROM sys.databases AS d WHERE d.name = {database};"
+    ))
+}
+
+/// Reads whether the connection's database can be written to: `READ_WRITE`, `READ_ONLY`, or NULL where a server
+/// cannot tell.
+pub fn updateability() -> Statement {
+    Statement::plain(
+        "SELECT CAST(DATABASEPROPERTYEX(DB_NAME(), 'Updateability') AS nvarchar(128));",
+    )
+}
+
+/// Reads a column's largest value that is not above a bound, and how many rows are.
+///
+/// # Errors
+/// A column that the table does not have.
+pub fn ahead_of(table: &SqlTable, column: u32, bound: &Value) -> Result<Statement> {
+    let (name, sql_type) = {
+        let column = table.column(column)?;
+        (quote(&column.name), column.sql_type)
+    };
+    let mut parameters = Parameters::default();
+    let bound = parameters.add(bind_type(bound, Some(sql_type)), bound.clone());
+    let largest = Aggregate {
+        function: AggregateFunction::Max,
+        column,
+    };
+    let largest = aggregated(table, &largest, &format!("\nWHERE {name} <= {bound}"))?;
+    Ok(parameters.finish(format!(
+        "SELECT {largest},
+       (SELECT COUNT_BIG(*) FROM {} WHERE {name} > {bound});",
+        table.name.sql()
+    )))
+}
+
+/// Counts the rows that have at most a value in a column.
+///
+/// # Errors
+/// A column that the table does not have.
+pub fn count_through(table: &SqlTable, column: u32, most: &Value) -> Result<Statement> {
+    let column = table.column(column)?;
+    let mut parameters = Parameters::default();
+    let most = parameters.add(bind_type(most, Some(column.sql_type)), most.clone());
+    Ok(parameters.finish(format!(
+        "SELECT COUNT_BIG(*) FROM {} WHERE {} <= {most};",
+        table.name.sql(),
+        quote(&column.name)
     )))
 }
 

@@ -174,7 +174,7 @@ async fn a_watermark_of_another_column_is_stale() {
     assert_eq!(*kind, FailureKind::StaleWatermark);
     assert_eq!(
         error.hint().unwrap(),
-        "clear the watermark to read the whole table again"
+        "`icehost watermark set` with an earlier mark reads again from there and leaves out what the lake has; `icehost watermark clear` reads the whole table again"
     );
 }
 

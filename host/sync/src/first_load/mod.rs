@@ -253,7 +253,8 @@ impl Load<'_> {
         let extracted = self.extracted();
         let mut landed = Landed::new(self.run_id, self.detected, &self.lake);
         landed.rows_extracted = extracted.rows;
-        landed.warnings = source_to_lake::warnings(&self.source.table, &extracted);
+        let of_rows = source_to_lake::warnings(&self.source.table, &extracted);
+        landed.warnings.extend(of_rows);
         for warning in &landed.warnings {
             self.observer.event(Event::Warning(warning));
         }
@@ -270,7 +271,7 @@ impl Load<'_> {
             &self.source.table,
             &self.source.identity,
             self.detected,
-            &extracted,
+            extracted.clone(),
             self.run_id,
         )
         .await?;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reading;
 use super::shape::{absent, cell_bytes};
+use crate::clock;
 use crate::detection::{OpenSource, context};
 use crate::error::Doing;
 use crate::preparation::Preparation;
@@ -80,11 +81,12 @@ impl NextRun<'_> {
             self.stored.as_ref(),
         )?;
         let probes = detector.probes(&context).await?;
-        let readings = source
-            .connection
-            .probe(&source.table, &probes)
+        let (connection, table) = (&mut source.connection, &source.table);
+        let mut readings = connection
+            .probe(table, &probes)
             .await
-            .doing(|| format!("probing source table {}", source.table.name))?;
+            .doing(|| format!("probing source table {}", table.name))?;
+        let _told_by_runs = clock::hold_back(connection, table, &probes, &mut readings).await?;
         Ok(detector.plan(&context, &readings).await?)
     }
 }
@@ -138,7 +140,7 @@ impl Rows<'_> {
                 tracing::info!(table = %table.name, %error, "the rows are read, and added up here");
                 let doing = || format!("starting to read {}", table.name);
                 connection.end_read().await.doing(doing)?;
-                connection.begin_read().await.doing(doing)?;
+                connection.begin_read(table).await.doing(doing)?;
                 Ok(None)
             }
             Err(error) => Err(error).doing(|| format!("adding up {}", table.name)),

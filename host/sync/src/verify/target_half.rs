@@ -246,7 +246,7 @@ async fn position(
     let name = &open.table.name;
     if open.creation.is_none() {
         open.connection
-            .begin_read()
+            .begin_read(&open.table)
             .await
             .doing(|| format!("starting to read target table {name}"))?;
     }

@@ -30,7 +30,7 @@ impl ChangeDetector for {{Type}} {
         context: &Context<{{Type}}Options>,
         readings: &[Value],
     ) -> Result<ExtractionPlan, Error> {
-        cursor(context)?.plan(readings, Clone::clone)
+        cursor(context)?.plan(readings, |mark, _| mark.clone())
     }
 
     /// How far the source has been read once those rows are committed.
@@ -38,11 +38,11 @@ impl ChangeDetector for {{Type}} {
         context: &Context<{{Type}}Options>,
         outcome: &Outcome,
     ) -> Result<Watermark, Error> {
-        cursor(context)?.advance(&outcome.readings)
+        cursor(context)?.advance(outcome)
     }
 }
 
-/// A cursor knows the traps: empty tables, NULLs, a largest value that shrinks.
+/// A cursor knows the traps: empty tables, NULLs, rows that are committed late, a largest value that shrinks.
 fn cursor(context: &Context<{{Type}}Options>) -> Result<Cursor<'_>, Error> {
     let column = context.table.require(&context.options.column)?;
     Cursor::new(&context.table, column, Nulls::Refuse, context.watermark.as_ref())

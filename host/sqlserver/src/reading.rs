@@ -1,0 +1,205 @@
+//! A consistent read of the source, and what is asked before it.
+
+use icehost_plan::{Probe, Value};
+
+use crate::connection::Connection;
+use crate::error::{ErrorKind, Result, SqlServerError};
+use crate::extract;
+use crate::introspect::{Fields, SqlTable};
+use crate::lower;
+
+/// `snapshot_isolation_state` of a database in which SNAPSHOT transactions can read; 2 and 3 are the states on the
+/// way to 0 and 1, in which they cannot (T-SQL reference, "sys.databases").
+const SNAPSHOTS_ON: i64 = 1;
+
+/// What a session between [`Connection::begin_read`] and [`Connection::end_read`] sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadConsistency {
+    /// One state of the database: everything committed when the first query ran.
+    Snapshot,
+    /// Every row as committed when it is read; a scan can skip or repeat rows that move meanwhile.
+    ReadCommitted {
+        /// Why it is not a snapshot.
+        reason: String,
+    },
+}
+
+/// Rows that are dated ahead of a moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ahead {
+    /// The largest value that is not; NULL where there is none.
+    pub largest: Value,
+    /// How many are.
+    pub rows: u64,
+}
+
+impl Connection {
+    /// Starts a read: a SNAPSHOT transaction where the table's database allows it, so that what is read is of one
+    /// state and waits for no writer. Elsewhere nothing is started, and the result says why.
+    ///
+    /// # Errors
+    /// Only those of the connection; a server that refuses SNAPSHOT is no error.
+    pub async fn begin_read(&mut self, table: &SqlTable) -> Result<ReadConsistency> {
+        let answer = self
+            .client
+            .run(&lower::snapshot_isolation(&table.database))
+            .await?;
+        // Where the login does not see the database, it is told by the first read.
+        let row = answer.rows().into_iter().next();
+        let state = match row {
+            Some(row) => Fields::of(row).optional_integer()?.unwrap_or(0),
+            None => 0,
+        };
+        if state != SNAPSHOTS_ON {
+            return Ok(ReadConsistency::ReadCommitted {
+                reason: format!(
+                    "the database {} {} (ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON allows it)",
+                    table.database,
+                    match state {
+                        0 => "does not allow SNAPSHOT isolation",
+                        _ => "is about to change whether it allows SNAPSHOT isolation",
+                    }
+                ),
+            });
+        }
+        let begun = self
+            .client
+            .batch("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION;")
+            .await;
+        match begun {
+            Ok(_) => {
+                self.in_read = true;
+                Ok(ReadConsistency::Snapshot)
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Server(_)) => {
+                self.reset_isolation().await?;
+                Ok(ReadConsistency::ReadCommitted {
+                    reason: error.to_string(),
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends what [`Connection::begin_read`] started.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn end_read(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.in_read) {
+            self.reset_isolation().await?;
+        }
+        Ok(())
+    }
+
+    async fn reset_isolation(&mut self) -> Result<()> {
+        self.client
+            .batch(
+                "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;",
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Reads probes in one round trip, at full precision: ticks of 100 ns, all digits of decimals.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a probe that is not SQL Server's, and for `MIN_ACTIVE_ROWVERSION()` where it
+    /// would tell nothing of the table; whatever the server reports.
+    pub async fn probe(&mut self, table: &SqlTable, probes: &[Probe]) -> Result<Vec<Value>> {
+        if probes.is_empty() {
+            return Ok(Vec::new());
+        }
+        if probes.contains(&Probe::MinActiveRowversion) {
+            self.check_rowversions(table).await?;
+        }
+        let statement = lower::probes(table, probes)?;
+        let answer = self
+            .client
+            .run(&statement)
+            .await
+            .map_err(|error| error.context(format!("probing {}", table.name)))?;
+        let row = answer.rows().into_iter().next().unwrap_or_default();
+        if row.len() != probes.len() {
+            return Err(SqlServerError::protocol(format!(
+                "probing {}: {} values came for {} probes",
+                table.name,
+                row.len(),
+                probes.len()
+            )));
+        }
+        Ok(row.into_iter().map(extract::value).collect())
+    }
+
+    /// `MIN_ACTIVE_ROWVERSION()` is of the connection's database, and of no use on a read-only replica (T-SQL
+    /// reference, "MIN_ACTIVE_ROWVERSION").
+    async fn check_rowversions(&mut self, table: &SqlTable) -> Result<()> {
+        let database = self.server.database.clone();
+        if table.database != database {
+            return Err(SqlServerError::unsupported(format!(
+                "{} is in the database {}, and MIN_ACTIVE_ROWVERSION() tells of {database} only, which the connection is to",
+                table.name, table.database
+            ))
+            .with_hint("name the table's own database in the connection, and the table without it"));
+        }
+        let answer = self
+            .client
+            .run(&lower::updateability())
+            .await
+            .map_err(|error| error.context(format!("probing {}", table.name)))?;
+        let row = answer.rows().into_iter().next().unwrap_or_default();
+        match Fields::of(row).optional_text()?.as_deref() {
+            Some("READ_ONLY") => Err(SqlServerError::unsupported(format!(
+                "the database {database} is read-only, a readable secondary perhaps, where MIN_ACTIVE_ROWVERSION() does not hold"
+            ))
+            .with_hint("read from the primary, or find changes by another strategy, timestamp for example")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks for rows that are dated after a moment, a value of the column's own type: how many there are, and the
+    /// largest value of the others.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Plan`] for a column that the table does not have; whatever the server reports.
+    pub async fn ahead_of(
+        &mut self,
+        table: &SqlTable,
+        column: u32,
+        moment: &Value,
+    ) -> Result<Ahead> {
+        let context = |error: SqlServerError| error.context(format!("probing {}", table.name));
+        let statement = lower::ahead_of(table, column, moment)?;
+        let answer = self.client.run(&statement).await.map_err(context)?;
+        let row = answer.rows().into_iter().next().unwrap_or_default();
+        let mut cells = row.into_iter();
+        match (cells.next(), cells.next().map(extract::value)) {
+            (Some(largest), Some(Value::Integer(rows))) => Ok(Ahead {
+                largest: extract::value(largest),
+                rows: u64::try_from(rows).unwrap_or(0),
+            }),
+            _ => Err(context(SqlServerError::protocol(
+                "a count of rows came as something else",
+            ))),
+        }
+    }
+
+    /// Counts the rows that have at most a value in a column, which reads the smallest index that has it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Plan`] for a column that the table does not have; whatever the server reports.
+    pub async fn count_through(
+        &mut self,
+        table: &SqlTable,
+        column: u32,
+        most: &Value,
+    ) -> Result<u64> {
+        let context =
+            |error: SqlServerError| error.context(format!("counting the rows of {}", table.name));
+        let statement = lower::count_through(table, column, most)?;
+        let answer = self.client.run(&statement).await.map_err(context)?;
+        let row = answer.rows().into_iter().next().unwrap_or_default();
+        let rows = Fields::of(row).integer().map_err(context)?;
+        Ok(u64::try_from(rows).unwrap_or(0))
+    }
+}
