@@ -192,27 +192,25 @@ pub(super) enum History<'a> {
 }
 
 /// Those of the marks, the latest first, that later runs can need: none that is older than one which is old
-/// enough already, and none that is hardly older than another.
+/// enough already, and none that is hardly newer than another. For it is the older ones that will be wanted.
 fn thinned(marks: Vec<(i64, Value)>, now: i64, window: i64) -> Vec<(i64, Value)> {
     let until = now.saturating_sub(window);
     let apart = (window / PARTS_OF_WINDOW).max(1);
+    let needed = match marks.iter().position(|(at, _)| *at <= until) {
+        Some(old_enough) => old_enough + 1,
+        None => marks.len(),
+    };
     let mut kept: Vec<(i64, Value)> = Vec::new();
-    for (at, value) in marks {
-        let old_enough = at <= until;
-        match kept.last_mut() {
-            // The same value for longer
-            Some((time, last)) if last.compare(&value) == Some(Ordering::Equal) => *time = at,
-            Some((time, _)) if *time - at < apart && !old_enough => {}
-            _ => kept.push((at, value)),
-        }
-        if old_enough {
-            break;
+    for (at, value) in marks.into_iter().take(needed).rev() {
+        let new = kept.last().is_none_or(|(time, last)| {
+            at - time >= apart && last.compare(&value) != Some(Ordering::Equal)
+        });
+        if new {
+            kept.push((at, value));
         }
     }
-    // The oldest is the one that is old enough, or will be first.
-    while kept.len() > MOST_EARLIER {
-        kept.remove(0);
-    }
+    kept.truncate(MOST_EARLIER);
+    kept.reverse();
     kept
 }
 

@@ -93,7 +93,7 @@ async fn the_chosen_column_is_said() {
     };
     let run = async {
         detector.probes(&context).await.unwrap();
-        let readings = vec![Value::Timestamp(5)];
+        let readings = vec![Value::Timestamp(5), Value::Timestamp(9)];
         detector.plan(&context, &readings).await.unwrap();
         let outcome = Outcome {
             rows: 1,

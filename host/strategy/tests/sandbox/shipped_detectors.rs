@@ -45,13 +45,16 @@ fn compare(op: Comparison, left: u32, right: u32) -> Node {
     Node::Compare { op, left, right }
 }
 
-/// `lower < c AND c <= upper`
+/// The server's time, in whole minutes: 2026-01-31T12:01.
+const NOW: i64 = 17_698_608_600_000_000;
+
+/// `lower <= c AND c <= upper`
 fn range(c: u32, lower: Value, upper: Value) -> Expression {
     Expression {
         nodes: vec![
             column(c),
             Node::Literal(lower),
-            compare(Comparison::Gt, 0, 1),
+            compare(Comparison::Ge, 0, 1),
             Node::Literal(upper),
             compare(Comparison::Le, 0, 3),
             Node::AllOf(vec![2, 4]),
@@ -61,16 +64,22 @@ fn range(c: u32, lower: Value, upper: Value) -> Expression {
 }
 
 #[tokio::test]
-async fn timestamp_reads_everything_and_then_what_is_newer() {
+async fn timestamp_reads_everything_and_then_from_a_minute_before() {
     let runtime = runtime();
     let strategy = shipped(&runtime, "timestamp").await;
     let table = orders();
     // 2026-01-31T12:00:00.1234567 and 100 ns later.
     let early = Value::Timestamp(17_698_608_001_234_567);
     let late = Value::Timestamp(17_698_608_001_234_568);
-    let (plan, first) = run(&strategy, &table, &[], None, vec![early.clone()])
-        .await
-        .unwrap();
+    let (plan, first) = run(
+        &strategy,
+        &table,
+        &[],
+        None,
+        vec![early.clone(), Value::Timestamp(NOW)],
+    )
+    .await
+    .unwrap();
     assert_eq!(plan.coverage, Coverage::Full);
     assert_eq!(plan.columns, [0, 1, 2, 3]);
     assert_eq!(
@@ -91,13 +100,29 @@ async fn timestamp_reads_everything_and_then_what_is_newer() {
             root: 2,
         })
     );
-    assert_eq!(first.marks, [("ModifiedDate".to_owned(), early.clone())]);
-    let (plan, second) = run(&strategy, &table, &[], Some(&first), vec![late.clone()])
+    assert_eq!(
+        first.marks,
+        [
+            ("ModifiedDate".to_owned(), early.clone()),
+            ("ModifiedDate read at".to_owned(), Value::Timestamp(NOW)),
+        ]
+    );
+    let readings = vec![late.clone(), Value::Timestamp(NOW)];
+    let (plan, second) = run(&strategy, &table, &[], Some(&first), readings)
         .await
         .unwrap();
     assert_eq!(plan.coverage, Coverage::Incremental);
-    assert_eq!(plan.filter, Some(range(3, early, late.clone())));
-    assert_eq!(second.marks, [("ModifiedDate".to_owned(), late)]);
+    // A minute, in whole microseconds; and whatever lies more than a day ahead of the clock.
+    let lower = Value::Timestamp(17_698_608_001_234_560 - 600_000_000);
+    let mut wanted = range(3, lower, late.clone());
+    wanted.nodes.extend([
+        Node::Literal(Value::Timestamp(NOW + 864_000_000_000)),
+        compare(Comparison::Gt, 0, 6),
+        Node::AnyOf(vec![5, 7]),
+    ]);
+    wanted.root = 8;
+    assert_eq!(plan.filter, Some(wanted));
+    assert_eq!(second.mark("ModifiedDate"), Some(&late));
 }
 
 #[tokio::test]
@@ -108,8 +133,12 @@ async fn id_reads_what_has_a_higher_number() {
         format: 1,
         marks: vec![("Id".to_owned(), Value::Integer(100))],
     };
-    let pairs = [("lookback", "10")];
-    let readings = vec![Value::Integer(250)];
+    let pairs = [("lookback", "10"), ("lookback-seconds", "0")];
+    let readings = vec![
+        Value::Integer(250),
+        Value::Timestamp(NOW),
+        Value::Integer(1),
+    ];
     let (plan, watermark) = run(&strategy, &orders(), &pairs, Some(&seen), readings)
         .await
         .unwrap();
@@ -117,7 +146,8 @@ async fn id_reads_what_has_a_higher_number() {
         plan.filter,
         Some(range(0, Value::Integer(90), Value::Integer(250)))
     );
-    assert_eq!(watermark.marks, [("Id".to_owned(), Value::Integer(250))]);
+    assert_eq!(watermark.mark("Id"), Some(&Value::Integer(250)));
+    assert_eq!(watermark.mark("Id least"), Some(&Value::Integer(1)));
 }
 
 #[tokio::test]
@@ -143,10 +173,15 @@ async fn a_nullable_cursor_is_probed_for_nulls() {
         detector.probes(&context).await.unwrap(),
         [
             aggregate(AggregateFunction::Max),
+            Probe::SourceTime,
             aggregate(AggregateFunction::CountNull)
         ]
     );
-    let readings = [Value::Timestamp(5), Value::Integer(3)];
+    let readings = [
+        Value::Timestamp(5),
+        Value::Timestamp(NOW),
+        Value::Integer(3),
+    ];
     let error = detector.plan(&context, &readings).await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -275,7 +310,7 @@ async fn the_same_question_has_the_same_answer() {
         let runtime = runtime();
         let strategy = shipped(&runtime, "timestamp").await;
         for _ in 0..3 {
-            let readings = vec![Value::Timestamp(5)];
+            let readings = vec![Value::Timestamp(5), Value::Timestamp(NOW)];
             answers.push(run(&strategy, &table, &[], None, readings).await.unwrap());
         }
     }
@@ -288,7 +323,8 @@ async fn time_in_components_is_counted() {
     let strategy = shipped(&runtime, "id").await;
     let before = runtime.time_in_components();
     assert!(!before.is_zero(), "describing itself takes time");
-    run(&strategy, &orders(), &[], None, vec![Value::Integer(1)])
+    let readings = vec![Value::Integer(1), Value::Timestamp(NOW), Value::Integer(1)];
+    run(&strategy, &orders(), &[], None, readings)
         .await
         .unwrap();
     assert!(runtime.time_in_components() > before);
