@@ -102,7 +102,8 @@ fn files(kind: &str, language: &str) -> BTreeMap<String, &'static str> {
     }
     for &(path, text) in TEMPLATES {
         if path == format!("cases/{kind}.toml") {
-            files.insert("cases/first.toml".to_owned(), text);
+            // A language whose SDK does more for a strategy has cases of its own.
+            files.entry("cases/first.toml".to_owned()).or_insert(text);
         }
     }
     for &(path, text) in SDK {
