@@ -194,6 +194,7 @@ fn coalesce(done: &[Evaluated], operands: &[u32]) -> Result<Evaluated> {
 fn compare(op: Comparison, left: Scalar<'_>, right: Scalar<'_>) -> Result<BooleanArray> {
     let (mut a, mut b) = widen(left.1, right.1)?;
     if let (DataType::Utf8, Some(collation)) = (a.data_type(), left.2.or(right.2)) {
+        check_certain(&a, &b, collation)?;
         (a, b) = (fold_text(&a, collation), fold_text(&b, collation));
     }
     let kernel = match op {
@@ -207,12 +208,32 @@ fn compare(op: Comparison, left: Scalar<'_>, right: Scalar<'_>) -> Result<Boolea
     Ok(kernel(&a, &b)?)
 }
 
+/// Refuses two texts of which only the server knows whether its collation takes them for one.
+fn check_certain(a: &ArrayRef, b: &ArrayRef, collation: &Collation) -> Result<()> {
+    for pair in a.as_string::<i32>().iter().zip(b.as_string::<i32>()) {
+        let (Some(a), Some(b)) = pair else { continue };
+        let certain = (collation.is_certain(a) && collation.is_certain(b))
+            || collation.fold(a) == collation.fold(b)
+            || !collation.may_equal(a, b);
+        if !certain {
+            let cut = |text: &str| text.chars().take(64).collect::<String>();
+            return Err(LakeError::new(
+                LakeErrorKind::KeysUnknown,
+                format!(
+                    "a condition of the merge compares '{}' with '{}', and only the server knows whether collation {collation} takes them for one",
+                    cut(a).escape_debug(),
+                    cut(b).escape_debug()
+                ),
+            )
+            .with_hint("compare plain ASCII, or a column with a binary collation"));
+        }
+    }
+    Ok(())
+}
+
 fn fold_text(values: &ArrayRef, collation: &Collation) -> ArrayRef {
     let text = values.as_string::<i32>();
-    let folded: StringArray = text
-        .iter()
-        .map(|v| v.map(|v| collation.fold_by_unicode(v)))
-        .collect();
+    let folded: StringArray = text.iter().map(|v| v.map(|v| collation.fold(v))).collect();
     Arc::new(folded)
 }
 

@@ -22,7 +22,6 @@ pub(crate) use alike::Alike;
 pub struct KeyFold {
     collations: Vec<Option<Collation>>,
     padded: bool,
-    by_unicode: bool,
 }
 
 impl KeyFold {
@@ -31,15 +30,6 @@ impl KeyFold {
         KeyFold {
             collations: collations.into_iter().collect(),
             padded: true,
-            by_unicode: false,
-        }
-    }
-
-    /// The same, with the case of texts by Unicode's table, so that no text is uncertain.
-    pub(crate) fn by_unicode(self) -> Self {
-        KeyFold {
-            by_unicode: true,
-            ..self
         }
     }
 
@@ -79,12 +69,6 @@ impl KeyEncoder {
         for (position, column) in columns.iter().enumerate() {
             folded.push(match self.types.get(position) {
                 Some(LakeType::String) => match self.fold.get(position) {
-                    Some(collation) if self.fold.by_unicode => {
-                        let text = column.as_string::<i32>();
-                        let fold = |value| collation.fold_by_unicode(value);
-                        let folded: StringArray = text.iter().map(|v| v.map(fold)).collect();
-                        Arc::new(folded)
-                    }
                     Some(collation) => fold_text(column, collation, &mut uncertain)?,
                     None => Arc::clone(column),
                 },
@@ -99,6 +83,13 @@ impl KeyEncoder {
             nullable: nullable.collect(),
             uncertain,
         })
+    }
+
+    /// Key columns from encoded keys: texts as they were folded.
+    pub(crate) fn decode(&self, keys: &[&[u8]]) -> Result<Vec<ArrayRef>> {
+        let parser = self.converter.parser();
+        let rows = keys.iter().map(|key| parser.parse(key));
+        Ok(self.converter.convert_rows(rows)?)
     }
 
     /// The texts of a key that compare by a collation, in key order: what [`Keys::is_uncertain`] is about.

@@ -30,7 +30,9 @@ mod warehouse;
 mod withdraw;
 
 pub use changes::{ChangePlan, ChangeStats, ChangesRequest};
-pub use commit::{AbsenceGuard, Absent, CommitRequest, Committed, Guard, SnapshotUpdates};
+pub use commit::{
+    AbsenceGuard, Absent, CommitRequest, Committed, Guard, KeyQuestion, SameKeys, SnapshotUpdates,
+};
 // A commit is told in Iceberg's own terms.
 pub use error::{LakeError, LakeErrorKind, Result};
 pub use held::{HELD_ROW_BYTES, HeldRequest, HeldRows};

@@ -183,7 +183,6 @@ impl RowChange {
                 .get(key.source as usize)
                 .and_then(|column| column.collation.clone())
         }))
-        .by_unicode()
     }
 
     /// Types of the key columns, as the table has them.

@@ -3,10 +3,16 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
-use icehost_lake::{CommitRequest, LakeErrorKind, NewColumn, NewTable, ScanRequest, StageOptions};
+use futures::future::BoxFuture;
+use icehost_lake::{
+    CommitRequest, KeyQuestion, LakeErrorKind, LakeTable, NewColumn, NewTable, SameKeys,
+    ScanRequest, StageOptions,
+};
 use icehost_plan::{Action, Direction, LakeType, MergePlan, Occasion, Value};
 use support::*;
 
@@ -567,4 +573,163 @@ async fn what_bounds_rule_out_holds_no_key() {
             wanted.len()
         );
     }
+}
+
+/// A server whose keys are one if they are so without case, accents and width.
+struct Server {
+    asked: Vec<(Vec<String>, Vec<String>)>,
+}
+
+impl SameKeys for Server {
+    fn same<'a>(
+        &'a mut self,
+        question: &'a KeyQuestion,
+    ) -> BoxFuture<'a, icehost_lake::Result<Vec<(u32, u32)>>> {
+        Box::pin(async move {
+            let texts = |columns: &[ArrayRef]| -> Vec<String> {
+                let texts = columns[0].as_string::<i32>().iter();
+                texts.map(|text| text.unwrap().to_owned()).collect()
+            };
+            let (delta, table) = (texts(&question.delta), texts(&question.table));
+            let plain = |text: &str| {
+                let plain = text.to_lowercase().replace('é', "e");
+                plain.replace(['３', '³'], "3").replace('ß', "ss")
+            };
+            let mut pairs = Vec::new();
+            for (left, one) in (0..).zip(&delta) {
+                for (right, other) in (0..).zip(&table) {
+                    if plain(one) == plain(other) {
+                        pairs.push((left, right));
+                    }
+                }
+            }
+            self.asked.push((delta, table));
+            Ok(pairs)
+        })
+    }
+}
+
+/// Rows by their names, as a collation compares them.
+fn by_name(table: &LakeTable, collation: &str) -> icehost_lake::RowChange {
+    let delta = delta_like(&table.describe().unwrap());
+    lower(table, upsert_plan(&[1]), &collated(delta, 1, collation)).unwrap()
+}
+
+async fn named(collation: &str, there: &[Row]) -> (Fixture, LakeTable) {
+    let lake = Fixture::new();
+    let mut new = people();
+    new.identifier.clear();
+    let table = lake.warehouse.create_table(&name(), &new).await.unwrap();
+    let staged = stage(&table, by_name(&table, collation), &[batch(there)]).await;
+    let table = commit(&table, staged.unwrap())
+        .await
+        .unwrap()
+        .unwrap()
+        .table;
+    (lake, table)
+}
+
+async fn ask(table: &LakeTable, collation: &str, delta: &[Row]) -> (LakeTable, Server) {
+    let staged = stage(table, by_name(table, collation), &[batch(delta)]).await;
+    let request = CommitRequest {
+        staged: Some(staged.unwrap()),
+        ..CommitRequest::default()
+    };
+    let mut server = Server { asked: Vec::new() };
+    let done = table.commit_asking(request, &mut server).await.unwrap();
+    (done.unwrap().table, server)
+}
+
+const AI: &str = "Latin1_General_CI_AI";
+
+#[tokio::test]
+async fn keys_that_only_the_server_can_tell_are_asked_about() {
+    let there = rows(&[
+        (1, "AB3"),
+        (2, "straße"),
+        (3, "cafe"),
+        (4, "Gasse"),
+        (5, "ı"),
+        (6, "x"),
+    ]);
+    let (_lake, table) = named(AI, &there).await;
+    let delta = rows(&[
+        (11, "ab３"),
+        (12, "STRASSE"),
+        (13, "CAFÉ"),
+        (15, "I"),
+        (16, "X "),
+        (17, "new"),
+    ]);
+    let (table, server) = ask(&table, AI, &delta).await;
+    let mut now = rows(&[(4, "Gasse"), (5, "ı")]);
+    now.extend(delta);
+    assert_eq!(read(&table, None).await, now);
+    // Once, about nothing that is certain, and about no more than may be.
+    let [(asked, of)] = server.asked.as_slice() else {
+        panic!("{:?}", server.asked);
+    };
+    let sorted = |texts: &[String]| texts.iter().cloned().collect::<BTreeSet<_>>();
+    assert!(sorted(asked).is_superset(&sorted(&["ab３".into(), "strasse".into(), "CAFÉ".into()])));
+    assert!(!asked.contains(&"x".to_owned()), "{asked:?}");
+    assert!(sorted(of).is_superset(&sorted(&["AB3".into(), "straße".into(), "cafe".into()])));
+    assert!(
+        !of.contains(&"Gasse".to_owned()) && !of.contains(&"x".to_owned()),
+        "{of:?}"
+    );
+}
+
+#[tokio::test]
+async fn keys_of_plain_ascii_ask_nobody() {
+    let (_lake, table) = named(AI, &rows(&[(1, "a-1"), (2, "b 2"), (3, "É")])).await;
+    // Every key is found as it is spelled; and where all are certain, new ones are new.
+    let (table, server) = ask(&table, AI, &rows(&[(11, "A-1"), (13, "É ")])).await;
+    assert!(server.asked.is_empty(), "{:?}", server.asked);
+    let (_lake, plain) = named(AI, &rows(&[(1, "a-1")])).await;
+    let (_, server) = ask(&plain, AI, &rows(&[(2, "b"), (3, "A-1")])).await;
+    assert!(server.asked.is_empty(), "{:?}", server.asked);
+    let binary = "Latin1_General_BIN2";
+    let (_lake, other) = named(binary, &rows(&[(1, "é")])).await;
+    let (other, server) = ask(&other, binary, &rows(&[(2, "É"), (3, "é ")])).await;
+    assert!(server.asked.is_empty(), "{:?}", server.asked);
+    assert_eq!(read(&other, None).await, rows(&[(2, "É"), (3, "é ")]));
+    assert_eq!(read(&table, None).await.len(), 3);
+}
+
+#[tokio::test]
+async fn without_a_server_a_key_that_it_would_be_asked_about_is_refused() {
+    let (lake, table) = named(AI, &rows(&[(1, "3")])).await;
+    let files = lake.files();
+    let staged = stage(
+        &table,
+        by_name(&table, AI),
+        &[batch(&rows(&[(2, "³\u{1b}")]))],
+    )
+    .await;
+    let error = commit(&table, staged.unwrap()).await.unwrap_err();
+    assert_eq!(error.kind(), LakeErrorKind::KeysUnknown);
+    let message = error.to_string();
+    assert!(
+        message.contains("'³\\u{1b}' is the same as '3'"),
+        "{message}"
+    );
+    assert!(error.hint().unwrap().contains("binary collation"));
+    assert_eq!(lake.files(), files);
+}
+
+#[tokio::test]
+async fn answers_count_for_the_snapshot_that_they_are_of() {
+    let (_lake, table) = named(AI, &rows(&[(1, "3")])).await;
+    let staged = stage(&table, by_name(&table, AI), &[batch(&rows(&[(2, "³")]))]).await;
+    // Another writer is faster, and brings another spelling.
+    let (_, quiet) = ask(&table, AI, &rows(&[(5, "unrelated")])).await;
+    assert!(quiet.asked.is_empty());
+    let request = CommitRequest {
+        staged: Some(staged.unwrap()),
+        ..CommitRequest::default()
+    };
+    let mut server = Server { asked: Vec::new() };
+    let done = table.commit_asking(request, &mut server).await.unwrap();
+    let all = rows(&[(2, "³"), (5, "unrelated")]);
+    assert_eq!(read(&done.unwrap().table, None).await, all);
 }

@@ -134,36 +134,6 @@ impl Collation {
         }
     }
 
-    /// Whether two different strings can be one key for a reason that [`Collation::fold_by_unicode`] does not model.
-    pub fn folds_exactly(&self) -> bool {
-        let insensitive = |part: &str| part.eq_ignore_ascii_case("AI");
-        self.rules == Rules::Binary || !self.name.split('_').any(insensitive)
-    }
-
-    /// Like [`Collation::fold`], with the case of all letters by Unicode's table, whatever the collation: right for
-    /// most letters of most languages.
-    pub fn fold_by_unicode<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let trimmed = text.trim_end_matches(' ');
-        let folds = matches!(
-            self.rules,
-            Rules::Linguistic {
-                case_sensitive: false,
-                ..
-            }
-        );
-        if !folds || !trimmed.chars().any(char::is_alphabetic) {
-            return Cow::Borrowed(trimmed);
-        }
-        let upper = |c: char| {
-            let mut mapped = c.to_uppercase();
-            match (mapped.next(), mapped.next()) {
-                (Some(single), None) => single,
-                _ => c,
-            }
-        };
-        Cow::Owned(trimmed.chars().map(upper).collect())
-    }
-
     /// Whether the server might take the two for one key. `false` is certain; so is `true` where both are
     /// [certain](Collation::is_certain).
     ///

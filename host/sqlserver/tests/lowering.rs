@@ -9,7 +9,7 @@ use icehost_plan::{
 };
 use icehost_sqlserver::lower::{
     ahead_of, checksums, count_through, create_table, extraction, merge, probes, range_boundaries,
-    repeated_key, row_filters, snapshot_isolation, synonym, table_traits, updateability,
+    repeated_key, row_filters, same_keys, snapshot_isolation, synonym, table_traits, updateability,
 };
 use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, Statement, TableName, Traits};
 
@@ -629,6 +629,14 @@ fn keys_that_do_not_tell_rows_apart_are_found_by_the_server() {
     insta::assert_snapshot!(repeated_key(&table, &[0]).unwrap());
     insta::assert_snapshot!(repeated_key(&table, &[11, 4, 6]).unwrap());
     assert!(repeated_key(&table, &[99]).is_err());
+    let mut keys = customers();
+    for ordinals in [&[1][..], &[11, 4]] {
+        keys.table.columns = ordinals
+            .iter()
+            .map(|&at: &usize| customers().table.columns[at].clone())
+            .collect();
+        insta::assert_snapshot!(same_keys(&keys).unwrap());
+    }
 }
 
 /// The SQL for the customers in a range of a key.

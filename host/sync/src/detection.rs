@@ -293,7 +293,6 @@ async fn lake_change(
         plan: merge_plan,
     } = landing(merging, table, columns, contents, lake).await?;
     let keys = || merge_plan.keys.iter().map(|key| key.source);
-    layout::check_keys_fold(&table.name, &delta.columns, keys())?;
     let unique_keys = is_the_key(table, &delta, keys().collect());
     let mut rows = RowChange::from_plan(&merge_plan, &description, &delta).doing(doing)?;
     let mut withdrawals = None;

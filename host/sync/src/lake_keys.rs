@@ -1,7 +1,9 @@
 //! The columns by which the lake tells the source's rows apart, and whether they do.
 
-use icehost_plan::{Table, Value};
-use icehost_sqlserver::SqlTable;
+use futures::future::BoxFuture;
+use icehost_lake::{KeyQuestion, LakeError, LakeErrorKind, SameKeys};
+use icehost_plan::{ColumnType, Table, Value};
+use icehost_sqlserver::{Connection, KeyColumn, SqlTable};
 
 use crate::detection::{LakeChange, OpenSource};
 use crate::error::Doing;
@@ -102,4 +104,61 @@ fn shown(value: &Value) -> String {
     }
     let text: String = value.text().chars().take(64).collect();
     text.escape_debug().to_string()
+}
+
+/// The source's server, asked which keys are one by the collations of its columns.
+pub(crate) struct AskSource<'a> {
+    connection: &'a mut Connection,
+    key: Vec<KeyColumn>,
+}
+
+impl<'a> AskSource<'a> {
+    /// About keys of this change. The connection's read must have ended.
+    pub(crate) fn new(connection: &'a mut Connection, change: &LakeChange) -> Self {
+        let column = |&at: &u32| {
+            let column = change.columns.get(at as usize)?;
+            Some(KeyColumn {
+                sql_type: match column.column_type {
+                    ColumnType::Sql(sql_type) => sql_type,
+                    ColumnType::Lake(lake_type) => lake_type.default_sql(true),
+                },
+                collation: column.collation.as_ref().map(|c| c.name().to_owned()),
+            })
+        };
+        AskSource {
+            connection,
+            key: change
+                .rows
+                .key_columns()
+                .iter()
+                .filter_map(column)
+                .collect(),
+        }
+    }
+}
+
+impl SameKeys for AskSource<'_> {
+    fn same<'b>(
+        &'b mut self,
+        question: &'b KeyQuestion,
+    ) -> BoxFuture<'b, Result<Vec<(u32, u32)>, LakeError>> {
+        Box::pin(async move {
+            tracing::info!(?question, "asking the source which keys are one");
+            let answer = self
+                .connection
+                .same_keys(&self.key, &question.delta, &question.table)
+                .await;
+            answer.map_err(|error| {
+                let transient = error.is_transient();
+                let hint = error.hint().unwrap_or("run again").to_owned();
+                let message = "the source could not be asked which keys are one";
+                let asked = LakeError::new(LakeErrorKind::KeysUnknown, message);
+                let asked = asked.with_source(error).with_hint(hint);
+                match transient {
+                    true => asked.transient(),
+                    false => asked,
+                }
+            })
+        })
+    }
 }

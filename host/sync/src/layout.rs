@@ -142,28 +142,3 @@ pub(crate) fn check_source_fits(
     }
     Ok(())
 }
-
-/// Refuses text keys that the server compares by rules which the lake cannot follow.
-pub(crate) fn check_keys_fold(
-    lake_name: &str,
-    columns: &[Column],
-    keys: impl IntoIterator<Item = u32>,
-) -> Result<(), SyncError> {
-    for key in keys {
-        let Some(column) = columns.get(key as usize) else {
-            continue;
-        };
-        if let Some(collation) = &column.collation
-            && !collation.folds_exactly()
-        {
-            return Err(SyncError::schema(
-                format!(
-                    "key column '{}' of {lake_name} has collation {collation}, which ignores accents: the lake cannot tell which keys the server takes for one",
-                    column.name
-                ),
-                "key on another column with --lake-merge upsert --lake-merge-option keys=…, or keep history with --lake-merge append-only",
-            ));
-        }
-    }
-    Ok(())
-}

@@ -13,7 +13,7 @@ use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
 use crate::failpoint::{failpoint, stands};
 use crate::first_load::{Run, route};
-use crate::lake_keys::check_unique;
+use crate::lake_keys::{AskSource, check_unique};
 use crate::layout;
 use crate::preparation::Preparation;
 use crate::read_again;
@@ -152,6 +152,7 @@ pub(crate) async fn attempt(
         summary: Vec::new(),
         allow_empty: spares,
         guard: Box::new(|_| Ok(())),
+        server: Some(AskSource::new(&mut source.connection, &detected.change)),
     };
     let seen = detected.stored.as_ref();
     let Some(committed) = commit(job, &lake, commit_of, seen, run_id).await? else {
@@ -368,6 +369,8 @@ pub(crate) struct Commit<'a> {
     pub(crate) allow_empty: bool,
     /// What else may keep it from being made.
     pub(crate) guard: Guard,
+    /// Who knows which keys are one; `None` where rows are not matched.
+    pub(crate) server: Option<AskSource<'a>>,
 }
 
 /// Commits staged files with the watermark, provided that nobody moved the watermark meanwhile: their delta
@@ -413,7 +416,11 @@ pub(crate) async fn commit(
         snapshot_updates: commit.watermark.map(|record| property(Some(record))),
         ..CommitRequest::default()
     };
-    lake.commit(request).await.doing(doing)
+    match commit.server {
+        Some(mut server) => lake.commit_asking(request, &mut server).await,
+        None => lake.commit(request).await,
+    }
+    .doing(doing)
 }
 
 /// What Iceberg could not hold.

@@ -11,6 +11,7 @@ mod dry_run;
 mod end_to_end;
 mod first_load;
 mod history;
+mod key_spelling;
 mod keys;
 mod lake_maintenance;
 mod lake_merge;

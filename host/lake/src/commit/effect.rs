@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
+use arrow_array::RecordBatch;
 use arrow_select::filter::filter_record_batch;
 use iceberg::spec::DataFile;
 use roaring::RoaringTreemap;
 
+use crate::commit::same_keys::{Asking, KeyQuestion};
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::keys::KeyEncoder;
 use crate::read::data_file::Pick;
@@ -53,8 +55,11 @@ impl Effect {
         self.data.is_empty() && self.deletes.is_empty()
     }
 
-    /// Settles a staged delta against the table's rows.
-    pub(crate) fn of(staged: &Staged, base: &LakeTable) -> Result<Effect> {
+    /// Settles a staged delta against the table's rows, or says what has to be asked before.
+    pub(crate) fn of(
+        staged: &Staged,
+        base: &LakeTable,
+    ) -> Result<ControlFlow<Box<KeyQuestion>, Effect>> {
         let mut effect = Effect::default();
         let (removed, superseded, absent) = match &staged.keys {
             None if !staged.change.keys.is_empty()
@@ -71,13 +76,16 @@ impl Effect {
                 .with_hint("run again: the rows are then matched by their keys"));
             }
             None => (Positions::new(), Vec::new(), Absent::default()),
-            Some((keys, encoder)) => settle(staged, keys, encoder, base)?,
+            Some((keys, encoder)) => match settle(staged, keys, encoder, base)? {
+                ControlFlow::Break(question) => return Ok(ControlFlow::Break(question)),
+                ControlFlow::Continue(settled) => settled,
+            },
         };
         effect.rows_removed = removed.values().map(RoaringTreemap::len).sum();
         effect.deletes = removed;
         effect.absent = absent;
         effect.add_staged(&staged.data_files, &superseded);
-        Ok(effect)
+        Ok(ControlFlow::Continue(effect))
     }
 
     fn add_staged(&mut self, files: &[DataFile], superseded: &[StagedRow]) {
@@ -100,12 +108,14 @@ impl Effect {
 }
 
 /// The table's rows that go, the staged rows that do not count, and how many of the former are only absent.
+type Settled = (Positions, Vec<StagedRow>, Absent);
+
 fn settle(
     staged: &Staged,
     keys: &DeltaKeys,
     encoder: &KeyEncoder,
     base: &LakeTable,
-) -> Result<(Positions, Vec<StagedRow>, Absent)> {
+) -> Result<ControlFlow<Box<KeyQuestion>, Settled>> {
     let mut absent = Absent::default();
     let mut found = vec![false; keys.entries.len()];
     let mut removed = Positions::new();
@@ -128,48 +138,34 @@ fn settle(
         let wanted: HashSet<&str> = candidates.iter().map(|file| file.path()).collect();
         let deletes = Deletes::load(&files, &live.deletes, Some(&wanted))?;
         let columns = key_columns(staged, base)?;
-        for file in candidates {
+        let mut uncertain = false;
+        for &file in &candidates {
             let mut gone = RoaringTreemap::new();
-            let sink = &mut |batch: arrow_array::RecordBatch, positions: &[u64]| {
-                // Of the rows that were read, few have a key of the delta; the others are not worth encoding.
-                let among = match everything {
-                    true => None,
-                    false => keys.bounds.among(batch.columns()),
-                };
-                let (batch, positions) = match &among {
-                    None => (batch, Cow::Borrowed(positions)),
-                    Some(among) => (
-                        filter_record_batch(&batch, among)?,
-                        Cow::Owned(
-                            among
-                                .values()
-                                .set_indices()
-                                .filter_map(|row| positions.get(row).copied())
-                                .collect(),
-                        ),
-                    ),
-                };
+            let sink = &mut |batch: RecordBatch, positions: &[u64]| {
+                let (batch, positions) = near(keys, everything, batch, positions)?;
                 let encoded = encoder.encode(batch.columns())?;
                 absent.of += positions.len() as u64;
                 for (row, &position) in positions.iter().enumerate() {
-                    let entry = match encoded.is_null(row) {
+                    let key = encoded.bytes(row);
+                    let native = match encoded.is_null(row) {
                         true => None,
-                        false => keys.find(encoded.bytes(row)),
+                        false => keys.find(key).map(|entry| entry as u32),
                     };
-                    let goes = match entry {
-                        None => {
-                            absent.rows += u64::from(everything);
-                            everything
-                        }
-                        Some(entry) => {
-                            if let Some(found) = found.get_mut(entry) {
-                                *found = true;
-                            }
-                            keys.entries
-                                .get(entry)
-                                .is_some_and(|e| e.decision.removes())
-                        }
+                    // What is spelled otherwise, the server was asked about.
+                    let asked = match (native, &staged.answers) {
+                        (None, Some(answers)) => answers.of(snapshot, key),
+                        _ => &[],
                     };
+                    uncertain |= native.is_none() && encoded.is_uncertain(row);
+                    let mut goes = everything && native.is_none() && asked.is_empty();
+                    absent.rows += u64::from(goes);
+                    for &entry in native.iter().chain(asked) {
+                        if let Some(found) = found.get_mut(entry as usize) {
+                            *found = true;
+                        }
+                        let entry = keys.entries.get(entry as usize);
+                        goes |= entry.is_some_and(|entry| entry.decision.removes());
+                    }
                     if goes {
                         gone.insert(position);
                     }
@@ -185,6 +181,27 @@ fn settle(
                 removed.insert(file.path().to_owned(), gone);
             }
         }
+        let answered = staged.answers.as_ref();
+        let answered = answered.is_some_and(|answers| answers.are_of(snapshot));
+        let asking = match answered {
+            true => None,
+            false => Asking::new(staged, (keys, encoder), &found, uncertain)?,
+        };
+        if let Some(mut asking) = asking {
+            for &file in &candidates {
+                let sink = &mut |batch: RecordBatch, positions: &[u64]| {
+                    let (batch, _) = near(keys, everything, batch, positions)?;
+                    asking.see(&batch)?;
+                    Ok(ControlFlow::Continue(()))
+                };
+                let pick = Pick::Near(&keys.bounds, deletes.positions(file));
+                let _all_read =
+                    deletes.read_picked(&files, file, &columns, &pick, BATCH_ROWS, sink)?;
+            }
+            if let Some(question) = asking.question(snapshot)? {
+                return Ok(ControlFlow::Break(Box::new(question)));
+            }
+        }
     }
     let mut superseded = keys.superseded.clone();
     for (entry, found) in keys.entries.iter().zip(found) {
@@ -197,7 +214,27 @@ fn settle(
         true => absent,
         false => Absent::default(),
     };
-    Ok((removed, superseded, absent))
+    Ok(ControlFlow::Continue((removed, superseded, absent)))
+}
+
+/// Of the rows that were read, those that may have a key of the delta: few, and the others are not worth encoding.
+fn near<'a>(
+    keys: &DeltaKeys,
+    everything: bool,
+    batch: RecordBatch,
+    positions: &'a [u64],
+) -> Result<(RecordBatch, Cow<'a, [u64]>)> {
+    let among = match everything {
+        true => None,
+        false => keys.bounds.among(batch.columns()),
+    };
+    let Some(among) = among else {
+        return Ok((batch, Cow::Borrowed(positions)));
+    };
+    let picked = among.values().set_indices();
+    let picked = picked.filter_map(|row| positions.get(row).copied());
+    let picked = picked.collect();
+    Ok((filter_record_batch(&batch, &among)?, Cow::Owned(picked)))
 }
 
 fn key_columns(staged: &Staged, base: &LakeTable) -> Result<Vec<LakeColumn>> {

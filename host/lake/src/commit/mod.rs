@@ -3,10 +3,12 @@
 mod dating;
 mod effect;
 mod new_metadata;
+mod same_keys;
 mod snapshot_writer;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,9 @@ use uuid::Uuid;
 
 pub use crate::commit::effect::Absent;
 use crate::commit::effect::Effect;
+pub(crate) use crate::commit::same_keys::Answers;
+use crate::commit::same_keys::Nobody;
+pub use crate::commit::same_keys::{KeyQuestion, SameKeys};
 use crate::commit::snapshot_writer::NewSnapshot;
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
 use crate::metadata_files::{self, MetadataFile, Publication};
@@ -105,6 +110,19 @@ impl LakeTable {
     /// [`LakeErrorKind::Io`] error while the directory is synced after publication: the snapshot is then
     /// visible, but may not survive a power failure.
     pub async fn commit(&self, request: CommitRequest) -> Result<Option<Committed>> {
+        self.commit_asking(request, &mut Nobody).await
+    }
+
+    /// Like [`LakeTable::commit`], with someone who knows which keys are one where the lake does not.
+    ///
+    /// # Errors
+    /// [`LakeErrorKind::KeysUnknown`] where there are more such keys than are asked about, and those of who is
+    /// asked.
+    pub async fn commit_asking(
+        &self,
+        request: CommitRequest,
+        server: &mut dyn SameKeys,
+    ) -> Result<Option<Committed>> {
         let mut base = self.clone();
         let mut job = request;
         let mut pause = SHORTEST_PAUSE;
@@ -117,6 +135,14 @@ impl LakeTable {
             .await?;
             match outcome? {
                 Attempt::Done(committed) => return Ok(committed.map(|done| *done)),
+                Attempt::Ask(question) => {
+                    tracing::debug!(table = %base.display, ?question, "ask which keys are one");
+                    let pairs = server.same(&question).await?;
+                    if let Some(staged) = &mut job.staged {
+                        staged.answers = Some(Answers::new(staged, &question, &pairs)?);
+                    }
+                    continue;
+                }
                 Attempt::Lost => {
                     tracing::info!(table = %base.display, attempt, "another writer was faster; try again");
                 }
@@ -143,6 +169,8 @@ fn jittered(pause: Duration) -> Duration {
 enum Attempt {
     Done(Option<Box<Committed>>),
     Lost,
+    /// Which keys are one has to be known first.
+    Ask(Box<KeyQuestion>),
 }
 
 impl CommitRequest {
@@ -159,7 +187,10 @@ impl CommitRequest {
             None => Effect::default(),
             Some(staged) => {
                 check_same_columns(staged, base)?;
-                Effect::of(staged, base)?
+                match Effect::of(staged, base)? {
+                    ControlFlow::Continue(effect) => effect,
+                    ControlFlow::Break(question) => return Ok(Attempt::Ask(question)),
+                }
             }
         };
         if let Some(absence) = &self.absence

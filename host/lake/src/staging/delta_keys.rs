@@ -51,6 +51,8 @@ pub(crate) struct KeyEntry {
     pub(crate) decision: Decision,
     /// Where it was written, if it was.
     pub(crate) row: Option<StagedRow>,
+    /// Whether keys that are spelled otherwise may be one with it.
+    pub(crate) uncertain: bool,
     /// Its place in the plan's order, where the plan has one.
     order: Option<Box<[u8]>>,
 }
@@ -83,6 +85,11 @@ impl DeltaKeys {
         self.index.get(key).map(|&entry| entry as usize)
     }
 
+    /// Every key with its entry.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&[u8], u32)> {
+        self.index.iter().map(|(key, entry)| (key.as_ref(), *entry))
+    }
+
     /// Whether a row with this key and place in the order would count, rather than the one known.
     pub(crate) fn wins(&self, key: &[u8], order: Option<&[u8]>) -> bool {
         match self.find(key).and_then(|entry| self.entries.get(entry)) {
@@ -98,11 +105,12 @@ impl DeltaKeys {
         key: &[u8],
         order: Option<&[u8]>,
         decision: Decision,
-        row: Option<StagedRow>,
+        (row, uncertain): (Option<StagedRow>, bool),
     ) {
         let entry = KeyEntry {
             decision,
             row,
+            uncertain,
             order: order.map(Into::into),
         };
         match self.find(key) {

@@ -381,6 +381,7 @@ impl Encoder {
             rows_received: self.rows_received,
             rows_held: self.rows_held,
             keys: self.tracker.map(Tracker::finish),
+            answers: None,
             vouched: self.options.unmatched,
             files: self.files,
         })
@@ -577,7 +578,8 @@ impl Tracker {
                     continue;
                 }
                 let written = keep.then_some(next);
-                self.keys.enter(key, order, decision, written);
+                let uncertain = keys.is_uncertain(row);
+                self.keys.enter(key, order, decision, (written, uncertain));
             }
             if *keep {
                 next.position += 1;

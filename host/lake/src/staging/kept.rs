@@ -140,6 +140,7 @@ fn adopt(
         rows_received,
         rows_held: 0,
         keys: None,
+        answers: None,
         vouched,
         // Nothing to remove: the files are their keeper's.
         files: StagedFiles::new(&table.dir, true),

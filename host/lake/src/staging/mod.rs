@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 pub use kept::KeptFiles;
 
+use crate::commit::Answers;
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
 use crate::held::HeldRows;
 use crate::keys::KeyEncoder;
@@ -168,6 +169,8 @@ pub struct Staged {
     pub(crate) rows_received: u64,
     pub(crate) rows_held: u64,
     pub(crate) keys: Option<(DeltaKeys, KeyEncoder)>,
+    /// Which keys of the table are one with keys of the delta, though spelled otherwise.
+    pub(crate) answers: Option<Answers>,
     /// Nothing in the table has one of the keys, the caller vouches.
     pub(crate) vouched: bool,
     pub(crate) files: StagedFiles,

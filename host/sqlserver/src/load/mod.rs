@@ -8,6 +8,7 @@ mod merge;
 mod misfit;
 mod position;
 mod positions_table;
+mod same_keys;
 mod target_state;
 mod terms;
 mod verify;
@@ -20,6 +21,7 @@ pub use created::Removal;
 pub use merge::MergeCounts;
 pub use position::{Position, Previous};
 pub use positions_table::PositionsLayout;
+pub use same_keys::KeyColumn;
 pub use target_state::{KnownPosition, TableIdentity, TargetState};
 pub use terms::{Absent, Terms};
 

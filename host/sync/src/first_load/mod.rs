@@ -330,6 +330,7 @@ impl Load<'_> {
             // The last range may have no rows, but it has the watermark.
             allow_empty: watermark.is_some(),
             guard: Box::new(move |table: &LakeTable| only_ours(table, id, &ours, total)),
+            server: None,
         };
         let before = self.detected.stored.as_ref();
         let committed =

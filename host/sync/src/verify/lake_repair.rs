@@ -126,6 +126,8 @@ impl LakeRepair<'_> {
             summary: vec![(SUMMARY_REPAIR, self.wrong.len().to_string())],
             allow_empty: false,
             guard: Box::new(|_| Ok(())),
+            // A key that only the server could tell from another is refused by name: sync brings it.
+            server: None,
         };
         let committed = commit(self.job, self.lake, commit_of, self.stored, run_id).await?;
         // Where the lake was repaired by another run meanwhile, there is nothing left to change.
