@@ -13,7 +13,13 @@ pub(crate) fn is_asked() -> bool {
 }
 
 /// Switches of `sync` and `load` that say how rows move, not what is where.
-const SWITCHES: &[&str] = &["--create-target", "--restart", "--full", "--allow-deletes"];
+const SWITCHES: &[&str] = &[
+    "--create-target",
+    "--restart",
+    "--full",
+    "--allow-deletes",
+    "--trust-position",
+];
 /// The same with a value.
 const SETTINGS: &[&str] = &[
     "--parallel",

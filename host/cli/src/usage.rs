@@ -24,6 +24,7 @@ const LOAD_WITH_CONFIG: &[&str] = &[
     "pipeline",
     "config",
     "full",
+    "trust_position",
     "allow_deletes",
     "exclude_columns",
     "dry_run",
