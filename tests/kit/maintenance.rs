@@ -30,7 +30,11 @@ pub fn newest_version(table: &Path) -> (u64, PathBuf) {
 /// Changes the table's newest metadata in its place.
 pub fn edit_metadata(table: &Path, edit: impl FnOnce(&mut Value)) {
     let (_, path) = newest_version(table);
-    let mut metadata = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut metadata: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    // Whoever edits in place takes out the checksum, as icehost's hint says.
+    if let Some(properties) = metadata["properties"].as_object_mut() {
+        properties.remove("icehost.metadata-crc32");
+    }
     edit(&mut metadata);
     fs::write(&path, serde_json::to_vec(&metadata).unwrap()).unwrap();
 }

@@ -24,6 +24,7 @@ TYPE_NAMES = {
     "varchar": "string",
     "nchar": "string",
     "nvarchar": "string",
+    "sysname": "string",
     "binary": "binary",
     "varbinary": "binary",
     "timestamp": "binary",

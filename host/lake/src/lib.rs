@@ -8,6 +8,7 @@
 //! Every function that touches files does so on threads that may block, and needs a Tokio runtime.
 
 mod changes;
+mod checksum;
 mod commit;
 mod error;
 mod evaluate;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use iceberg::io::FileIO;
 use iceberg::spec::TableMetadata;
 
+use crate::checksum;
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::failpoint::failpoint;
 
@@ -104,6 +105,11 @@ fn version_of(name: &str) -> Option<u64> {
 /// Must run on a thread that may block, inside a Tokio runtime.
 pub(crate) fn read(path: &Path) -> Result<TableMetadata> {
     let location = path_text(path)?;
+    let name = path.file_name().and_then(|name| name.to_str());
+    if let Some(version) = name.and_then(version_of) {
+        let bytes = fs::read(path).map_err(|e| LakeError::io("read", path, e))?;
+        checksum::metadata::check(version, path, &bytes)?;
+    }
     let io = FileIO::new_with_fs();
     tokio::runtime::Handle::current()
         .block_on(TableMetadata::read_from(&io, location))
@@ -122,8 +128,7 @@ pub(crate) fn publish(
 ) -> Result<Publication> {
     let dir = metadata_dir(table_dir);
     create_dir_all(&dir)?;
-    let content = serde_json::to_vec(metadata)
-        .map_err(|e| LakeError::internal("cannot serialise table metadata").with_source(e))?;
+    let content = checksum::metadata::sealed(version, metadata)?;
     let target = dir.join(format!("v{version}.metadata.json"));
     // A version may stand there compressed, under another name.
     if version_path(&dir, version).is_some() {

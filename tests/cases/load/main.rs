@@ -3,6 +3,7 @@
 
 mod belonging;
 mod copies;
+mod damage;
 mod foreign;
 mod other_catalogs;
 mod positions;

@@ -9,6 +9,7 @@ mod cursors;
 mod deletions;
 mod dry_run;
 mod end_to_end;
+mod extremes;
 mod first_load;
 mod history;
 mod key_spelling;

@@ -1,7 +1,7 @@
 //! The files of a new snapshot: position deletes, manifests and the manifest list.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -12,6 +12,7 @@ use iceberg::spec::{
 };
 use uuid::Uuid;
 
+use crate::checksum::named;
 use crate::commit::effect::{Effect, Positions};
 use crate::error::{LakeError, Result};
 use crate::metadata_files::{create_dir_all, metadata_dir, path_text, sync_dir};
@@ -180,7 +181,15 @@ impl SnapshotWriter<'_> {
                 list.close().await
             })
             .map_err(|e| write_failed("manifest list", &path, e))?;
-        Ok(location)
+        self.name_finished(&path)
+    }
+
+    /// Gives a finished file the name that says its checksum.
+    fn name_finished(&mut self, path: &Path) -> Result<String> {
+        let named = named::name_of(path)?;
+        self.files.add(named.clone());
+        named::rename(path, &named)?;
+        Ok(path_text(&named)?.to_owned())
     }
 
     fn write_manifest(&mut self, part: &str, files: &[DataFile]) -> Result<ManifestFile> {
@@ -206,6 +215,10 @@ impl SnapshotWriter<'_> {
         tokio::runtime::Handle::current()
             .block_on(writer.write_manifest_file())
             .map_err(|e| write_failed("manifest", &path, e))
+            .and_then(|mut manifest| {
+                manifest.manifest_path = self.name_finished(&path)?;
+                Ok(manifest)
+            })
     }
 
     fn summary(
@@ -312,7 +325,7 @@ fn new_snapshot_id(metadata: &TableMetadata) -> i64 {
     }
 }
 
-fn write_failed(what: &str, path: &std::path::Path, error: iceberg::Error) -> LakeError {
+fn write_failed(what: &str, path: &Path, error: iceberg::Error) -> LakeError {
     LakeError::new(
         crate::LakeErrorKind::Io,
         format!("cannot write the {what} {}", path.display()),

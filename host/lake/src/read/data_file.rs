@@ -1,6 +1,5 @@
 //! One Parquet file of a table, read as the table's current schema has it.
 
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,12 +8,16 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use iceberg::spec::{DataFileFormat, Transform};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+    RowSelector,
 };
 use parquet::basic::Type as PhysicalType;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use roaring::RoaringTreemap;
 
+use crate::checksum::checked_file::CheckedFile;
+use crate::checksum::damaged;
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::evaluate::exact_cast;
 use crate::read::live_files::{LiveFile, TableFiles, missing_file};
@@ -70,16 +73,16 @@ impl TableFiles {
     ) -> Result<ControlFlow<()>> {
         let path = self.locator.find(file.path())?;
         check_format(file, &path)?;
-        let corrupt = |e| LakeError::corrupt("data file", &path, e);
-        let handle =
-            File::open(&path).map_err(|e| missing_file("data file", &self.name, &path, e))?;
+        let handle = CheckedFile::open(&path)
+            .map_err(|e| missing_file("data file", &self.name, &path, e))?;
+        let corrupt = |e| unreadable(&handle, &path, e);
         // Types follow from the Parquet schema alone, whatever wrote the file.
         let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         if matches!(pick, Pick::Near(..)) {
             options = options.with_page_index_policy(PageIndexPolicy::Optional);
         }
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(handle, options)
-            .map_err(corrupt)?;
+        let footer = open_checked(&handle, options).map_err(corrupt)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), footer);
         let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
         let pick = &pick.settle(builder.metadata());
         if let Pick::Only(positions) = pick {
@@ -98,7 +101,7 @@ impl TableFiles {
         let mut positions = positions(pick, rows);
         let arrow_schema = schema::nullable_arrow_schema(columns);
         for batch in builder.build().map_err(corrupt)? {
-            let batch = batch.map_err(|e| LakeError::corrupt("data file", &path, e))?;
+            let batch = batch.map_err(|e| unreadable(&handle, &path, e.into()))?;
             let at: Vec<u64> = positions.by_ref().take(batch.num_rows()).collect();
             let mut values: Vec<ArrayRef> = Vec::with_capacity(columns.len());
             for (column, root) in columns.iter().zip(&roots) {
@@ -127,7 +130,7 @@ impl TableFiles {
         file: &LiveFile,
         path: &Path,
         columns: &[LakeColumn],
-        builder: &ParquetRecordBatchReaderBuilder<File>,
+        builder: &ParquetRecordBatchReaderBuilder<CheckedFile>,
     ) -> Result<Vec<Option<usize>>> {
         let fields = builder.parquet_schema().root_schema().get_fields();
         let id = |i: usize| {
@@ -209,6 +212,33 @@ impl TableFiles {
     }
 }
 
+/// Reads the footer of a file, having checked it.
+fn open_checked(
+    file: &CheckedFile,
+    options: ArrowReaderOptions,
+) -> parquet::errors::Result<ArrowReaderMetadata> {
+    file.check_end()?;
+    let footer = ArrowReaderMetadata::load(file, options)?;
+    file.expect_blocks(footer.metadata())?;
+    Ok(footer)
+}
+
+/// The error for a file whose bytes cannot be decoded, or are not those that were written.
+fn unreadable(file: &CheckedFile, path: &Path, error: ParquetError) -> LakeError {
+    match file.damage_found() {
+        Some(bytes) => damaged(
+            "data file",
+            path,
+            format_args!(
+                "bytes {} to {} are",
+                bytes.start,
+                bytes.end.saturating_sub(1)
+            ),
+        ),
+        None => LakeError::corrupt("data file", path, error),
+    }
+}
+
 /// Refuses formats that icehost does not read.
 pub(crate) fn check_format(file: &LiveFile, path: &Path) -> Result<()> {
     match file.file().file_format() {
@@ -243,7 +273,7 @@ fn widen(values: &ArrayRef, column: &LakeColumn, path: &Path) -> Result<ArrayRef
 }
 
 fn batch_size(
-    builder: &ParquetRecordBatchReaderBuilder<File>,
+    builder: &ParquetRecordBatchReaderBuilder<CheckedFile>,
     roots: &[usize],
     batch_rows: usize,
 ) -> usize {

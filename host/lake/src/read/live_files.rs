@@ -9,6 +9,7 @@ use iceberg::spec::{
     TableMetadata,
 };
 
+use crate::checksum::named;
 use crate::error::{LakeError, Result};
 use crate::location::Locator;
 use crate::metadata_files::path_text;
@@ -69,6 +70,7 @@ impl TableFiles {
         let path = self.locator.find(snapshot.manifest_list())?;
         let bytes = std::fs::read(&path)
             .map_err(|e| missing_file("manifest list", &self.name, &path, e))?;
+        named::check("manifest list", &path, &bytes)?;
         // A table that was upgraded still has lists in the older form.
         let list = ManifestList::parse_with_version(&bytes, self.metadata.format_version())
             .or_else(|e| {
@@ -90,6 +92,7 @@ impl TableFiles {
                 continue;
             }
             let path = self.locator.find(&manifest.manifest_path)?;
+            named::check_file("manifest", &path)?;
             manifest.manifest_path = path_text(&path)?.to_owned();
             let loaded = runtime
                 .block_on(manifest.load_manifest(&io))

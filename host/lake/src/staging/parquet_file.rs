@@ -14,6 +14,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
+use crate::checksum::summed_file::{SummedFile, put_end_checksum};
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::schema::{self, LakeColumn};
 
@@ -67,9 +68,9 @@ impl Share {
 /// A file that is open for writing. It is not removed by itself.
 pub(crate) struct ParquetFile {
     path: PathBuf,
-    /// A second handle, to sync what the writer has written.
+    /// A second handle, to complete and sync what the writer has written.
     handle: File,
-    writer: ArrowWriter<File>,
+    writer: ArrowWriter<SummedFile>,
     columns: Vec<LakeColumn>,
     row_group_bytes: usize,
     rows: u64,
@@ -114,6 +115,7 @@ impl ParquetFile {
         properties: WriterPropertiesBuilder,
     ) -> Result<ParquetFile> {
         let file = OpenOptions::new()
+            .read(true)
             .write(true)
             .create_new(true)
             .open(&path)
@@ -141,9 +143,12 @@ impl ParquetFile {
             // Types follow from the Parquet schema alone, as other readers see them.
             .with_skip_arrow_metadata(true)
             .with_parquet_schema(schema::parquet_schema(&columns)?);
-        let writer =
-            ArrowWriter::try_new_with_options(file, schema::arrow_schema(&columns), options)
-                .map_err(|e| failed(&path, e))?;
+        let writer = ArrowWriter::try_new_with_options(
+            SummedFile::new(file),
+            schema::arrow_schema(&columns),
+            options,
+        )
+        .map_err(|e| failed(&path, e))?;
         Ok(ParquetFile {
             path,
             handle,
@@ -193,9 +198,15 @@ impl ParquetFile {
 
     /// Ends the file and syncs it.
     pub(crate) fn finish(mut self) -> Result<FinishedFile> {
-        let metadata = self.writer.finish().map_err(|e| failed(&self.path, e))?;
         let io = |e| LakeError::io("write", &self.path, e);
+        self.writer.flush().map_err(|e| failed(&self.path, e))?;
         self.writer.sync().map_err(io)?;
+        for entry in self.writer.inner_mut().seal() {
+            self.writer.append_key_value_metadata(entry);
+        }
+        let metadata = self.writer.finish().map_err(|e| failed(&self.path, e))?;
+        self.writer.sync().map_err(io)?;
+        put_end_checksum(&mut self.handle, self.writer.inner().end_checksum()).map_err(io)?;
         self.handle.sync_all().map_err(io)?;
         let bytes = self.handle.metadata().map_err(io)?.len();
         Ok(FinishedFile {
