@@ -1,11 +1,13 @@
 //! Write icehost strategies in Rust.
 //!
 //! A strategy decides *which rows changed* (a [`ChangeDetector`]), *how a delta lands* (a [`Merger`]) or, with the
-//! feature `arrow`, *what becomes of rows on their way* (a `BatchTransformer`). It is shown a table and answers with a plan; the host checks the plan, writes the SQL and moves the rows. A
-//! strategy has no files, no network, no clock and no state of its own: what it must remember travels in
-//! the [`Watermark`], which the host commits together with the rows.
+//! feature `arrow`, *what becomes of rows on their way* (a `BatchTransformer`). It is shown a table and answers
+//! with a plan; the host checks the plan, writes the SQL and moves the rows. A strategy has no files, no network,
+//! no clock and no state of its own: what it must remember travels in the [`Watermark`], which the host commits
+//! together with the rows.
 //!
 //! ```
+//! use icehost_sdk::cursor::{Cursor, Nulls};
 //! use icehost_sdk::prelude::*;
 //!
 //! /// Reads rows whose `version` grew since the last run.
@@ -18,21 +20,22 @@
 //!     type Options = NoOptions;
 //!
 //!     fn probes(context: &Context<NoOptions>) -> Result<Vec<Probe>, Error> {
-//!         Ok(vec![Probe::max(context.table.require("version")?)])
+//!         Ok(cursor(context)?.probes())
 //!     }
 //!
 //!     fn plan(context: &Context<NoOptions>, readings: &[Value]) -> Result<ExtractionPlan, Error> {
-//!         let version = context.table.require("version")?;
-//!         let mut wanted = col(version).le(lit(readings[0].clone()));
-//!         if let Some(seen) = context.mark("version") {
-//!             wanted = col(version).gt(lit(seen.clone())).and(wanted);
-//!         }
-//!         Ok(ExtractionPlan::rows(&context.table).filter(wanted).order_by(version))
+//!         cursor(context)?.plan(readings, |mark, _| mark.clone())
 //!     }
 //!
-//!     fn advance(_: &Context<NoOptions>, outcome: &Outcome) -> Result<Watermark, Error> {
-//!         Ok(Watermark::new(1).with("version", outcome.readings[0].clone()))
+//!     fn advance(context: &Context<NoOptions>, outcome: &Outcome) -> Result<Watermark, Error> {
+//!         cursor(context)?.advance(outcome)
 //!     }
+//! }
+//!
+//! fn cursor(context: &Context<NoOptions>) -> Result<Cursor<'_>, Error> {
+//!     let (table, watermark) = (&context.table, context.watermark.as_ref());
+//!     let cursor = Cursor::new(table, table.require("version")?, Nulls::Refuse, watermark)?;
+//!     Ok(cursor.begin_at_least())
 //! }
 //!
 //! icehost_sdk::export_change_detector!(ByVersion);

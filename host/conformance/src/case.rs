@@ -41,6 +41,8 @@ pub(crate) struct Expected {
     pub(crate) probes: Option<Vec<String>>,
     pub(crate) plan: Option<String>,
     pub(crate) watermark: Option<Vec<String>>,
+    /// The layout of that watermark.
+    pub(crate) format: Option<u32>,
     /// Names of the columns that a transformer reads.
     pub(crate) inputs: Option<Vec<String>>,
     /// Columns that it writes, as `NAME TYPE` or `NAME TYPE null`.
@@ -59,6 +61,7 @@ struct FileText {
     batch: Option<Vec<Row>>,
     #[serde(default)]
     options: Map<String, Json>,
+    format: Option<u32>,
     #[serde(rename = "case", default)]
     cases: Vec<CaseText>,
 }
@@ -93,6 +96,8 @@ struct CaseText {
     table: Option<TableText>,
     delta: Option<DeltaText>,
     options: Option<Map<String, Json>>,
+    /// The layout of the watermark; 1 unless it is said here or for the file.
+    format: Option<u32>,
     watermark: Option<Vec<String>>,
     #[serde(default)]
     readings: Vec<String>,
@@ -110,6 +115,7 @@ struct ExpectText {
     probes: Option<Vec<String>>,
     plan: Option<String>,
     watermark: Option<Vec<String>>,
+    format: Option<u32>,
     inputs: Option<Vec<String>>,
     outputs: Option<Vec<String>>,
     batch: Option<Vec<Row>>,
@@ -153,6 +159,7 @@ impl CaseText {
             probes: expect.probes.clone(),
             plan: expect.plan.clone(),
             watermark: expect.watermark.clone(),
+            format: expect.format,
             inputs: expect.inputs.clone(),
             outputs: expect.outputs.clone(),
             batch: expect.batch.clone(),
@@ -163,13 +170,20 @@ impl CaseText {
         if expected.error.is_some() && answer {
             return Err("it expects both an error and an answer".to_owned());
         }
+        if expected.format.is_some() && expected.watermark.is_none() {
+            return Err("it expects a format of no watermark".to_owned());
+        }
+        let format = self.format.or(file.format).unwrap_or(1);
         let mut options = file.options.clone();
         options.extend(self.options.clone().unwrap_or_default());
         Ok(Case {
             name: self.name.clone(),
             table: table.table()?,
             options,
-            watermark: self.watermark.as_deref().map(watermark).transpose()?,
+            watermark: match &self.watermark {
+                Some(marks) => Some(watermark(format, marks)?),
+                None => None,
+            },
             readings: values(&self.readings)?,
             rows: self.rows,
             observed: values(&self.observed)?,
@@ -222,7 +236,7 @@ fn moment(text: &str) -> Result<i64, String> {
 }
 
 /// Marks as `NAME=KIND:VALUE`, in layout version 1.
-fn watermark(marks: &[String]) -> Result<Watermark, String> {
+fn watermark(format: u32, marks: &[String]) -> Result<Watermark, String> {
     let marks = marks.iter().map(|text| {
         let (name, value) = text
             .split_once('=')
@@ -230,7 +244,7 @@ fn watermark(marks: &[String]) -> Result<Watermark, String> {
         Ok::<_, String>((name.to_owned(), self::value(value)?))
     });
     Ok(Watermark {
-        format: 1,
+        format,
         marks: marks.collect::<Result<_, _>>()?,
     })
 }

@@ -125,6 +125,10 @@ pub(crate) async fn case(
     if let Some(wanted) = &expected.watermark {
         same("watermark", &wanted.join("\n"), &watermark.join("\n"))?;
     }
+    if let Some(wanted) = expected.format {
+        let got = answers.watermark.format;
+        same("format", &wanted.to_string(), &got.to_string())?;
+    }
     Ok(())
 }
 

@@ -60,6 +60,7 @@ pub struct Cursor<'a> {
     nulls: Nulls,
     window: i64,
     guards_least: bool,
+    begins_at_least: bool,
     /// There has been a run before, though it may have read nothing.
     begun: bool,
     read: Option<Marks>,
@@ -94,6 +95,7 @@ impl<'a> Cursor<'a> {
             nulls,
             window: i64::from(LOOKBACK_SECONDS) * TICKS_PER_SECOND,
             guards_least: false,
+            begins_at_least: false,
             begun: watermark.is_some(),
             read,
         })
@@ -107,11 +109,20 @@ impl<'a> Cursor<'a> {
         self
     }
 
-    /// Ends a run with an error where the smallest value has shrunk: the column counts down.
+    /// Ends a run with an error where the smallest value has shrunk and lies below what is read again: the column
+    /// counts down.
     #[must_use]
     pub fn guard_least(mut self) -> Self {
         self.guards_least = true;
         self
+    }
+
+    /// Reads again from the smallest value on while no mark is old enough: for a column whose values do not tell
+    /// how far back a time lies. It guards the smallest value too.
+    #[must_use]
+    pub fn begin_at_least(mut self) -> Self {
+        self.begins_at_least = true;
+        self.guard_least()
     }
 
     /// The largest value, the server's time and, where there may be NULLs, their number.
@@ -157,8 +168,8 @@ impl<'a> Cursor<'a> {
             }),
             (Some(read), Some(upper)) => {
                 self.refuse_ahead(&read.mark, readings.now)?;
-                self.refuse_counting_down(read, &readings)?;
-                let lower = self.lower(read, readings.largest, back);
+                let lower = self.lower(read, &readings, back);
+                self.refuse_counting_down(read, &readings, &lower)?;
                 let range = cursor().ge(lit(lower)).and(cursor().le(lit(upper)));
                 Some(match ahead {
                     // Such a row is none that the clock has dated: it never belongs to what has been read.
@@ -211,13 +222,21 @@ impl<'a> Cursor<'a> {
         ))
     }
 
-    fn lower(&self, read: &Marks, largest: &Value, back: impl Fn(&Value, Past) -> Value) -> Value {
-        let mut lower = match read.before(self.window) {
-            History::Known(mark) => smaller(mark.clone(), back(&read.mark, Past::Known)),
-            History::Unknown => smaller(read.mark.clone(), back(&read.mark, Past::Unknown)),
-            History::Set => read.mark.clone(),
+    fn lower(
+        &self,
+        read: &Marks,
+        readings: &Readings<'_>,
+        back: impl Fn(&Value, Past) -> Value,
+    ) -> Value {
+        let least = readings.least.filter(|_| self.begins_at_least);
+        let mut lower = match (read.before(self.window), least) {
+            (History::Known(mark), _) => smaller(mark.clone(), back(&read.mark, Past::Known)),
+            (History::Unknown, Some(least)) => smaller(read.mark.clone(), least.clone()),
+            (History::Unknown, None) => smaller(read.mark.clone(), back(&read.mark, Past::Unknown)),
+            (History::Set, _) => read.mark.clone(),
         };
         // Where the newest rows are gone, the ones before them tell whether the column has started over.
+        let largest = readings.largest;
         if largest.compare(&read.mark) == Some(Ordering::Less) {
             lower = smaller(lower, back(largest, Past::Unknown));
         }
@@ -296,12 +315,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn refuse_counting_down(&self, read: &Marks, readings: &Readings<'_>) -> Result<(), Error> {
+    /// Rows with smaller numbers than there were, below those that are read: one that was merely committed late, in a
+    /// table that has hardly another, lies among them.
+    fn refuse_counting_down(
+        &self,
+        read: &Marks,
+        readings: &Readings<'_>,
+        lower: &Value,
+    ) -> Result<(), Error> {
         let (Some(before), Some(now)) = (&read.least, readings.least) else {
             return Ok(());
         };
+        let passed = now.compare(lower) == Some(Ordering::Less);
         match now.compare(before) {
-            Some(Ordering::Less) => Err(Error::stale_watermark(
+            Some(Ordering::Less) if passed => Err(Error::stale_watermark(
                 "counts-down",
                 format!(
                     "the smallest value of '{}' in {} was {} at the last run and is {}: rows with smaller \

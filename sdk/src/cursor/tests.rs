@@ -5,6 +5,7 @@ use crate::{Column, Coverage, Expression, Failure, LogicalType};
 /// The server's time at the last run, and now.
 const THEN: i64 = 17_000_002_800_000_000;
 const NOW: i64 = THEN + 600 * TICKS_PER_SECOND;
+const WINDOW: i64 = LOOKBACK_SECONDS as i64 * TICKS_PER_SECOND;
 
 fn table(nullable: bool) -> Table {
     let mut number = Column::new("Number", LogicalType::Integer, "bigint");
@@ -171,6 +172,31 @@ fn a_column_that_counts_down_is_told_where_it_is_asked_for() {
     assert!(second.plan(&with_least(-2), back(0)).is_ok());
     let error = second.plan(&with_least(-3), back(0)).unwrap_err();
     assert_eq!(error.code, "counts-down");
+    // What is read again is not missed: a row that was committed late.
+    assert!(second.plan(&with_least(-3), back(2)).is_ok());
+}
+
+#[test]
+fn reading_begins_at_the_smallest_value_while_no_mark_is_old_enough() {
+    let table = table(false);
+    let plan = |watermark: &Watermark, largest: i64| {
+        let cursor = Cursor::new(&table, 1, Nulls::Refuse, Some(watermark)).unwrap();
+        let cursor = cursor.begin_at_least();
+        let readings = [largest.into(), Value::Timestamp(NOW), (-5).into()];
+        let plan = cursor.plan(&readings, |mark, _| mark.clone()).unwrap();
+        plan.filter
+    };
+    let old = Watermark::new(1).with("Number", 7);
+    let known = seen(7)
+        .with("Number before 1", 3)
+        .with("Number before 1 read at", Value::Timestamp(THEN - WINDOW));
+    let set = Watermark::new(2).with("Number", 7);
+    assert_eq!(plan(&seen(7), 9), filter(between(-5, 9)));
+    assert_eq!(plan(&old, 9), filter(between(-5, 9)));
+    assert_eq!(plan(&known, 9), filter(between(3, 9)));
+    assert_eq!(plan(&set, 9), filter(between(7, 9)));
+    // Whether what is left is new is told by its newest rows.
+    assert_eq!(plan(&known, 1), filter(between(1, 7)));
 }
 
 #[test]

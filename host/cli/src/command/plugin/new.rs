@@ -102,8 +102,7 @@ fn files(kind: &str, language: &str) -> BTreeMap<String, &'static str> {
     }
     for &(path, text) in TEMPLATES {
         if path == format!("cases/{kind}.toml") {
-            // A language whose SDK does more for a strategy has cases of its own.
-            files.entry("cases/first.toml".to_owned()).or_insert(text);
+            files.insert("cases/first.toml".to_owned(), text);
         }
     }
     for &(path, text) in SDK {

@@ -68,7 +68,7 @@ export const col = (column) => ({ tag: 'column', val: { side: 'source', column }
 export const lit = (value) => ({ tag: 'literal', val: value });
 const compare = (op) => (left, right) => ({ tag: 'compare', val: { op, left, right } });
 export const eq = compare('eq');
-export const gt = compare('gt');
+export const ge = compare('ge');
 export const le = compare('le');
 export const allOf = (...operands) => ({ tag: 'all-of', val: operands });
 export const anyOf = (...operands) => ({ tag: 'any-of', val: operands });
@@ -99,11 +99,11 @@ export function expression(tree) {
 }
 
 /**
- * The order of two values of one kind: negative, zero or positive. `undefined` where servers do not agree on
- * one: text has an order for each collation, and NULL has none.
+ * The order of two values of one kind: negative, zero or positive. `undefined` where one is missing, and where
+ * servers do not agree on one: text has an order for each collation, and NULL has none.
  */
 export function order(a, b) {
-  if (a.tag !== b.tag) return undefined;
+  if (a === undefined || a.tag !== b?.tag) return undefined;
   const numbers = (x, y) => (x < y ? -1 : x > y ? 1 : 0);
   switch (a.tag) {
     case 'integer':

@@ -3,11 +3,8 @@
 // The host calls `probes`, `plan` and `advance` in this order, each in a fresh sandbox: nothing but the
 // watermark is remembered from one call to the next.
 
-import { allOf, col, expression, gt, isNull, le, lit, not, order } from './icehost.js';
-import { failure, findColumn, guarded, requireColumn } from './icehost.js';
-
-/** The layout of the watermark: one mark, named after the column. */
-const FORMAT = 1;
+import { allOf, col, expression, failure, ge, guarded, isNull, le, lit, names, not, order, requireColumn } from './icehost.js';
+import { lowest, read, smaller, watermark } from './marks.js';
 
 export const metadata = {
   describe: () => ({
@@ -30,18 +27,19 @@ export const metadata = {
 };
 
 export const changeDetection = guarded({
-  /** What the host reads before it asks for the plan: the largest number and, where there may be NULLs, their count. */
+  /** What the host reads before it asks for the plan; `readingsOf` takes it apart. */
   probes(context) {
     const { id, nullable } = cursor(context);
-    const probe = (name) => ({ tag: 'aggregate', val: { function: name, column: id } });
-    return nullable ? [probe('max'), probe('count-null')] : [probe('max')];
+    const aggregate = (name) => ({ tag: 'aggregate', val: { function: name, column: id } });
+    const nulls = nullable ? [aggregate('count-null')] : [];
+    return [aggregate('max'), { tag: 'source-time' }, ...nulls, aggregate('min')];
   },
 
-  /** Which rows to read: those above the watermark and up to what was the largest number. */
+  /** Which rows to read: from somewhat below the watermark, inclusive, up to what was the largest number. */
   plan(context, readings) {
     const { id, name, nullable, seen } = cursor(context);
     const { table } = context;
-    const nulls = nullable ? readings[1].val : 0n;
+    const { largest, nulls, least } = readingsOf(readings, nullable);
     if (nulls > 0n) {
       throw failure(
         'bad-data',
@@ -50,7 +48,7 @@ export const changeDetection = guarded({
         id,
       );
     }
-    const upper = larger(seen, readings[0], name);
+    const upper = larger(seen, largest);
     let wanted;
     if (upper === undefined) {
       // Nothing has a value: no row is wanted.
@@ -58,7 +56,12 @@ export const changeDetection = guarded({
     } else if (seen === undefined) {
       wanted = le(col(id), lit(upper));
     } else {
-      wanted = allOf(gt(col(id), lit(seen)), le(col(id), lit(upper)));
+      // Where the newest rows are gone, the ones before them tell whether the numbers have started over.
+      const lower = smaller(lowest(seen, least), largest);
+      if (order(least, seen.least) < 0 && order(least, lower) < 0) {
+        throw failure('stale-watermark', 'counts-down', `rows with smaller numbers have come to '${name}'`, id);
+      }
+      wanted = allOf(ge(col(id), lit(lower)), le(col(id), lit(upper)));
     }
     return {
       source: { tag: 'rows' },
@@ -73,43 +76,42 @@ export const changeDetection = guarded({
 
   /** How far the source has been read once those rows are committed. It never moves back. */
   advance(context, outcome) {
-    const { name, seen } = cursor(context);
-    const upper = larger(seen, outcome.readings[0], name) ?? { tag: 'null' };
-    return { format: FORMAT, marks: [[name, upper]] };
+    const { id, name, nullable, seen } = cursor(context);
+    const { largest, now, least } = readingsOf(outcome.readings, nullable);
+    // `rows` does not count what the lake had already.
+    if (order(largest, seen?.number) < 0 && outcome.rows > 0n) {
+      throw failure('stale-watermark', 'started-over', `new rows lie below the last number of '${name}'`, id);
+    }
+    return watermark(name, seen, larger(seen, largest), least, now);
   },
 });
 
 /** The cursor column, and how far it has been read: `undefined` on the first run. */
-function cursor({ table, options, watermark }) {
+function cursor(context) {
+  const { table, options } = context;
   const id = requireColumn(table.name, table.columns, JSON.parse(options).column);
-  const { name, kind, nullable } = table.columns[id];
-  let seen;
-  if (watermark !== undefined) {
-    const [mark] = watermark.marks;
-    const ours =
-      watermark.format === FORMAT &&
-      watermark.marks.length === 1 &&
-      findColumn(table.columns, mark[0]) === id &&
-      ['null', kind].includes(mark[1].tag);
-    if (!ours) {
-      throw failure(
-        'stale-watermark',
-        'other-watermark',
-        `the watermark is not one of column '${name}' as it is now`,
-      );
-    }
-    if (mark[1].tag !== 'null') seen = mark[1];
+  const { name, nullable } = table.columns[id];
+  // What all servers order alike, and no clock runs ahead of; the bytes are those of a `rowversion`.
+  const numbers = table.columns.filter(({ kind }) => ['integer', 'decimal', 'double', 'binary'].includes(kind));
+  if (!numbers.includes(table.columns[id])) {
+    throw failure(
+      'invalid-options',
+      'wrong-type',
+      `'${name}' holds no numbers; columns that do: ${names(numbers)}`,
+      id,
+    );
   }
-  return { id, name, nullable, seen };
+  return { id, name, nullable, seen: read(context, id) };
+}
+
+/** What was probed: the largest and the smallest number, the server's time, and how many rows have none. */
+function readingsOf(readings, nullable) {
+  const [largest, { val: now }, ...rest] = readings;
+  return { largest, now, nulls: nullable ? rest[0].val : 0n, least: rest.at(-1) };
 }
 
 /** The larger of what was read before and what the server has now; `undefined` where there is neither. */
-function larger(seen, now, name) {
-  if (now.tag === 'null') return seen;
-  if (seen === undefined) return now;
-  const sign = order(seen, now);
-  if (sign === undefined) {
-    throw failure('unsupported-table', 'no-order', `values of column '${name}' have no order that all servers share`);
-  }
-  return sign < 0 ? now : seen;
+function larger(seen, now) {
+  if (now.tag === 'null') return seen?.number;
+  return order(seen?.number, now) > 0 ? seen.number : now;
 }

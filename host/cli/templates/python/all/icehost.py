@@ -106,8 +106,8 @@ class Tree:
         self.make = make
         self.operands = operands
 
-    def __gt__(self, other: "Tree") -> "Tree":
-        return self._compare(Comparison.GT, other)
+    def __ge__(self, other: "Tree") -> "Tree":
+        return self._compare(Comparison.GE, other)
 
     def __le__(self, other: "Tree") -> "Tree":
         return self._compare(Comparison.LE, other)

@@ -7,7 +7,8 @@ is remembered from one call to the next.
 import json
 from dataclasses import dataclass
 
-from icehost import Tree, col, failure, find_column, guarded, lit, require_column, sort_value
+from icehost import Tree, col, failure, guarded, lit, names, require_column
+from marks import Marks, is_less, smaller, watermark
 from wit_world import exports
 from wit_world.exports.change_detection import (
     ChangeSource_Rows,
@@ -17,6 +18,7 @@ from wit_world.exports.change_detection import (
     Outcome,
     Probe,
     Probe_Aggregate,
+    Probe_SourceTime,
     Watermark,
 )
 from wit_world.exports.metadata import Description
@@ -26,14 +28,14 @@ from wit_world.imports.types import (
     Column,
     Direction,
     Failure,
+    LogicalType,
     SortKey,
     Value,
-    Value_Integer,
     Value_Null,
 )
 
-FORMAT = 1
-"""The layout of the watermark: one mark, named after the column."""
+NUMBERS = (LogicalType.INTEGER, LogicalType.DECIMAL, LogicalType.DOUBLE, LogicalType.BINARY)
+"""What all servers order alike, and no clock runs ahead of; the bytes are those of a `rowversion`."""
 
 OPTIONS = {
     "type": "object",
@@ -62,29 +64,23 @@ class Metadata(exports.Metadata):
 @guarded
 class ChangeDetection(exports.ChangeDetection):
     def probes(self, context: Context) -> list[Probe]:
-        """What the host reads before it asks for the plan."""
+        """What the host reads before it asks for the plan; `Readings` takes it apart."""
         cursor = Cursor.of(context)
-        functions = [AggregateFunction.MAX]
-        if cursor.column.nullable:
-            functions.append(AggregateFunction.COUNT_NULL)
-        return [Probe_Aggregate(Aggregate(function, cursor.id)) for function in functions]
+
+        def aggregate(function: AggregateFunction) -> Probe:
+            return Probe_Aggregate(Aggregate(function, cursor.id))
+
+        nulls = [aggregate(AggregateFunction.COUNT_NULL)] if cursor.column.nullable else []
+        return [aggregate(AggregateFunction.MAX), Probe_SourceTime(), *nulls, aggregate(AggregateFunction.MIN)]
 
     def plan(self, context: Context, readings: list[Value]) -> ExtractionPlan:
-        """Which rows to read: those above the watermark and up to what was the largest number."""
+        """Which rows to read: from somewhat below the watermark, inclusive, up to what was the largest number."""
         cursor = Cursor.of(context)
-        if cursor.column.nullable and readings[1] != Value_Integer(0):
-            raise failure(
-                Failure.BAD_DATA,
-                "null-cursor",
-                f"{readings[1].value} rows of {context.table.name} have NULL in '{cursor.column.name}' "
-                "and would never be read",
-                cursor.id,
-            )
         return ExtractionPlan(
             source=ChangeSource_Rows(),
             coverage=Coverage.FULL if cursor.seen is None else Coverage.INCREMENTAL,
             columns=list(range(len(context.table.columns))),
-            filter=wanted(cursor, cursor.larger(readings[0])).expression(),
+            filter=wanted(context.table.name, cursor, Readings.of(readings)).expression(),
             order_by=[SortKey(cursor.id, Direction.ASCENDING)],
             split_on=None,
             observe=[],
@@ -93,18 +89,27 @@ class ChangeDetection(exports.ChangeDetection):
     def advance(self, context: Context, outcome: Outcome) -> Watermark:
         """How far the source has been read once those rows are committed. It never moves back."""
         cursor = Cursor.of(context)
-        upper = cursor.larger(outcome.readings[0])
-        return Watermark(FORMAT, [(cursor.column.name, Value_Null() if upper is None else upper)])
+        name, seen, now = cursor.column.name, cursor.seen, Readings.of(outcome.readings)
+        # `rows` does not count what the lake had already.
+        if seen is not None and is_less(now.largest, seen.latest.number) and outcome.rows > 0:
+            message = f"new rows lie below the last number of '{name}'"
+            raise failure(Failure.STALE_WATERMARK, "started-over", message, cursor.id)
+        return watermark(name, seen, cursor.upper(now), now.least, now.time)
 
 
-def wanted(cursor: "Cursor", upper: Value | None) -> Tree:
-    column = col(cursor.id)
-    if upper is None:
-        # Nothing has a value: no row is wanted.
-        return column.is_null() & ~column.is_null()
-    if cursor.seen is None:
-        return column <= lit(upper)
-    return (column > lit(cursor.seen)) & (column <= lit(upper))
+@dataclass
+class Readings:
+    """What was probed: the largest and the smallest number, the server's time, and how many rows have none."""
+
+    largest: Value
+    time: int
+    nulls: int
+    least: Value
+
+    @staticmethod
+    def of(readings: list[Value]) -> "Readings":
+        largest, time, *nulls, least = readings
+        return Readings(largest, time.value, nulls[0].value if nulls else 0, least)
 
 
 @dataclass
@@ -113,40 +118,39 @@ class Cursor:
 
     id: int
     column: Column
-    seen: Value | None
+    seen: Marks | None
 
     @staticmethod
     def of(context: Context) -> "Cursor":
         columns = context.table.columns
         id = require_column(context.table.name, columns, json.loads(context.options)["column"])
-        cursor = Cursor(id, columns[id], None)
-        match context.watermark:
-            case None:
-                return cursor
-            case Watermark(format, [(name, mark)]) if format == FORMAT and find_column(columns, name) == id:
-                kind = cursor.column.kind.name.replace("_", "")
-                if mark == Value_Null():
-                    return cursor
-                if type(mark).__name__.upper() == f"VALUE_{kind}":
-                    cursor.seen = mark
-                    return cursor
-        raise failure(
-            Failure.STALE_WATERMARK,
-            "other-watermark",
-            f"the watermark is not one of column '{cursor.column.name}' as it is now",
-        )
+        numbers = [column for column in columns if column.kind in NUMBERS]
+        if columns[id] not in numbers:
+            message = f"'{columns[id].name}' holds no numbers; columns that do: {names(numbers)}"
+            raise failure(Failure.INVALID_OPTIONS, "wrong-type", message, id)
+        return Cursor(id, columns[id], Marks.read(context, id))
 
-    def larger(self, now: Value) -> Value | None:
+    def upper(self, now: Readings) -> Value | None:
         """The larger of what was read before and what the server has now; `None` where there is neither."""
-        if now == Value_Null():
-            return self.seen
-        if self.seen is None:
-            return now
-        before, after = sort_value(self.seen), sort_value(now)
-        if before is None or after is None:
-            raise failure(
-                Failure.UNSUPPORTED_TABLE,
-                "no-order",
-                f"values of column '{self.column.name}' have no order that all servers share",
-            )
-        return now if after > before else self.seen
+        if self.seen is not None and not is_less(self.seen.latest.number, now.largest):
+            return self.seen.latest.number
+        return None if now.largest == Value_Null() else now.largest
+
+
+def wanted(table: str, cursor: Cursor, now: Readings) -> Tree:
+    column, name, seen = col(cursor.id), cursor.column.name, cursor.seen
+    if now.nulls > 0:
+        message = f"{now.nulls} rows of {table} have NULL in '{name}' and would never be read"
+        raise failure(Failure.BAD_DATA, "null-cursor", message, cursor.id)
+    upper = cursor.upper(now)
+    if upper is None:
+        # Nothing has a value: no row is wanted.
+        return column.is_null() & ~column.is_null()
+    if seen is None:
+        return column <= lit(upper)
+    # Where the newest rows are gone, the ones before them tell whether the numbers have started over.
+    lower = smaller(seen.lowest(now.least), now.largest)
+    if is_less(now.least, seen.least) and is_less(now.least, lower):
+        message = f"rows with smaller numbers have come to '{name}'"
+        raise failure(Failure.STALE_WATERMARK, "counts-down", message, cursor.id)
+    return (column >= lit(lower)) & (column <= lit(upper))

@@ -42,10 +42,34 @@ impl ChangeDetector for {{Type}} {
     }
 }
 
-/// A cursor knows the traps: empty tables, NULLs, rows that are committed late, a largest value that shrinks.
+/// A cursor knows the traps: empty tables, NULLs, rows that are committed late or with the number at which the
+/// last run stopped, numbers that start over or count down.
 fn cursor(context: &Context<{{Type}}Options>) -> Result<Cursor<'_>, Error> {
-    let column = context.table.require(&context.options.column)?;
-    Cursor::new(&context.table, column, Nulls::Refuse, context.watermark.as_ref())
+    let table = &context.table;
+    let column = table.require(&context.options.column)?;
+    let numbers = table.columns_where(grows);
+    if !numbers.contains(&column) {
+        return Err(Error::invalid_options(
+            "wrong-type",
+            format!(
+                "{} holds no numbers; columns that do: {}",
+                table.names(&[column]),
+                table.names(&numbers)
+            ),
+        )
+        .about(column));
+    }
+    // Numbers do not tell how far back a minute lies: until a mark is as old as that, all rows are read again.
+    let cursor = Cursor::new(table, column, Nulls::Refuse, context.watermark.as_ref())?;
+    Ok(cursor.begin_at_least())
+}
+
+/// What all servers order alike, and no clock runs ahead of; the bytes are those of a `rowversion`.
+fn grows(column: &Column) -> bool {
+    matches!(
+        column.kind,
+        LogicalType::Integer | LogicalType::Decimal | LogicalType::Double | LogicalType::Binary
+    )
 }
 
 icehost_sdk::export_change_detector!({{Type}});
