@@ -150,6 +150,11 @@ impl LowerBound {
         }
     }
 
+    /// Whether a value of the column certainly lies below, so that no row that has it is read.
+    pub fn excludes(&self, value: &Value) -> bool {
+        order(value, &self.least) == Some(Ordering::Less)
+    }
+
     /// Whether values of this kind can be told to lie below by what a file says of its columns.
     pub fn is_ordered(&self) -> bool {
         matches!(

@@ -5,12 +5,8 @@ use icehost_plan::{Probe, Value};
 use crate::connection::Connection;
 use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::extract;
-use crate::introspect::{Fields, SqlTable};
+use crate::introspect::{Fields, SNAPSHOTS_ON, SqlTable};
 use crate::lower;
-
-/// `snapshot_isolation_state` of a database in which SNAPSHOT transactions can read; 2 and 3 are the states on the
-/// way to 0 and 1, in which they cannot (T-SQL reference, "sys.databases").
-const SNAPSHOTS_ON: i64 = 1;
 
 /// What a session between [`Connection::begin_read`] and [`Connection::end_read`] sees.
 #[derive(Debug, Clone, PartialEq, Eq)]

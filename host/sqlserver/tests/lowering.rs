@@ -58,6 +58,7 @@ fn table(name: TableName, columns: &[(&str, &str, &str)]) -> SqlTable {
         },
         name,
         object_id: 1,
+        created: None,
         database: "Sales".to_owned(),
         is_view: false,
         has_triggers: false,

@@ -2,8 +2,9 @@
 //!
 //! A lake that matches rows by the source's own key has as many as the source, less what is still to come. Where it
 //! has more, rows are gone from the source, or have another key; where it has less, rows have come below the mark.
-//! The source's own count costs nothing and is an estimate: it is told of only where it has moved away from the
-//! lake's since the last snapshot, and that rows are missing only where they have been counted.
+//! The source's own count costs nothing and is an estimate, in which rows count that are not committed yet: that rows
+//! are gone is told only where it has moved away from the lake's since the last snapshot, and that rows are missing
+//! only where they have been counted.
 
 use icehost_lake::{LakeTable, SnapshotInfo};
 use icehost_plan::{Aggregate, AggregateFunction, Coverage, Probe, Value};
@@ -21,7 +22,7 @@ pub(crate) struct Counts(Option<Known>);
 struct Known {
     /// Rows of the source, as it estimates.
     source: u64,
-    /// Rows by which the lake had more at its last snapshot with a watermark; less than nothing where it had fewer.
+    /// Rows by which the lake had more at its last snapshot with a watermark.
     surplus_before: i64,
     /// Rows of the source up to its largest value, counted because the lake is likely to have fewer.
     counted: Option<u64>,
@@ -53,8 +54,11 @@ impl Counts {
             .as_ref()
             .and_then(rows_of)
             .zip(stored.record.source_rows);
-        let surplus_before = then.map_or(0, |(lake, source)| surplus(lake, source));
-        let fewer = surplus(now.saturating_add(new), rows) < surplus_before.min(0);
+        let surplus_before = then.map_or(0, |(lake, source)| surplus(lake, source).max(0));
+        // A transaction that was open at the last run may have come to its end since: that the lake had fewer then
+        // explains nothing.
+        let valued = rows.saturating_sub(without_value(detected));
+        let fewer = surplus(now.saturating_add(new), valued) < 0;
         let quick = new == 0 || rows <= QUICKLY_COUNTED;
         let counted = match (fewer && quick, bound(detected)) {
             (true, Some((column, largest))) => Some(
@@ -103,13 +107,29 @@ impl Counts {
             let before = detected.stored.as_ref().and_then(|s| s.record.source_rows);
             before.is_some_and(|before| known.source < before / 2)
         };
-        if surplus > known.surplus_before.max(0) && (committed || emptied()) {
+        if surplus > known.surplus_before && (committed || emptied()) {
             return Some(format!(
                 "lake table {name} has {surplus} rows more than {table}: rows that were deleted there, or got another key, \
                  stay in the lake, since the strategy does not see that"
             ));
         }
         None
+    }
+}
+
+/// Rows without a value in the column that changes are found by, where these are not read.
+fn without_value(detected: &Detected) -> u64 {
+    let Some(bound) = detected.plan.lower_bound().filter(|bound| !bound.or_null) else {
+        return 0;
+    };
+    let nulls = Probe::Aggregate(Aggregate {
+        function: AggregateFunction::CountNull,
+        column: bound.column,
+    });
+    let at = detected.probes.iter().position(|probe| *probe == nulls);
+    match at.and_then(|at| detected.readings.get(at)) {
+        Some(Value::Integer(rows)) => u64::try_from(*rows).unwrap_or(0),
+        _ => 0,
     }
 }
 

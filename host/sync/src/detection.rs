@@ -9,6 +9,7 @@ use icehost_sqlserver::{ConnectOptions, Connection, ReadConsistency, SqlTable};
 use icehost_strategy::Context;
 
 use crate::clock;
+use crate::created_again;
 use crate::error::Doing;
 use crate::layout;
 use crate::transforms::Declared;
@@ -160,6 +161,9 @@ pub(crate) async fn detect(
     };
     source.begin_read().await?;
     let plan = detector.plan(&context, &readings).await?;
+    if let Some(stored) = &stored {
+        created_again::check(source, &stored.record, &plan).await?;
+    }
     visibility::check_plan(&source.table, &probes, &plan)?;
     // Rows that were held back are not among those that it reads.
     let complete = warnings.is_empty() && plan.is_complete(&source.table.table, &probes, &readings);

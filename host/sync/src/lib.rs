@@ -10,6 +10,7 @@ mod clock;
 mod clocks;
 mod column_rules;
 mod counts;
+mod created_again;
 mod deletion_guard;
 mod delivery_start;
 mod delta;

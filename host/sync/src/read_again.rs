@@ -5,7 +5,7 @@
 //! nothing, under any merge, and makes no snapshot.
 
 use icehost_lake::{HELD_ROW_BYTES, HeldRequest, HeldRows, LakeTable};
-use icehost_plan::{Coverage, LowerBound};
+use icehost_plan::Coverage;
 
 use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
@@ -23,7 +23,7 @@ pub(crate) async fn held(
     if detected.plan.coverage != Coverage::Incremental || lake.current_snapshot().is_none() {
         return Ok(None);
     }
-    let Some(bound) = detected.plan.lower_bound().filter(LowerBound::is_ordered) else {
+    let Some(bound) = detected.plan.lower_bound() else {
         return Ok(None);
     };
     let change = &detected.change;
@@ -44,7 +44,10 @@ pub(crate) async fn held(
     let request = HeldRequest {
         change: change.rows.clone(),
         identity,
-        from: carried.map(|column| (column, bound.least, bound.or_null)),
+        // Of values whose order not all servers share, or that files do not tell of, the whole lake is looked at.
+        from: carried
+            .filter(|_| bound.is_ordered())
+            .map(|column| (column, bound.least, bound.or_null)),
         most_bytes,
     };
     let held = lake.held(request).await.doing(|| {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::clocks;
 use crate::counts::Counts;
+use crate::created_again;
 use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
 use crate::failpoint::{failpoint, stands};
@@ -355,6 +356,7 @@ pub(crate) async fn advance(
         rows: extracted.rows,
         time: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
         source_rows: source.table.row_estimate,
+        source_table: created_again::which(source),
     })
 }
 

@@ -206,6 +206,7 @@ fn described(creation: &Creation) -> SqlTable {
     SqlTable {
         name: creation.name.clone(),
         object_id: 0,
+        created: None,
         database: String::new(),
         is_view: false,
         has_triggers: false,

@@ -32,6 +32,20 @@ pub struct WatermarkRecord {
     /// the watermark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_rows: Option<u64>,
+    /// Which table the source's name stood for then; `None` for a view, where the server does not tell, where somebody
+    /// has set the watermark, and where an earlier version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_table: Option<SourceTable>,
+}
+
+/// Which table a name stands for: one that is dropped and created again is another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceTable {
+    /// `object_id`.
+    pub object: i32,
+    /// `create_date`, as the server writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
 }
 
 impl WatermarkRecord {

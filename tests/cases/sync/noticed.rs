@@ -165,10 +165,14 @@ fn an_identity_that_starts_over_or_counts_down_is_told() {
          INSERT INTO dbo.T (V) VALUES (1), (2)",
     );
     id(&down).json();
+    // Found while it lies within what is read again, and told from then on.
     down.source().execute("INSERT INTO dbo.T (V) VALUES (3)");
+    assert_eq!(id(&down).json()["rows_extracted"], 1);
+    down.source()
+        .execute("SET IDENTITY_INSERT dbo.T ON; INSERT INTO dbo.T (Id, V) VALUES (-20000, 4)");
     id(&down)
         .run()
-        .failure(&["smallest value of 'Id'", "-2", "-3", "hint"]);
+        .failure(&["smallest value of 'Id'", "-3", "-20000", "hint"]);
 }
 
 /// Local time at the end of summer time: what comes in the second hour lies below the mark.
@@ -212,4 +216,91 @@ fn deleted_rows_and_changed_keys_are_told_once() {
     bed.source()
         .execute("INSERT INTO dbo.T VALUES (4, '2024-01-05')");
     assert_eq!(warnings(&timestamp(&bed).json()), "[]");
+}
+
+const TWO_ROWS: &str =
+    "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, M datetime2(3) NOT NULL, Note nvarchar(20));
+     INSERT INTO dbo.T VALUES (1, '2024-01-01', N'old'), (20000, '2024-01-09', N'old')";
+/// The same rows otherwise: one below what has been read, and one above.
+const TWO_OTHERS: &str =
+    "INSERT INTO dbo.T VALUES (1, '2024-01-02', N'new'), (20000, '2024-01-10', N'new')";
+
+/// The largest value tells nothing where a table is filled again past the mark; that it is another table does.
+#[test]
+fn a_table_that_was_created_again_is_told_where_it_has_rows_below_the_mark() {
+    for strategy in [timestamp, id] {
+        let bed = bed(TWO_ROWS);
+        strategy(&bed).json();
+        let created = TWO_ROWS.split(';').next().unwrap();
+        bed.source()
+            .execute(&format!("DROP TABLE dbo.T; {created}; {TWO_OTHERS}"));
+        for _ in 0..2 {
+            strategy(&bed).run().failure(&[
+                "is another table than the one that was read",
+                "created",
+                "would not read, from",
+                "hint",
+                "watermark clear",
+            ]);
+        }
+        bed.on_lake(["watermark", "clear"], "demo.t")
+            .run()
+            .success();
+        assert_eq!(strategy(&bed).json()["rows_extracted"], 2);
+        assert_eq!(strategy(&bed).json()["rows_extracted"], 0);
+    }
+}
+
+#[test]
+fn a_table_that_was_created_again_goes_on_where_somebody_says_that_it_may() {
+    let bed = bed(TWO_ROWS);
+    timestamp(&bed).json();
+    bed.source().execute(
+        "SELECT * INTO dbo.Kept FROM dbo.T; DROP TABLE dbo.T;
+         CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, M datetime2(3) NOT NULL, Note nvarchar(20));
+         INSERT INTO dbo.T SELECT * FROM dbo.Kept; INSERT INTO dbo.T VALUES (3, '2024-01-10', N'new')",
+    );
+    timestamp(&bed).run().failure(&["is another table"]);
+    bed.on_lake(["watermark", "set"], "demo.t")
+        .args(["--mark", "M=timestamp:2024-01-09T00:00:00"])
+        .run()
+        .success();
+    assert_eq!(timestamp(&bed).json()["rows_extracted"], 1);
+    assert_eq!(timestamp(&bed).json()["rows_extracted"], 0);
+    assert_equal(&bed);
+}
+
+/// As a staging table is by those who fill it: all its rows are newer.
+#[test]
+fn a_table_that_is_created_again_with_newer_rows_only_is_read() {
+    let bed = bed(TWO_ROWS);
+    timestamp(&bed).json();
+    let created = TWO_ROWS.split(';').next().unwrap();
+    for day in [11, 12] {
+        bed.source().execute(&format!(
+            "DROP TABLE dbo.T; {created}; INSERT INTO dbo.T VALUES (1, '2024-01-{day}', N'new'), (20000, '2024-01-{day}', N'new')"
+        ));
+        assert_eq!(timestamp(&bed).json()["rows_extracted"], 2);
+    }
+    assert_equal(&bed);
+}
+
+/// To the server it is the same table, and as large as before.
+#[test]
+fn a_table_that_was_emptied_and_filled_again_past_the_mark_is_found_by_verify_alone() {
+    let bed = bed(TWO_ROWS);
+    timestamp(&bed).json();
+    bed.source()
+        .execute(&format!("TRUNCATE TABLE dbo.T; {TWO_OTHERS}"));
+    let run = timestamp(&bed)
+        .unjudged("what is below the mark is not read")
+        .json();
+    assert_eq!(
+        (&run["rows_extracted"], &run["warnings"]),
+        (&1.into(), &Value::Array(vec![]))
+    );
+    bed.verify("dbo.T", "demo.t")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .run()
+        .failure(&["do not agree", "1 changed"]);
 }

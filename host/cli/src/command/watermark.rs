@@ -77,6 +77,7 @@ pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(),
                 rows: 0,
                 time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
                 source_rows: None,
+                source_table: None,
             };
             let table = write_watermark(&table, store.as_ref(), Some(record), &run_id).await?;
             let stored = store.load(&table, &progress).await?;

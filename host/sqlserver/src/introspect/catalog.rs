@@ -12,10 +12,14 @@ use crate::statement::Parameters;
 
 /// `index_id` of a clustered index (T-SQL reference, "sys.indexes").
 const CLUSTERED: i64 = 1;
+/// `snapshot_isolation_state` of a database in which SNAPSHOT transactions can read; 2 and 3 are the states on the
+/// way to 0 and 1, in which they cannot (T-SQL reference, "sys.databases").
+pub(crate) const SNAPSHOTS_ON: i64 = 1;
 
 /// What the catalog says of one table.
 pub(super) struct Description {
     pub(super) object_id: i32,
+    pub(super) created: Option<String>,
     pub(super) schema: String,
     pub(super) table: String,
     pub(super) is_view: bool,
@@ -90,7 +94,7 @@ pub(super) async fn describe(client: &mut Client, name: &TableName) -> Result<Op
     let sql = format!(
         "DECLARE @id int;
 SET @id = OBJECT_ID({object});
-SELECT o.object_id, s.name, o.name, CASE WHEN o.type = 'V' THEN 1 ELSE 0 END
+SELECT o.object_id, s.name, o.name, CASE WHEN o.type = 'V' THEN 1 ELSE 0 END, CONVERT(nvarchar(40), o.create_date, 121)
 FROM {prefix}sys.objects AS o
 JOIN {prefix}sys.schemas AS s ON s.schema_id = o.schema_id
 WHERE o.object_id = @id AND o.type IN ('U', 'V');
@@ -130,22 +134,24 @@ SELECT d.name, d.snapshot_isolation_state FROM sys.databases AS d WHERE d.name =
         return Ok(None);
     };
     let mut object = Fields::of(object);
-    let (object_id, schema, table, is_view) = (
+    let (object_id, schema, table, is_view, created) = (
         object.integer()? as i32,
         object.text()?,
         object.text()?,
         object.flag()?,
+        object.optional_text()?,
     );
     let row_estimate = first(rows)?.optional_integer()?;
     let mut database = first(databases)?;
     Ok(Some(Description {
         object_id,
+        created,
         schema,
         table,
         is_view,
         has_triggers: first(triggers)?.integer()? > 0,
         database: database.text()?,
-        snapshot_isolation: database.flag()?,
+        snapshot_isolation: database.optional_integer()? == Some(SNAPSHOTS_ON),
         row_estimate: row_estimate.and_then(|rows| u64::try_from(rows).ok()),
         columns: columns.into_iter().map(column).collect::<Result<_>>()?,
         keys: index_keys(keys)?,

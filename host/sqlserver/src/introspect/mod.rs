@@ -8,7 +8,7 @@ mod traits;
 
 use icehost_plan::{Collation, Column, ColumnType, Features, SqlType, Table};
 
-pub(crate) use catalog::Fields;
+pub(crate) use catalog::{Fields, SNAPSHOTS_ON};
 pub use table::{SqlColumn, SqlTable};
 pub use traits::Traits;
 
@@ -150,6 +150,7 @@ fn assemble(
         },
         name,
         object_id: description.object_id,
+        created: description.created,
         database: description.database,
         is_view: description.is_view,
         has_triggers: description.has_triggers,

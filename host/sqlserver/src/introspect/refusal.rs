@@ -142,6 +142,7 @@ mod tests {
             },
             name: TableName::new("dbo", "T"),
             object_id: 1,
+            created: None,
             database: "Shop".to_owned(),
             is_view: false,
             has_triggers: false,

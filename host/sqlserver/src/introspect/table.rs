@@ -13,13 +13,16 @@ pub struct SqlTable {
     pub name: TableName,
     /// `object_id`; the server's number for it.
     pub object_id: i32,
+    /// `sys.objects.create_date`, as text: a table that is dropped and created again has another one. `None` where
+    /// the server has none that stays.
+    pub created: Option<String>,
     /// The database that it is in.
     pub database: String,
     /// It is a view.
     pub is_view: bool,
     /// It has a trigger that is not disabled.
     pub has_triggers: bool,
-    /// The database allows SNAPSHOT isolation.
+    /// SNAPSHOT transactions can read the database: it allows them, and is not on its way to another state.
     pub snapshot_isolation: bool,
     /// The table as strategies and plans see it; its columns are those of `columns`.
     pub table: Table,

@@ -99,6 +99,7 @@ fn table(key: &[KeyColumn]) -> SqlTable {
     let name = TableName::new("dbo", "keys");
     SqlTable {
         object_id: 0,
+        created: None,
         database: String::new(),
         is_view: false,
         has_triggers: false,
