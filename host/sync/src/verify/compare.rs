@@ -12,7 +12,8 @@ use std::collections::HashMap;
 use icehost_sqlserver::{Checksum, RowForm};
 use tokio_util::sync::CancellationToken;
 
-use super::judge::{Class, Entry, Finding, Rules, Side, What};
+use super::judge::{Class, Entry, Finding, Later, Rules, Side, What};
+use super::order::Order;
 use super::repair::WrongKeys;
 use super::report::{Comparison, Difference};
 use super::rows::{Read, Rows};
@@ -29,6 +30,8 @@ pub(super) struct Comparing<'a> {
     pub(super) found: Rows<'a>,
     pub(super) shape: Shape,
     pub(super) rules: Rules,
+    /// By which a merge chooses among rows with one key.
+    pub(super) order: Order,
     /// What the rows that are compared one by one may take, in bytes.
     pub(super) memory: usize,
     /// Differences that are shown, of each class.
@@ -80,7 +83,9 @@ impl Comparing<'_> {
         let buckets = self.sums(cancel).await?;
         comparison.rows_expected = buckets.iter().map(|bucket| bucket.expected.rows).sum();
         comparison.rows_found = buckets.iter().map(|bucket| bucket.found.rows).sum();
-        let capacity = (self.memory / size_of::<Entry>()).max(1) as u64;
+        // Each may differ, and is then noted once more.
+        let each = size_of::<Entry>() + size_of::<(Hash, Option<Later>)>() + self.order.bytes();
+        let capacity = (self.memory / each).max(1) as u64;
         let mut told = Told {
             samples: Vec::new(),
             wrong: WrongKeys::at_most(self.remember),
@@ -157,9 +162,14 @@ impl Comparing<'_> {
                 server: self.server.as_ref(),
             };
             let mut sequence = 0;
+            let order = match side {
+                Side::Expected => &self.order,
+                Side::Found => &Order::NONE,
+            };
             let mut remember = |read: &Read| {
                 let places = placing.rows(read)?;
                 let hashed = hash(placing.shape, read)?;
+                let ranks = order.ranks(&read.arrays).map_err(not_compared)?;
                 for (row, (hashed, (bucket, _))) in hashed.into_iter().zip(places).enumerate() {
                     sequence += 1;
                     if pass.has(bucket) {
@@ -170,6 +180,7 @@ impl Comparing<'_> {
                             side,
                             passed_over: read.is_passed_over(row),
                             sequence,
+                            rank: ranks.of(row),
                         });
                     }
                 }
@@ -187,31 +198,36 @@ impl Comparing<'_> {
                 .chunk_by(|a, b| a.group == b.group)
                 .filter_map(|rows| {
                     let findings = rules.judge(rows);
-                    (!findings.is_empty()).then_some((rows.first()?.group, findings))
+                    (!findings.is_empty()).then_some((rows.first()?.group, rows, findings))
                 })
         };
         // In ascending order, as the entries are.
-        let mut pending: Vec<(Hash, bool)> = judged().map(|(group, _)| (group, false)).collect();
-        if pending.is_empty() {
+        let mut later: Vec<(Hash, Option<Later>)> =
+            judged().map(|(group, ..)| (group, None)).collect();
+        if later.is_empty() {
             return Ok(());
         }
-        let shape = &self.shape;
-        let mut mark = |read: &Read| {
-            for hashed in hash(shape, read)? {
-                let at = pending.binary_search_by_key(&hashed.group, |(group, _)| *group);
-                if let Some((_, pending)) = at.ok().and_then(|at| pending.get_mut(at)) {
-                    *pending = true;
+        let (shape, order) = (&self.shape, &self.order);
+        let mut note = |read: &Read| {
+            let ranks = order.ranks(&read.arrays).map_err(not_compared)?;
+            for (row, hashed) in hash(shape, read)?.into_iter().enumerate() {
+                let at = later.binary_search_by_key(&hashed.group, |(group, _)| *group);
+                if let Some((_, later)) = at.ok().and_then(|at| later.get_mut(at)) {
+                    let next = Later {
+                        rank: ranks.of(row),
+                        row: hashed.row,
+                    };
+                    *later = Some(match later.take() {
+                        Some(first) => first.or(next),
+                        None => next,
+                    });
                 }
             }
             Ok(())
         };
-        self.expected.next_run(cancel, &mut mark).await?;
-        for ((group, findings), (_, pending)) in judged().zip(pending) {
-            for Finding { class, what, rows } in findings {
-                let class = match pending {
-                    true => Class::Pending,
-                    false => class,
-                };
+        self.expected.later_runs(cancel, &mut note).await?;
+        for ((group, rows, findings), (_, later)) in judged().zip(later) {
+            for Finding { class, what, rows } in rules.in_time(findings, rows, later.as_ref()) {
                 comparison.of(class).count(what, rows);
                 if class == Class::Wrong {
                     told.wrong.add(group);

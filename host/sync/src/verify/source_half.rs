@@ -10,8 +10,9 @@ use icehost_sqlserver::{ExtractOptions, RowForm, SqlTable, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
-use super::judge::{Class, Landing, Rules, Side};
+use super::judge::{Again, Choice, Class, Landing, Rules, Side};
 use super::lake_repair::{LakeRepair, SourceReading};
+use super::order::Order;
 use super::report::{Comparison, LeftOut};
 use super::rows::{LakeRows, NextRun, Rows, SourceRows};
 use super::shape::{Fold, Padding, Shape, ShapeColumn};
@@ -20,6 +21,8 @@ use crate::detection::{OpenSource, landing};
 use crate::error::Doing;
 use crate::preparation::Preparation;
 use crate::source_to_lake::open_lake;
+use crate::visibility;
+use crate::withdrawals::Withdrawals;
 use crate::{Observer, SyncError, SyncJob};
 
 /// What was found, and what the other half has to know.
@@ -33,13 +36,13 @@ pub(super) struct SourceHalf {
     pub(super) lake_exists: bool,
     /// Every version of a row stays in the lake.
     pub(super) lake_keeps_all: bool,
-    /// The same row may come again as it was.
-    pub(super) repeats: bool,
+    /// Whether the same row may come again as it was.
+    pub(super) again: Again,
 }
 
 pub(super) async fn compare(
     job: &SyncJob,
-    options: VerifyOptions,
+    options: &VerifyOptions,
     observer: &dyn Observer,
     cancel: &CancellationToken,
 ) -> Result<SourceHalf, SyncError> {
@@ -64,7 +67,11 @@ pub(super) async fn compare(
     };
     let coverage = planned
         .as_ref()
-        .map_or(Coverage::Full, |plan| plan.coverage);
+        .map_or(Coverage::Full, |planned| planned.plan.coverage);
+    let every: Vec<u32> = match &planned {
+        Some(planned) => planned.plan.columns.clone(),
+        None => (0..).take(source.table.columns.len()).collect(),
+    };
     let contents = match coverage {
         Coverage::Full => Contents::Snapshot,
         Coverage::Incremental => Contents::Upserts,
@@ -72,7 +79,9 @@ pub(super) async fn compare(
     let landed = landing(
         &job.lake_merge,
         &source.table.table,
-        source.landing().columns,
+        source
+            .transforms
+            .columns(&columns_of(&source.table.table, &every)),
         contents,
         &lake,
     )
@@ -98,20 +107,24 @@ pub(super) async fn compare(
             source.table.name
         ));
     }
+    notes.extend(visibility::warnings(&source.table));
     notes.extend(carried_notes(job, &source.table, &columns));
 
     let shape = shape(&landed.plan, &columns, &source.table.table);
     let cursor = match (&planned, judges_next) {
-        (Some(plan), true) => cursor(job, plan, &source),
+        (Some(planned), true) => cursor(job, &planned.plan, &source),
         _ => Vec::new(),
     };
     let rules = rules(&RulesOf {
         plan: &landed.plan,
         coverage,
         never_synced,
+        again: planned
+            .as_ref()
+            .map_or(Again::Always, |planned| again(job, &planned.plan, &source)),
         sees_updates: planned
             .as_ref()
-            .is_none_or(|plan| sees_updates(job, plan, &source.table)),
+            .is_none_or(|planned| sees_updates(job, &planned.plan, &source.table)),
         identified: !shape.key.is_empty(),
     });
     let lake_columns: Vec<u32> = columns
@@ -129,21 +142,27 @@ pub(super) async fn compare(
         ..Comparison::default()
     };
     let share = memory(&job.settings, source.table.columns.len())?;
-    let every: Vec<u32> = (0..).take(source.table.columns.len()).collect();
     let table = source.table.name.to_string();
-    let preparation =
-        Preparation::of_columns(&job.source, &source.table.table, &every, columns.clone())?;
+    let prepared = |withdrawals| {
+        let table = &source.table.table;
+        Preparation::of_columns(&job.source, table, &every, columns.clone(), withdrawals)
+    };
+    let preparation = prepared(None)?;
+    let keys: Vec<u32> = landed.plan.keys.iter().map(|key| key.source).collect();
+    let drops = !job.source.transforms.is_empty() && !keys.is_empty();
+    let withdrawing = prepared(drops.then(|| Withdrawals::new(&columns, &keys)))?;
+    let form = by_server(job, &source.table, &every, &shape);
     let all = reading(&source.table.table, every, None)?;
     let extract = ExtractOptions {
         batch_bytes: share.batch_bytes,
         time_precision: TimePrecision::Truncate,
         ..ExtractOptions::default()
     };
-    let form = by_server(job, &source.table, &shape);
     let server = form.map(|form| (Side::Expected, form));
     let comparing = Comparing {
         expected: Rows::Source(Box::new(SourceRows {
             preparation: preparation.clone(),
+            withdrawing,
             all: all.clone(),
             next: judges_next.then_some(next),
             options: extract.clone(),
@@ -161,6 +180,8 @@ pub(super) async fn compare(
         },
         shape: shape.clone(),
         rules,
+        order: Order::of(&landed.plan.deduplicate, |column| Some(column as usize))
+            .unwrap_or_default(),
         memory: share.row_group_bytes,
         limit: options.limit,
         remember: options.remembered(share),
@@ -199,7 +220,7 @@ pub(super) async fn compare(
         repaired,
         lake_exists: lake.exists(),
         lake_keeps_all: landed.plan.keys.is_empty(),
-        repeats: coverage == Coverage::Full,
+        again: rules.again,
     })
 }
 
@@ -228,10 +249,21 @@ fn shape(plan: &ValidMergePlan, columns: &[Column], source: &Table) -> Shape {
     }
 }
 
-/// How the source's server is to hash its rows, where they go to the lake as they are.
-fn by_server(job: &SyncJob, table: &SqlTable, shape: &Shape) -> Option<RowForm> {
-    let as_they_are = job.source.rules.rules.is_empty() && job.source.transforms.is_empty();
-    let types = table.columns.iter().map(|column| column.sql_type);
+/// The columns at these ordinals.
+fn columns_of(table: &Table, ordinals: &[u32]) -> Vec<Column> {
+    let column = |&ordinal: &u32| table.columns.get(ordinal as usize).cloned();
+    ordinals.iter().filter_map(column).collect()
+}
+
+/// How the source's server is to hash those columns of its rows, where they go to the lake as they are.
+fn by_server(job: &SyncJob, table: &SqlTable, columns: &[u32], shape: &Shape) -> Option<RowForm> {
+    let columns = columns.iter();
+    let columns = columns.filter_map(|&at| table.columns.get(at as usize));
+    // What is made of a masked value is masked, too (T-SQL, "Dynamic data masking"): no sum of the masks.
+    let as_they_are = job.source.rules.rules.is_empty()
+        && job.source.transforms.is_empty()
+        && !columns.clone().any(|column| column.masked);
+    let types = columns.map(|column| column.sql_type);
     row_form(types.collect(), shape).filter(|_| as_they_are)
 }
 
@@ -258,6 +290,7 @@ struct RulesOf<'a> {
     plan: &'a ValidMergePlan,
     coverage: Coverage,
     never_synced: bool,
+    again: Again,
     sees_updates: bool,
     identified: bool,
 }
@@ -273,9 +306,12 @@ fn rules(of: &RulesOf<'_>) -> Rules {
         clause.occasion == Occasion::NotMatchedBySource && clause.action == Action::Delete
     });
     Rules {
-        landing: match has_key {
-            true => Landing::Same,
-            false => Landing::Among,
+        landing: match (has_key, of.plan.deduplicate.is_empty()) {
+            (true, true) => Landing::Same,
+            // Each run chooses among the rows that it reads.
+            (true, false) if incremental => Landing::One(Choice::Any),
+            (true, false) => Landing::One(Choice::Together),
+            (false, _) => Landing::Among,
         },
         missing: first(Class::Wrong),
         changed: match of.sees_updates && overwrites(of.plan) {
@@ -288,8 +324,7 @@ fn rules(of: &RulesOf<'_>) -> Rules {
             // Without a key nobody can say which row a version is of.
             (false, _) => of.identified.then_some(Class::NotSeen),
         },
-        // A row that is read anew each time is added anew each time; a changed one has another mark.
-        repeated: incremental.then_some(Class::Wrong),
+        again: of.again,
     }
 }
 
@@ -345,18 +380,55 @@ fn sees_updates(job: &SyncJob, plan: &ValidExtractionPlan, table: &SqlTable) -> 
     columns.is_empty() || !columns.iter().all(stays)
 }
 
+/// Whether a row can be added as it was before.
+fn again(job: &SyncJob, plan: &ValidExtractionPlan, source: &OpenSource) -> Again {
+    // A row that is read anew each time is added anew each time.
+    if plan.coverage == Coverage::Full {
+        return Again::Always;
+    }
+    let moves = |column: u32| {
+        let column = source.table.columns.get(column as usize)?;
+        let carried = is_carried(job, source, &column.name);
+        Some(carried && moves_with_each_change(column.sql_type))
+    };
+    let bound = plan.lower_bound().and_then(|bound| moves(bound.column));
+    match bound {
+        Some(true) => Again::Never,
+        // What changes and changes back within a day is the same to a `date`.
+        _ => Again::Between,
+    }
+}
+
+/// Whether two changes of a row leave different values in a column of this type, where a change leaves its moment or
+/// its number there.
+fn moves_with_each_change(sql_type: SqlType) -> bool {
+    match sql_type {
+        SqlType::DateTime | SqlType::RowVersion => true,
+        SqlType::DateTime2(digits) | SqlType::DateTimeOffset(digits) => digits >= 3,
+        _ => false,
+    }
+}
+
+/// Whether a column goes to the lake, and neither a rule nor a transformer changes it.
+fn is_carried(job: &SyncJob, source: &OpenSource, name: &str) -> bool {
+    let landing = source.landing();
+    let lands = landing.columns.iter().any(|column| column.name == name);
+    let mut rules = job.source.rules.rules.iter();
+    let ruled = rules.any(|(column, _)| column.to_lowercase() == name.to_lowercase());
+    lands && !ruled && !source.transforms.writes(name)
+}
+
 /// The columns by which rows are passed over where all of them are NULL. A column that rules or transformers have
 /// changed tells nothing.
 fn cursor(job: &SyncJob, plan: &ValidExtractionPlan, source: &OpenSource) -> Vec<String> {
     let table = &source.table.table;
-    let ruled = |name: &str| {
-        let mut rules = job.source.rules.rules.iter();
-        rules.any(|(column, _)| column.to_lowercase() == name.to_lowercase())
-    };
     let columns: Option<Vec<String>> = filter_columns(plan)
         .into_iter()
-        .map(|ordinal| Some(table.columns.get(ordinal as usize)?.name.clone()))
-        .map(|name| name.filter(|name| source.transforms.is_empty() && !ruled(name)))
+        .map(|ordinal| {
+            let column = table.columns.get(ordinal as usize)?;
+            let there = plan.columns.contains(&ordinal) && is_carried(job, source, &column.name);
+            there.then(|| column.name.clone())
+        })
         .collect();
     columns.unwrap_or_default()
 }
