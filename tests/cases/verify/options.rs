@@ -80,6 +80,9 @@ fn a_row_that_should_have_given_way_is_found_where_every_row_is_read_together() 
     assert_eq!(counts(&report, "lake", "not_seen"), "1 changed");
     // What none of them is, is wrong.
     bed.source()
+        .execute("INSERT INTO dbo.T VALUES (7, 10, 1, '2026-03-01')");
+    cursor(bed.sync("dbo.T", "demo.t")).json();
+    bed.source()
         .execute("UPDATE dbo.T SET Rank = 0 WHERE Id = 6");
     let report = differs(cursor(bed.verify("dbo.T", "demo.t")));
     assert_eq!(counts(&report, "lake", "wrong"), "1 changed");

@@ -102,6 +102,8 @@ pub(super) struct Rules {
     pub(super) changed: Class,
     /// What it means that a row is there whose key is not expected; `None` where such rows are history.
     pub(super) extra: Option<Class>,
+    /// A key is never in two of the rows that are found.
+    pub(super) unique: bool,
     /// For [`Landing::Among`]: when the same row may be there more often than expected. Else it is wrong.
     pub(super) again: Again,
 }
@@ -143,6 +145,11 @@ struct Image {
 }
 
 impl Rules {
+    /// Whether all is well where both sides have the same rows: not where a merge should have kept one of several.
+    pub(super) fn sums_suffice(&self) -> bool {
+        self.unique || !matches!(self.landing, Landing::One(_))
+    }
+
     /// What differs between the rows of one key. `entries` are sorted by their row.
     pub(super) fn judge(&self, entries: &[Entry]) -> Vec<Finding> {
         let images = images(entries);

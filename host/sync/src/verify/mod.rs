@@ -15,6 +15,8 @@ mod report;
 mod rows;
 mod shape;
 mod source_half;
+mod source_rules;
+mod sums;
 mod target_half;
 mod target_repair;
 mod text;

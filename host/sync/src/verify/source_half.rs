@@ -1,21 +1,20 @@
 //! Source and lake.
 
-use std::collections::BTreeSet;
-
 use icehost_plan::{
-    Action, Clause, Column, Contents, Coverage, Expression, LakeType, Node, Occasion, SqlType,
-    Table, ValidExtractionPlan, ValidMergePlan, Watermark,
+    Column, Contents, Coverage, LakeType, SqlType, Table, ValidMergePlan, Watermark,
 };
 use icehost_sqlserver::{ExtractOptions, RowForm, SqlTable, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
-use super::judge::{Again, Choice, Class, Landing, Rules, Side};
+use super::judge::{Again, Side};
 use super::lake_repair::{LakeRepair, SourceReading};
 use super::order::Order;
 use super::report::{Comparison, LeftOut};
 use super::rows::{LakeRows, NextRun, Rows, SourceRows};
 use super::shape::{Fold, Padding, Shape, ShapeColumn};
+use super::source_rules::{RulesOf, again, cursor, rules, sees_updates};
+use super::sums::ServerSums;
 use super::{VerifyOptions, memory, reading};
 use crate::detection::{OpenSource, landing};
 use crate::error::Doing;
@@ -151,14 +150,13 @@ pub(super) async fn compare(
     let keys: Vec<u32> = landed.plan.keys.iter().map(|key| key.source).collect();
     let drops = !job.source.transforms.is_empty() && !keys.is_empty();
     let withdrawing = prepared(drops.then(|| Withdrawals::new(&columns, &keys)))?;
-    let form = by_server(job, &source.table, &every, &shape);
+    let server = by_server(job, &source.table, &every, &shape);
     let all = reading(&source.table.table, every, None)?;
     let extract = ExtractOptions {
         batch_bytes: share.batch_bytes,
         time_precision: TimePrecision::Truncate,
         ..ExtractOptions::default()
     };
-    let server = form.map(|form| (Side::Expected, form));
     let comparing = Comparing {
         expected: Rows::Source(Box::new(SourceRows {
             preparation: preparation.clone(),
@@ -255,8 +253,13 @@ fn columns_of(table: &Table, ordinals: &[u32]) -> Vec<Column> {
     ordinals.iter().filter_map(column).collect()
 }
 
-/// How the source's server is to hash those columns of its rows, where they go to the lake as they are.
-fn by_server(job: &SyncJob, table: &SqlTable, columns: &[u32], shape: &Shape) -> Option<RowForm> {
+/// How the source's server is to add up those columns of its rows, where they go to the lake as they are.
+fn by_server(
+    job: &SyncJob,
+    table: &SqlTable,
+    columns: &[u32],
+    shape: &Shape,
+) -> Option<ServerSums> {
     let columns = columns.iter();
     let columns = columns.filter_map(|&at| table.columns.get(at as usize));
     // What is made of a masked value is masked, too (T-SQL, "Dynamic data masking"): no sum of the masks.
@@ -264,173 +267,33 @@ fn by_server(job: &SyncJob, table: &SqlTable, columns: &[u32], shape: &Shape) ->
         && job.source.transforms.is_empty()
         && !columns.clone().any(|column| column.masked);
     let types = columns.map(|column| column.sql_type);
-    row_form(types.collect(), shape).filter(|_| as_they_are)
+    server_sums(Side::Expected, types.collect(), shape).filter(|_| as_they_are)
 }
 
-/// The form in which a server hashes rows with columns of these types; `None` where equal keys may be different bytes,
-/// so that rows which have to be compared with each other would fall into different buckets.
-pub(super) fn row_form(types: Vec<SqlType>, shape: &Shape) -> Option<RowForm> {
+/// How a server adds up rows with columns of these types.
+pub(super) fn server_sums(side: Side, types: Vec<SqlType>, shape: &Shape) -> Option<ServerSums> {
     let same_bytes = |&at: &usize| {
         let sql_type = types.get(at);
         sql_type
             .is_some_and(|sql_type| !matches!(sql_type.lake(), LakeType::String | LakeType::Binary))
     };
-    let fits = !shape.key.is_empty()
-        && types.len() == shape.columns.len()
-        && shape.key.iter().all(same_bytes);
-    fits.then(|| RowForm::new(types, shape.key.clone()))
+    if types.is_empty() || types.len() != shape.columns.len() {
+        return None;
+    }
+    let key: Vec<usize> = match shape.key.is_empty() {
+        true => (0..types.len()).collect(),
+        false => shape.key.clone(),
+    };
+    Some(ServerSums {
+        side,
+        together: !shape.key.is_empty() && key.iter().all(same_bytes),
+        form: RowForm::new(types, key),
+    })
 }
 
 pub(super) fn key_names(shape: &Shape) -> Vec<String> {
     let name = |&at: &usize| Some(shape.columns.get(at)?.name.clone());
     shape.key.iter().filter_map(name).collect()
-}
-
-struct RulesOf<'a> {
-    plan: &'a ValidMergePlan,
-    coverage: Coverage,
-    never_synced: bool,
-    again: Again,
-    sees_updates: bool,
-    identified: bool,
-}
-
-fn rules(of: &RulesOf<'_>) -> Rules {
-    let has_key = !of.plan.keys.is_empty();
-    let first = |class| match of.never_synced {
-        true => Class::Pending,
-        false => class,
-    };
-    let incremental = of.coverage == Coverage::Incremental;
-    let removes = of.plan.clauses.iter().any(|clause| {
-        clause.occasion == Occasion::NotMatchedBySource && clause.action == Action::Delete
-    });
-    Rules {
-        landing: match (has_key, of.plan.deduplicate.is_empty()) {
-            (true, true) => Landing::Same,
-            // Each run chooses among the rows that it reads.
-            (true, false) if incremental => Landing::One(Choice::Any),
-            (true, false) => Landing::One(Choice::Together),
-            (false, _) => Landing::Among,
-        },
-        missing: first(Class::Wrong),
-        changed: match of.sees_updates && overwrites(of.plan) {
-            true => first(Class::Wrong),
-            false => Class::NotSeen,
-        },
-        extra: match (has_key, removes && !incremental) {
-            (true, true) => Some(Class::Wrong),
-            (true, false) => Some(Class::NotSeen),
-            // Without a key nobody can say which row a version is of.
-            (false, _) => of.identified.then_some(Class::NotSeen),
-        },
-        again: of.again,
-    }
-}
-
-/// Whether a row that is there is written again where the delta has another image of it.
-pub(super) fn overwrites(plan: &ValidMergePlan) -> bool {
-    let writes = |clause: &Clause| match &clause.action {
-        Action::WriteAll | Action::Supersede(_) => true,
-        Action::Write(assignments) => assignments
-            .iter()
-            .any(|assignment| reads_source(&assignment.value)),
-        Action::Delete | Action::Skip => false,
-    };
-    plan.keys.is_empty()
-        || plan
-            .clauses
-            .iter()
-            .any(|clause| clause.occasion == Occasion::Matched && writes(clause))
-}
-
-fn reads_source(expression: &Expression) -> bool {
-    let columns = expression.nodes.iter();
-    columns.into_iter().any(
-        |node| matches!(node, Node::Column { side, .. } if *side == icehost_plan::Side::Source),
-    )
-}
-
-/// The columns that decide whether a row is read.
-fn filter_columns(plan: &ValidExtractionPlan) -> BTreeSet<u32> {
-    let nodes = plan.filter.iter().flat_map(|filter| &filter.nodes);
-    nodes
-        .filter_map(|node| match node {
-            Node::Column { column, .. } => Some(*column),
-            _ => None,
-        })
-        .collect()
-}
-
-/// Whether a change of a row can bring it to the strategy's notice: not where that looks at nothing but what a change
-/// leaves as it is, an identity or the key.
-fn sees_updates(job: &SyncJob, plan: &ValidExtractionPlan, table: &SqlTable) -> bool {
-    if plan.coverage == Coverage::Full {
-        return true;
-    }
-    // The shipped strategy says of itself that it sees inserts, whatever its column.
-    if job.detection.strategy.strategy().description().name == "id" {
-        return false;
-    }
-    let stays = |column: &u32| {
-        let column = table.table.columns.get(*column as usize);
-        column.is_some_and(|column| column.identity || column.key_position.is_some())
-    };
-    let columns = filter_columns(plan);
-    columns.is_empty() || !columns.iter().all(stays)
-}
-
-/// Whether a row can be added as it was before.
-fn again(job: &SyncJob, plan: &ValidExtractionPlan, source: &OpenSource) -> Again {
-    // A row that is read anew each time is added anew each time.
-    if plan.coverage == Coverage::Full {
-        return Again::Always;
-    }
-    let moves = |column: u32| {
-        let column = source.table.columns.get(column as usize)?;
-        let carried = is_carried(job, source, &column.name);
-        Some(carried && moves_with_each_change(column.sql_type))
-    };
-    let bound = plan.lower_bound().and_then(|bound| moves(bound.column));
-    match bound {
-        Some(true) => Again::Never,
-        // What changes and changes back within a day is the same to a `date`.
-        _ => Again::Between,
-    }
-}
-
-/// Whether two changes of a row leave different values in a column of this type, where a change leaves its moment or
-/// its number there.
-fn moves_with_each_change(sql_type: SqlType) -> bool {
-    match sql_type {
-        SqlType::DateTime | SqlType::RowVersion => true,
-        SqlType::DateTime2(digits) | SqlType::DateTimeOffset(digits) => digits >= 3,
-        _ => false,
-    }
-}
-
-/// Whether a column goes to the lake, and neither a rule nor a transformer changes it.
-fn is_carried(job: &SyncJob, source: &OpenSource, name: &str) -> bool {
-    let landing = source.landing();
-    let lands = landing.columns.iter().any(|column| column.name == name);
-    let mut rules = job.source.rules.rules.iter();
-    let ruled = rules.any(|(column, _)| column.to_lowercase() == name.to_lowercase());
-    lands && !ruled && !source.transforms.writes(name)
-}
-
-/// The columns by which rows are passed over where all of them are NULL. A column that rules or transformers have
-/// changed tells nothing.
-fn cursor(job: &SyncJob, plan: &ValidExtractionPlan, source: &OpenSource) -> Vec<String> {
-    let table = &source.table.table;
-    let columns: Option<Vec<String>> = filter_columns(plan)
-        .into_iter()
-        .map(|ordinal| {
-            let column = table.columns.get(ordinal as usize)?;
-            let there = plan.columns.contains(&ordinal) && is_carried(job, source, &column.name);
-            there.then(|| column.name.clone())
-        })
-        .collect();
-    columns.unwrap_or_default()
 }
 
 /// Lake columns that the source does not bring.

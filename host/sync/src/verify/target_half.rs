@@ -14,7 +14,8 @@ use super::order::Order;
 use super::report::{Comparison, LeftOut};
 use super::rows::{LakeRows, Rows, TargetRows};
 use super::shape::{Fold, Padding, Shape, ShapeColumn, bytes_of};
-use super::source_half::{key_names, overwrites, row_form};
+use super::source_half::{key_names, server_sums};
+use super::source_rules::overwrites;
 use super::target_repair::TargetRepair;
 use super::{VerifyOptions, judge, memory, reading};
 use crate::delta::{expected_delta, keyed, request};
@@ -114,9 +115,8 @@ impl TargetHalf<'_> {
             Some(column.sql_type)
         });
         let as_they_are = open.creation.is_none() && written.literals.is_empty();
-        let server = row_form(types.collect(), &shape)
-            .filter(|_| as_they_are)
-            .map(|form| (judge::Side::Found, form));
+        let server =
+            server_sums(judge::Side::Found, types.collect(), &shape).filter(|_| as_they_are);
         let lake_takes: Vec<u32> = takes.iter().map(|taken| taken.ordinal).collect();
         let read = reading(&open.table.table, columns.chain(live).collect(), None)?;
         let lake_columns: Vec<u32> = written.pairs.iter().map(|(lake, _)| *lake).collect();
@@ -127,7 +127,7 @@ impl TargetHalf<'_> {
                 snapshot: at,
                 columns: lake_columns,
             }),
-            rules: self.rules(&plan, position.is_none(), order.is_none()),
+            rules: self.rules(&plan, position.is_none(), order.is_none(), &open.table),
             order: order.unwrap_or_default(),
             found: match open.creation {
                 Some(_) => Rows::None,
@@ -215,7 +215,13 @@ impl TargetHalf<'_> {
 
     /// `first`: nothing has been delivered. `by_server`: which of several rows of a key counts is decided by an order
     /// that only the server knows.
-    fn rules(&self, plan: &ValidMergePlan, first: bool, by_server: bool) -> Rules {
+    fn rules(
+        &self,
+        plan: &ValidMergePlan,
+        first: bool,
+        by_server: bool,
+        target: &SqlTable,
+    ) -> Rules {
         let class = match first {
             true => Class::Pending,
             false => Class::Wrong,
@@ -239,9 +245,19 @@ impl TargetHalf<'_> {
                 (false, _) if self.lake_keeps_all == Some(true) => Some(Class::Wrong),
                 (false, _) => None,
             },
+            unique: is_unique(plan, target),
             again: self.again,
         }
     }
+}
+
+/// Whether an index of the target keeps two rows from having a key of the merge in common.
+fn is_unique(plan: &ValidMergePlan, target: &SqlTable) -> bool {
+    let keys = plan.keys.iter();
+    let names = keys.filter_map(|key| Some(&target.columns.get(key.target as usize)?.name));
+    let names: Vec<&String> = names.collect();
+    let mut unique = target.unique_keys.iter();
+    unique.any(|key| !key.is_empty() && key.iter().all(|column| names.contains(&column)))
 }
 
 /// The order by which the merge chooses among lake rows with one key; `None` where only the server knows it: that of

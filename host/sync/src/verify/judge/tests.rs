@@ -34,6 +34,7 @@ fn rules(landing: Landing) -> Rules {
         missing: Class::Wrong,
         changed: Class::Wrong,
         extra: Some(Class::NotSeen),
+        unique: false,
         again: Again::Between,
     }
 }
