@@ -21,10 +21,11 @@ from measure import Failed, Run, measure
 from server import Server
 from tables import SHAPES, Shape
 
-CASES = ["mixed", "mixed10", "wide", "narrow", "text", "max", "upsert", "noop", "load"]
+CASES = ["mixed", "mixed10", "wide", "narrow", "text", "max", "upsert", "noop", "load", "verify"]
 HERE = Path(__file__).parent
 STEP = 500_000
 CHANGED = 10_000
+DIFFERENT = 1_000
 
 
 def lake_records(table: Path) -> int:
@@ -261,6 +262,40 @@ class Bench:
         )
         self.drop("mixed", self.rows)
 
+    def verify(self) -> None:
+        """Source, lake and target, compared: equal, and with rows that differ on both ways."""
+        assert self.server is not None
+        server = self.server
+        table = self.table("mixed", self.rows)
+        server.sql("master", "DROP DATABASE IF EXISTS target; CREATE DATABASE target")
+        lake = self.fresh("ours")
+        told = ["--source", self.source, "--table", table, "--warehouse", lake, "--lake-table", "bench.t",
+                "--strategy", "timestamp", "--strategy-option", "column=Modified", "--merge", "upsert",
+                "--target", server.url("target"), "--target-table", "dbo.t"]  # fmt: skip
+        measure([self.icehost, "sync", "--output", "json", *told, "--create-target"], dict(os.environ))
+
+        def verify(code: int, *more: str) -> Run:
+            run = measure([self.icehost, "verify", "--output", "json", *told, *more], dict(os.environ), code=code)
+            run.report["rows"] = run.report["target"]["rows_found"]
+            return run
+
+        limits = ["", "64MiB"]
+
+        def contenders(code: int) -> list[tuple[str, Callable[[], Run]]]:
+            named = [(f"icehost verify --memory-limit {limit}" if limit else "icehost verify", limit) for limit in limits]
+            return [
+                (name, lambda limit=limit: verify(code, *(["--memory-limit", limit] if limit else [])))
+                for name, limit in named
+            ]
+
+        size = f"{self.rows:,} rows, {SHAPES['mixed'].what}, source, lake and target"
+        self.contend(f"verify: {size}, equal", self.rows, contenders(0))
+        step = max(1, self.rows // DIFFERENT)
+        for database, name in [("source", table), ("target", "dbo.t")]:
+            server.sql(database, f"UPDATE {name} SET Balance = Balance + 1 WHERE Id % {step} = 0")
+        self.contend(f"verify: {size}, {DIFFERENT:,} rows differ in each comparison", self.rows, contenders(1))
+        self.drop("mixed", self.rows)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -290,6 +325,8 @@ def main() -> None:
                 bench.extract(case, case, max(1, int(arguments.rows * SHAPES[case].share)))
         if "load" in arguments.cases:
             bench.load()
+        if "verify" in arguments.cases:
+            bench.verify()
         if {"noop", "upsert"} & set(arguments.cases):
             bench.changes(arguments.cases)
     finally:

@@ -21,8 +21,10 @@ class Run:
     report: dict
 
 
-def measure(command: list[str | Path], environment: dict[str, str], timeout: float = 900) -> Run:
-    """Runs a command that prints one JSON object as its last line."""
+def measure(
+    command: list[str | Path], environment: dict[str, str], timeout: float = 900, code: int = 0
+) -> Run:
+    """Runs a command that prints one JSON object as its last line, and ends with this exit code."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         started = time.perf_counter()
         try:
@@ -36,7 +38,7 @@ def measure(command: list[str | Path], environment: dict[str, str], timeout: flo
         out.seek(0)
         err.seek(0)
         output, errors = out.read(), err.read()
-    if process.returncode != 0:
+    if process.returncode != code:
         raise Failed(why(errors or output, process.returncode))
     last = output.strip().splitlines()[-1] if output.strip() else "{}"
     try:

@@ -5,15 +5,14 @@ use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
-use crate::judge;
+use crate::judge::{self, Excuse, Judgement};
 
 /// An `icehost` command in the making.
 #[derive(Debug, Clone)]
 pub struct Command {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
-    unjudged: bool,
-    leaves_more: bool,
+    excuse: Option<Excuse>,
 }
 
 impl Command {
@@ -22,8 +21,7 @@ impl Command {
         Command {
             arguments: arguments.into_iter().map(str::to_owned).collect(),
             environment: Vec::new(),
-            unjudged: false,
-            leaves_more: false,
+            excuse: None,
         }
     }
 
@@ -72,22 +70,24 @@ impl Command {
 
     /// Runs the process to its end.
     pub fn run(&self) -> Run {
-        Run::of(self.arguments.join(" "), self.spawn())
+        Run {
+            judgement: Judgement::of(self.comparison(), self.excuse.clone()),
+            ..Run::of(self.arguments.join(" "), self.spawn())
+        }
     }
 
-    /// Does not ask `icehost verify` what the run has done: `why` says what keeps the sides apart.
+    /// Leaves sides that `icehost verify` finds wrong, or cannot compare: `why` says what keeps them apart. They have
+    /// to be apart.
     #[must_use]
-    pub fn unjudged(mut self, why: &str) -> Self {
-        assert!(!why.is_empty());
-        self.unjudged = true;
+    pub fn leaves_apart(mut self, why: &str) -> Self {
+        self.excuse = Some(Excuse::Differs(why.to_owned()));
         self
     }
 
-    /// May leave something to the next run: `why` says what.
+    /// Leaves something to a later run: `why` says what. There has to be something.
     #[must_use]
     pub fn leaves_more(mut self, why: &str) -> Self {
-        assert!(!why.is_empty());
-        self.leaves_more = true;
+        self.excuse = Some(Excuse::LeavesMore(why.to_owned()));
         self
     }
 
@@ -101,24 +101,14 @@ impl Command {
         Some(Command {
             arguments,
             environment: environment.cloned().collect(),
-            unjudged: true,
-            leaves_more: false,
+            excuse: None,
         })
     }
 
-    /// Runs it with `--output json` and gives the object; the run must succeed. After a `sync` or a `load`,
-    /// where `ICEHOST_TEST_JUDGE` is set, source, lake and target must agree as `icehost verify` sees them.
+    /// Runs it with `--output json` and gives the object; the run must succeed, as [`Run::success`] sees it.
     #[track_caller]
     pub fn json(self) -> Value {
-        let comparison = self
-            .comparison()
-            .filter(|_| judge::is_asked() && !self.unjudged);
-        let leaves_more = self.leaves_more;
-        let report = self.args(["--output", "json"]).run().success().json();
-        if let Some(comparison) = comparison {
-            judge::assert_agrees(comparison, leaves_more);
-        }
-        report
+        self.args(["--output", "json"]).run().success().json()
     }
 }
 
@@ -133,6 +123,8 @@ pub struct Run {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+    /// What is to be asked where it succeeded.
+    judgement: Option<Judgement>,
 }
 
 impl Run {
@@ -144,12 +136,14 @@ impl Run {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            judgement: None,
         }
     }
 
-    /// The run, which must have succeeded.
+    /// The run, which must have succeeded. After a `sync` or a `load`, source, lake and target must agree as
+    /// `icehost verify` sees them, unless the command says why not.
     #[track_caller]
-    pub fn success(self) -> Run {
+    pub fn success(mut self) -> Run {
         assert_eq!(
             self.code,
             Some(0),
@@ -157,6 +151,9 @@ impl Run {
             self.command,
             self.stderr
         );
+        if let Some(judgement) = self.judgement.take() {
+            judgement.pass();
+        }
         self
     }
 

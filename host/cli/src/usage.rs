@@ -39,6 +39,7 @@ const VERIFY_WITH_CONFIG: &[&str] = &[
     "config",
     "limit",
     "repair",
+    "exclude_columns",
     "cache_dir",
     "no_cache",
     "output",

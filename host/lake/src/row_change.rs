@@ -144,6 +144,21 @@ impl RowChange {
         Ok(self)
     }
 
+    /// The same change where each row of the delta is to stand in the table afterwards, alone of its key, whatever the
+    /// change does with rows that are there: for rows of which somebody has found that they should.
+    #[must_use]
+    pub fn replacing(mut self) -> RowChange {
+        self.matched = vec![Rule {
+            condition: None,
+            outcome: Matched::Replace,
+        }];
+        self.not_matched = vec![Rule {
+            condition: None,
+            outcome: NotMatched::Insert,
+        }];
+        self
+    }
+
     /// Ordinals in the delta of the columns by which rows are matched.
     pub fn key_columns(&self) -> Vec<u32> {
         self.keys.iter().map(|key| key.source).collect()

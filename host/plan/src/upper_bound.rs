@@ -32,6 +32,83 @@ impl ExtractionPlan {
             }
         })
     }
+
+    /// The filter without the bounds that [`probed_upper_bound`](Self::probed_upper_bound) looks for: what this run
+    /// reads, and what it leaves to later ones because it lies above what was probed. `None` for every row.
+    pub fn reach(&self, probes: &[Probe], readings: &[Value]) -> Option<Expression> {
+        let filter = self.filter.as_ref()?;
+        let mut opened = filter.clone();
+        opened.root = open(&mut opened, filter.root, probes, readings)?;
+        // Nodes that nothing refers to any more stay where they are: indices go on to hold.
+        Some(opened)
+    }
+}
+
+/// The node without its upper bounds; `None` where it then lets every row through.
+fn open(
+    expression: &mut Expression,
+    index: u32,
+    probes: &[Probe],
+    readings: &[Value],
+) -> Option<u32> {
+    let operands = match expression.node(index)? {
+        Node::Compare { .. } => {
+            let mut pairs = probes.iter().zip(readings);
+            let bounds = pairs.any(|(probe, reading)| is_bound(expression, index, probe, reading));
+            return (!bounds).then_some(index);
+        }
+        Node::AllOf(parts) | Node::AnyOf(parts) => parts.clone(),
+        _ => return Some(index),
+    };
+    let kept: Vec<Option<u32>> = operands
+        .iter()
+        .map(|part| open(expression, *part, probes, readings))
+        .collect();
+    match expression.nodes.get_mut(index as usize)? {
+        Node::AllOf(parts) => {
+            *parts = kept.into_iter().flatten().collect();
+            (!parts.is_empty()).then_some(index)
+        }
+        Node::AnyOf(parts) => {
+            *parts = kept.into_iter().collect::<Option<Vec<u32>>>()?;
+            Some(index)
+        }
+        _ => Some(index),
+    }
+}
+
+/// Whether a comparison is the bound that a probe has read.
+fn is_bound(expression: &Expression, index: u32, probe: &Probe, reading: &Value) -> bool {
+    let Some(Node::Compare { left, right, .. }) = expression.node(index) else {
+        return false;
+    };
+    let exclusive = match probe {
+        Probe::Aggregate(of) if of.function == AggregateFunction::Max => false,
+        Probe::MinActiveRowversion => true,
+        _ => return false,
+    };
+    let columns = [left, right].into_iter().filter_map(|operand| {
+        let Some(Node::Column { column, .. }) = expression.node(*operand) else {
+            return None;
+        };
+        Some(*column)
+    });
+    let of_probe = |column: &u32| match probe {
+        Probe::Aggregate(of) => of.column == *column,
+        _ => true,
+    };
+    let equals = matches!(
+        expression.node(index),
+        Some(Node::Compare {
+            op: Comparison::Eq,
+            ..
+        })
+    );
+    *reading != Value::Null
+        && !equals
+        && columns
+            .filter(of_probe)
+            .any(|column| holds(expression, index, column, reading, exclusive))
 }
 
 /// Whether rows that the node lets through have at most `upper`, or nothing, in the column; where it is `exclusive`,

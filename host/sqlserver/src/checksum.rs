@@ -97,6 +97,11 @@ impl RowForm {
         RowForm { columns, key }
     }
 
+    /// Positions of the key's columns.
+    pub fn key(&self) -> &[usize] {
+        &self.key
+    }
+
     /// The hash of each row's key and of the row, the first 16 bytes of each.
     pub fn hash(&self, arrays: &[ArrayRef]) -> Vec<(u128, u128)> {
         let rows = arrays.first().map_or(0, |array| array.len());

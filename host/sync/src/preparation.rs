@@ -43,7 +43,8 @@ impl Preparation {
         })
     }
 
-    /// For rows of these columns that are to be looked at: what is dropped is left out.
+    /// For rows of these columns that are to be looked at: what is dropped is left out, unless `withdrawals` say how
+    /// it is told.
     ///
     /// # Errors
     /// Rules that the table's columns cannot have.
@@ -52,6 +53,7 @@ impl Preparation {
         table: &Table,
         columns: &[u32],
         landing: Vec<Column>,
+        withdrawals: Option<Withdrawals>,
     ) -> Result<Preparation, SyncError> {
         let read = columns
             .iter()
@@ -62,7 +64,7 @@ impl Preparation {
             transforms: source.transforms.clone(),
             read: read.collect(),
             landing,
-            withdrawals: None,
+            withdrawals,
         })
     }
 

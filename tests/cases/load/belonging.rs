@@ -114,10 +114,10 @@ fn rows_that_somebody_removes_are_told() {
     let bed = delivered("upsert");
     bed.target().execute("DELETE FROM dbo.T WHERE Id > 15");
     let by_hand = "rows were removed from the target by hand";
-    let next = load(&bed, "upsert", &[]).unjudged(by_hand).json();
+    let next = load(&bed, "upsert", &[]).leaves_apart(by_hand).json();
     warns(&next, "has 15 rows and had 20 after the last run");
     // Told once; the way back is one command.
-    let next = load(&bed, "upsert", &[]).unjudged(by_hand).json();
+    let next = load(&bed, "upsert", &[]).leaves_apart(by_hand).json();
     assert_eq!(next["warnings"], serde_json::json!([]));
     assert_eq!(load(&bed, "upsert", &["--full"]).json()["rows_inserted"], 5);
     assert_equal(&bed, "upsert");
@@ -230,7 +230,7 @@ fn rows_that_were_there_before_the_first_delivery_stay_unless_asked_for() {
         .execute("INSERT INTO dbo.T VALUES (99, 0, '2020-01-01')");
     sync(&bed);
     let first = load(&bed, "upsert", &[]);
-    let first = first.unjudged("the target has a row of its own").json();
+    let first = first.leaves_apart("the target has a row of its own").json();
     warns(&first, "had rows before its first delivery");
     assert_eq!(rows(&bed), "2");
     assert_eq!(load(&bed, "upsert", &["--full"]).json()["rows_deleted"], 1);
@@ -253,9 +253,11 @@ fn rows_that_another_lake_table_delivered_are_left_alone() {
             .args(more.iter().copied())
     };
     let shared = "two lake tables share the target";
-    assert_eq!(other(&[]).unjudged(shared).json()["rows_inserted"], 1);
+    assert_eq!(other(&[]).leaves_apart(shared).json()["rows_inserted"], 1);
     assert_eq!(rows(&bed), "21");
-    let full = load(&bed, "upsert", &["--full"]).unjudged(shared).json();
+    let full = load(&bed, "upsert", &["--full"])
+        .leaves_apart(shared)
+        .json();
     assert_eq!(full["rows_deleted"], 0);
     warns(&full, "which of them demo.u delivered cannot be told");
     other(&["--full", "--merge-option", "delete-missing=true"])
@@ -368,7 +370,7 @@ fn append_only_into_a_table_that_was_emptied_or_replaced_asks() {
     ]);
     let emptied = "the target was emptied on purpose";
     let trusted = load(&bed, "append-only", &["--trust-position"]);
-    let trusted = trusted.unjudged(emptied).json();
+    let trusted = trusted.leaves_apart(emptied).json();
     assert_eq!(trusted["rows_inserted"], 1, "what is new");
 
     // Another table with the rows, as a restore of it alone leaves it.
@@ -383,7 +385,7 @@ fn append_only_into_a_table_that_was_emptied_or_replaced_asks() {
         "--trust-position",
     ]);
     for more in [&["--trust-position"][..], &[]] {
-        let next = load(&bed, "append-only", more).unjudged(emptied).json();
+        let next = load(&bed, "append-only", more).leaves_apart(emptied).json();
         assert_eq!(next["rows_inserted"], 0);
     }
     assert_eq!(rows(&bed), "1");

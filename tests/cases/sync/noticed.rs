@@ -186,7 +186,9 @@ fn rows_that_came_below_the_mark_are_counted_and_told() {
     bed.source()
         .execute("INSERT INTO dbo.T VALUES (2, '2024-10-27T02:10:00')");
     for _ in 0..2 {
-        let told = warnings(&timestamp(&bed).json());
+        let told = timestamp(&bed)
+            .leaves_apart("what came below the mark is missing, which the run tells");
+        let told = warnings(&told.json());
         assert!(told.contains("dbo.T has 1 rows more than"), "{told}");
         assert!(told.contains("watermark set"), "{told}");
     }

@@ -4,8 +4,11 @@
 mod classes;
 mod finds;
 mod load;
+mod memory;
 mod merges;
+mod options;
 mod repair;
+mod repair_product;
 mod values;
 
 use icehost_tests::{Bed, Command};

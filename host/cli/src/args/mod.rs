@@ -2,6 +2,7 @@
 
 mod plugin;
 mod sync;
+mod table;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use icehost_strategy::Limits;
 
 pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage, PullArguments, PushArguments};
-pub(crate) use sync::{CheckArguments, CommitMode, SyncArguments, TimePrecision};
+pub(crate) use sync::{CheckArguments, CommitMode, MemoryArguments, SyncArguments, TimePrecision};
+pub(crate) use table::TableArguments;
 pub(crate) use verify::VerifyArguments;
 
 /// Keep Microsoft SQL Server tables and Apache Iceberg tables in step, both ways, incrementally.
@@ -55,6 +57,8 @@ pub(crate) enum Command {
 /// Which Iceberg table: where it is, or the pipeline of a configuration file that writes it. What the file says no
 /// flag says otherwise; see [`crate::usage`].
 #[derive(Debug, Clone, Args)]
+#[command(mut_arg("warehouse", |flag| flag.required_unless_present("config")))]
+#[command(mut_arg("lake_table", |flag| flag.required_unless_present("config").help("The Iceberg table, as NAMESPACE.TABLE")))]
 pub(crate) struct LakeArguments {
     /// The pipeline of the configuration file that writes the table, as NAME or NAME@TENANT
     #[arg(value_name = "PIPELINE", requires = "config")]
@@ -64,38 +68,31 @@ pub(crate) struct LakeArguments {
     #[arg(long, value_name = "FILE", requires = "pipeline")]
     pub(crate) config: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+}
+
+/// Where an Iceberg table is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlaceArguments {
     /// Directory or file: URL that holds the Iceberg tables, as NAMESPACE/TABLE/{data,metadata}
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "ICEHOST_WAREHOUSE",
-        required_unless_present = "config"
-    )]
+    #[arg(long, value_name = "DIR", env = "ICEHOST_WAREHOUSE")]
     pub(crate) warehouse: Option<PathBuf>,
 
-    /// The Iceberg table, as NAMESPACE.TABLE
-    #[arg(long, value_name = "TABLE", required_unless_present = "config")]
+    /// The Iceberg table, as NAMESPACE.TABLE [default: the source's schema and table, in lower case]
+    #[arg(long, value_name = "TABLE")]
     pub(crate) lake_table: Option<String>,
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("target", |flag| flag.required_unless_present("config")))]
+#[command(mut_arg("merge", |flag| flag.required_unless_present("config")))]
 pub(crate) struct LoadArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
 
-    /// The target: mssql://USER:PASSWORD@HOST:PORT/DATABASE?encrypt=…, or an ADO.NET string
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "ICEHOST_TARGET",
-        hide_env_values = true,
-        required_unless_present = "config"
-    )]
-    pub(crate) target: Option<String>,
-
-    /// The target table, as SCHEMA.TABLE [default: dbo and the lake table's name]
-    #[arg(long, value_name = "TABLE")]
-    pub(crate) target_table: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
 
     /// Create the target table where it is missing
     #[arg(long)]
@@ -121,9 +118,10 @@ pub(crate) struct LoadArguments {
     pub(crate) run: RunArguments,
 }
 
-#[derive(Debug, Args)]
+/// Where rows go from the lake.
+#[derive(Debug, Clone, Args)]
 pub(crate) struct TargetArguments {
-    /// A second SQL Server to keep in step with the lake; without it the run stops at the lake
+    /// The target, a second SQL Server: mssql://USER:PASSWORD@HOST:PORT/DATABASE?encrypt=…, or an ADO.NET string
     #[arg(
         long,
         value_name = "URL",
@@ -132,19 +130,16 @@ pub(crate) struct TargetArguments {
     )]
     pub(crate) target: Option<String>,
 
-    /// The target table, as SCHEMA.TABLE [default: the source's]
-    #[arg(long, value_name = "TABLE", requires = "target")]
+    /// The target table, as SCHEMA.TABLE [default: the source's, or dbo and the lake table's name]
+    #[arg(long, value_name = "TABLE")]
     pub(crate) target_table: Option<String>,
-
-    /// Create the target table where it is missing, with the source's types and key
-    #[arg(long, requires = "target")]
-    pub(crate) create_target: bool,
 }
 
-#[derive(Debug, Args)]
+/// How a delta lands.
+#[derive(Debug, Clone, Args)]
 pub(crate) struct MergeArguments {
     /// How a delta lands: a shipped strategy (upsert, append-only) or a component's file
-    #[arg(long, value_name = "NAME|FILE", required_unless_present = "config")]
+    #[arg(long, value_name = "NAME|FILE")]
     pub(crate) merge: Option<String>,
 
     /// An option of the merge strategy; may be repeated

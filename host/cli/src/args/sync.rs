@@ -4,11 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{CacheArguments, RunArguments, TargetArguments, WatermarkStoreArguments, pair};
+use super::{CacheArguments, RunArguments, TableArguments};
 
-/// One table by flags, or the pipelines of a configuration file. What a file says is what the flags between
-/// `source` and `run` say otherwise; see [`crate::usage`].
+/// One table by flags, or the pipelines of a configuration file.
 #[derive(Debug, Args)]
+#[command(mut_arg("source", |flag| flag.required_unless_present("config")))]
+#[command(mut_arg("table", |flag| flag.required_unless_present("config")))]
+#[command(mut_arg("warehouse", |flag| flag.required_unless_present("config")))]
+#[command(mut_arg("strategy", |flag| flag.required_unless_present("config")))]
+#[command(mut_arg("merge", |flag| flag.required_unless_present("config")))]
+#[command(mut_arg("target_table", |flag| flag.requires("target")))]
 pub(crate) struct SyncArguments {
     /// Pipelines of the configuration file, as NAME or NAME@TENANT [default: all]
     #[arg(value_name = "PIPELINE", requires = "config")]
@@ -22,106 +27,12 @@ pub(crate) struct SyncArguments {
     #[arg(long, value_name = "N", default_value_t = 1, requires = "config", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) jobs: u32,
 
-    /// The source: mssql://USER:PASSWORD@HOST:PORT/DATABASE?encrypt=…, or an ADO.NET string
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "ICEHOST_SOURCE",
-        hide_env_values = true,
-        required_unless_present = "config"
-    )]
-    pub(crate) source: Option<String>,
-
-    /// The source table, as SCHEMA.TABLE; quote names with [brackets] or "quotes"
-    #[arg(long, value_name = "TABLE", required_unless_present = "config")]
-    pub(crate) table: Option<String>,
-
-    /// Only these columns, separated by commas
-    #[arg(
-        long,
-        value_name = "NAMES",
-        value_delimiter = ',',
-        conflicts_with = "exclude_columns"
-    )]
-    pub(crate) columns: Vec<String>,
-
-    /// All columns but these, separated by commas
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub(crate) exclude_columns: Vec<String>,
-
-    /// Columns that are carried as the login is shown them, which is masked (dynamic data masking)
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub(crate) allow_masked: Vec<String>,
-
-    /// The security policies of the source table show the login every row
-    #[arg(long)]
-    pub(crate) allow_row_filter: bool,
-
-    /// What the watermark calls the source [default: DATABASE.SCHEMA.TABLE]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) source_name: Option<String>,
-
-    /// Directory or file: URL that holds the Iceberg tables, as NAMESPACE/TABLE/{data,metadata}
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "ICEHOST_WAREHOUSE",
-        required_unless_present = "config"
-    )]
-    pub(crate) warehouse: Option<PathBuf>,
-
-    /// The Iceberg table, as NAMESPACE.TABLE [default: the source's schema and table, in lower case]
-    #[arg(long, value_name = "TABLE")]
-    pub(crate) lake_table: Option<String>,
-
-    /// Which rows changed? A shipped strategy (timestamp, id) or a component's file
-    #[arg(long, value_name = "NAME|FILE", required_unless_present = "config")]
-    pub(crate) strategy: Option<String>,
-
-    /// An option of the strategy; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
-    pub(crate) strategy_option: Vec<(String, String)>,
-
-    /// How a delta lands: a shipped strategy (upsert, append-only) or a component's file
-    #[arg(long, value_name = "NAME|FILE", required_unless_present = "config")]
-    pub(crate) merge: Option<String>,
-
-    /// An option of the merge strategy; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
-    pub(crate) merge_option: Vec<(String, String)>,
-
-    /// How a delta lands in the lake [default: the same as --merge]
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(crate) lake_merge: Option<String>,
-
-    /// An option of the lake's merge strategy; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair, requires = "lake_merge")]
-    pub(crate) lake_merge_option: Vec<(String, String)>,
-
     #[command(flatten)]
-    pub(crate) target: TargetArguments,
+    pub(crate) table: TableArguments,
 
-    /// What becomes of a column's values before they are written: null, hash, constant:VALUE or
-    /// truncate:CHARACTERS; may be repeated
-    #[arg(long, value_name = "COLUMN=RULE", value_parser = pair)]
-    pub(crate) column_rule: Vec<(String, String)>,
-
-    /// What a strategy makes of rows on their way to the lake: a shipped one (mask, tenant-filter) or a
-    /// component's file; may be repeated, and counts in order
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(crate) transform: Vec<String>,
-
-    /// An option of a transformer, as NAME:KEY=VALUE where there are several; may be repeated
-    #[arg(long, value_name = "[NAME:]KEY=VALUE", value_parser = pair, requires = "transform")]
-    pub(crate) transform_option: Vec<(String, String)>,
-
-    /// The environment variable that holds the key for hashes, 16 bytes or more
-    #[arg(long, value_name = "NAME")]
-    pub(crate) hash_key_env: Option<String>,
-
-    /// The file that holds the key for hashes
-    #[arg(long, value_name = "FILE", conflicts_with = "hash_key_env")]
-    pub(crate) hash_key_file: Option<PathBuf>,
+    /// Create the target table where it is missing, with the source's types and key
+    #[arg(long, requires = "target")]
+    pub(crate) create_target: bool,
 
     /// What to do with the 100 ns digit of time(7), datetime2(7) and datetimeoffset(7), which Iceberg
     /// cannot hold
@@ -129,10 +40,10 @@ pub(crate) struct SyncArguments {
     pub(crate) time_precision: TimePrecision,
 
     #[command(flatten)]
-    pub(crate) store: WatermarkStoreArguments,
+    pub(crate) first_load: FirstLoadArguments,
 
     #[command(flatten)]
-    pub(crate) first_load: FirstLoadArguments,
+    pub(crate) memory: MemoryArguments,
 
     #[command(flatten)]
     pub(crate) run: RunArguments,
@@ -157,7 +68,11 @@ pub(crate) struct FirstLoadArguments {
     /// Discard what an interrupted first load has left, and start over
     #[arg(long)]
     pub(crate) restart: bool,
+}
 
+/// What a run may take.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MemoryArguments {
     /// Memory that the run may take, for example 256MiB; fewer connections are used where it is small
     /// [default: 104MiB for one connection, 40MiB and 96MiB for each of several]
     #[arg(long, value_name = "SIZE", env = "ICEHOST_MEMORY_LIMIT", value_parser = icehost_config::parse_size)]

@@ -54,21 +54,21 @@ async fn of_flags(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Fai
     let merge = used(
         &required(arguments.merge.merge, "merge")?,
         arguments.merge.merge_option,
-        &arguments.run,
+        &arguments.run.limits,
     );
     let place = Place::of(&arguments.lake)?;
     let lake = Lake {
         warehouse: Warehouse::open(&place.warehouse)?,
         table: place.table,
     };
-    let table = match &arguments.target_table {
+    let table = match &arguments.target.target_table {
         Some(name) => TableName::parse(name)?,
         None => TableName::new("dbo", lake.table.name()),
     };
     let job = LoadJob {
         lake,
         target: Target {
-            endpoint: Endpoint::parse(&required(arguments.target, "target")?)?,
+            endpoint: Endpoint::parse(&required(arguments.target.target, "target")?)?,
             table,
             create: arguments.create_target,
         },

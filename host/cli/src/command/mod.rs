@@ -37,9 +37,9 @@ impl Place {
                 watermark_dir: pipeline.watermark_dir,
             });
         }
-        let table = required(arguments.lake_table.as_deref(), "lake-table")?;
+        let table = required(arguments.place.lake_table.as_deref(), "lake-table")?;
         Ok(Place {
-            warehouse: required(arguments.warehouse.clone(), "warehouse")?,
+            warehouse: required(arguments.place.warehouse.clone(), "warehouse")?,
             table: table.parse()?,
             watermark_dir: None,
         })

@@ -4,7 +4,10 @@ use icehost_config::{Component, Connection, GivenOptions, KeyPlace, Pipeline, Ta
 use icehost_sqlserver::{Endpoint, TableName};
 use icehost_sync::{preview, sync};
 
-use crate::args::{CommitMode, Output, RunArguments, SyncArguments, TimePrecision};
+use crate::args::{
+    CommitMode, LimitArguments, MemoryArguments, Output, SyncArguments, TableArguments,
+    TimePrecision,
+};
 use crate::command::pipelines;
 use crate::command::required;
 use crate::failure::Failure;
@@ -45,8 +48,32 @@ pub(crate) fn this_run(arguments: &SyncArguments) -> ThisRun {
 }
 
 /// The pipeline that the flags describe.
-pub(crate) fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
+fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
     let run = &arguments.run;
+    let mut pipeline = of_table(arguments.table, &arguments.memory, &run.limits, run.retries)?;
+    if let Some(target) = &mut pipeline.target {
+        target.create = arguments.create_target;
+    }
+    Ok(Pipeline {
+        time_precision: match arguments.time_precision {
+            TimePrecision::Truncate => icehost_sqlserver::TimePrecision::Truncate,
+            TimePrecision::Error => icehost_sqlserver::TimePrecision::Error,
+        },
+        parallel: arguments.first_load.parallel,
+        range_rows: arguments.first_load.range_rows,
+        commit_per_range: arguments.first_load.commit == CommitMode::PerRange,
+        delete_limit: run.deletions.delete_limit,
+        ..pipeline
+    })
+}
+
+/// What the flags say of a table: what is where, and how it moves.
+pub(crate) fn of_table(
+    arguments: TableArguments,
+    memory: &MemoryArguments,
+    limits: &LimitArguments,
+    retries: u32,
+) -> Result<Pipeline, Failure> {
     let table = TableName::parse(&required(arguments.table, "table")?)?;
     let target = match &arguments.target.target {
         Some(url) => Some(Target {
@@ -55,7 +82,7 @@ pub(crate) fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
                 Some(name) => TableName::parse(name)?,
                 None => table.clone(),
             },
-            create: arguments.target.create_target,
+            create: false,
         }),
         None => None,
     };
@@ -68,8 +95,8 @@ pub(crate) fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
         allow_masked: arguments.allow_masked,
         allow_row_filter: arguments.allow_row_filter,
         source_name: arguments.source_name,
-        warehouse: required(arguments.warehouse, "warehouse")?,
-        lake_table: match &arguments.lake_table {
+        warehouse: required(arguments.place.warehouse, "warehouse")?,
+        lake_table: match &arguments.place.lake_table {
             Some(name) => name.parse()?,
             None => icehost_config::default_lake_table(&table)?,
         },
@@ -77,35 +104,32 @@ pub(crate) fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
         strategy: used(
             &required(arguments.strategy, "strategy")?,
             arguments.strategy_option,
-            run,
+            limits,
         ),
         merge: used(
-            &required(arguments.merge, "merge")?,
-            arguments.merge_option,
-            run,
+            &required(arguments.merge.merge, "merge")?,
+            arguments.merge.merge_option,
+            limits,
         ),
         lake_merge: arguments
             .lake_merge
-            .map(|name| used(&name, arguments.lake_merge_option, run)),
+            .map(|name| used(&name, arguments.lake_merge_option, limits)),
         target,
-        transforms: transforms(&arguments.transform, arguments.transform_option, run)?,
+        transforms: transforms(&arguments.transform, arguments.transform_option, limits)?,
         column_rules: arguments.column_rule,
         hash_key: match (arguments.hash_key_env, arguments.hash_key_file) {
             (Some(name), _) => Some(KeyPlace::Environment(name)),
             (None, file) => file.map(KeyPlace::File),
         },
-        time_precision: match arguments.time_precision {
-            TimePrecision::Truncate => icehost_sqlserver::TimePrecision::Truncate,
-            TimePrecision::Error => icehost_sqlserver::TimePrecision::Error,
-        },
+        time_precision: icehost_sqlserver::TimePrecision::Truncate,
         watermark_dir: arguments.store.watermark_dir,
-        parallel: arguments.first_load.parallel,
-        range_rows: arguments.first_load.range_rows,
-        commit_per_range: arguments.first_load.commit == CommitMode::PerRange,
-        memory_limit: arguments.first_load.memory_limit,
-        batch_size: arguments.first_load.batch_size,
-        retries: run.retries,
-        delete_limit: run.deletions.delete_limit,
+        parallel: 1,
+        range_rows: None,
+        commit_per_range: false,
+        memory_limit: memory.memory_limit,
+        batch_size: memory.batch_size,
+        retries,
+        delete_limit: None,
     })
 }
 
@@ -113,7 +137,7 @@ pub(crate) fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
 fn transforms(
     names: &[String],
     options: Vec<(String, String)>,
-    run: &RunArguments,
+    limits: &LimitArguments,
 ) -> Result<Vec<Use>, Failure> {
     let mut given: Vec<Vec<(String, String)>> = vec![Vec::new(); names.len()];
     for (key, value) in options {
@@ -139,17 +163,15 @@ fn transforms(
         }
     }
     let pairs = names.iter().zip(given);
-    Ok(pairs.map(|(name, given)| used(name, given, run)).collect())
+    Ok(pairs
+        .map(|(name, given)| used(name, given, limits))
+        .collect())
 }
 
 /// A strategy as flags name it.
-pub(crate) fn used(name: &str, options: Vec<(String, String)>, run: &RunArguments) -> Use {
+pub(crate) fn used(name: &str, options: Vec<(String, String)>, limits: &LimitArguments) -> Use {
     Use {
-        component: Component::named(
-            name,
-            run.limits.strategy_timeout,
-            run.limits.strategy_memory,
-        ),
+        component: Component::named(name, limits.strategy_timeout, limits.strategy_memory),
         options: GivenOptions::Pairs(options),
         place: None,
     }

@@ -12,7 +12,7 @@ use icehost_sync::{
 use tokio_util::sync::CancellationToken;
 
 use super::required;
-use super::sync::{pipeline, used};
+use super::sync::{of_table, used};
 use crate::args::{Output, VerifyArguments};
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
@@ -31,28 +31,31 @@ pub(crate) async fn run(arguments: VerifyArguments, output: Output) -> Result<()
     let options = VerifyOptions {
         limit: arguments.limit as usize,
         repair: arguments.repair,
+        exclude: match arguments.config {
+            Some(_) => arguments.table.exclude_columns.clone(),
+            None => Vec::new(),
+        },
     };
     let cancel = cancel_on_signal();
     if let Some(config) = arguments.config.clone() {
-        return pipelines(&config, &arguments, options, output, &cancel).await;
+        return pipelines(&config, &arguments, &options, output, &cancel).await;
     }
     let mut strategies = Strategies::new(&arguments.cache);
-    let job = match arguments.table {
+    let job = match arguments.table.table {
         Some(_) => {
-            let pipeline = pipeline(arguments.into_sync())?;
-            Job::Sync(Box::new(
-                job(&pipeline, &mut strategies, ThisRun::default()).await?,
-            ))
+            let (table, memory) = (arguments.table, &arguments.memory);
+            let pipeline = of_table(table, memory, &arguments.limits, arguments.retries)?;
+            Job::Sync(Box::new(sync_job(&pipeline, &mut strategies).await?))
         }
         None => Job::Load(Box::new(load_job(arguments, &mut strategies).await?)),
     };
-    let verification = compare(&job, options, Progress::new(output), &cancel).await?;
+    let verification = compare(&job, &options, Progress::new(output), &cancel).await?;
     print_verification(&verification, output)
 }
 
 async fn compare(
     job: &Job,
-    options: VerifyOptions,
+    options: &VerifyOptions,
     progress: Progress,
     cancel: &CancellationToken,
 ) -> Result<Verification, Failure> {
@@ -64,39 +67,50 @@ async fn compare(
     Ok(compared?)
 }
 
+/// The sync whose outcome is looked at.
+async fn sync_job(pipeline: &Pipeline, strategies: &mut Strategies) -> Result<SyncJob, Failure> {
+    let mut job = job(pipeline, strategies, ThisRun::default()).await?;
+    // One that is missing is found missing, and never created here.
+    if let Some((target, _)) = &mut job.target {
+        target.create = true;
+    }
+    Ok(job)
+}
+
 async fn load_job(
     arguments: VerifyArguments,
     strategies: &mut Strategies,
 ) -> Result<LoadJob, Failure> {
-    let run = arguments.run();
+    let of = arguments.table;
     let merge = used(
-        &required(arguments.merge, "merge")?,
-        arguments.merge_option,
-        &run,
+        &required(of.merge.merge, "merge")?,
+        of.merge.merge_option,
+        &arguments.limits,
     );
     let lake = Lake {
-        warehouse: Warehouse::open(&required(arguments.warehouse, "warehouse")?)?,
-        table: required(arguments.lake_table, "lake-table")?.parse()?,
+        warehouse: Warehouse::open(&required(of.place.warehouse, "warehouse")?)?,
+        table: required(of.place.lake_table, "lake-table")?.parse()?,
     };
-    let table = match &arguments.target_table {
+    let table = match &of.target.target_table {
         Some(name) => TableName::parse(name)?,
         None => TableName::new("dbo", lake.table.name()),
     };
     Ok(LoadJob {
         lake,
         target: Target {
-            endpoint: Endpoint::parse(&required(arguments.target, "target")?)?,
+            endpoint: Endpoint::parse(&required(of.target.target, "target")?)?,
             table,
             create: true,
         },
         merge: merging(strategies, &merge).await?,
         full: false,
         trust_position: false,
-        exclude: arguments.exclude_columns,
+        exclude: of.exclude_columns,
         settings: Settings {
             retry: retry_policy(arguments.retries),
             memory: MemoryBudget {
-                limit: arguments.memory_limit,
+                limit: arguments.memory.memory_limit,
+                batch: arguments.memory.batch_size.map(|mib| u64::from(mib) << 20),
                 ..MemoryBudget::default()
             },
             ..Settings::default()
@@ -108,7 +122,7 @@ async fn load_job(
 async fn pipelines(
     config: &Path,
     arguments: &VerifyArguments,
-    options: VerifyOptions,
+    options: &VerifyOptions,
     output: Output,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
@@ -136,15 +150,11 @@ async fn one(
     pipeline: &Pipeline,
     arguments: &VerifyArguments,
     registry: &Registry,
-    options: VerifyOptions,
+    options: &VerifyOptions,
     cancel: &CancellationToken,
 ) -> Result<Verification, Failure> {
     let mut strategies = Strategies::with_registry(&arguments.cache, registry);
-    let mut job = job(pipeline, &mut strategies, ThisRun::default()).await?;
-    // One that is missing is found missing, and never created here.
-    if let Some((target, _)) = &mut job.target {
-        target.create = true;
-    }
+    let job = sync_job(pipeline, &mut strategies).await?;
     let progress = Progress::of_pipeline(&pipeline.name);
     compare(&Job::Sync(Box::new(job)), options, progress, cancel).await
 }

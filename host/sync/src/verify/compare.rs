@@ -1,27 +1,23 @@
 //! Two sides, compared within a bound of memory.
 //!
 //! First the rows of each side are counted, and their hashes added up by the bucket that their key falls into: on the
-//! server, where its rows are compared as they are there and their keys are such that equal ones are the same bytes, else
-//! here.
-//! Where count and sum agree the rows are the same ones. The rows of the other buckets are then read again and
-//! compared one by one, as many buckets at a time as there is memory for. Last, the differences that are to be shown
-//! are looked up by their keys.
+//! server, where its rows are compared as they are there, else here. Where count and sum agree the rows are the same
+//! ones. The rows of the other buckets are then read again and compared one by one, as many buckets at a time as there
+//! is memory for. Last, the differences that are to be shown are looked up by their keys.
 
 use std::collections::HashMap;
 
-use icehost_sqlserver::{Checksum, RowForm};
 use tokio_util::sync::CancellationToken;
 
-use super::judge::{Class, Entry, Finding, Rules, Side, What};
+use super::judge::{Class, Entry, Finding, Later, Rules, Side, What};
+use super::order::Order;
 use super::repair::WrongKeys;
 use super::report::{Comparison, Difference};
 use super::rows::{Read, Rows};
 use super::shape::{Hash, Hashed, Shape};
+use super::sums::{BUCKETS, Bucket, Pass, Placing, ServerSums, passes};
 use super::text::key_text;
 use crate::SyncError;
-
-/// Buckets that keys fall into, as a power of two.
-const BUCKETS: u32 = 1 << 15;
 
 /// Two sides and what is made of their differences.
 pub(super) struct Comparing<'a> {
@@ -29,30 +25,16 @@ pub(super) struct Comparing<'a> {
     pub(super) found: Rows<'a>,
     pub(super) shape: Shape,
     pub(super) rules: Rules,
+    /// By which a merge chooses among rows with one key.
+    pub(super) order: Order,
     /// What the rows that are compared one by one may take, in bytes.
     pub(super) memory: usize,
     /// Differences that are shown, of each class.
     pub(super) limit: usize,
     /// Wrong keys that are remembered.
     pub(super) remember: usize,
-    /// The side whose server adds up its rows itself, and the form that it gives them.
-    pub(super) server: Option<(Side, RowForm)>,
-}
-
-/// What both sides have in a bucket.
-#[derive(Debug, Clone, Copy, Default)]
-struct Bucket {
-    expected: Checksum,
-    found: Checksum,
-}
-
-impl Bucket {
-    fn of(&mut self, side: Side) -> &mut Checksum {
-        match side {
-            Side::Expected => &mut self.expected,
-            Side::Found => &mut self.found,
-        }
-    }
+    /// The server that adds up its rows itself.
+    pub(super) server: Option<ServerSums>,
 }
 
 /// A difference that is to be shown.
@@ -80,13 +62,16 @@ impl Comparing<'_> {
         let buckets = self.sums(cancel).await?;
         comparison.rows_expected = buckets.iter().map(|bucket| bucket.expected.rows).sum();
         comparison.rows_found = buckets.iter().map(|bucket| bucket.found.rows).sum();
-        let capacity = (self.memory / size_of::<Entry>()).max(1) as u64;
+        // Each may differ, and is then noted once more.
+        let each = size_of::<Entry>() + size_of::<(Hash, Option<Later>)>() + self.order.bytes();
+        let capacity = (self.memory / each).max(1) as u64;
         let mut told = Told {
             samples: Vec::new(),
             wrong: WrongKeys::at_most(self.remember),
         };
         comparison.checksums_by_server = self.server.is_some();
-        for pass in passes(&buckets, capacity) {
+        let alike = self.rules.sums_suffice();
+        for pass in passes(&buckets, capacity, alike) {
             comparison.rows_read_again += pass.rows as u64;
             self.pass(&pass, comparison, &mut told, cancel).await?;
         }
@@ -94,23 +79,39 @@ impl Comparing<'_> {
         Ok(told.wrong)
     }
 
+    /// The sums of both sides. Where a server's own can only tell that all rows agree, and they do not, both sides are
+    /// read and added up here.
     async fn sums(&mut self, cancel: &CancellationToken) -> Result<Vec<Bucket>, SyncError> {
+        if !self.rules.sums_suffice() {
+            self.server = None;
+        }
+        let buckets = self.added_up(cancel).await?;
+        let together = self.server.as_ref().is_none_or(|server| server.together);
+        if together || buckets.iter().all(Bucket::agrees) {
+            return Ok(buckets);
+        }
+        self.server = None;
+        self.added_up(cancel).await
+    }
+
+    async fn added_up(&mut self, cancel: &CancellationToken) -> Result<Vec<Bucket>, SyncError> {
         let mut buckets = vec![Bucket::default(); BUCKETS as usize];
         let by_server = match self.server.take() {
             None => None,
-            Some((side, form)) => {
+            Some(server) => {
+                let side = server.side;
                 let rows = match side {
                     Side::Expected => &mut self.expected,
                     Side::Found => &mut self.found,
                 };
-                match rows.checksums(&self.shape.key, BUCKETS).await? {
+                match rows.checksums(server.form.key(), BUCKETS).await? {
                     Some(sums) => {
                         for (at, sum) in sums {
                             if let Some(bucket) = buckets.get_mut(at) {
                                 *bucket.of(side) = sum;
                             }
                         }
-                        self.server = Some((side, form));
+                        self.server = Some(server);
                         Some(side)
                     }
                     // The rows are read and added up here instead.
@@ -157,9 +158,14 @@ impl Comparing<'_> {
                 server: self.server.as_ref(),
             };
             let mut sequence = 0;
+            let order = match side {
+                Side::Expected => &self.order,
+                Side::Found => &Order::NONE,
+            };
             let mut remember = |read: &Read| {
                 let places = placing.rows(read)?;
                 let hashed = hash(placing.shape, read)?;
+                let ranks = order.ranks(&read.arrays).map_err(not_compared)?;
                 for (row, (hashed, (bucket, _))) in hashed.into_iter().zip(places).enumerate() {
                     sequence += 1;
                     if pass.has(bucket) {
@@ -170,6 +176,7 @@ impl Comparing<'_> {
                             side,
                             passed_over: read.is_passed_over(row),
                             sequence,
+                            rank: ranks.of(row),
                         });
                     }
                 }
@@ -187,31 +194,36 @@ impl Comparing<'_> {
                 .chunk_by(|a, b| a.group == b.group)
                 .filter_map(|rows| {
                     let findings = rules.judge(rows);
-                    (!findings.is_empty()).then_some((rows.first()?.group, findings))
+                    (!findings.is_empty()).then_some((rows.first()?.group, rows, findings))
                 })
         };
         // In ascending order, as the entries are.
-        let mut pending: Vec<(Hash, bool)> = judged().map(|(group, _)| (group, false)).collect();
-        if pending.is_empty() {
+        let mut later: Vec<(Hash, Option<Later>)> =
+            judged().map(|(group, ..)| (group, None)).collect();
+        if later.is_empty() {
             return Ok(());
         }
-        let shape = &self.shape;
-        let mut mark = |read: &Read| {
-            for hashed in hash(shape, read)? {
-                let at = pending.binary_search_by_key(&hashed.group, |(group, _)| *group);
-                if let Some((_, pending)) = at.ok().and_then(|at| pending.get_mut(at)) {
-                    *pending = true;
+        let (shape, order) = (&self.shape, &self.order);
+        let mut note = |read: &Read| {
+            let ranks = order.ranks(&read.arrays).map_err(not_compared)?;
+            for (row, hashed) in hash(shape, read)?.into_iter().enumerate() {
+                let at = later.binary_search_by_key(&hashed.group, |(group, _)| *group);
+                if let Some((_, later)) = at.ok().and_then(|at| later.get_mut(at)) {
+                    let next = Later {
+                        rank: ranks.of(row),
+                        row: hashed.row,
+                    };
+                    *later = Some(match later.take() {
+                        Some(first) => first.or(next),
+                        None => next,
+                    });
                 }
             }
             Ok(())
         };
-        self.expected.next_run(cancel, &mut mark).await?;
-        for ((group, findings), (_, pending)) in judged().zip(pending) {
-            for Finding { class, what, rows } in findings {
-                let class = match pending {
-                    true => Class::Pending,
-                    false => class,
-                };
+        self.expected.later_runs(cancel, &mut note).await?;
+        for ((group, rows, findings), (_, later)) in judged().zip(later) {
+            for Finding { class, what, rows } in rules.in_time(findings, rows, later.as_ref()) {
                 comparison.of(class).count(what, rows);
                 if class == Class::Wrong {
                     told.wrong.add(group);
@@ -276,30 +288,6 @@ impl Comparing<'_> {
     }
 }
 
-/// Into which buckets rows fall.
-struct Placing<'a> {
-    shape: &'a Shape,
-    server: Option<&'a (Side, RowForm)>,
-}
-
-impl Placing<'_> {
-    /// The bucket of each row, and the hash that is added up.
-    fn rows(&self, read: &Read) -> Result<Vec<(usize, u128)>, SyncError> {
-        let placed = match self.server {
-            Some((_, form)) => form
-                .hash(&read.arrays)
-                .into_iter()
-                .map(|(key, row)| (RowForm::bucket(key, BUCKETS), row))
-                .collect(),
-            None => hash(self.shape, read)?
-                .into_iter()
-                .map(|hashed| (RowForm::bucket(hashed.group, BUCKETS), hashed.row))
-                .collect(),
-        };
-        Ok(placed)
-    }
-}
-
 /// What is shown of the rows of a key.
 #[derive(Debug, Default)]
 struct Shown {
@@ -333,47 +321,7 @@ impl Shown {
     }
 }
 
-/// Buckets that are compared at a time.
-struct Pass {
-    buckets: Vec<bool>,
-    /// Rows that fell into them.
-    rows: usize,
-}
-
-impl Pass {
-    fn has(&self, bucket: usize) -> bool {
-        self.buckets.get(bucket).copied().unwrap_or(false)
-    }
-}
-
-/// The buckets in which the sides differ, so many rows at a time; a bucket with more is alone.
-fn passes(buckets: &[Bucket], capacity: u64) -> Vec<Pass> {
-    let mut passes: Vec<Pass> = Vec::new();
-    let mut room = 0;
-    for (at, bucket) in buckets.iter().enumerate() {
-        if bucket.expected == bucket.found {
-            continue;
-        }
-        let rows = bucket.expected.rows + bucket.found.rows;
-        if passes.is_empty() || rows > room {
-            passes.push(Pass {
-                buckets: vec![false; BUCKETS as usize],
-                rows: 0,
-            });
-            room = capacity;
-        }
-        room = room.saturating_sub(rows);
-        if let Some(pass) = passes.last_mut() {
-            pass.rows += usize::try_from(rows).unwrap_or(usize::MAX);
-            if let Some(has) = pass.buckets.get_mut(at) {
-                *has = true;
-            }
-        }
-    }
-    passes
-}
-
-fn hash(shape: &Shape, read: &Read) -> Result<Vec<Hashed>, SyncError> {
+pub(super) fn hash(shape: &Shape, read: &Read) -> Result<Vec<Hashed>, SyncError> {
     if read.rows == 0 {
         return Ok(Vec::new());
     }
@@ -383,6 +331,3 @@ fn hash(shape: &Shape, read: &Read) -> Result<Vec<Hashed>, SyncError> {
 fn not_compared(why: String) -> SyncError {
     SyncError::schema(why, "please report this as a defect")
 }
-
-#[cfg(test)]
-mod tests;

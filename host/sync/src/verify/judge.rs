@@ -7,7 +7,7 @@ use super::shape::Hash;
 pub(super) enum Class {
     /// It should not be there.
     Wrong,
-    /// The next run takes it away.
+    /// A later run takes it away: the next one, unless something holds it back.
     Pending,
     /// No run takes it away, and none promises to.
     NotSeen,
@@ -36,7 +36,7 @@ pub(super) enum Side {
 }
 
 /// A row, as far as it has to be remembered to be compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     /// Rows that have it in common are compared with each other.
     pub(super) group: Hash,
@@ -50,6 +50,9 @@ pub(super) struct Entry {
     pub(super) passed_over: bool,
     /// The order in which it was read.
     pub(super) sequence: u64,
+    /// Its place in the order by which a merge chooses among rows with one key, the lowest first; empty where there
+    /// is none.
+    pub(super) rank: Box<[u8]>,
 }
 
 /// How the expected rows of a key should be found.
@@ -57,10 +60,35 @@ pub(super) struct Entry {
 pub(super) enum Landing {
     /// Just so.
     Same,
-    /// The last of them alone: a merge lets the newest of a key win.
-    Newest,
+    /// One of them: a merge keeps one row of a key.
+    One(Choice),
     /// Among others: what is there is kept.
     Among,
+}
+
+/// Which of several rows of a key a merge keeps. Of those that come together it is the first in the merge's order,
+/// and of equals the last to arrive; but whatever comes later takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// All come together.
+    Together,
+    /// They come in parts, in the order in which they were read: any row that none behind it comes before can stand
+    /// there.
+    InTurn,
+    /// They come in parts, in an order that nobody knows any more, or are chosen by one that only a server knows: any
+    /// of them can stand there.
+    Any,
+}
+
+/// Whether the same row of a key may be there more often than it is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// As often as it likes: it comes anew each time.
+    Always,
+    /// Where another one of its key came in between, as when a value changes and changes back.
+    Between,
+    /// Not at all: a change moves something in it on.
+    Never,
 }
 
 /// What differences mean between two sides.
@@ -74,8 +102,10 @@ pub(super) struct Rules {
     pub(super) changed: Class,
     /// What it means that a row is there whose key is not expected; `None` where such rows are history.
     pub(super) extra: Option<Class>,
-    /// For [`Landing::Among`]: what it means that the same row is there more often than expected.
-    pub(super) repeated: Option<Class>,
+    /// A key is never in two of the rows that are found.
+    pub(super) unique: bool,
+    /// For [`Landing::Among`]: when the same row may be there more often than expected. Else it is wrong.
+    pub(super) again: Again,
 }
 
 /// A difference between the rows of one key.
@@ -87,6 +117,25 @@ pub(super) struct Finding {
     pub(super) rows: u64,
 }
 
+/// The row of a key that later runs read and that counts among those that they read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Later {
+    /// Its place in the merge's order.
+    pub(super) rank: Box<[u8]>,
+    /// The whole row.
+    pub(super) row: Hash,
+}
+
+impl Later {
+    /// This one or one that is read after it, whichever counts.
+    pub(super) fn or(self, next: Later) -> Later {
+        match next.rank <= self.rank {
+            true => next,
+            false => self,
+        }
+    }
+}
+
 /// Both sides' rows of one image.
 struct Image {
     row: Hash,
@@ -96,18 +145,55 @@ struct Image {
 }
 
 impl Rules {
+    /// Whether all is well where both sides have the same rows: not where a merge should have kept one of several.
+    pub(super) fn sums_suffice(&self) -> bool {
+        self.unique || !matches!(self.landing, Landing::One(_))
+    }
+
     /// What differs between the rows of one key. `entries` are sorted by their row.
     pub(super) fn judge(&self, entries: &[Entry]) -> Vec<Finding> {
         let images = images(entries);
         let findings = match self.landing {
             Landing::Same => self.same(&images),
-            Landing::Newest => self.newest(entries, &images),
+            Landing::One(choice) => self.one(choice, entries, &images),
             Landing::Among => self.among(&images),
         };
         findings
             .into_iter()
             .filter(|finding| finding.rows > 0)
             .collect()
+    }
+
+    /// The findings among the rows of one key, in view of what later runs read of it.
+    pub(super) fn in_time(
+        &self,
+        findings: Vec<Finding>,
+        entries: &[Entry],
+        later: Option<&Later>,
+    ) -> Vec<Finding> {
+        let Some(later) = later else {
+            return findings;
+        };
+        let mut found = entries.iter().filter(|entry| entry.side == Side::Found);
+        // What the lake has as it is read again is left out.
+        let settled = match (found.next(), found.next()) {
+            (Some(only), None) => only.row == later.row,
+            _ => false,
+        };
+        let takes_away = |what| match (self.landing, what) {
+            // Rows are only added.
+            (Landing::Among, What::Missing) => true,
+            (Landing::Among, _) => false,
+            _ => !settled,
+        };
+        let findings = findings.into_iter().map(|finding| Finding {
+            class: match takes_away(finding.what) {
+                true => Class::Pending,
+                false => finding.class,
+            },
+            ..finding
+        });
+        findings.collect()
     }
 
     fn same(&self, images: &[Image]) -> Vec<Finding> {
@@ -138,48 +224,63 @@ impl Rules {
         findings
     }
 
-    /// The newest expected row is the one to be found. Keys that are spelled in several ways may be one key for the
-    /// server or several, which only it knows: then each row that is found has to be one of those expected, and the
-    /// newest among them.
-    fn newest(&self, entries: &[Entry], images: &[Image]) -> Vec<Finding> {
+    /// One expected row is to be found, the one that the merge chooses. Keys that are spelled in several ways may be
+    /// one key for the server or several, which only it knows: then each row that is found has to be one of those
+    /// expected, and the chosen one among them.
+    fn one(&self, choice: Choice, entries: &[Entry], images: &[Image]) -> Vec<Finding> {
         let expected = entries.iter().filter(|entry| entry.side == Side::Expected);
+        let mut expected: Vec<&Entry> = expected.collect();
+        expected.sort_unstable_by_key(|entry| entry.sequence);
         let found: u64 = images.iter().map(|image| image.found).sum();
-        let Some(newest) = expected.clone().max_by_key(|entry| entry.sequence) else {
+        let Some(chosen) = first(&expected) else {
             return self.surplus(false, found).into_iter().collect();
         };
         if found == 0 {
             return vec![Finding {
-                class: self.missing,
+                class: match expected.iter().all(|entry| entry.passed_over) {
+                    true => Class::NotSeen,
+                    false => self.missing,
+                },
                 what: What::Missing,
                 rows: 1,
             }];
         }
-        let mut spellings: Vec<u32> = expected.map(|entry| entry.spelling).collect();
+        let mut spellings: Vec<u32> = expected.iter().map(|entry| entry.spelling).collect();
         spellings.sort_unstable();
         spellings.dedup();
         let at_most = spellings.len() as u64;
-        let has_newest = images
-            .iter()
-            .any(|image| image.row == newest.row && image.found > 0);
-        let strangers: u64 = images
-            .iter()
-            .filter(|image| match at_most {
-                1 => image.row != newest.row,
-                _ => image.expected == 0,
-            })
-            .map(|image| image.found)
-            .sum();
+        let possible = choice.possible(&expected, chosen);
+        let of = |wanted: &dyn Fn(&Image) -> bool| -> u64 {
+            let images = images.iter().filter(|image| wanted(image));
+            images.map(|image| image.found).sum()
+        };
+        let has_chosen = of(&|image| image.row == chosen.row) > 0;
+        let others = of(&|image| image.row != chosen.row && possible.contains(&image.row));
+        let strangers = of(&|image| match at_most {
+            1 => image.row != chosen.row && !possible.contains(&image.row),
+            _ => image.expected == 0,
+        });
         // One that has other values is not counted as one too many as well.
         let surplus = found.saturating_sub(at_most);
-        let changed = match has_newest {
+        let changed = match has_chosen || others > 0 {
             true => strangers.saturating_sub(surplus),
             false => strangers.saturating_sub(surplus).max(1),
         };
-        let mut findings = vec![Finding {
-            class: self.changed,
-            what: What::Changed,
-            rows: changed,
-        }];
+        let mut findings = vec![
+            Finding {
+                class: self.changed,
+                what: What::Changed,
+                rows: changed,
+            },
+            Finding {
+                class: Class::NotSeen,
+                what: What::Changed,
+                rows: match has_chosen {
+                    true => 0,
+                    false => others.min(1),
+                },
+            },
+        ];
         findings.extend(self.surplus(true, surplus));
         findings
     }
@@ -195,12 +296,16 @@ impl Rules {
                 rows: of.map(|i| i.expected - i.found).sum(),
             });
         }
-        if let Some(class) = self.repeated {
-            let often = |i: &Image| i.found.saturating_sub(i.expected.max(1));
+        // Where nothing tells rows apart, those that are gone from the other side may have been several.
+        let is_known = self.extra.is_some() || images.iter().any(|image| image.expected > 0);
+        if self.again != Again::Always && is_known {
             findings.push(Finding {
-                class,
+                class: Class::Wrong,
                 what: What::Repeated,
-                rows: images.iter().map(often).sum(),
+                rows: images
+                    .iter()
+                    .map(|image| image.found.saturating_sub(self.most(image, images)))
+                    .sum(),
             });
         }
         if let Some(class) = self.extra
@@ -215,6 +320,19 @@ impl Rules {
         findings
     }
 
+    /// How often a row may be among the versions of its key. Two that follow each other differ, and the last one is the
+    /// one that is expected, unless that one is yet to come.
+    fn most(&self, of: &Image, images: &[Image]) -> u64 {
+        let found: u64 = images.iter().map(|image| image.found).sum();
+        let last_is_there = images.iter().any(|i| i.expected > 0 && i.found > 0);
+        let may_be_last = of.expected > 0 || !last_is_there;
+        let between = match self.again {
+            Again::Never => 1,
+            _ => found - of.found + u64::from(may_be_last),
+        };
+        between.max(of.expected).max(1)
+    }
+
     /// Rows beyond those expected.
     fn surplus(&self, any_expected: bool, rows: u64) -> Option<Finding> {
         let (class, what) = match any_expected {
@@ -222,6 +340,40 @@ impl Rules {
             false => (self.extra?, What::Extra),
         };
         Some(Finding { class, what, rows })
+    }
+}
+
+/// The first in the merge's order, and of equals the last. `entries` are in the order in which they were read.
+fn first<'a>(entries: &[&'a Entry]) -> Option<&'a Entry> {
+    let mut entries = entries.iter().copied();
+    let one = entries.next()?;
+    Some(
+        entries.fold(one, |kept, next| match next.rank <= kept.rank {
+            true => next,
+            false => kept,
+        }),
+    )
+}
+
+impl Choice {
+    /// Rows that can stand in the place of all of them, the chosen one aside.
+    fn possible(self, entries: &[&Entry], chosen: &Entry) -> Vec<Hash> {
+        let mut possible = Vec::new();
+        match self {
+            Choice::Together => {}
+            Choice::Any => possible.extend(entries.iter().map(|entry| entry.row)),
+            Choice::InTurn => {
+                let mut least: Option<&[u8]> = None;
+                for entry in entries.iter().rev() {
+                    if least.is_none_or(|least| *entry.rank < *least) {
+                        least = Some(&entry.rank);
+                        possible.push(entry.row);
+                    }
+                }
+            }
+        }
+        possible.retain(|row| *row != chosen.row);
+        possible
     }
 }
 

@@ -64,6 +64,7 @@ impl LakeRepair<'_> {
         check_repairable(&landing.plan, &format!("lake table {name}"))?;
         let writing = || format!("writing files of lake table {name}");
         let change = RowChange::from_plan(&landing.plan, &landing.description, &landing.delta)
+            .map(RowChange::replacing)
             .and_then(RowChange::with_withdrawals)
             .doing(|| format!("planning the repair of lake table {name}"))?;
         let withdrawals = Withdrawals::new(self.columns, &change.key_columns());
@@ -74,27 +75,7 @@ impl LakeRepair<'_> {
             .await
             .doing(writing)?;
         let none = HashSet::new();
-
-        let doing = || format!("reading lake table {name}");
-        let request = ScanRequest {
-            columns: Some(self.lake_columns.clone()),
-            ..ScanRequest::default()
-        };
-        let mut batches = self.lake.scan(request).doing(doing)?;
-        while let Some(batch) = tokio::select! {
-            batch = batches.try_next() => batch.doing(doing)?,
-            () = cancel.cancelled() => return Err(SyncError::cancelled()),
-        } {
-            let rows = self
-                .wrong
-                .filter(&batch, self.shape, batch.columns(), &none)?;
-            if rows.num_rows() > 0 {
-                let gone = withdrawals.gone(&rows).map_err(broken)?;
-                writer.write(gone).await.doing(writing)?;
-            }
-        }
-
-        // The last row of a key counts: what the source has takes the place of what was taken out.
+        let mut there = HashSet::new();
         let table = &source.table;
         let doing = || format!("reading source table {}", table.name);
         let mut preparing = reading.preparation.open().await?;
@@ -112,12 +93,34 @@ impl LakeRepair<'_> {
                     .wrong
                     .filter(&batch, self.shape, batch.columns(), &none)?;
                 if rows.num_rows() > 0 {
+                    self.wrong.seen(self.shape, rows.columns(), &mut there)?;
                     let present = withdrawals.present(&rows).map_err(broken)?;
                     writer.write(present).await.doing(writing)?;
                 }
             }
         }
         extraction.finish().doing(doing)?;
+
+        // Of the others, the source has no row any more. A row of a key that it has would stand against the source's,
+        // and by the merge's order it could win.
+        let doing = || format!("reading lake table {name}");
+        let request = ScanRequest {
+            columns: Some(self.lake_columns.clone()),
+            ..ScanRequest::default()
+        };
+        let mut batches = self.lake.scan(request).doing(doing)?;
+        while let Some(batch) = tokio::select! {
+            batch = batches.try_next() => batch.doing(doing)?,
+            () = cancel.cancelled() => return Err(SyncError::cancelled()),
+        } {
+            let rows = self
+                .wrong
+                .filter(&batch, self.shape, batch.columns(), &there)?;
+            if rows.num_rows() > 0 {
+                let gone = withdrawals.gone(&rows).map_err(broken)?;
+                writer.write(gone).await.doing(writing)?;
+            }
+        }
         let staged = writer.finish().await.doing(writing)?;
         let commit_of = Commit {
             staged,

@@ -9,11 +9,14 @@
 mod compare;
 mod judge;
 mod lake_repair;
+mod order;
 mod repair;
 mod report;
 mod rows;
 mod shape;
 mod source_half;
+mod source_rules;
+mod sums;
 mod target_half;
 mod target_repair;
 mod text;
@@ -32,17 +35,19 @@ use crate::{LoadJob, Memory, Observer, Settings, SyncError, SyncJob};
 pub use report::{Comparison, Difference, Differences, LeftOut, Repaired, Verification};
 
 /// How a comparison is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyOptions {
     /// Differing keys that are named, of each class; the counts are exact all the same.
     pub limit: usize,
     /// Deliver again what is wrong, until nothing is or nothing helps.
     pub repair: bool,
+    /// Lake columns that the target of a sync does not take, as where it was loaded without them.
+    pub exclude: Vec<String>,
 }
 
 impl VerifyOptions {
     /// Wrong keys that a repair remembers at a time: what a quarter of a row group takes, at 32 bytes each.
-    fn remembered(self, share: Memory) -> usize {
+    fn remembered(&self, share: Memory) -> usize {
         match self.repair {
             true => (share.row_group_bytes / 4 / 32).max(1),
             false => 0,
@@ -55,6 +60,7 @@ impl Default for VerifyOptions {
         VerifyOptions {
             limit: 20,
             repair: false,
+            exclude: Vec::new(),
         }
     }
 }
@@ -66,7 +72,7 @@ impl Default for VerifyOptions {
 /// [`SyncError`] where they cannot be compared; that they differ is none.
 pub async fn verify(
     job: &SyncJob,
-    options: VerifyOptions,
+    options: &VerifyOptions,
     observer: &dyn Observer,
     cancel: &CancellationToken,
 ) -> Result<Verification, SyncError> {
@@ -76,7 +82,7 @@ pub async fn verify(
 
 async fn compare_sync(
     job: &SyncJob,
-    options: VerifyOptions,
+    options: &VerifyOptions,
     observer: &dyn Observer,
     cancel: &CancellationToken,
 ) -> Result<Verification, SyncError> {
@@ -106,11 +112,11 @@ async fn compare_sync(
                 merging,
                 full: false,
                 trust_position: false,
-                exclude: &[],
+                exclude: &options.exclude,
                 deletions: job.settings.deletions,
             },
             lake_keeps_all: Some(source.lake_keeps_all),
-            repeats: source.repeats,
+            again: source.again,
             settings: &job.settings,
         };
         let (compared, rows) = retry
@@ -127,7 +133,7 @@ async fn compare_sync(
 
 /// Compares, and compares again after each repair, until nothing is wrong or a repair has not helped.
 async fn repeated<F: Future<Output = Result<Verification, SyncError>>>(
-    options: VerifyOptions,
+    options: &VerifyOptions,
     compare: impl Fn() -> F,
 ) -> Result<Verification, SyncError> {
     let started = Instant::now();
@@ -155,7 +161,7 @@ async fn repeated<F: Future<Output = Result<Verification, SyncError>>>(
 /// Those of [`verify`].
 pub async fn verify_load(
     job: &LoadJob,
-    options: VerifyOptions,
+    options: &VerifyOptions,
     observer: &dyn Observer,
     cancel: &CancellationToken,
 ) -> Result<Verification, SyncError> {
@@ -165,14 +171,14 @@ pub async fn verify_load(
 
 async fn compare_load(
     job: &LoadJob,
-    options: VerifyOptions,
+    options: &VerifyOptions,
     observer: &dyn Observer,
     cancel: &CancellationToken,
 ) -> Result<Verification, SyncError> {
     let half = target_half::TargetHalf {
         delivery: job.delivery(),
         lake_keeps_all: None,
-        repeats: false,
+        again: judge::Again::Between,
         settings: &job.settings,
     };
     let retry = &job.settings.retry;

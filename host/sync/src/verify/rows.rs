@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use futures::TryStreamExt;
 use icehost_lake::{LakeTable, ScanRequest};
-use icehost_plan::ValidExtractionPlan;
+use icehost_plan::{Expression, ValidExtractionPlan};
 use icehost_sqlserver::{Checksum, Connection, ErrorKind, ExtractOptions, SqlTable};
 use tokio_util::sync::CancellationToken;
 
@@ -47,9 +47,11 @@ pub(super) enum Rows<'a> {
 pub(super) struct SourceRows<'a> {
     pub(super) source: &'a mut OpenSource,
     pub(super) preparation: Preparation,
+    /// The same, with the keys of rows that a transformer drops.
+    pub(super) withdrawing: Preparation,
     /// Every row.
     pub(super) all: ValidExtractionPlan,
-    /// What tells which rows the next run reads.
+    /// What tells which rows later runs read.
     pub(super) next: Option<NextRun<'a>>,
     pub(super) options: ExtractOptions,
     /// The compared columns.
@@ -58,10 +60,18 @@ pub(super) struct SourceRows<'a> {
     pub(super) cursor: Vec<String>,
 }
 
-/// What the next run would read.
+/// What later runs read.
 pub(super) struct NextRun<'a> {
     pub(super) detection: &'a Detection,
     pub(super) stored: Option<StoredWatermark>,
+}
+
+/// A change detector's plan.
+pub(super) struct Planned {
+    /// What the next run would read.
+    pub(super) plan: ValidExtractionPlan,
+    /// What it or a later one would: rows that lie above its upper bound, too. `None` for every row.
+    pub(super) reach: Option<Expression>,
 }
 
 impl NextRun<'_> {
@@ -69,10 +79,7 @@ impl NextRun<'_> {
     ///
     /// # Errors
     /// What the detector or the source's server says.
-    pub(super) async fn plan(
-        &self,
-        source: &mut OpenSource,
-    ) -> Result<ValidExtractionPlan, SyncError> {
+    pub(super) async fn plan(&self, source: &mut OpenSource) -> Result<Planned, SyncError> {
         let detector = &self.detection.strategy;
         let context = context(
             self.detection,
@@ -87,7 +94,9 @@ impl NextRun<'_> {
             .await
             .doing(|| format!("probing source table {}", table.name))?;
         let _told_by_runs = clock::hold_back(connection, table, &probes, &mut readings).await?;
-        Ok(detector.plan(&context, &readings).await?)
+        let plan = detector.plan(&context, &readings).await?;
+        let reach = plan.reach(&probes, &readings);
+        Ok(Planned { plan, reach })
     }
 }
 
@@ -155,8 +164,8 @@ impl Rows<'_> {
     ) -> Result<(), SyncError> {
         match self {
             Rows::Source(rows) => {
-                let plan = rows.all.clone();
-                rows.read(&plan, cancel, sink).await
+                let (preparation, plan) = (rows.preparation.clone(), rows.all.clone());
+                rows.read_as(&preparation, &plan, cancel, sink).await
             }
             Rows::Lake(rows) => rows.read(cancel, sink).await,
             Rows::Target(rows) => rows.read(cancel, sink).await,
@@ -164,8 +173,8 @@ impl Rows<'_> {
         }
     }
 
-    /// Reads the rows that the next run would read.
-    pub(super) async fn next_run(
+    /// Reads the rows that later runs read. Of those that a transformer drops there is nothing but the key.
+    pub(super) async fn later_runs(
         &mut self,
         cancel: &CancellationToken,
         sink: Sink<'_>,
@@ -176,10 +185,11 @@ impl Rows<'_> {
                     return Ok(());
                 };
                 // Asked for only now: without a snapshot, what came while all rows were read is among them.
-                let plan = next.plan(rows.source).await?;
+                let planned = next.plan(rows.source).await?;
                 let every = rows.all.columns.clone();
-                let plan = reading(&rows.source.table.table, every, plan.filter.clone())?;
-                rows.read(&plan, cancel, sink).await
+                let plan = reading(&rows.source.table.table, every, planned.reach)?;
+                let preparation = rows.withdrawing.clone();
+                rows.read_as(&preparation, &plan, cancel, sink).await
             }
             _ => Ok(()),
         }
@@ -187,15 +197,16 @@ impl Rows<'_> {
 }
 
 impl SourceRows<'_> {
-    async fn read(
+    async fn read_as(
         &mut self,
+        preparation: &Preparation,
         plan: &ValidExtractionPlan,
         cancel: &CancellationToken,
         sink: Sink<'_>,
     ) -> Result<(), SyncError> {
         let table = &self.source.table;
         let doing = || format!("reading source table {}", table.name);
-        let mut preparing = self.preparation.open().await?;
+        let mut preparing = preparation.open().await?;
         let mut extraction = self
             .source
             .connection

@@ -1,25 +1,27 @@
 //! Source and lake.
 
-use std::collections::BTreeSet;
-
 use icehost_plan::{
-    Action, Clause, Column, Contents, Coverage, Expression, LakeType, Node, Occasion, SqlType,
-    Table, ValidExtractionPlan, ValidMergePlan, Watermark,
+    Column, Contents, Coverage, LakeType, SqlType, Table, ValidMergePlan, Watermark,
 };
 use icehost_sqlserver::{ExtractOptions, RowForm, SqlTable, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
-use super::judge::{Class, Landing, Rules, Side};
+use super::judge::{Again, Side};
 use super::lake_repair::{LakeRepair, SourceReading};
+use super::order::Order;
 use super::report::{Comparison, LeftOut};
 use super::rows::{LakeRows, NextRun, Rows, SourceRows};
 use super::shape::{Fold, Padding, Shape, ShapeColumn};
+use super::source_rules::{RulesOf, again, cursor, rules, sees_updates};
+use super::sums::ServerSums;
 use super::{VerifyOptions, memory, reading};
 use crate::detection::{OpenSource, landing};
 use crate::error::Doing;
 use crate::preparation::Preparation;
 use crate::source_to_lake::open_lake;
+use crate::visibility;
+use crate::withdrawals::Withdrawals;
 use crate::{Observer, SyncError, SyncJob};
 
 /// What was found, and what the other half has to know.
@@ -33,13 +35,13 @@ pub(super) struct SourceHalf {
     pub(super) lake_exists: bool,
     /// Every version of a row stays in the lake.
     pub(super) lake_keeps_all: bool,
-    /// The same row may come again as it was.
-    pub(super) repeats: bool,
+    /// Whether the same row may come again as it was.
+    pub(super) again: Again,
 }
 
 pub(super) async fn compare(
     job: &SyncJob,
-    options: VerifyOptions,
+    options: &VerifyOptions,
     observer: &dyn Observer,
     cancel: &CancellationToken,
 ) -> Result<SourceHalf, SyncError> {
@@ -64,7 +66,11 @@ pub(super) async fn compare(
     };
     let coverage = planned
         .as_ref()
-        .map_or(Coverage::Full, |plan| plan.coverage);
+        .map_or(Coverage::Full, |planned| planned.plan.coverage);
+    let every: Vec<u32> = match &planned {
+        Some(planned) => planned.plan.columns.clone(),
+        None => (0..).take(source.table.columns.len()).collect(),
+    };
     let contents = match coverage {
         Coverage::Full => Contents::Snapshot,
         Coverage::Incremental => Contents::Upserts,
@@ -72,7 +78,9 @@ pub(super) async fn compare(
     let landed = landing(
         &job.lake_merge,
         &source.table.table,
-        source.landing().columns,
+        source
+            .transforms
+            .columns(&columns_of(&source.table.table, &every)),
         contents,
         &lake,
     )
@@ -98,20 +106,24 @@ pub(super) async fn compare(
             source.table.name
         ));
     }
+    notes.extend(visibility::warnings(&source.table));
     notes.extend(carried_notes(job, &source.table, &columns));
 
     let shape = shape(&landed.plan, &columns, &source.table.table);
     let cursor = match (&planned, judges_next) {
-        (Some(plan), true) => cursor(job, plan, &source),
+        (Some(planned), true) => cursor(job, &planned.plan, &source),
         _ => Vec::new(),
     };
     let rules = rules(&RulesOf {
         plan: &landed.plan,
         coverage,
         never_synced,
+        again: planned
+            .as_ref()
+            .map_or(Again::Always, |planned| again(job, &planned.plan, &source)),
         sees_updates: planned
             .as_ref()
-            .is_none_or(|plan| sees_updates(job, plan, &source.table)),
+            .is_none_or(|planned| sees_updates(job, &planned.plan, &source.table)),
         identified: !shape.key.is_empty(),
     });
     let lake_columns: Vec<u32> = columns
@@ -129,21 +141,26 @@ pub(super) async fn compare(
         ..Comparison::default()
     };
     let share = memory(&job.settings, source.table.columns.len())?;
-    let every: Vec<u32> = (0..).take(source.table.columns.len()).collect();
     let table = source.table.name.to_string();
-    let preparation =
-        Preparation::of_columns(&job.source, &source.table.table, &every, columns.clone())?;
+    let prepared = |withdrawals| {
+        let table = &source.table.table;
+        Preparation::of_columns(&job.source, table, &every, columns.clone(), withdrawals)
+    };
+    let preparation = prepared(None)?;
+    let keys: Vec<u32> = landed.plan.keys.iter().map(|key| key.source).collect();
+    let drops = !job.source.transforms.is_empty() && !keys.is_empty();
+    let withdrawing = prepared(drops.then(|| Withdrawals::new(&columns, &keys)))?;
+    let server = by_server(job, &source.table, &every, &shape);
     let all = reading(&source.table.table, every, None)?;
     let extract = ExtractOptions {
         batch_bytes: share.batch_bytes,
         time_precision: TimePrecision::Truncate,
         ..ExtractOptions::default()
     };
-    let form = by_server(job, &source.table, &shape);
-    let server = form.map(|form| (Side::Expected, form));
     let comparing = Comparing {
         expected: Rows::Source(Box::new(SourceRows {
             preparation: preparation.clone(),
+            withdrawing,
             all: all.clone(),
             next: judges_next.then_some(next),
             options: extract.clone(),
@@ -161,6 +178,8 @@ pub(super) async fn compare(
         },
         shape: shape.clone(),
         rules,
+        order: Order::of(&landed.plan.deduplicate, |column| Some(column as usize))
+            .unwrap_or_default(),
         memory: share.row_group_bytes,
         limit: options.limit,
         remember: options.remembered(share),
@@ -199,7 +218,7 @@ pub(super) async fn compare(
         repaired,
         lake_exists: lake.exists(),
         lake_keeps_all: landed.plan.keys.is_empty(),
-        repeats: coverage == Coverage::Full,
+        again: rules.again,
     })
 }
 
@@ -228,137 +247,53 @@ fn shape(plan: &ValidMergePlan, columns: &[Column], source: &Table) -> Shape {
     }
 }
 
-/// How the source's server is to hash its rows, where they go to the lake as they are.
-fn by_server(job: &SyncJob, table: &SqlTable, shape: &Shape) -> Option<RowForm> {
-    let as_they_are = job.source.rules.rules.is_empty() && job.source.transforms.is_empty();
-    let types = table.columns.iter().map(|column| column.sql_type);
-    row_form(types.collect(), shape).filter(|_| as_they_are)
+/// The columns at these ordinals.
+fn columns_of(table: &Table, ordinals: &[u32]) -> Vec<Column> {
+    let column = |&ordinal: &u32| table.columns.get(ordinal as usize).cloned();
+    ordinals.iter().filter_map(column).collect()
 }
 
-/// The form in which a server hashes rows with columns of these types; `None` where equal keys may be different bytes,
-/// so that rows which have to be compared with each other would fall into different buckets.
-pub(super) fn row_form(types: Vec<SqlType>, shape: &Shape) -> Option<RowForm> {
+/// How the source's server is to add up those columns of its rows, where they go to the lake as they are.
+fn by_server(
+    job: &SyncJob,
+    table: &SqlTable,
+    columns: &[u32],
+    shape: &Shape,
+) -> Option<ServerSums> {
+    let columns = columns.iter();
+    let columns = columns.filter_map(|&at| table.columns.get(at as usize));
+    // What is made of a masked value is masked, too (T-SQL, "Dynamic data masking"): no sum of the masks.
+    let as_they_are = job.source.rules.rules.is_empty()
+        && job.source.transforms.is_empty()
+        && !columns.clone().any(|column| column.masked);
+    let types = columns.map(|column| column.sql_type);
+    server_sums(Side::Expected, types.collect(), shape).filter(|_| as_they_are)
+}
+
+/// How a server adds up rows with columns of these types.
+pub(super) fn server_sums(side: Side, types: Vec<SqlType>, shape: &Shape) -> Option<ServerSums> {
     let same_bytes = |&at: &usize| {
         let sql_type = types.get(at);
         sql_type
             .is_some_and(|sql_type| !matches!(sql_type.lake(), LakeType::String | LakeType::Binary))
     };
-    let fits = !shape.key.is_empty()
-        && types.len() == shape.columns.len()
-        && shape.key.iter().all(same_bytes);
-    fits.then(|| RowForm::new(types, shape.key.clone()))
+    if types.is_empty() || types.len() != shape.columns.len() {
+        return None;
+    }
+    let key: Vec<usize> = match shape.key.is_empty() {
+        true => (0..types.len()).collect(),
+        false => shape.key.clone(),
+    };
+    Some(ServerSums {
+        side,
+        together: !shape.key.is_empty() && key.iter().all(same_bytes),
+        form: RowForm::new(types, key),
+    })
 }
 
 pub(super) fn key_names(shape: &Shape) -> Vec<String> {
     let name = |&at: &usize| Some(shape.columns.get(at)?.name.clone());
     shape.key.iter().filter_map(name).collect()
-}
-
-struct RulesOf<'a> {
-    plan: &'a ValidMergePlan,
-    coverage: Coverage,
-    never_synced: bool,
-    sees_updates: bool,
-    identified: bool,
-}
-
-fn rules(of: &RulesOf<'_>) -> Rules {
-    let has_key = !of.plan.keys.is_empty();
-    let first = |class| match of.never_synced {
-        true => Class::Pending,
-        false => class,
-    };
-    let incremental = of.coverage == Coverage::Incremental;
-    let removes = of.plan.clauses.iter().any(|clause| {
-        clause.occasion == Occasion::NotMatchedBySource && clause.action == Action::Delete
-    });
-    Rules {
-        landing: match has_key {
-            true => Landing::Same,
-            false => Landing::Among,
-        },
-        missing: first(Class::Wrong),
-        changed: match of.sees_updates && overwrites(of.plan) {
-            true => first(Class::Wrong),
-            false => Class::NotSeen,
-        },
-        extra: match (has_key, removes && !incremental) {
-            (true, true) => Some(Class::Wrong),
-            (true, false) => Some(Class::NotSeen),
-            // Without a key nobody can say which row a version is of.
-            (false, _) => of.identified.then_some(Class::NotSeen),
-        },
-        // A row that is read anew each time is added anew each time; a changed one has another mark.
-        repeated: incremental.then_some(Class::Wrong),
-    }
-}
-
-/// Whether a row that is there is written again where the delta has another image of it.
-pub(super) fn overwrites(plan: &ValidMergePlan) -> bool {
-    let writes = |clause: &Clause| match &clause.action {
-        Action::WriteAll | Action::Supersede(_) => true,
-        Action::Write(assignments) => assignments
-            .iter()
-            .any(|assignment| reads_source(&assignment.value)),
-        Action::Delete | Action::Skip => false,
-    };
-    plan.keys.is_empty()
-        || plan
-            .clauses
-            .iter()
-            .any(|clause| clause.occasion == Occasion::Matched && writes(clause))
-}
-
-fn reads_source(expression: &Expression) -> bool {
-    let columns = expression.nodes.iter();
-    columns.into_iter().any(
-        |node| matches!(node, Node::Column { side, .. } if *side == icehost_plan::Side::Source),
-    )
-}
-
-/// The columns that decide whether a row is read.
-fn filter_columns(plan: &ValidExtractionPlan) -> BTreeSet<u32> {
-    let nodes = plan.filter.iter().flat_map(|filter| &filter.nodes);
-    nodes
-        .filter_map(|node| match node {
-            Node::Column { column, .. } => Some(*column),
-            _ => None,
-        })
-        .collect()
-}
-
-/// Whether a change of a row can bring it to the strategy's notice: not where that looks at nothing but what a change
-/// leaves as it is, an identity or the key.
-fn sees_updates(job: &SyncJob, plan: &ValidExtractionPlan, table: &SqlTable) -> bool {
-    if plan.coverage == Coverage::Full {
-        return true;
-    }
-    // The shipped strategy says of itself that it sees inserts, whatever its column.
-    if job.detection.strategy.strategy().description().name == "id" {
-        return false;
-    }
-    let stays = |column: &u32| {
-        let column = table.table.columns.get(*column as usize);
-        column.is_some_and(|column| column.identity || column.key_position.is_some())
-    };
-    let columns = filter_columns(plan);
-    columns.is_empty() || !columns.iter().all(stays)
-}
-
-/// The columns by which rows are passed over where all of them are NULL. A column that rules or transformers have
-/// changed tells nothing.
-fn cursor(job: &SyncJob, plan: &ValidExtractionPlan, source: &OpenSource) -> Vec<String> {
-    let table = &source.table.table;
-    let ruled = |name: &str| {
-        let mut rules = job.source.rules.rules.iter();
-        rules.any(|(column, _)| column.to_lowercase() == name.to_lowercase())
-    };
-    let columns: Option<Vec<String>> = filter_columns(plan)
-        .into_iter()
-        .map(|ordinal| Some(table.columns.get(ordinal as usize)?.name.clone()))
-        .map(|name| name.filter(|name| source.transforms.is_empty() && !ruled(name)))
-        .collect();
-    columns.unwrap_or_default()
 }
 
 /// Lake columns that the source does not bring.

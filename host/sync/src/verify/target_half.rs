@@ -3,17 +3,19 @@
 use futures::TryStreamExt;
 use icehost_lake::LakeTable;
 use icehost_plan::{
-    Action, Clause, Delta, Expression, Node, Occasion, Side, Table, ValidMergePlan, Value,
+    Action, Clause, Delta, Expression, LakeType, Node, Occasion, Side, Table, ValidMergePlan, Value,
 };
 use icehost_sqlserver::{ExtractOptions, KnownPosition, SqlTable, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
-use super::judge::{Class, Landing, Rules};
+use super::judge::{Again, Choice, Class, Landing, Rules};
+use super::order::Order;
 use super::report::{Comparison, LeftOut};
 use super::rows::{LakeRows, Rows, TargetRows};
 use super::shape::{Fold, Padding, Shape, ShapeColumn, bytes_of};
-use super::source_half::{key_names, overwrites, row_form};
+use super::source_half::{key_names, server_sums};
+use super::source_rules::overwrites;
 use super::target_repair::TargetRepair;
 use super::{VerifyOptions, judge, memory, reading};
 use crate::delta::{expected_delta, keyed, request};
@@ -30,15 +32,15 @@ pub(super) struct TargetHalf<'a> {
     pub(super) delivery: Delivery<'a>,
     /// Whether every version of a row stays in the lake; `None` where that is not known.
     pub(super) lake_keeps_all: Option<bool>,
-    /// The same row may come again as it was.
-    pub(super) repeats: bool,
+    /// Whether the same row may come again as it was.
+    pub(super) again: Again,
     pub(super) settings: &'a Settings,
 }
 
 impl TargetHalf<'_> {
     pub(super) async fn compare(
         &self,
-        options: VerifyOptions,
+        options: &VerifyOptions,
         cancel: &CancellationToken,
     ) -> Result<(Comparison, u64), SyncError> {
         let delivery = &self.delivery;
@@ -113,19 +115,20 @@ impl TargetHalf<'_> {
             Some(column.sql_type)
         });
         let as_they_are = open.creation.is_none() && written.literals.is_empty();
-        let server = row_form(types.collect(), &shape)
-            .filter(|_| as_they_are)
-            .map(|form| (judge::Side::Found, form));
+        let server =
+            server_sums(judge::Side::Found, types.collect(), &shape).filter(|_| as_they_are);
         let lake_takes: Vec<u32> = takes.iter().map(|taken| taken.ordinal).collect();
         let read = reading(&open.table.table, columns.chain(live).collect(), None)?;
         let lake_columns: Vec<u32> = written.pairs.iter().map(|(lake, _)| *lake).collect();
+        let order = order(&plan, &written, &takes);
         let comparing = Comparing {
             expected: Rows::Lake(LakeRows {
                 table: &lake,
                 snapshot: at,
                 columns: lake_columns,
             }),
-            rules: self.rules(&plan, position.is_none()),
+            rules: self.rules(&plan, position.is_none(), order.is_none(), &open.table),
+            order: order.unwrap_or_default(),
             found: match open.creation {
                 Some(_) => Rows::None,
                 None => Rows::Target(Box::new(TargetRows {
@@ -210,16 +213,25 @@ impl TargetHalf<'_> {
         }
     }
 
-    fn rules(&self, plan: &ValidMergePlan, first: bool) -> Rules {
+    /// `first`: nothing has been delivered. `by_server`: which of several rows of a key counts is decided by an order
+    /// that only the server knows.
+    fn rules(
+        &self,
+        plan: &ValidMergePlan,
+        first: bool,
+        by_server: bool,
+        target: &SqlTable,
+    ) -> Rules {
         let class = match first {
             true => Class::Pending,
             false => Class::Wrong,
         };
         let has_key = !plan.keys.is_empty();
         Rules {
-            landing: match has_key {
-                true => Landing::Newest,
-                false => Landing::Among,
+            landing: match (has_key, by_server) {
+                (true, false) => Landing::One(Choice::InTurn),
+                (true, true) => Landing::One(Choice::Any),
+                (false, _) => Landing::Among,
             },
             missing: class,
             changed: match overwrites(plan) {
@@ -233,9 +245,33 @@ impl TargetHalf<'_> {
                 (false, _) if self.lake_keeps_all == Some(true) => Some(Class::Wrong),
                 (false, _) => None,
             },
-            repeated: (!self.repeats).then_some(Class::Wrong),
+            unique: is_unique(plan, target),
+            again: self.again,
         }
     }
+}
+
+/// Whether an index of the target keeps two rows from having a key of the merge in common.
+fn is_unique(plan: &ValidMergePlan, target: &SqlTable) -> bool {
+    let keys = plan.keys.iter();
+    let names = keys.filter_map(|key| Some(&target.columns.get(key.target as usize)?.name));
+    let names: Vec<&String> = names.collect();
+    let mut unique = target.unique_keys.iter();
+    unique.any(|key| !key.is_empty() && key.iter().all(|column| names.contains(&column)))
+}
+
+/// The order by which the merge chooses among lake rows with one key; `None` where only the server knows it: that of
+/// texts is their collation's, that of UUIDs its own.
+fn order(plan: &ValidMergePlan, written: &Written, takes: &[Taken]) -> Option<Order> {
+    Order::of(&plan.deduplicate, |column| {
+        let taken = takes.get(column as usize)?;
+        let ours = !matches!(
+            taken.column.column_type.lake(),
+            LakeType::String | LakeType::Uuid
+        );
+        let mut pairs = written.pairs.iter();
+        pairs.position(|(lake, _)| ours && *lake == taken.ordinal)
+    })
 }
 
 /// The snapshot that the target has reached, read in the same state as its rows where the database allows that.

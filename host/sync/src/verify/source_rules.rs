@@ -1,0 +1,173 @@
+//! What it means that source and lake differ, which follows from the strategy and from how rows land.
+
+use std::collections::BTreeSet;
+
+use icehost_plan::{
+    Action, Clause, Coverage, Expression, Node, Occasion, SqlType, ValidExtractionPlan,
+    ValidMergePlan,
+};
+use icehost_sqlserver::SqlTable;
+
+use super::judge::{Again, Choice, Class, Landing, Rules};
+use crate::SyncJob;
+use crate::detection::OpenSource;
+
+/// What the rules of a source and its lake follow from.
+pub(super) struct RulesOf<'a> {
+    /// How rows land in the lake.
+    pub(super) plan: &'a ValidMergePlan,
+    /// What the next run reads.
+    pub(super) coverage: Coverage,
+    /// The lake has no rows yet.
+    pub(super) never_synced: bool,
+    /// Whether a row can be added as it was before.
+    pub(super) again: Again,
+    /// Whether a change of a row can come to the strategy's notice.
+    pub(super) sees_updates: bool,
+    /// Rows have a key.
+    pub(super) identified: bool,
+}
+
+/// What differences mean.
+pub(super) fn rules(of: &RulesOf<'_>) -> Rules {
+    let has_key = !of.plan.keys.is_empty();
+    let first = |class| match of.never_synced {
+        true => Class::Pending,
+        false => class,
+    };
+    let incremental = of.coverage == Coverage::Incremental;
+    let removes = of.plan.clauses.iter().any(|clause| {
+        clause.occasion == Occasion::NotMatchedBySource && clause.action == Action::Delete
+    });
+    Rules {
+        landing: match (has_key, of.plan.deduplicate.is_empty()) {
+            (true, true) => Landing::Same,
+            // Each run chooses among the rows that it reads.
+            (true, false) if incremental => Landing::One(Choice::Any),
+            (true, false) => Landing::One(Choice::Together),
+            (false, _) => Landing::Among,
+        },
+        missing: first(Class::Wrong),
+        changed: match of.sees_updates && overwrites(of.plan) {
+            true => first(Class::Wrong),
+            false => Class::NotSeen,
+        },
+        extra: match (has_key, removes && !incremental) {
+            (true, true) => Some(Class::Wrong),
+            (true, false) => Some(Class::NotSeen),
+            // Without a key nobody can say which row a version is of.
+            (false, _) => of.identified.then_some(Class::NotSeen),
+        },
+        unique: false,
+        again: of.again,
+    }
+}
+
+/// Whether a row that is there is written again where the delta has another image of it.
+pub(super) fn overwrites(plan: &ValidMergePlan) -> bool {
+    let writes = |clause: &Clause| match &clause.action {
+        Action::WriteAll | Action::Supersede(_) => true,
+        Action::Write(assignments) => assignments
+            .iter()
+            .any(|assignment| reads_source(&assignment.value)),
+        Action::Delete | Action::Skip => false,
+    };
+    plan.keys.is_empty()
+        || plan
+            .clauses
+            .iter()
+            .any(|clause| clause.occasion == Occasion::Matched && writes(clause))
+}
+
+fn reads_source(expression: &Expression) -> bool {
+    let columns = expression.nodes.iter();
+    columns.into_iter().any(
+        |node| matches!(node, Node::Column { side, .. } if *side == icehost_plan::Side::Source),
+    )
+}
+
+/// The columns that decide whether a row is read.
+fn filter_columns(plan: &ValidExtractionPlan) -> BTreeSet<u32> {
+    let nodes = plan.filter.iter().flat_map(|filter| &filter.nodes);
+    nodes
+        .filter_map(|node| match node {
+            Node::Column { column, .. } => Some(*column),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Whether a change of a row can bring it to the strategy's notice: not where that looks at nothing but what a change
+/// leaves as it is, an identity or the key.
+pub(super) fn sees_updates(job: &SyncJob, plan: &ValidExtractionPlan, table: &SqlTable) -> bool {
+    if plan.coverage == Coverage::Full {
+        return true;
+    }
+    // The shipped strategy says of itself that it sees inserts, whatever its column.
+    if job.detection.strategy.strategy().description().name == "id" {
+        return false;
+    }
+    let stays = |column: &u32| {
+        let column = table.table.columns.get(*column as usize);
+        column.is_some_and(|column| column.identity || column.key_position.is_some())
+    };
+    let columns = filter_columns(plan);
+    columns.is_empty() || !columns.iter().all(stays)
+}
+
+/// Whether a row can be added as it was before.
+pub(super) fn again(job: &SyncJob, plan: &ValidExtractionPlan, source: &OpenSource) -> Again {
+    // A row that is read anew each time is added anew each time.
+    if plan.coverage == Coverage::Full {
+        return Again::Always;
+    }
+    let moves = |column: u32| {
+        let column = source.table.columns.get(column as usize)?;
+        let carried = is_carried(job, source, &column.name);
+        Some(carried && moves_with_each_change(column.sql_type))
+    };
+    let bound = plan.lower_bound().and_then(|bound| moves(bound.column));
+    match bound {
+        Some(true) => Again::Never,
+        // What changes and changes back within a day is the same to a `date`.
+        _ => Again::Between,
+    }
+}
+
+/// Whether two changes of a row leave different values in a column of this type, where a change leaves its moment or
+/// its number there.
+fn moves_with_each_change(sql_type: SqlType) -> bool {
+    match sql_type {
+        SqlType::DateTime | SqlType::RowVersion => true,
+        SqlType::DateTime2(digits) | SqlType::DateTimeOffset(digits) => digits >= 3,
+        _ => false,
+    }
+}
+
+/// Whether a column goes to the lake, and neither a rule nor a transformer changes it.
+fn is_carried(job: &SyncJob, source: &OpenSource, name: &str) -> bool {
+    let landing = source.landing();
+    let lands = landing.columns.iter().any(|column| column.name == name);
+    let mut rules = job.source.rules.rules.iter();
+    let ruled = rules.any(|(column, _)| column.to_lowercase() == name.to_lowercase());
+    lands && !ruled && !source.transforms.writes(name)
+}
+
+/// The columns by which rows are passed over where all of them are NULL. A column that rules or transformers have
+/// changed tells nothing.
+pub(super) fn cursor(
+    job: &SyncJob,
+    plan: &ValidExtractionPlan,
+    source: &OpenSource,
+) -> Vec<String> {
+    let table = &source.table.table;
+    let columns: Option<Vec<String>> = filter_columns(plan)
+        .into_iter()
+        .map(|ordinal| {
+            let column = table.columns.get(ordinal as usize)?;
+            let there = plan.columns.contains(&ordinal) && is_carried(job, source, &column.name);
+            there.then(|| column.name.clone())
+        })
+        .collect();
+    columns.unwrap_or_default()
+}
