@@ -10,6 +10,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use icehost_strategy::Limits;
 
+use crate::advice::Advice;
+
 pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage, PullArguments, PushArguments};
 pub(crate) use sync::{CheckArguments, CommitMode, SyncArguments, TimePrecision};
 pub(crate) use verify::VerifyArguments;
@@ -76,6 +78,13 @@ pub(crate) struct LakeArguments {
     /// The Iceberg table, as NAMESPACE.TABLE
     #[arg(long, value_name = "TABLE", required_unless_present = "config")]
     pub(crate) lake_table: Option<String>,
+}
+
+impl LakeArguments {
+    /// How commands are typed that go on with the same pipeline.
+    pub(crate) fn advice(&self) -> Advice {
+        Advice::of_arguments(self.pipeline.as_ref(), self.config.as_deref())
+    }
 }
 
 #[derive(Debug, Args)]
