@@ -32,6 +32,10 @@ pub struct WatermarkRecord {
     /// the watermark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_rows: Option<u64>,
+    /// The SHA-256 of what the source table is called among all tables of all servers, in hexadecimal; `None` where
+    /// its server does not tell, or an earlier version wrote the watermark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_table: Option<String>,
 }
 
 impl WatermarkRecord {

@@ -42,6 +42,7 @@ fn record(id: i64) -> WatermarkRecord {
         rows: 1,
         time: "2026-01-01T00:00:00Z".to_owned(),
         source_rows: None,
+        source_table: None,
     }
 }
 
