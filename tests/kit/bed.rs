@@ -13,6 +13,8 @@ use crate::{Client, Command};
 const PASSWORD: &str = "T3st;pass'word";
 /// The login of development servers that may only read.
 pub const READER: &str = "reader";
+/// The login of development servers that may read and write rows, and change no table.
+pub const WRITER: &str = "writer";
 
 /// The directory for what clients send to development servers, which tests/run.sh has judged afterwards.
 const STATEMENTS: &str = "ICEHOST_TEST_STATEMENTS";
@@ -37,7 +39,10 @@ impl Bed {
 
     /// A bed on a development server of its own, for cases that inject faults.
     pub fn on_development_server() -> Bed {
-        let mut builder = DevServer::builder().password(PASSWORD).reader(READER);
+        let mut builder = DevServer::builder()
+            .password(PASSWORD)
+            .reader(READER)
+            .writer(WRITER);
         if let Some(directory) = std::env::var_os(STATEMENTS) {
             builder = builder.record_statements(directory);
         }

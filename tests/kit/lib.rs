@@ -15,7 +15,7 @@ mod readers;
 pub mod registry;
 mod sql;
 
-pub use bed::{Bed, READER};
+pub use bed::{Bed, READER, WRITER};
 pub use files::{assert_nowhere, below, blocks};
 pub use program::{Command, Run, program};
 pub use readers::{Dump, python_script};

@@ -41,6 +41,16 @@ impl Client {
         self.rows(sql);
     }
 
+    /// Runs a batch that the server may refuse: then gives what it says.
+    ///
+    /// # Errors
+    /// The server's message.
+    pub fn attempt(&mut self, sql: &str) -> Result<(), String> {
+        let result =
+            runtime().block_on(async { self.client.simple_query(sql).await?.into_results().await });
+        result.map(drop).map_err(|error| error.to_string())
+    }
+
     /// Runs a batch and gives the rows of its first result, as text. Types that have no plain text form
     /// are to be cast by the query.
     #[track_caller]

@@ -54,6 +54,9 @@ def step(table: Table, text: str) -> None:
             table.delete(argument)
         case "rollback":
             table.manage_snapshots().rollback_to_snapshot(int(argument)).commit()
+        case "drop":
+            with table.update_schema() as update:
+                update.delete_column(argument)
         case "readd":
             with table.update_schema(allow_incompatible_changes=True) as update:
                 update.delete_column(argument)
@@ -70,7 +73,7 @@ def step(table: Table, text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path, help="the table's directory")
-    parser.add_argument("steps", nargs="+", help="compact, expire, copy=…, distinct, delete=…, rollback=…, readd=…, rename=…:…")
+    parser.add_argument("steps", nargs="+", help="compact, expire, copy=…, distinct, delete=…, rollback=…, drop=…, readd=…, rename=…:…")
     parser.add_argument("--forget", action="store_true", help="remove the versions before")
     parser.add_argument("--own", action="store_true", help="leave the versions under PyIceberg's own names")
     arguments = parser.parse_args()

@@ -33,6 +33,10 @@ struct Arguments {
     #[arg(long, value_name = "NAME")]
     reader: Option<String>,
 
+    /// A login that may read and write rows and do nothing else, with the same password
+    #[arg(long, value_name = "USER")]
+    writer: Option<String>,
+
     /// The server's name, MACHINE or MACHINE\INSTANCE, as @@SERVERNAME gives it.
     #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
@@ -108,6 +112,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     if let Some(reader) = arguments.reader {
         builder = builder.reader(reader);
+    }
+    if let Some(writer) = arguments.writer {
+        builder = builder.writer(writer);
     }
     if let Some(name) = arguments.server_name {
         builder = builder.name(name);

@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) user: String,
     pub(crate) password: String,
     pub(crate) reader: Option<String>,
+    pub(crate) writer: Option<String>,
     pub(crate) tls: Tls,
     pub(crate) certificate: Certificate,
     pub(crate) faults: Faults,
@@ -46,11 +47,17 @@ pub(crate) struct Shared {
 impl Shared {
     /// Whether a login is one of the server's.
     pub(crate) fn admits(&self, login: &Login) -> bool {
-        let names = [Some(&self.user), self.reader.as_ref()];
+        let names = [Some(&self.user), self.reader.as_ref(), self.writer.as_ref()];
         // None is left out for the others: each takes the same time.
         names.into_iter().flatten().fold(false, |known, name| {
             known | login.is_by(name, &self.password)
         })
+    }
+
+    /// Whether the user may read and write rows, and nothing else.
+    pub(crate) fn is_writer(&self, user: &str) -> bool {
+        let writer = self.writer.as_ref();
+        writer.is_some_and(|writer| writer.eq_ignore_ascii_case(user))
     }
 
     /// Whether the user may only read.
@@ -124,6 +131,7 @@ pub struct Builder {
     user: String,
     password: String,
     reader: Option<String>,
+    writer: Option<String>,
     listen: String,
     tls: Tls,
     own_authority: bool,
@@ -139,6 +147,7 @@ impl Default for Builder {
             user: "sa".to_owned(),
             password: "Dev-Server-1".to_owned(),
             reader: None,
+            writer: None,
             listen: "127.0.0.1:0".to_owned(),
             tls: Tls::default(),
             own_authority: false,
@@ -162,6 +171,13 @@ impl Builder {
     #[must_use]
     pub fn reader(mut self, user: impl Into<String>) -> Self {
         self.reader = Some(user.into());
+        self
+    }
+
+    /// A third login, with the same password, which may read and write the rows of every table and do nothing else.
+    #[must_use]
+    pub fn writer(mut self, user: impl Into<String>) -> Self {
+        self.writer = Some(user.into());
         self
     }
 
@@ -262,6 +278,7 @@ impl Builder {
             user: self.user,
             password: self.password,
             reader: self.reader,
+            writer: self.writer,
             tls: self.tls,
             certificate,
             faults: Faults::default(),

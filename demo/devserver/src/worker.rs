@@ -118,6 +118,9 @@ pub(crate) async fn open(
             if shared.is_reader(&user) {
                 session.limit_to_reading();
             }
+            if shared.is_writer(&user) {
+                session.limit_to_reading_and_writing();
+            }
             if opened.send(Ok(session.database().to_owned())).is_err() {
                 return;
             }

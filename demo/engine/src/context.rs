@@ -24,6 +24,8 @@ pub(crate) struct SessionFacts {
     pub(crate) login: Arc<str>,
     /// The login may read and nothing else.
     pub(crate) reads_only: bool,
+    /// It may write the rows of tables all the same.
+    pub(crate) writes_rows: bool,
     pub(crate) host: Arc<str>,
     pub(crate) application: Arc<str>,
     pub(crate) row_count: i64,

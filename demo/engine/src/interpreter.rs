@@ -81,6 +81,7 @@ pub struct Session {
     pub(crate) firing: Vec<i32>,
     pub(crate) pending_bulk: Option<BulkTarget>,
     reads_only: bool,
+    writes_rows: bool,
     /// The tables that a SELECT scans, while it is bound: it waits for them once its access is known.
     scans: Option<Vec<Arc<Table>>>,
 }
@@ -120,6 +121,7 @@ impl Session {
             firing: Vec::new(),
             pending_bulk: None,
             reads_only: false,
+            writes_rows: false,
             scans: None,
         })
     }
@@ -298,6 +300,7 @@ impl Session {
             id: self.id,
             login: self.login.clone(),
             reads_only: self.reads_only,
+            writes_rows: self.writes_rows,
             host: self.host.clone(),
             application: self.application.clone(),
             row_count: self.last.row_count,

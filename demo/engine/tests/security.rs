@@ -62,3 +62,42 @@ fn a_filter_hides_rows_from_everybody_whom_it_does_not_let_through() {
     assert_eq!(kit.error("DROP SECURITY POLICY rls.policy"), 3701);
     assert_eq!(kit.value("SELECT COUNT(*) FROM sys.security_policies"), "0");
 }
+
+#[test]
+fn a_login_may_write_rows_and_change_no_table() {
+    let mut kit = Kit::new();
+    kit.run(
+        "CREATE TABLE t (id int NOT NULL PRIMARY KEY, v int NULL); INSERT INTO t VALUES (1, 1)",
+    );
+    let mut writer = kit.other();
+    writer.limit_to_reading_and_writing();
+    for statement in [
+        "INSERT INTO t VALUES (2, 2)",
+        "UPDATE t SET v = 3 WHERE id = 2",
+        "MERGE t AS t USING (SELECT 1 AS id) AS s ON t.id = s.id WHEN MATCHED THEN DELETE;",
+        "CREATE TABLE #own (id int); DROP TABLE #own",
+    ] {
+        assert!(run(&mut writer, statement).errors.is_empty(), "{statement}");
+    }
+    assert_eq!(kit.rows("SELECT id, v FROM t"), ["2|3"]);
+    for (statement, number) in [
+        ("ALTER TABLE t ADD w int NULL", 1088),
+        ("CREATE TABLE u (id int)", 262),
+        ("TRUNCATE TABLE t", 1088),
+        ("DROP TABLE t", 1088),
+    ] {
+        assert_eq!(
+            run(&mut writer, statement).errors[0].number,
+            number,
+            "{statement}"
+        );
+    }
+    let may = run(
+        &mut writer,
+        "SELECT HAS_PERMS_BY_NAME('dbo.t', 'OBJECT', 'UPDATE'), HAS_PERMS_BY_NAME('dbo.t', 'OBJECT', 'ALTER')",
+    );
+    assert_eq!(show(&may.sets[0].rows[0][0]), "1");
+    assert_eq!(show(&may.sets[0].rows[0][1]), "0");
+    run(&mut writer, "DELETE t");
+    assert_eq!(kit.value("SELECT COUNT(*) FROM t"), "0");
+}

@@ -1,7 +1,6 @@
 //! How a failed command is told.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 
 use icehost_componentize::Error as ComponentizeError;
 use icehost_config::{Place, Problem};
@@ -12,6 +11,7 @@ use icehost_sqlserver::SqlServerError;
 use icehost_strategy::StrategyError;
 use icehost_sync::SyncError;
 
+use crate::advice::Advice;
 use crate::args::Output;
 
 /// One line that says what failed and why, and one that says what to do.
@@ -48,12 +48,10 @@ impl Failure {
         self
     }
 
-    /// The same failure, whose hint names the commands of this pipeline: flags describe what a file does not.
-    pub(crate) fn with_commands_of(mut self, pipeline: &str, config: &Path) -> Self {
-        let of_file = format!("`icehost load {pipeline} --config {} --", config.display());
-        self.hint = self
-            .hint
-            .map(|hint| hint.replace("`icehost load --", &of_file));
+    /// The same failure, whose commands are those of the run that failed.
+    pub(crate) fn with_advice(mut self, advice: &Advice) -> Self {
+        self.message = advice.complete(&self.message);
+        self.hint = self.hint.map(|hint| advice.complete(&hint));
         self
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Exit code 0: done; 1: failed; 2: wrong usage.
 
+mod advice;
 mod args;
 mod command;
 mod failure;

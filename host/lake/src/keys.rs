@@ -5,6 +5,7 @@ mod alike;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, BinaryArray, StringArray};
 use arrow_row::{RowConverter, Rows, SortField};
 use icehost_plan::{Collation, LakeType};
@@ -180,6 +181,18 @@ fn fold_text(
     Ok(Arc::new(folded))
 }
 
+/// Values whose order by bytes is that of a SQL Server: zeros at the ends of binary values do not count there, nor
+/// does the sign of a zero.
+pub(crate) fn as_a_server_orders(column: &ArrayRef) -> ArrayRef {
+    if let Some(doubles) = column.as_primitive_opt::<Float64Type>() {
+        return Arc::new(doubles.unary::<_, Float64Type>(|value| value + 0.0));
+    }
+    if let Some(floats) = column.as_primitive_opt::<Float32Type>() {
+        return Arc::new(floats.unary::<_, Float32Type>(|value| value + 0.0));
+    }
+    unpadded(column)
+}
+
 /// Binary values without the zeros at their ends.
 fn unpadded(column: &ArrayRef) -> ArrayRef {
     let Some(values) = column.as_binary_opt::<i32>() else {
@@ -201,6 +214,7 @@ fn unpadded(column: &ArrayRef) -> ArrayRef {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use arrow_array::Float64Array;
 
     fn encoded(kind: LakeType, fold: KeyFold, values: ArrayRef) -> Vec<Vec<u8>> {
         let keys = KeyEncoder::new(vec![kind], fold).unwrap();
@@ -225,6 +239,21 @@ mod tests {
         assert!(there[0] != there[3] && there[0] != there[4]);
         let here = encoded(LakeType::Binary, KeyFold::default(), values);
         assert!(here[0] != here[1] && here[4] != here[5]);
+    }
+
+    #[test]
+    fn values_that_a_server_takes_for_equal_come_in_no_order() {
+        let zeros: ArrayRef = Arc::new(Float64Array::from(vec![0.0, -0.0, -1.5]));
+        let ordered = as_a_server_orders(&zeros);
+        let ordered = ordered.as_primitive::<Float64Type>();
+        assert_eq!(ordered.value(0).to_bits(), ordered.value(1).to_bits());
+        assert_eq!(ordered.value(2), -1.5);
+        let versions: ArrayRef = Arc::new(BinaryArray::from_vec(vec![b"\x01", b"\x01\0"]));
+        let ordered = as_a_server_orders(&versions);
+        assert_eq!(
+            ordered.as_binary::<i32>().value(0),
+            ordered.as_binary::<i32>().value(1)
+        );
     }
 
     #[test]

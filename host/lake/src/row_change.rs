@@ -254,6 +254,7 @@ impl Lowering<'_> {
         };
         if !self.plan.keys.is_empty() {
             change.keys = self.keys()?;
+            self.check_versions()?;
             change.order = self.plan.deduplicate.clone();
         }
         let mut unlisted_decided = false;
@@ -372,6 +373,19 @@ impl Lowering<'_> {
         for (ordinal, (origin, column)) in (0u32..).zip(image.iter().zip(&self.target.columns)) {
             match origin {
                 Origin::Column(source) => self.check_types(*source, ordinal)?,
+                Origin::Null
+                    if clause.occasion == Occasion::Matched
+                        && clause.action == Action::WriteAll =>
+                {
+                    return Err(self
+                        .refusal(&format!(
+                            "what is read has no column '{}', and a row that is replaced would lose its value",
+                            column.name
+                        ))
+                        .with_hint(
+                            "drop the column from the lake table, by another engine, or sync into a new lake table",
+                        ));
+                }
                 Origin::Null if clause.occasion == Occasion::Matched => {
                     return Err(self
                         .refusal(&format!(
@@ -445,6 +459,25 @@ impl Lowering<'_> {
         }
     }
 
+    /// The row that counts must be the one that a server would choose.
+    fn check_versions(&self) -> Result<()> {
+        let column = |key: &SortKey| self.delta.columns.get(key.column as usize);
+        let mut columns = self.plan.deduplicate.iter().filter_map(column);
+        let unordered = |column: &&Column| is_ordered_by_each(column.column_type.logical());
+        match columns.find(unordered) {
+            None => Ok(()),
+            Some(column) => Err(self
+                .refusal(&format!(
+                    "which of several rows with one key counts would go by column '{}', and systems order {} differently",
+                    column.name, column.column_type
+                ))
+                .with_hint(
+                    "choose a column of numbers or times (the merge's option deduplicate-by), or keep every row in the \
+                     lake (--lake-merge append-only) and let the target's server choose",
+                )),
+        }
+    }
+
     /// Text and UUIDs have no order that every system shares.
     fn check_order(&self, condition: &Expression) -> Result<()> {
         for node in &condition.nodes {
@@ -464,7 +497,7 @@ impl Lowering<'_> {
                     Some(Node::Literal(value)) => value.kind(),
                     _ => None,
                 };
-                if matches!(kind, Some(LogicalType::Text | LogicalType::Uuid)) {
+                if kind.is_some_and(is_ordered_by_each) {
                     return Err(self.refusal(
                         "a condition orders text or UUIDs, which systems order differently",
                     ));
@@ -495,6 +528,12 @@ impl Lowering<'_> {
             ))
             .with_hint("write to a new lake table, or leave the column out"))
     }
+}
+
+/// Whether each system has an order of its own for values of this kind: text by its collations, UUIDs by their bytes
+/// in some sequence (SQL Server begins with the last six).
+fn is_ordered_by_each(kind: LogicalType) -> bool {
+    matches!(kind, LogicalType::Text | LogicalType::Uuid)
 }
 
 /// Whether every value of the one type either has an exact place in the other, or an error when it is cast.

@@ -138,6 +138,50 @@ async fn a_key_that_changed_its_case_is_an_update_where_case_is_ignored() {
     assert_eq!(found, [(DELETE, row(1, "foo")), (INSERT, row(1, "FOO"))]);
 }
 
+#[tokio::test]
+async fn a_new_row_can_come_with_all_others_of_its_key() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let people = rows(&[(1, "foo"), (2, "bar"), (3, "Foo "), (4, "fóo")]);
+    let from = append(&table, &people).await;
+    let to = append(&from.table, &rows(&[(5, "FOO")])).await;
+    let request = ChangesRequest::new(Some(from.snapshot_id), to.snapshot_id);
+    let with = |others: bool, collation: &str| {
+        let (table, request) = (to.table.clone(), request.clone());
+        let fold = KeyFold::new([Some(Collation::from_name(collation))]);
+        async move {
+            let plan = table.changes(request).await.unwrap();
+            let plan = plan.keyed(&[1], fold).unwrap();
+            let plan = match others {
+                true => plan.with_others_of_each_key(),
+                false => plan,
+            };
+            told(plan).await.unwrap()
+        }
+    };
+    let alone = [(INSERT, row(5, "FOO"))];
+    assert_eq!(with(false, "Latin1_General_CI_AS").await, alone);
+    // Whether the third is one only the server knows.
+    let all = [
+        (UPDATE, row(1, "foo")),
+        (UPDATE, row(3, "Foo ")),
+        (UPDATE, row(4, "fóo")),
+        (INSERT, row(5, "FOO")),
+    ];
+    assert_eq!(with(true, "Latin1_General_CI_AS").await, all);
+    assert_eq!(with(true, "Latin1_General_BIN2").await, alone);
+}
+
+#[tokio::test]
+async fn a_table_without_a_snapshot_has_no_rows_to_tell() {
+    let table = Fixture::new().table().await;
+    let nothing = ChangesRequest::new(None, None);
+    let plan = table.changes(nothing.clone()).await.unwrap();
+    assert_eq!(plan.stats().rows, 0);
+    assert_eq!(plan.delta().contents, Contents::Snapshot);
+    assert_eq!(changes(&table, nothing).await.unwrap(), []);
+}
+
 /// Another engine takes rows out by their whole image.
 async fn without(table: &LakeTable, gone: &[(i64, &str)]) -> (LakeTable, i64) {
     let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(gone.iter().map(|r| r.0)));

@@ -21,6 +21,18 @@ pub struct TableOnServer {
     object: i64,
 }
 
+impl TableOnServer {
+    /// The table's name among all, for as long as it exists, however often its server is started; `None` where the
+    /// server does not tell enough.
+    pub fn lasting(&self) -> Option<String> {
+        let (server, created) = (self.server.as_ref()?, self.database_created.as_ref()?);
+        Some(format!(
+            "{server}/{} of {created}/{}",
+            self.database, self.object
+        ))
+    }
+}
+
 impl Connection {
     /// Which table the name stands for; `None` where there is none, and where the server does not tell.
     ///

@@ -140,7 +140,7 @@ impl Connection {
         }
         let answer = self
             .client
-            .run(&lower::updateability())
+            .run(&lower::updateability(None))
             .await
             .map_err(|error| error.context(format!("probing {}", table.name)))?;
         let row = answer.rows().into_iter().next().unwrap_or_default();

@@ -8,8 +8,9 @@ use icehost_plan::{
     Succession, Table, ValidMergePlan, Value, WriteMode,
 };
 use icehost_sqlserver::lower::{
-    ahead_of, checksums, count_through, create_table, extraction, merge, probes, range_boundaries,
-    repeated_key, row_filters, same_keys, snapshot_isolation, synonym, table_traits, updateability,
+    Spelling, ahead_of, checksums, count_through, create_table, extraction, merge, probes,
+    range_boundaries, repeated_key, row_filters, same_keys, snapshot_isolation, spellings, synonym,
+    table_traits, updateability,
 };
 use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, Statement, TableName, Traits};
 
@@ -295,7 +296,8 @@ fn what_is_asked_beside_the_probes() {
     let noon = "timestamp:2026-01-31T12:00:00".parse().unwrap();
     let statements = [
         snapshot_isolation("O'Brien"),
-        updateability(),
+        updateability(None),
+        updateability(Some("Shop")),
         ahead_of(&table, 3, &noon).unwrap(),
         ahead_of(&table, 9, &noon).unwrap(),
         count_through(&table, 9, &noon).unwrap(),
@@ -528,6 +530,53 @@ fn keys_and_identity_values_are_looked_at_before_the_merge() {
     );
     let checks = merge(&table, &delta, &plan, true).unwrap().checks;
     assert_eq!((checks.ambiguous_key, checks.other_identity), (None, None));
+}
+
+#[test]
+fn keys_that_are_two_for_the_lake_and_one_for_the_target_are_asked_for() {
+    let table = customers();
+    let compared = |sql_type: &str, collation: &str| {
+        Some(Spelling::Compared {
+            sql_type: sql_type.parse().unwrap(),
+            collation: collation.to_owned(),
+        })
+    };
+    let mut asked = Vec::new();
+    for (contents, keys, of_keys, identifying) in [
+        (
+            Contents::Snapshot,
+            &[1][..],
+            vec![Some(Spelling::Exact)],
+            &[][..],
+        ),
+        (
+            Contents::Changes,
+            &[0, 1, 2],
+            vec![
+                None,
+                compared("nvarchar(50)", "Latin1_General_CS_AS"),
+                compared("varchar(10)", "SQL_Latin1_General_CP1_CS_AS"),
+            ],
+            &[],
+        ),
+        // What cannot be a collation's name is none.
+        (
+            Contents::Changes,
+            &[1],
+            vec![compared("nvarchar(50)", "x; DROP TABLE y")],
+            &[0],
+        ),
+    ] {
+        let delta = delta_of(&table, contents);
+        let write = clause(Occasion::NotMatched, None, Action::WriteAll);
+        let plan = merge_plan(&table, &delta, keys, vec![write]);
+        let statements = spellings(&table, &delta, &plan, &of_keys, identifying).unwrap();
+        asked.push(format!(
+            "{}\n\n{}",
+            statements.collision, statements.respelled
+        ));
+    }
+    insta::assert_snapshot!(asked.join("\n\n"));
 }
 
 #[test]

@@ -39,6 +39,9 @@ pub(crate) enum Why {
     Edited(i64),
 }
 
+/// What stands for the state of a lake table without a snapshot, as Iceberg has it ("current-snapshot-id").
+pub(crate) const NO_SNAPSHOT: i64 = -1;
+
 /// What is known before a delivery.
 pub(crate) struct Situation<'a> {
     pub(crate) state: &'a TargetState,
@@ -54,6 +57,7 @@ pub(crate) struct Situation<'a> {
 /// The lake table's own line of snapshots.
 pub(crate) struct Line {
     pub(crate) location: Option<String>,
+    /// [`NO_SNAPSHOT`] where there is none.
     pub(crate) current: i64,
     /// The current snapshot and its ancestors: id and sequence number.
     pub(crate) ancestors: Vec<(i64, i64)>,
@@ -62,11 +66,13 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn of(lake: &LakeTable, current: i64) -> Line {
-        let ancestors = lake.ancestors(current).into_iter();
+    /// `current` is the snapshot that is to be delivered.
+    pub(crate) fn of(lake: &LakeTable, current: Option<i64>) -> Line {
+        let ancestors = current.map_or_else(Vec::new, |current| lake.ancestors(current));
+        let ancestors = ancestors.into_iter();
         Line {
             location: location(lake),
-            current,
+            current: current.unwrap_or(NO_SNAPSHOT),
             ancestors: ancestors.map(|s| (s.id, s.sequence_number)).collect(),
             known: lake.snapshots().into_iter().map(|s| s.id).collect(),
         }
@@ -80,6 +86,10 @@ impl Line {
     /// Why the changes since a position cannot be told, where they cannot.
     fn lost(&self, position: &KnownPosition) -> Option<Why> {
         let id = position.snapshot_id;
+        if id == NO_SNAPSHOT {
+            // Nothing was delivered then, and what is there now is all new.
+            return (id != self.current).then_some(Why::First);
+        }
         match self.ancestors.iter().find(|(known, _)| *known == id) {
             Some((_, sequence)) => position
                 .sequence_number
@@ -88,6 +98,11 @@ impl Line {
             None if self.known.contains(&id) => Some(Why::NotAnAncestor(id)),
             None => Some(Why::Expired(id)),
         }
+    }
+
+    /// Whether there is nothing to deliver, and never was.
+    pub(crate) fn is_blank(&self, situation: &Situation<'_>) -> bool {
+        self.current == NO_SNAPSHOT && situation.start() == Start::Everything(Why::First)
     }
 }
 
@@ -182,7 +197,9 @@ impl Situation<'_> {
     pub(crate) fn rows_gone(&self) -> Option<(u64, u64)> {
         let position = self.state.own.as_ref()?;
         let (had, has) = (position.target_rows?, self.state.rows?);
-        (has < had && self.shared_with().is_empty()).then_some((had, has))
+        // That another table has fewer is no news.
+        let same = !self.created && self.is_of_this_table(position);
+        (has < had && same && self.shared_with().is_empty()).then_some((had, has))
     }
 }
 

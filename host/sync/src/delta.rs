@@ -12,7 +12,7 @@ use crate::SyncError;
 use crate::target_table::Taken;
 
 /// The columns that the target takes.
-pub(crate) fn request(from: Option<i64>, to: i64, takes: &[Taken]) -> ChangesRequest {
+pub(crate) fn request(from: Option<i64>, to: Option<i64>, takes: &[Taken]) -> ChangesRequest {
     ChangesRequest {
         columns: Some(takes.iter().map(|taken| taken.ordinal).collect()),
         ..ChangesRequest::new(from, to)

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::created_again;
 use crate::error::Doing;
 use crate::layout;
+use crate::same_table;
 use crate::transforms::Declared;
 use crate::visibility;
 use crate::watermark_store::StoredWatermark;
@@ -24,21 +25,41 @@ pub(crate) struct OpenSource {
     pub(crate) table: SqlTable,
     /// What the watermark calls it.
     pub(crate) identity: String,
+    /// What it is among all tables, as the watermark has it.
+    pub(crate) on_server: Option<String>,
     /// What becomes of its columns.
     pub(crate) transforms: Declared,
 }
 
+/// What a watermark calls the source, and what the source is among all tables.
+#[derive(Clone, Copy)]
+pub(crate) struct SourceNames<'a> {
+    pub(crate) identity: &'a str,
+    pub(crate) on_server: Option<&'a str>,
+}
+
 impl OpenSource {
     pub(crate) async fn open(source: &Source) -> Result<OpenSource, SyncError> {
-        let (connection, table) = find(source).await?;
+        let (mut connection, table) = find(source).await?;
+        let on_server = connection.table_on_server(&table.name).await;
+        let on_server = on_server.doing(|| format!("opening source table {}", table.name))?;
         let identity = identity(source, &table);
         let transforms = source.transforms.declare(&table.table).await?;
         Ok(OpenSource {
             connection,
             table,
             identity,
+            on_server: on_server.as_ref().and_then(same_table::noted),
             transforms,
         })
+    }
+
+    /// What the watermark has of it.
+    pub(crate) fn names(&self) -> SourceNames<'_> {
+        SourceNames {
+            identity: &self.identity,
+            on_server: self.on_server.as_deref(),
+        }
     }
 
     /// The table as it goes to the lake.

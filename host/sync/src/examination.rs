@@ -113,6 +113,7 @@ async fn source_half(
     let transforms = found.or(Part::Transforms, transforms.map_err(SyncError::from))?;
     let source = OpenSource {
         identity: identity(&job.source, &table),
+        on_server: None,
         connection,
         table,
         transforms,

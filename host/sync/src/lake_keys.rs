@@ -81,9 +81,16 @@ pub(crate) async fn check_unique(
         .zip(&values)
         .map(|(name, value)| format!("{name} = {}", shown(value)))
         .collect();
-    let why = match values.contains(&Value::Null) {
-        true => "has NULL, which equals no other key",
-        false => "stands in several rows",
+    let (why, hint) = match values.contains(&Value::Null) {
+        true => (
+            "has NULL, which equals no other key",
+            "choose columns without NULL (the merge's option keys), or keep every row that is read (append-only)",
+        ),
+        false => (
+            "stands in several rows",
+            "choose columns that do (the merge's option keys), keep one row of each key (its option \
+             deduplicate-by), or keep every row that is read (append-only)",
+        ),
     };
     Err(SyncError::schema(
         format!(
@@ -92,8 +99,7 @@ pub(crate) async fn check_unique(
             table.name,
             pairs.join(", "),
         ),
-        "choose columns that do (the merge's option keys), keep one row of each key (its option deduplicate-by), \
-         or keep every row that is read (append-only)",
+        hint,
     ))
 }
 

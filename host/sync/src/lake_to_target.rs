@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use futures::TryStreamExt;
-use icehost_lake::{ChangePlan, LakeTable};
+use icehost_lake::LakeTable;
 use icehost_plan::{Contents, Delta, Table, ValidMergePlan};
 use icehost_sqlserver::{
-    ErrorKind, Loader, MergeCounts, Position, PositionsLayout, Previous, SqlTable, TargetState,
-    Terms,
+    ErrorKind, MergeCounts, Position, PositionsLayout, Previous, SqlTable, TargetState, Terms,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::delivery_start::{Line, Situation, Start};
-use crate::delta::{as_changes, batch_as_changes, delta, expected_delta, keyed, request};
+use crate::delta::{as_changes, delta, keyed, request};
 use crate::error::Doing;
 use crate::failpoint::failpoint;
+use crate::key_doubts::KeyDoubts;
 use crate::landing_at_target::{Landing, Question, keys_must_be_unique};
 use crate::layout;
+use crate::staging_at_target::Staging;
 use crate::target_table::{OpenTarget, Taken, remove_created, taken};
 use crate::{DeletionGuard, Event, Lake, LoadJob, Merging, Observer, SyncError, Target};
 
@@ -69,6 +69,7 @@ impl Delivery<'_> {
     ) -> Result<Delivered, SyncError> {
         let lake = self.open_lake().await?;
         let mut target = OpenTarget::open(self.target, &lake).await?;
+        target.check_updatable().await?;
         let created = target.create().await?;
         let delivered = self
             .deliver(&lake, &mut target, created, run_id, observer, cancel)
@@ -97,14 +98,15 @@ impl Delivery<'_> {
             counts: MergeCounts::default(),
             warnings: Vec::new(),
         };
-        let Some(current) = lake.current_snapshot() else {
-            return Ok(delivered);
-        };
-        delivered.snapshot_id = Some(current.id);
-        let line = Line::of(lake, current.id);
+        let current = lake.current_snapshot().map(|snapshot| snapshot.id);
+        delivered.snapshot_id = current;
+        let line = Line::of(lake, current);
         let state = self.state(target, lake).await?;
         let situation = self.situation(&state, created, &line);
         let start = situation.start();
+        if line.is_blank(&situation) {
+            return Ok(delivered);
+        }
         let position = position(lake, &line, &state, run_id);
         if start == Start::UpToDate {
             delivered
@@ -120,16 +122,14 @@ impl Delivery<'_> {
         };
         let description = self.describe(lake)?;
         let takes = taken(&description, &target.table, self.exclude)?;
-        let changes = lake
-            .changes(request(from, current.id, &takes.columns))
-            .await
-            .doing(|| format!("reading lake table {}", lake.name()))?;
+        let reading = || format!("reading lake table {}", lake.name());
+        let wanted = || lake.changes(request(from, current, &takes.columns));
+        let changes = wanted().await.doing(reading)?;
         let read = delta(&changes, &takes.columns, &target.table);
         let landing = self
             .land(&target.table, read, &takes.columns, &situation)
             .await?;
-        let changes = keyed(changes, &landing.plan, &target.table)
-            .doing(|| format!("reading lake table {}", lake.name()))?;
+        let changes = keyed(changes, &landing.plan, &target.table).doing(reading)?;
         delivered.warnings.extend(landing.warnings.iter().cloned());
         delivered
             .warnings
@@ -161,24 +161,41 @@ impl Delivery<'_> {
             replaces: situation.replaced(),
         };
         let name = target.table.name.to_string();
-        let mut loader = Loader::begin(
-            &mut target.connection,
-            &target.table,
-            &landing.delta.columns,
-        )
-        .await
-        .doing(|| format!("loading into target table {name}"))?;
-        loader.set_terms(terms);
-        stage(
-            &mut loader,
-            changes,
+        let doubts = KeyDoubts::of(lake, &description, &takes.columns, &landing, &target.table);
+        let staging = Staging {
             lake,
-            &name,
-            &landing,
+            target: &target.table,
+            landing: &landing,
+            terms,
             observer,
             cancel,
-        )
-        .await?;
+        };
+        let mut loader = staging.stage(&mut target.connection, changes).await?;
+        let loading = || format!("loading into target table {name}");
+        let partial = from.is_some() && !state.empty;
+        if partial
+            && doubts
+                .want_others(&mut loader, &landing)
+                .await
+                .doing(loading)?
+        {
+            tracing::info!(
+                target = name,
+                "keys are spelled anew: reading all rows that have them"
+            );
+            loader.discard().await.doing(loading)?;
+            let changes = wanted().await.doing(reading)?;
+            let changes = keyed(changes, &landing.plan, &target.table).doing(reading)?;
+            let changes = changes.with_others_of_each_key();
+            loader = staging.stage(&mut target.connection, changes).await?;
+        }
+        if let Some(collision) = doubts
+            .collision(&mut loader, &landing)
+            .await
+            .doing(loading)?
+        {
+            return Err(doubts.refusal(&collision, lake, &target.table, &landing.plan));
+        }
 
         observer.event(Event::Merging {
             rows: loader.rows(),
@@ -194,7 +211,7 @@ impl Delivery<'_> {
         Ok(delivered)
     }
 
-    fn situation<'s>(
+    pub(crate) fn situation<'s>(
         &self,
         state: &'s TargetState,
         created: bool,
@@ -209,7 +226,7 @@ impl Delivery<'_> {
         }
     }
 
-    async fn state(
+    pub(crate) async fn state(
         &self,
         target: &mut OpenTarget,
         lake: &LakeTable,
@@ -272,7 +289,7 @@ impl Delivery<'_> {
 
     /// How the rows land: as they were read or, where every row is delivered again, as changes, so that what the
     /// lake does not have goes by the merger's own way with deletions.
-    async fn land(
+    pub(crate) async fn land(
         &self,
         target: &SqlTable,
         read: Delta,
@@ -302,59 +319,6 @@ impl Delivery<'_> {
             into_empty,
             warnings,
         })
-    }
-}
-
-/// A delivery that is not made.
-pub(crate) struct Expected {
-    /// The snapshot whose rows the target has; `None` where it would get all of them.
-    pub(crate) from: Option<i64>,
-    /// How the delta would land.
-    pub(crate) landing: Landing,
-}
-
-impl Delivery<'_> {
-    /// What would be delivered now, without the rows, and how it would land.
-    ///
-    /// # Errors
-    /// Those that a delivery would meet before it reads rows.
-    pub(crate) async fn expect(
-        &self,
-        target: &mut OpenTarget,
-        lake: &LakeTable,
-    ) -> Result<Expected, SyncError> {
-        let description = self.describe(lake)?;
-        let takes = taken(&description, &target.table, self.exclude)?;
-        let rows = description.row_estimate.unwrap_or(0);
-        let current = lake.current_snapshot();
-        let (Some(current), None) = (current, &target.creation) else {
-            let delta = expected_delta(&takes.columns, None, rows, &target.table);
-            let plan = self.plan(&target.table, &delta).await?;
-            let landing = Landing {
-                delta,
-                plan,
-                delete_absent: false,
-                into_empty: false,
-                warnings: Vec::new(),
-            };
-            return Ok(Expected {
-                from: None,
-                landing,
-            });
-        };
-        let line = Line::of(lake, current.id);
-        let state = self.state(target, lake).await?;
-        let situation = self.situation(&state, false, &line);
-        let from = match situation.start() {
-            Start::UpToDate => Some(current.id),
-            Start::Changes(from) => Some(from),
-            Start::Everything(_) => None,
-        };
-        let delta = expected_delta(&takes.columns, from, rows, &target.table);
-        let landing = self
-            .land(&target.table, delta, &takes.columns, &situation)
-            .await?;
-        Ok(Expected { from, landing })
     }
 }
 
@@ -397,41 +361,4 @@ fn tell(warnings: &[String], observer: &dyn Observer) {
     for warning in warnings {
         observer.event(Event::Warning(warning));
     }
-}
-
-/// Reads the changes and loads them into the staging table, a batch at a time.
-async fn stage(
-    loader: &mut Loader<'_>,
-    changes: ChangePlan,
-    lake: &LakeTable,
-    target: &str,
-    landing: &Landing,
-    observer: &dyn Observer,
-    cancel: &CancellationToken,
-) -> Result<(), SyncError> {
-    observer.event(Event::Loading {
-        rows: changes.stats().rows,
-    });
-    let mut batches = changes.stream();
-    let mut bytes = 0;
-    while let Some(batch) = tokio::select! {
-        batch = batches.try_next() => batch.doing(|| format!("reading lake table {}", lake.name()))?,
-        () = cancel.cancelled() => return Err(SyncError::cancelled()),
-    } {
-        bytes += batch.get_array_memory_size() as u64;
-        let batch = match landing.delete_absent {
-            true => batch_as_changes(&batch, &landing.delta)?,
-            false => batch,
-        };
-        loader
-            .stage(&batch)
-            .await
-            .doing(|| format!("loading into target table {target}"))?;
-        failpoint("sync::while-loading")?;
-        observer.event(Event::Loaded {
-            rows: loader.rows(),
-            bytes,
-        });
-    }
-    Ok(())
 }

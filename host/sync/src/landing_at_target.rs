@@ -158,8 +158,14 @@ impl<'a> Question<'a> {
 
 /// Whether the plan goes by other columns than those that tell the lake's rows apart, and does not say which of
 /// several rows with one key counts: then rows that have a key in common are not versions of one, and none may give
-/// way to another. A lake table that does not say what tells its rows apart may hold versions.
+/// way to another.
 pub(crate) fn keys_must_be_unique(lake: &Table, plan: &MergePlan, delta: &Delta) -> bool {
+    plan.deduplicate.is_empty() && goes_by_other_columns(lake, plan, delta)
+}
+
+/// Whether the plan goes by other columns than those that tell the lake's rows apart. A lake table that does not say
+/// what tells its rows apart may hold versions.
+pub(crate) fn goes_by_other_columns(lake: &Table, plan: &MergePlan, delta: &Delta) -> bool {
     let identifiers = lake.key();
     let named = |ordinal: u32| {
         lake.columns
@@ -175,7 +181,6 @@ pub(crate) fn keys_must_be_unique(lake: &Table, plan: &MergePlan, delta: &Delta)
     };
     !identifiers.is_empty()
         && !plan.keys.is_empty()
-        && plan.deduplicate.is_empty()
         && !identifiers.into_iter().filter_map(named).all(is_key)
 }
 

@@ -85,6 +85,7 @@ pub async fn load(
     cancel: &CancellationToken,
 ) -> Result<Report, SyncError> {
     let started = Instant::now();
+    same_table::refuse_origin(&job.lake, &job.target).await?;
     let delivery = job.delivery();
     let delivered = job
         .settings

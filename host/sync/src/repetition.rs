@@ -10,6 +10,7 @@ use icehost_plan::Coverage;
 use crate::SyncError;
 use crate::detection::Detected;
 use crate::error::Doing;
+use crate::watermark_place::is_of_first_load;
 
 /// Refuses to read everything into a table that has rows, where the merge would add them once more.
 ///
@@ -27,7 +28,14 @@ pub(crate) async fn refuse(lake: &LakeTable, detected: &Detected) -> Result<(), 
     if !rows {
         return Ok(());
     }
+    let line = lake.current_snapshot();
+    let line = line.map_or_else(Vec::new, |current| lake.ancestors(current.id));
     let (why, hint) = match detected.stored {
+        // Which of the source's rows they are nobody knows, and no mark would say it.
+        None if line.iter().any(is_of_first_load) => (
+            "they are a part of a first load that was not finished and of which nobody knows which part",
+            "merge by a key (--lake-merge upsert), or sync into a new lake table",
+        ),
         None => (
             "there is no watermark, so that every row of the source would be read",
             "say how far its rows go with `icehost watermark set`, merge by a key (--lake-merge upsert), or \
@@ -35,7 +43,8 @@ pub(crate) async fn refuse(lake: &LakeTable, detected: &Detected) -> Result<(), 
         ),
         Some(_) => (
             "the strategy reads every row of the source in each run",
-            "merge by a key (--lake-merge upsert), or choose a strategy that reads what is new",
+            "merge by a key (--lake-merge upsert), or go on with a strategy that reads what is new: say with \
+             `icehost watermark set` --strategy and --mark how far it would have read by now",
         ),
     };
     Err(SyncError::settings(

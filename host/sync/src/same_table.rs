@@ -1,8 +1,12 @@
 //! A target that is the source would have its own rows written again, and its triggers run.
 
+use icehost_lake::LakeTable;
 use icehost_sqlserver::{ConnectOptions, Connection, Endpoint, Result, TableName, TableOnServer};
+use sha2::{Digest, Sha256};
 
-use crate::{Source, SyncError, Target};
+use crate::error::Doing;
+use crate::watermark_store::last_watermark;
+use crate::{Lake, Source, SyncError, Target};
 
 /// Refuses a target that is the source, by whatever names they are reached. What cannot be reached, or is not there,
 /// is told by the half that needs it.
@@ -28,6 +32,44 @@ pub(crate) async fn refuse(source: &Source, target: &Target) -> std::result::Res
         )),
         _ => Ok(()),
     }
+}
+
+/// Refuses a target that the lake table was read from, as the watermark has it.
+///
+/// # Errors
+/// [`SyncError::Settings`] where it is; those of the lake. A target that cannot be reached is told by whoever loads.
+pub(crate) async fn refuse_origin(
+    lake: &Lake,
+    target: &Target,
+) -> std::result::Result<(), SyncError> {
+    let name = &lake.table;
+    let lake = lake.warehouse.load(name).await;
+    let lake = lake.doing(|| format!("opening lake table {name}"))?;
+    let Some(origin) = origin(&lake).await else {
+        return Ok(());
+    };
+    match table(&target.endpoint, &target.table).await {
+        Ok(Some(there)) if noted(&there).as_ref() == Some(&origin) => Err(SyncError::settings(
+            format!(
+                "target table {} is the table that lake table {} was read from",
+                target.table,
+                lake.name()
+            ),
+            "name another table or another database as the target; to put rows of the source back, load into an \
+             empty table and copy them from there",
+        )),
+        _ => Ok(()),
+    }
+}
+
+async fn origin(lake: &LakeTable) -> Option<String> {
+    last_watermark(lake).await?.record.source_digest
+}
+
+/// What a watermark has of a table, so that it is known again: the name itself is not for readers of the lake.
+pub(crate) fn noted(table: &TableOnServer) -> Option<String> {
+    let digest = Sha256::digest(table.lasting()?.as_bytes());
+    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 async fn table(endpoint: &Endpoint, name: &TableName) -> Result<Option<TableOnServer>> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::clocks;
 use crate::counts::Counts;
 use crate::created_again;
-use crate::detection::{Detected, OpenSource};
+use crate::detection::{Detected, OpenSource, SourceNames};
 use crate::error::Doing;
 use crate::failpoint::{failpoint, stands};
 use crate::first_load::{Run, route};
@@ -134,7 +134,7 @@ pub(crate) async fn attempt(
     let record = advance(
         job,
         &source.table,
-        &source.identity,
+        source.names(),
         &detected,
         Extracted { rows, ..extracted },
         run_id,
@@ -332,7 +332,7 @@ pub(crate) fn stage_options(memory: Memory) -> StageOptions {
 pub(crate) async fn advance(
     job: &SyncJob,
     source: &SqlTable,
-    identity: &str,
+    names: SourceNames<'_>,
     detected: &Detected,
     extracted: Extracted,
     run_id: Uuid,
@@ -350,13 +350,14 @@ pub(crate) async fn advance(
     let detector = &job.detection.strategy;
     Ok(WatermarkRecord {
         strategy: detector.strategy().description().name.clone(),
-        source: identity.to_owned(),
+        source: names.identity.to_owned(),
         watermark: detector.advance(&context, &outcome).await?,
         run_id: run_id.to_string(),
         rows: extracted.rows,
         time: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
         source_rows: source.table.row_estimate,
         source_table: created_again::which(source),
+        source_digest: names.on_server.map(str::to_owned),
     })
 }
 

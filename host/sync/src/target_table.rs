@@ -54,6 +54,13 @@ impl OpenTarget {
         })
     }
 
+    /// Refuses a target that nobody can write to, before anything is tried.
+    pub(crate) async fn check_updatable(&mut self) -> Result<(), SyncError> {
+        let name = &self.table.name;
+        let updatable = self.connection.check_updatable(name).await;
+        updatable.doing(|| format!("opening target table {name}"))
+    }
+
     /// Creates the table, if it is one to be created, and describes it as the server now has it. `false` where
     /// nothing was created: the table was there, or another run was faster.
     pub(crate) async fn create(&mut self) -> Result<bool, SyncError> {

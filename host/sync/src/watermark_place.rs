@@ -152,7 +152,7 @@ fn at(kept: Kept) -> Place {
     }
 }
 
-fn is_of_first_load(snapshot: &SnapshotInfo) -> bool {
+pub(crate) fn is_of_first_load(snapshot: &SnapshotInfo) -> bool {
     snapshot.summary.contains_key(SUMMARY_FIRST_LOAD)
 }
 

@@ -36,6 +36,10 @@ pub struct WatermarkRecord {
     /// has set the watermark, and where an earlier version wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_table: Option<SourceTable>,
+    /// The SHA-256 of what the source table is called among all tables of all servers, in hexadecimal; `None` where
+    /// its server does not tell, or an earlier version wrote the watermark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_digest: Option<String>,
 }
 
 /// Which table a name stands for: one that is dropped and created again is another one.

@@ -43,6 +43,7 @@ fn record(id: i64) -> WatermarkRecord {
         time: "2026-01-01T00:00:00Z".to_owned(),
         source_rows: None,
         source_table: None,
+        source_digest: None,
     }
 }
 

@@ -57,13 +57,16 @@ impl Merger for Scd2 {
         columns::check_room(context, &keys)?;
         let begins = columns::begins(context, &history)?;
         let clauses = clauses::clauses(context, &history, &keys, &begins)?;
-        let plan = MergePlan::new(keys, clauses).among(history.is_current());
-        // Changes come as net changes, one for each key, in an order that has its sense.
+        let plan = MergePlan::new(keys.clone(), clauses).among(history.is_current());
+        // Changes come as net changes, one for each key, in an order that has its sense. Under a key that is not the
+        // source's own, rows with one key are no versions of a row, and none may give way to another.
         Ok(match (begins.column, context.delta.operation) {
-            (Some(column), None) => plan.deduplicate(vec![SortKey {
-                column,
-                direction: Direction::Descending,
-            }]),
+            (Some(column), None) if covers_own_key(context, &keys) => {
+                plan.deduplicate(vec![SortKey {
+                    column,
+                    direction: Direction::Descending,
+                }])
+            }
             _ => plan,
         })
     }
@@ -86,6 +89,13 @@ fn keys(context: &Context) -> Result<Vec<KeyPair>, Error> {
         ));
     }
     context.keys(Some(&names))
+}
+
+/// Whether rows with one key are the same row for the source.
+fn covers_own_key(context: &Context, keys: &[KeyPair]) -> bool {
+    let own = context.delta.key();
+    own.iter()
+        .all(|own| keys.iter().any(|pair| pair.source == *own))
 }
 
 icehost_sdk::export_merger!(Scd2);

@@ -116,6 +116,47 @@ fn what_a_hint_advises_can_be_run_as_it_stands() {
 }
 
 #[test]
+fn what_a_warning_advises_can_be_run_as_it_stands() {
+    let bed = customers::bed(4);
+    write(
+        &bed,
+        &PIPELINES.replace("tenants = \"all\"", "tenants = [\"acme\"]"),
+    );
+    bed.target()
+        .execute("INSERT INTO dbo.Customers SELECT 99, N'stray', NULL, 0, '2020-01-01'");
+    let run = with_config(&bed, ["sync", "--output", "json"])
+        .run()
+        .success();
+    let warnings = run.json()["pipelines"][0]["report"]["warnings"].to_string();
+    let file = bed.path("icehost.toml").display().to_string();
+    let said = format!("`icehost load customers@acme --config {file} --full`");
+    for told in [&run.stderr, &warnings] {
+        assert!(told.contains(&said), "{told}");
+    }
+    // As it is printed.
+    let words: Vec<&str> = said.trim_matches('`').split(' ').skip(1).collect();
+    let full = icehost_tests::Command::new(words).env(crate::file::PASSWORD, &bed.login().1);
+    assert_eq!(full.json()["rows_deleted"], 1);
+    bed.source_dump("dbo.Customers").assert_equals(
+        &bed.target_dump("dbo.Customers"),
+        "source",
+        "target",
+    );
+    // A watermark's questions name the file, too.
+    icehost_tests::maintenance::edit_metadata(&bed.lake("acme.customers"), |metadata| {
+        metadata["properties"] = serde_json::json!({});
+        metadata["snapshots"][0]["summary"] = serde_json::json!({"operation": "append"});
+    });
+    icehost_tests::maintenance::forget_older_versions(&bed.lake("acme.customers"));
+    for command in [&["sync"][..], &["watermark", "show", "customers@acme"]] {
+        with_config(&bed, command.iter().copied()).run().failure(&[
+            &format!("`icehost watermark set customers@acme --config {file}`"),
+            &format!("`icehost watermark clear customers@acme --config {file}`"),
+        ]);
+    }
+}
+
+#[test]
 fn what_is_not_one_pipeline_or_has_no_target_is_told() {
     let bed = customers::bed(1);
     write(&bed, PIPELINES);

@@ -208,10 +208,20 @@ fn a_load_that_is_partly_committed_is_not_started_over_where_rows_would_come_twi
         .env("FAILPOINTS", "sync::range-read=4*off->return")
         .run()
         .failure(&["sync::range-read"]);
-    append(&bed)
-        .arg("--restart")
-        .run()
-        .failure(&["holds 4 of 11 ranges", "a second time"]);
+    append(&bed).arg("--restart").run().failure(&[
+        "holds 4 of 11 ranges",
+        "a second time",
+        "finish the load with the settings that it was begun with, or sync into a new lake table",
+    ]);
+    // The ways that the hint names.
+    let new = bed.sync("dbo.Customers", "demo.new");
+    new.args(["--strategy", "timestamp", "--merge", "append-only"])
+        .json();
+    bed.source_dump("dbo.Customers").assert_equals(
+        &Dump::agreed(&bed.lake("demo.new"), None),
+        "source",
+        "new lake table",
+    );
     append(&bed).json();
     assert_loaded(&bed, "append-only");
 
@@ -377,12 +387,24 @@ fn ranges_whose_journal_is_lost_are_not_added_a_second_time() {
             append(&bed).args(["--restart", "--dry-run"]),
         ] {
             command.run().failure(&[
-                "lake table demo.customers has rows, and there is no watermark",
+                "lake table demo.customers has rows, and they are a part of a first load that was not finished",
                 "would add them a second time",
-                "hint: say how far its rows go with `icehost watermark set`",
-                "a new lake table",
+                "hint: merge by a key (--lake-merge upsert), or sync into a new lake table",
             ]);
         }
+        // The ways that the hint names.
+        let new = bed.sync("dbo.Customers", "demo.new").args([
+            "--strategy",
+            "timestamp",
+            "--merge",
+            "append-only",
+        ]);
+        new.json();
+        bed.source_dump("dbo.Customers").assert_equals(
+            &Dump::agreed(&bed.lake("demo.new"), None),
+            "source",
+            "new lake table",
+        );
         // A key finds them again.
         per_range(&bed).arg("--restart").json();
         assert_loaded(&bed, "a lost journal");

@@ -7,7 +7,7 @@ use icehost_tests::{Bed, Command};
 use serde_json::Value;
 
 /// A source with rows 1 to 20, synced into the lake, and a target that has them.
-fn delivered(merge: &str) -> Bed {
+pub(crate) fn delivered(merge: &str) -> Bed {
     let bed = Bed::new();
     bed.source().execute(
         "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, V int NOT NULL, Modified datetime2(3) NOT NULL);
@@ -19,7 +19,7 @@ fn delivered(merge: &str) -> Bed {
     bed
 }
 
-fn make_target(bed: &Bed) {
+pub(crate) fn make_target(bed: &Bed) {
     bed.target().execute(
         "CREATE TABLE dbo.T (Id int NOT NULL, V int NOT NULL, Modified datetime2(3) NOT NULL);
          ALTER TABLE dbo.T ADD CONSTRAINT PK_T PRIMARY KEY (Id)",
@@ -27,14 +27,14 @@ fn make_target(bed: &Bed) {
 }
 
 /// The whole source, deletions too.
-fn sync(bed: &Bed) -> Value {
+pub(crate) fn sync(bed: &Bed) -> Value {
     bed.sync("dbo.T", "demo.t")
         .args(["--strategy", "full-refresh", "--merge", "upsert"])
         .args(["--merge-option", "delete-missing=true"])
         .json()
 }
 
-fn load(bed: &Bed, merge: &str, more: &[&str]) -> Command {
+pub(crate) fn load(bed: &Bed, merge: &str, more: &[&str]) -> Command {
     bed.load("demo.t", "dbo.T")
         .args(["--merge", merge])
         .args(more.iter().copied())
@@ -42,7 +42,7 @@ fn load(bed: &Bed, merge: &str, more: &[&str]) -> Command {
 
 /// Source and target are equal, and the next run has nothing to do.
 #[track_caller]
-fn assert_equal(bed: &Bed, merge: &str) {
+pub(crate) fn assert_equal(bed: &Bed, merge: &str) {
     bed.source_dump("dbo.T")
         .assert_equals(&bed.target_dump("dbo.T"), "source", "target");
     let next = load(bed, merge, &[]).json();
@@ -53,12 +53,12 @@ fn assert_equal(bed: &Bed, merge: &str) {
 }
 
 #[track_caller]
-fn warns(report: &Value, text: &str) {
+pub(crate) fn warns(report: &Value, text: &str) {
     let warnings = report["warnings"].to_string();
     assert!(warnings.contains(text), "'{text}' is missing in {warnings}");
 }
 
-fn rows(bed: &Bed) -> String {
+pub(crate) fn rows(bed: &Bed) -> String {
     bed.target().value("SELECT COUNT(*) FROM dbo.T")
 }
 
@@ -267,7 +267,7 @@ fn rows_that_another_lake_table_delivered_are_left_alone() {
 }
 
 /// The table of positions as an earlier version made it.
-fn as_an_earlier_version_left_it(bed: &Bed) {
+pub(crate) fn as_an_earlier_version_left_it(bed: &Bed) {
     let mut target = bed.target();
     let known = target.rows(
         "SELECT CAST(lake_uuid AS nvarchar(40)), target_table, lake_table, CAST(snapshot_id AS nvarchar(40)), run_id
@@ -422,4 +422,29 @@ fn a_complete_delivery_that_would_delete_most_of_a_large_target_stops() {
             full.success();
         }
     }
+}
+
+#[test]
+fn rows_of_a_lake_table_that_is_gone_go_as_the_warning_says() {
+    let bed = delivered("upsert");
+    bed.source().execute(
+        "CREATE TABLE dbo.U (Id int NOT NULL PRIMARY KEY, V int NOT NULL, Modified datetime2(3) NOT NULL);
+         INSERT INTO dbo.U VALUES (101, 1, '2026-01-01')",
+    );
+    bed.sync("dbo.U", "demo.u")
+        .args(["--strategy", "full-refresh", "--merge", "upsert"])
+        .json();
+    let shared = "two lake tables share the target";
+    let other = bed.load("demo.u", "dbo.T").args(["--merge", "upsert"]);
+    other.unjudged(shared).json();
+    fs::remove_dir_all(bed.lake("demo.u")).unwrap();
+    let full = load(&bed, "upsert", &["--full"]).unjudged(shared).json();
+    warns(
+        &full,
+        "delete its row from dbo.icehost_positions and deliver again with `icehost load --full`",
+    );
+    bed.target()
+        .execute("DELETE FROM dbo.icehost_positions WHERE lake_table = N'demo.u'");
+    assert_eq!(load(&bed, "upsert", &["--full"]).json()["rows_deleted"], 1);
+    assert_equal(&bed, "upsert");
 }

@@ -4,7 +4,10 @@
 mod belonging;
 mod copies;
 mod damage;
+mod empty_lake;
 mod foreign;
 mod other_catalogs;
 mod positions;
 mod rows;
+mod spelling;
+mod targets;

@@ -387,3 +387,56 @@ fn identity_computed_and_rowversion_columns_and_triggers_at_the_target() {
         [["1", "1"], ["2", "2"]]
     );
 }
+
+#[test]
+fn which_row_of_a_key_counts_is_never_decided_by_an_order_that_the_server_does_not_have() {
+    let bed = Bed::new();
+    bed.source().execute(
+        "CREATE TABLE dbo.K (Id int NOT NULL PRIMARY KEY, Code varchar(9) NOT NULL, Rank nvarchar(9) NOT NULL,
+            Tag uniqueidentifier NOT NULL, Modified datetime2(3) NOT NULL);
+         INSERT INTO dbo.K VALUES
+            (1, 'c', N'b', '00000000-0000-0000-0000-000000000002', '2026-01-01'),
+            (2, 'c', N'A', '10000000-0000-0000-0000-000000000001', '2026-01-01')",
+    );
+    for (column, kind) in [("Rank", "nvarchar(9)"), ("Tag", "uniqueidentifier")] {
+        by_keys(&bed, "Code")
+            .args(["--merge-option", &format!("deduplicate-by={column}")])
+            .run()
+            .failure(&[
+                &format!("would go by column '{column}', and systems order {kind} differently"),
+                "--lake-merge append-only",
+            ]);
+        assert!(!bed.lake("demo.k").join("metadata").exists());
+    }
+    // The way that the hint names: every row in the lake, and the target's server chooses.
+    let chosen = bed
+        .sync("dbo.K", "demo.k")
+        .args([
+            "--strategy",
+            "timestamp",
+            "--lake-merge",
+            "append-only",
+            "--merge",
+            "upsert",
+        ])
+        .args([
+            "--merge-option",
+            "keys=Code",
+            "--merge-option",
+            "deduplicate-by=Rank",
+        ])
+        .args(["--target", &bed.target_url()]);
+    bed.target().execute(
+        "CREATE TABLE dbo.K (Id int NOT NULL, Code varchar(9) NOT NULL PRIMARY KEY,
+            Rank nvarchar(9) COLLATE Latin1_General_CI_AS NOT NULL, Tag uniqueidentifier NOT NULL,
+            Modified datetime2(3) NOT NULL)",
+    );
+    chosen
+        .unjudged("of two rows with one key one gives way, as chosen")
+        .json();
+    assert_eq!(
+        bed.target().rows("SELECT Id FROM dbo.K"),
+        [["1"]],
+        "b comes behind A"
+    );
+}

@@ -37,6 +37,25 @@ fn a_cleared_watermark_does_not_double_what_is_there() {
             ]);
         }
         assert_once(&bed);
+        // The way that the hint names first.
+        let mark = match strategy {
+            "id" => "CustomerID=integer:10".to_owned(),
+            _ => {
+                let newest =
+                    "SELECT CONVERT(varchar(40), MAX(ModifiedDate), 126) FROM dbo.Customers";
+                format!("ModifiedDate=timestamp:{}", bed.source().value(newest))
+            }
+        };
+        bed.on_lake(["watermark", "set"], TABLE)
+            .args(["--strategy", strategy, "--mark", &mark])
+            .args([
+                "--source-name",
+                &format!("{}.dbo.Customers", bed.source_database()),
+            ])
+            .json();
+        assert_eq!(appending(&bed, strategy).json()["rows_appended"], 0);
+        assert_once(&bed);
+        bed.on_lake(["watermark", "clear"], TABLE).json();
         // By a key it is no matter, and the lake has a watermark then.
         let upsert = bed
             .sync("dbo.Customers", TABLE)
@@ -57,7 +76,28 @@ fn a_strategy_that_reads_everything_each_time_does_not_double_what_is_there() {
         "lake table demo.customers has rows, and the strategy reads every row of the source in each run",
         "would add them a second time",
         "hint: merge by a key (--lake-merge upsert)",
+        "`icehost watermark set` --strategy and --mark",
     ]);
+    assert_once(&bed);
+    // The ways that the hint names: each ends in equality.
+    bed.on_lake(["watermark", "set"], TABLE)
+        .args(["--strategy", "id", "--mark", "CustomerID=integer:10"])
+        .json();
+    customers::add(&bed, 11, 12, "2026-02-01");
+    assert_eq!(appending(&bed, "id").json()["rows_appended"], 2);
+    assert_once(&bed);
+    bed.on_lake(["watermark", "clear"], TABLE).json();
+    let by_key = bed.sync("dbo.Customers", TABLE);
+    by_key
+        .args([
+            "--strategy",
+            "full-refresh",
+            "--merge",
+            "append-only",
+            "--lake-merge",
+            "upsert",
+        ])
+        .json();
     assert_once(&bed);
 }
 

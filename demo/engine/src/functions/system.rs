@@ -102,6 +102,7 @@ fn min_active_rowversion(context: &Context, _: &[Datum]) -> SqlResult<Datum> {
 /// 1 or 0; NULL for a permission or a class that there is none of.
 fn has_perms_by_name(context: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
     const READING: [&str; 3] = ["SELECT", "CONNECT", "VIEW DEFINITION"];
+    const WRITING: [&str; 3] = ["INSERT", "UPDATE", "DELETE"];
     let (Some(class), Some(permission)) = (text(&arguments[1]), text(&arguments[2])) else {
         return Ok(Datum::Null);
     };
@@ -115,7 +116,13 @@ fn has_perms_by_name(context: &Context, arguments: &[Datum]) -> SqlResult<Datum>
     let reads = READING
         .iter()
         .any(|known| known.eq_ignore_ascii_case(permission));
-    Ok(Datum::Int(i32::from(reads || !context.facts.reads_only)))
+    let writes = context.facts.writes_rows
+        && WRITING
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(permission));
+    Ok(Datum::Int(i32::from(
+        reads || writes || !context.facts.reads_only,
+    )))
 }
 
 fn applock_mode(context: &Context, arguments: &[Datum]) -> SqlResult<Datum> {

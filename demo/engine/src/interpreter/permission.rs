@@ -1,5 +1,5 @@
-//! What a login may do: everything, or what a member of `db_datareader` may (T-SQL reference, "Database-level
-//! roles").
+//! What a login may do: everything, or what a member of `db_datareader` may, or one who is a member of
+//! `db_datawriter` too (T-SQL reference, "Database-level roles").
 
 use super::Session;
 use crate::ast::{ObjectName, StatementKind, TableRef, Target};
@@ -12,6 +12,12 @@ impl Session {
         self.reads_only = true;
     }
 
+    /// The same, but for the rows of tables, which the session may also add, change and delete.
+    pub fn limit_to_reading_and_writing(&mut self) {
+        self.reads_only = true;
+        self.writes_rows = true;
+    }
+
     /// 229, 262, 1088 or 3701 where the login may not do what the statement does.
     pub(super) fn permit(&self, kind: &StatementKind) -> SqlResult<()> {
         if !self.reads_only {
@@ -22,6 +28,14 @@ impl Session {
             Target::Variable(_) => Ok(()),
         };
         match kind {
+            StatementKind::Insert(_)
+            | StatementKind::Update(_)
+            | StatementKind::Delete(_)
+            | StatementKind::Merge(_)
+                if self.writes_rows =>
+            {
+                Ok(())
+            }
             StatementKind::Insert(insert) => written(&insert.target, "INSERT"),
             StatementKind::Update(update) => {
                 written(&meant(&update.target, &update.from), "UPDATE")

@@ -11,6 +11,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use icehost_strategy::Limits;
 
+use crate::advice::Advice;
+
 pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage, PullArguments, PushArguments};
 pub(crate) use sync::{CheckArguments, CommitMode, MemoryArguments, SyncArguments, TimePrecision};
 pub(crate) use table::TableArguments;
@@ -82,6 +84,13 @@ pub(crate) struct PlaceArguments {
     /// The Iceberg table, as NAMESPACE.TABLE [default: the source's schema and table, in lower case]
     #[arg(long, value_name = "TABLE")]
     pub(crate) lake_table: Option<String>,
+}
+
+impl LakeArguments {
+    /// How commands are typed that go on with the same pipeline.
+    pub(crate) fn advice(&self) -> Advice {
+        Advice::of_arguments(self.pipeline.as_ref(), self.config.as_deref())
+    }
 }
 
 #[derive(Debug, Args)]

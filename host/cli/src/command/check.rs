@@ -1,5 +1,6 @@
 //! `icehost check`: a configuration file, checked as a whole, and that what it names can be reached.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use icehost_config::{Config, Pipeline, Place, Problem, Use};
@@ -9,6 +10,7 @@ use icehost_sync::{Examination, Obstacle, Part, Silent, Source};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::advice::Advice;
 use crate::args::{CheckArguments, Output};
 use crate::failure::Failure;
 use crate::job::{
@@ -29,6 +31,7 @@ pub(crate) async fn run(arguments: CheckArguments, output: Output) -> Result<(),
         strategies: Strategies::with_registry(&arguments.cache, &registry),
         unreachable: Vec::new(),
         found: Vec::new(),
+        config: file.clone(),
     };
     for pipeline in config.pipelines() {
         check.strategies(pipeline).await;
@@ -83,6 +86,8 @@ struct Check {
     /// Servers and databases that could not be reached; each is told once.
     unreachable: Vec<Endpoint>,
     found: Vec<Problem>,
+    /// The file.
+    config: PathBuf,
 }
 
 impl Check {
@@ -254,7 +259,9 @@ impl Check {
         };
         let place = used.and_then(|used| used.place.as_ref());
         let place = place.or(pipeline.place.as_ref());
-        let mut problem = Failure::from(obstacle.error).into_problem(place);
+        let advice = Advice::of(&pipeline.name, &self.config);
+        let failure = Failure::from(obstacle.error).with_advice(&advice);
+        let mut problem = failure.into_problem(place);
         problem.message = format!("pipeline {}: {}", pipeline.name, problem.message);
         self.add(problem);
     }

@@ -5,6 +5,7 @@ use icehost_sqlserver::{Endpoint, TableName};
 use icehost_sync::{Lake, LoadJob, Settings, Target, load, preview};
 
 use super::{Place, pipeline, required};
+use crate::advice::Advice;
 use crate::args::{LoadArguments, Output};
 use crate::command::sync::used;
 use crate::failure::Failure;
@@ -15,26 +16,23 @@ use crate::render::{Progress, print_preview, print_report};
 use crate::strategies::Strategies;
 
 pub(crate) async fn run(arguments: LoadArguments, output: Output) -> Result<(), Failure> {
-    let file = arguments
-        .lake
-        .config
-        .clone()
-        .zip(arguments.lake.pipeline.clone());
-    let done = carry_out(arguments, output).await;
-    done.map_err(|failure| match &file {
-        Some((config, pipeline)) => failure.with_commands_of(pipeline, config),
-        None => failure,
-    })
+    let advice = arguments.lake.advice();
+    let done = carry_out(arguments, output, &advice).await;
+    done.map_err(|failure| failure.with_advice(&advice))
 }
 
-async fn carry_out(arguments: LoadArguments, output: Output) -> Result<(), Failure> {
+async fn carry_out(
+    arguments: LoadArguments,
+    output: Output,
+    advice: &Advice,
+) -> Result<(), Failure> {
     let cancel = cancel_on_signal();
     let dry_run = arguments.run.dry_run;
     let (job, strategies) = match (&arguments.lake.config, &arguments.lake.pipeline) {
         (Some(_), Some(_)) => of_pipeline(arguments).await?,
         _ => of_flags(arguments).await?,
     };
-    let progress = Progress::new(output);
+    let progress = Progress::new(output).with_advice(advice);
     if dry_run {
         let preview = preview::load(&job).await;
         progress.finish();
@@ -45,6 +43,7 @@ async fn carry_out(arguments: LoadArguments, output: Output) -> Result<(), Failu
     progress.finish();
     let mut report = report?;
     report.set_component_time(strategies.time());
+    advice.complete_all(&mut report.warnings);
     print_report(&report, output);
     Ok(())
 }

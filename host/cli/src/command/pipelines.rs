@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::advice::Advice;
 use crate::args::{CacheArguments, Output, SyncArguments};
 use crate::command::sync::this_run;
 use crate::failure::Failure;
@@ -29,6 +30,12 @@ struct Switches {
     registry: Registry,
     /// The file.
     config: PathBuf,
+}
+
+impl Switches {
+    fn advice(&self, pipeline: &Pipeline) -> Advice {
+        Advice::of(&pipeline.name, &self.config)
+    }
 }
 
 /// Runs the pipelines that are named, or all, so many at a time. One that fails stops none of the others.
@@ -60,7 +67,7 @@ pub(crate) async fn run(
             let _slot = slots.acquire().await.ok();
             one(&pipeline, &switches, &cancel)
                 .await
-                .map_err(|failure| failure.with_commands_of(&pipeline.name, &switches.config))
+                .map_err(|failure| failure.with_advice(&switches.advice(&pipeline)))
         };
         order.push(running.spawn(task.instrument(span)).id());
     }
@@ -106,12 +113,14 @@ async fn one(
     // Strategies of its own: what they take is this pipeline's, and what they break too.
     let mut strategies = Strategies::with_registry(&switches.cache, &switches.registry);
     let job = job(pipeline, &mut strategies, switches.this_run).await?;
-    let progress = Progress::of_pipeline(&pipeline.name);
+    let advice = switches.advice(pipeline);
+    let progress = Progress::of_pipeline(&pipeline.name, advice.clone());
     if switches.dry_run {
         let preview = preview::sync(&job, &progress).await?;
         return Ok(Outcome::Previewed(Box::new(preview)));
     }
     let mut report = sync(&job, &progress, cancel).await?;
     report.set_component_time(strategies.time());
+    advice.complete_all(&mut report.warnings);
     Ok(Outcome::Synced(Box::new(report)))
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::required;
 use super::sync::{of_table, used};
+use crate::advice::Advice;
 use crate::args::{Output, VerifyArguments};
 use crate::failure::Failure;
 use crate::interrupt::cancel_on_signal;
@@ -136,10 +137,13 @@ async fn pipelines(
                 "run the same command again",
             ));
         }
-        let compared = one(&pipeline, arguments, &registry, options, cancel).await;
+        let advice = Advice::of(&pipeline.name, config);
+        let compared = one(&pipeline, arguments, &registry, options, cancel, &advice).await;
         let outcome = match compared {
             Ok(verification) => Verified::Compared(Box::new(verification)),
-            Err(failure) => Verified::Failed(failure.of_pipeline(&pipeline.name)),
+            Err(failure) => {
+                Verified::Failed(failure.with_advice(&advice).of_pipeline(&pipeline.name))
+            }
         };
         outcomes.push((pipeline.name, outcome));
     }
@@ -152,9 +156,10 @@ async fn one(
     registry: &Registry,
     options: &VerifyOptions,
     cancel: &CancellationToken,
+    advice: &Advice,
 ) -> Result<Verification, Failure> {
     let mut strategies = Strategies::with_registry(&arguments.cache, registry);
     let job = sync_job(pipeline, &mut strategies).await?;
-    let progress = Progress::of_pipeline(&pipeline.name);
+    let progress = Progress::of_pipeline(&pipeline.name, advice.clone());
     compare(&Job::Sync(Box::new(job)), options, progress, cancel).await
 }

@@ -30,11 +30,25 @@ async fn open(
 }
 
 pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(), Failure> {
-    let progress = Progress::new(output);
+    let advice = match &command {
+        WatermarkCommand::Show { lake, .. }
+        | WatermarkCommand::Set { lake, .. }
+        | WatermarkCommand::Clear { lake, .. } => lake.advice(),
+    };
+    let progress = Progress::new(output).with_advice(&advice);
+    let done = carry_out(command, &progress, output).await;
+    done.map_err(|failure| failure.with_advice(&advice))
+}
+
+async fn carry_out(
+    command: WatermarkCommand,
+    progress: &Progress,
+    output: Output,
+) -> Result<(), Failure> {
     match command {
         WatermarkCommand::Show { lake, store: kept } => {
             let (table, store) = open(&lake, kept).await?;
-            let stored = store.load(&table, &progress).await?;
+            let stored = store.load(&table, progress).await?;
             print_watermark(&table, stored.as_ref(), output);
         }
         WatermarkCommand::Set {
@@ -47,7 +61,7 @@ pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(),
         } => {
             let (table, store) = open(&lake, kept).await?;
             // Where the table no longer stands at it, or nobody can read it, this is what mends it.
-            let before = match store.load(&table, &progress).await {
+            let before = match store.load(&table, progress).await {
                 Ok(stored) => stored,
                 Err(_) => last_watermark(&table).await,
             };
@@ -78,9 +92,12 @@ pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(),
                 time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
                 source_rows: None,
                 source_table: None,
+                source_digest: before
+                    .as_ref()
+                    .and_then(|stored| stored.record.source_digest.clone()),
             };
             let table = write_watermark(&table, store.as_ref(), Some(record), &run_id).await?;
-            let stored = store.load(&table, &progress).await?;
+            let stored = store.load(&table, progress).await?;
             print_watermark(&table, stored.as_ref(), output);
         }
         WatermarkCommand::Clear { lake, store: kept } => {

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use icehost_sync::{Event, Observer};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 
+use crate::advice::Advice;
 use crate::args::Output;
 
 /// Shows one line that moves where stderr is a terminal; always logs each step.
 pub(crate) struct Progress {
     /// In front of what is told: the pipeline, where there are several.
     prefix: String,
+    /// For commands that warnings name.
+    advice: Advice,
     line: Option<ProgressBar>,
     started: Mutex<Instant>,
     /// Of a first load: ranges done and in all.
@@ -32,6 +35,7 @@ impl Progress {
         });
         Progress {
             prefix: String::new(),
+            advice: Advice::default(),
             line,
             started: Mutex::new(Instant::now()),
             ranges: Mutex::new(None),
@@ -39,13 +43,20 @@ impl Progress {
     }
 
     /// For one pipeline among others, which cannot all move a line: warnings bear its name.
-    pub(crate) fn of_pipeline(name: &str) -> Self {
+    pub(crate) fn of_pipeline(name: &str, advice: Advice) -> Self {
         Progress {
             prefix: format!("{name}: "),
+            advice,
             line: None,
             started: Mutex::new(Instant::now()),
             ranges: Mutex::new(None),
         }
+    }
+
+    /// Warnings name commands as this says.
+    pub(crate) fn with_advice(mut self, advice: &Advice) -> Self {
+        self.advice = advice.clone();
+        self
     }
 
     /// Takes the line away.
@@ -136,16 +147,20 @@ impl Observer for Progress {
                 self.show(format!("merging {} rows", HumanCount(rows)));
             }
             Event::Merged => tracing::info!("merged"),
-            Event::Warning(text) => self.line_above(&format!("warning: {}{text}", self.prefix)),
+            Event::Warning(text) => {
+                let text = self.advice.complete(text);
+                self.line_above(&format!("warning: {}{text}", self.prefix));
+            }
             Event::Retrying {
                 attempt,
                 of,
                 delay,
                 error,
             } => self.line_above(&format!(
-                "warning: {}attempt {attempt} of {of} failed, trying again in {:.1} s: {error}",
+                "warning: {}attempt {attempt} of {of} failed, trying again in {:.1} s: {}",
                 self.prefix,
-                delay.as_secs_f64()
+                delay.as_secs_f64(),
+                self.advice.complete(&error.to_string())
             )),
             _ => {}
         }

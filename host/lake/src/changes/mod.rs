@@ -23,8 +23,8 @@ use crate::table::LakeTable;
 pub struct ChangesRequest {
     /// The snapshot whose rows the reader has; `None` where it has none.
     pub from: Option<i64>,
-    /// The snapshot whose rows it wants.
-    pub to: i64,
+    /// The snapshot whose rows it wants; `None` for a table without a snapshot, which has none.
+    pub to: Option<i64>,
     /// Ordinals of the columns, in the order in which they are wanted; `None` for all.
     pub columns: Option<Vec<u32>>,
     /// How the table's key compares for the reader, in the order of the identifier fields.
@@ -36,10 +36,10 @@ pub struct ChangesRequest {
 
 impl ChangesRequest {
     /// All columns of the changes up to `to`, with text keys compared byte by byte.
-    pub fn new(from: Option<i64>, to: i64) -> Self {
+    pub fn new(from: Option<i64>, to: impl Into<Option<i64>>) -> Self {
         ChangesRequest {
             from,
-            to,
+            to: to.into(),
             columns: None,
             key_fold: KeyFold::default(),
             batch_rows: 8192,
@@ -74,6 +74,8 @@ pub struct ChangePlan {
     pub(crate) key: Vec<usize>,
     pub(crate) fold: KeyFold,
     pub(crate) batch_rows: usize,
+    /// Deliver the other rows of each new row's key too.
+    pub(crate) with_others: bool,
     contents: Contents,
     snapshots: usize,
 }
@@ -85,8 +87,13 @@ impl LakeTable {
     /// [`LakeErrorKind::PositionLost`] where `from` is no ancestor of `to`, so that nobody can tell what
     /// changed.
     pub async fn changes(&self, request: ChangesRequest) -> Result<ChangePlan> {
-        self.snapshot(request.to)?;
-        let line = self.ancestors(request.to);
+        let line = match request.to {
+            Some(to) => {
+                self.snapshot(to)?;
+                self.ancestors(to)
+            }
+            None => Vec::new(),
+        };
         let snapshots = match request.from {
             None => line.len(),
             Some(from) => line
@@ -120,7 +127,7 @@ impl LakeTable {
         };
         blocking(move || {
             let before = SnapshotRows::load(&files, request.from)?;
-            let after = SnapshotRows::load(&files, Some(request.to))?;
+            let after = SnapshotRows::load(&files, request.to)?;
             let changes = difference::between(&files, &before, &after)?;
             Ok(ChangePlan {
                 files,
@@ -132,6 +139,7 @@ impl LakeTable {
                 key,
                 fold: request.key_fold,
                 batch_rows: request.batch_rows,
+                with_others: false,
                 contents,
                 snapshots,
             })
@@ -139,7 +147,8 @@ impl LakeTable {
         .await
     }
 
-    fn position_lost(&self, from: i64, to: i64) -> LakeError {
+    fn position_lost(&self, from: i64, to: Option<i64>) -> LakeError {
+        let to = to.map_or_else(|| "none".to_owned(), |to| to.to_string());
         let why = match self.metadata.snapshot_by_id(from) {
             None => "has expired",
             Some(_) => "is not among its ancestors",
@@ -173,6 +182,14 @@ impl ChangePlan {
         self.fold = fold;
         self.columns.truncate(self.wanted);
         Ok(self)
+    }
+
+    /// The same changes, and with each new row all others that have its key, or one that the reader may take for
+    /// it: whether it does, and what follows, is then for the reader to see. The key of every row is read for that.
+    #[must_use]
+    pub fn with_others_of_each_key(mut self) -> ChangePlan {
+        self.with_others = true;
+        self
     }
 
     /// What is known before reading.

@@ -34,7 +34,7 @@ use crate::read::stream::Output;
 /// Reads the changes of a plan.
 pub(crate) fn produce(plan: &ChangePlan, output: &Output) -> Result<()> {
     let emit = Emit::new(plan, output);
-    if plan.stats().has_removals {
+    if plan.stats().has_removals || plan.with_others {
         Net::new(plan)?.produce(&emit)
     } else {
         let _flow = each_batch(plan, false, &mut |_, batch| {
@@ -184,7 +184,7 @@ impl<'a> Net<'a> {
                     Some(count) if count.gone > 0 => count.gone -= 1,
                     _ => {
                         touched.new.extend(key);
-                        *looked_for = overtaken && key.is_some();
+                        *looked_for = (overtaken || self.plan.with_others) && key.is_some();
                     }
                 }
             }

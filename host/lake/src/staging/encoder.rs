@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::evaluate::{self, exact_cast};
 use crate::held::HeldRows;
-use crate::keys::KeyEncoder;
+use crate::keys::{KeyEncoder, as_a_server_orders};
 use crate::metadata_files::create_dir_all;
 use crate::row_change::{KeyColumn, Matched, NotMatched, Origin, RowChange, Rule};
 use crate::schema::{self, LakeColumn};
@@ -268,10 +268,16 @@ impl Encoder {
                 parts.join(", ")
             ),
         )
-        .with_hint(
-            "choose columns that do (the merge's option keys), keep one row of each key (its option \
-             deduplicate-by), or keep every row that is read (append-only)",
-        )
+        .with_hint(match key_columns.iter().any(|column| column.is_null(row)) {
+            true => {
+                "choose columns without NULL (the merge's option keys), or keep every row that is read \
+                 (append-only)"
+            }
+            false => {
+                "choose columns that do (the merge's option keys), keep one row of each key (its option \
+                 deduplicate-by), or keep every row that is read (append-only)"
+            }
+        })
     }
 
     /// The rows as the table has them.
@@ -553,7 +559,7 @@ impl Tracker {
                 let columns: Vec<ArrayRef> = change
                     .order
                     .iter()
-                    .map(|key| Arc::clone(delta.column(key.column as usize)))
+                    .map(|key| as_a_server_orders(delta.column(key.column as usize)))
                     .collect();
                 Some(converter.convert_columns(&columns)?)
             }

@@ -18,8 +18,8 @@ use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use futures::TryStreamExt;
 use icehost_lake::{
-    ChangesRequest, CommitRequest, Committed, LakeTable, LakeTableName, NewColumn, NewTable,
-    Result, RowChange, ScanRequest, StageOptions, Staged, Warehouse,
+    ChangePlan, ChangesRequest, CommitRequest, Committed, LakeTable, LakeTableName, NewColumn,
+    NewTable, Result, RowChange, ScanRequest, StageOptions, Staged, Warehouse,
 };
 use icehost_plan::expression::Node;
 use icehost_plan::{
@@ -280,6 +280,19 @@ pub async fn read(table: &LakeTable, snapshot_id: Option<i64>) -> Vec<Row> {
 pub async fn changes(table: &LakeTable, request: ChangesRequest) -> Result<Vec<(i32, Row)>> {
     let plan = table.changes(request).await?;
     let stats = plan.stats();
+    let found = told(plan).await?;
+    let again = found.iter().filter(|(operation, _)| *operation == 2);
+    let most = stats.rows + again.count() as u64;
+    assert!(found.len() as u64 <= most, "more rows than promised");
+    assert!(
+        stats.has_removals || found.iter().all(|(operation, _)| *operation == 1),
+        "removals that were not announced"
+    );
+    Ok(found)
+}
+
+/// The rows of a plan with their operations.
+pub async fn told(plan: ChangePlan) -> Result<Vec<(i32, Row)>> {
     let has_operation = plan.delta().operation.is_some();
     let batches: Vec<RecordBatch> = plan.stream().try_collect().await?;
     let mut found = Vec::new();
@@ -291,13 +304,6 @@ pub async fn changes(table: &LakeTable, request: ChangesRequest) -> Result<Vec<(
         let rows = rows_of(std::slice::from_ref(batch));
         found.extend(operations.iter().map(Option::unwrap).zip(rows));
     }
-    let again = found.iter().filter(|(operation, _)| *operation == 2);
-    let most = stats.rows + again.count() as u64;
-    assert!(found.len() as u64 <= most, "more rows than promised");
-    assert!(
-        stats.has_removals || found.iter().all(|(operation, _)| *operation == 1),
-        "removals that were not announced"
-    );
     Ok(found)
 }
 

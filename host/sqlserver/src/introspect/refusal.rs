@@ -65,7 +65,12 @@ impl SqlTable {
     /// that no MERGE can write (T-SQL reference, "MERGE"), and for a key that the login is not shown.
     pub fn check_target(&self) -> Result<()> {
         let traits = &self.traits;
-        let (what, hint) = if traits.memory_optimized {
+        let (what, hint) = if self.is_view {
+            (
+                "is a view, and only tables are loaded",
+                "load into the table that the view is over",
+            )
+        } else if traits.memory_optimized {
             (
                 "is memory-optimised, and MERGE does not write such tables",
                 "load into a disk-based table, and copy from there",
@@ -204,6 +209,13 @@ mod tests {
                 !traits.graph
             );
         }
+        let view = SqlTable {
+            is_view: true,
+            ..table(none.clone(), &[])
+        };
+        let error = view.check_target().unwrap_err();
+        assert!(error.to_string().contains("is a view"), "{error}");
+        assert!(view.check_source().is_ok());
         assert!(table(none, &[]).check_target().is_ok());
     }
 

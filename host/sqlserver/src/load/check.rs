@@ -76,7 +76,11 @@ impl Loader<'_> {
     }
 
     /// What a question finds, as text.
-    async fn offender(&mut self, question: &Statement, what: &str) -> Result<Option<Vec<String>>> {
+    pub(super) async fn offender(
+        &mut self,
+        question: &Statement,
+        what: &str,
+    ) -> Result<Option<Vec<String>>> {
         let answer = self
             .connection
             .client

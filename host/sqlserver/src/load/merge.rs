@@ -39,16 +39,27 @@ impl Loader<'_> {
         position: &Position,
     ) -> Result<MergeCounts> {
         let result = self.prepare_and_apply(plan, delta, position).await;
-        let dropped = self
-            .connection
-            .client
-            .batch(&format!("DROP TABLE {};", quote(&self.staging.table)))
-            .await;
+        let dropped = self.drop_staging().await;
         if let (Ok(_), Err(error)) = (&result, dropped) {
             // The merge is committed; the session's end drops the table as well.
             tracing::warn!(%error, table = self.staging.table, "a staging table could not be dropped");
         }
         result
+    }
+
+    /// Gives up what is staged, and drops the staging table.
+    ///
+    /// # Errors
+    /// Whatever the server reports.
+    pub async fn discard(mut self) -> Result<()> {
+        self.end_load().await?;
+        self.drop_staging().await
+    }
+
+    async fn drop_staging(&mut self) -> Result<()> {
+        let drop = format!("DROP TABLE {};", quote(&self.staging.table));
+        self.connection.client.batch(&drop).await?;
+        Ok(())
     }
 
     async fn prepare_and_apply(

@@ -9,6 +9,7 @@ mod misfit;
 mod position;
 mod positions_table;
 mod same_keys;
+mod spelling;
 mod target_state;
 mod terms;
 mod verify;
@@ -22,6 +23,7 @@ pub use merge::MergeCounts;
 pub use position::{Position, Previous};
 pub use positions_table::PositionsLayout;
 pub use same_keys::KeyColumn;
+pub use spelling::Collision;
 pub use target_state::{KnownPosition, TableIdentity, TargetState};
 pub use terms::{Absent, Terms};
 

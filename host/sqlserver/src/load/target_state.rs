@@ -8,6 +8,7 @@ use super::positions_table::{PositionsLayout, TABLE};
 use crate::connection::Connection;
 use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::introspect::{Fields, SqlTable};
+use crate::lower;
 use crate::name::{TableName, quote};
 use crate::statement::Parameters;
 
@@ -116,6 +117,29 @@ impl Connection {
         Ok(known
             .into_iter()
             .find(|position| position.lake_uuid == lake_uuid))
+    }
+
+    /// Refuses a target in a database that nobody can write to.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for one, and whatever the server reports.
+    pub async fn check_updatable(&mut self, target: &TableName) -> Result<()> {
+        let question = lower::updateability(target.database());
+        let answer =
+            self.client.run(&question).await.map_err(|error| {
+                error.context(format!("asking whether {target} can be written to"))
+            })?;
+        let row = answer.rows().into_iter().next().unwrap_or_default();
+        match Fields::of(row).optional_text()?.as_deref() {
+            Some("READ_ONLY") => {
+                let database = target.database().unwrap_or(&self.server.database);
+                Err(SqlServerError::unsupported(format!(
+                    "the database {database} is read-only, a readable secondary perhaps: nothing can be loaded into it"
+                ))
+                .with_hint("load into the primary"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Which table has this name now.

@@ -71,15 +71,20 @@ fn stored_type(sql_type: SqlType) -> SqlType {
     }
 }
 
-/// ` COLLATE …` for text; collation names are plain words (T-SQL reference, "COLLATE").
-pub(super) fn collate(sql_type: SqlType, collation: Option<&str>) -> String {
-    match (sql_type, collation) {
+/// ` COLLATE …` for text.
+pub(super) fn collate(sql_type: SqlType, name: Option<&str>) -> String {
+    match (sql_type, name.and_then(collation)) {
         (
             SqlType::Char(_) | SqlType::VarChar(_) | SqlType::NChar(_) | SqlType::NVarChar(_),
             Some(name),
-        ) if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
-            format!(" COLLATE {name}")
-        }
+        ) => format!(" COLLATE {name}"),
         _ => String::new(),
     }
+}
+
+/// A collation's name, if it can be one: they are plain words (T-SQL reference, "COLLATE"), and stand in statements
+/// without quotes.
+pub(super) fn collation(name: &str) -> Option<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    (!name.is_empty() && name.chars().all(plain)).then_some(name)
 }

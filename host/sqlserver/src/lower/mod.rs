@@ -20,6 +20,9 @@ pub(crate) use expression::{Lowering, Operand};
 pub use extraction::extraction;
 pub(crate) use extraction::{asked_aggregates, computed_from_rows};
 pub use keys::{repeated_key, same_keys};
-pub use merge::{AbsentStatements, IdentityCheck, MergeChecks, MergeStatements, merge};
+pub use merge::{
+    AbsentStatements, IdentityCheck, MergeChecks, MergeStatements, Spelling, SpellingStatements,
+    merge, spellings,
+};
 pub use probe::{ahead_of, count_through, probes, snapshot_isolation, updateability};
 pub use ranges::range_boundaries;

@@ -35,12 +35,20 @@ pub fn snapshot_isolation(database: &str) -> Statement {
     ))
 }
 
-/// Reads whether the connection's database can be written to: `READ_WRITE`, `READ_ONLY`, or NULL where a server
-/// cannot tell.
-pub fn updateability() -> Statement {
-    Statement::plain(
-        "SELECT CAST(DATABASEPROPERTYEX(DB_NAME(), 'Updateability') AS nvarchar(128));",
-    )
+/// Reads whether a database, by default the connection's, can be written to: `READ_WRITE`, `READ_ONLY`, or NULL where
+/// a server cannot tell.
+pub fn updateability(database: Option<&str>) -> Statement {
+    let mut parameters = Parameters::default();
+    let database = match database {
+        None => "DB_NAME()".to_owned(),
+        Some(name) => parameters.add(
+            SqlType::NVarChar(Length::Limited(128)),
+            Value::Text(name.to_owned()),
+        ),
+    };
+    parameters.finish(format!(
+        "SELECT CAST(DATABASEPROPERTYEX({database}, 'Updateability') AS nvarchar(128));"
+    ))
 }
 
 /// Reads a column's largest value that is not above a bound, and how many rows are.

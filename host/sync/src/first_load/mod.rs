@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 pub(crate) use route::route;
 
-use crate::detection::{Detected, OpenSource};
+use crate::detection::{Detected, OpenSource, SourceNames};
 use crate::error::Doing;
 use crate::failpoint::{failpoint, stands};
 use crate::journal::{Journal, LoadRecord};
@@ -74,6 +74,7 @@ struct Load<'a> {
 pub(crate) struct OpenSourceParts {
     pub(crate) table: icehost_sqlserver::SqlTable,
     pub(crate) identity: String,
+    pub(crate) on_server: Option<String>,
 }
 
 impl FirstLoad {
@@ -96,6 +97,7 @@ impl FirstLoad {
             connection,
             table,
             identity,
+            on_server,
             ..
         } = source;
         observer.event(Event::Extracting {
@@ -128,7 +130,11 @@ impl FirstLoad {
             .filter(|(_, entry)| entry.done.is_none())
             .map(|(index, entry)| (index, entry.range.clone()))
             .collect();
-        let parts = OpenSourceParts { table, identity };
+        let parts = OpenSourceParts {
+            table,
+            identity,
+            on_server,
+        };
         let mut load = Load {
             job,
             source: &parts,
@@ -269,7 +275,10 @@ impl Load<'_> {
         let record = source_to_lake::advance(
             self.job,
             &self.source.table,
-            &self.source.identity,
+            SourceNames {
+                identity: &self.source.identity,
+                on_server: self.source.on_server.as_deref(),
+            },
             self.detected,
             extracted.clone(),
             self.run_id,

@@ -18,6 +18,7 @@ use super::source_half::{key_names, server_sums};
 use super::source_rules::overwrites;
 use super::target_repair::TargetRepair;
 use super::{VerifyOptions, judge, memory, reading};
+use crate::delivery_start::NO_SNAPSHOT;
 use crate::delta::{expected_delta, keyed, request};
 use crate::error::Doing;
 use crate::lake_to_target::Delivery;
@@ -49,6 +50,8 @@ impl TargetHalf<'_> {
         let name = open.table.name.to_string();
         let mut notes = Vec::new();
         let known = position(&mut open, &lake).await?;
+        // Nothing has been delivered out of a table that had no snapshot.
+        let known = known.filter(|known| known.snapshot_id != NO_SNAPSHOT);
         let position = known.as_ref().map(|known| known.snapshot_id);
         // The position may be of a snapshot that was made meanwhile.
         lake.refresh()
@@ -422,7 +425,7 @@ async fn undelivered(
 ) -> Result<u64, SyncError> {
     let doing = || format!("reading the changes of lake table {}", lake.name());
     let changes = lake
-        .changes(request(Some(from), to, takes))
+        .changes(request(Some(from), Some(to), takes))
         .await
         .and_then(|changes| keyed(changes, plan, target))
         .doing(doing)?;

@@ -7,6 +7,7 @@ mod choice;
 mod clauses;
 mod deduplicate;
 mod matching;
+mod spelling;
 mod succession;
 mod with_merge;
 mod without_merge;
@@ -25,6 +26,8 @@ use clauses::Clauses;
 
 pub use absent::AbsentStatements;
 pub use checks::{IdentityCheck, MergeChecks};
+pub(crate) use spelling::unmarked;
+pub use spelling::{Spelling, SpellingStatements};
 
 /// What carries out a merge plan once its delta is staged.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,14 +123,7 @@ pub(crate) fn lower(
             target.name
         )));
     }
-    let context = Context {
-        target,
-        staging,
-        delta,
-        plan,
-        source_operands: staging.operands(),
-        target_operands: target_operands(target),
-    };
+    let context = Context::new(target, staging, delta, plan);
     let clauses = Clauses::new(plan);
     let (apply, identity) = if plan.keys.is_empty() {
         append::statement(&context, &clauses)?
@@ -152,6 +148,33 @@ pub(crate) fn lower(
     })
 }
 
+/// What is asked about the spelling of a delta's keys, as [`merge`] lowers a plan. `spellings` are of the plan's keys,
+/// in their order; `identifying` are the columns of the delta, beside those of the key, that tell its rows apart.
+///
+/// # Errors
+/// [`ErrorKind::Plan`](crate::ErrorKind::Plan) for a key that is not there.
+pub fn spellings(
+    target: &SqlTable,
+    delta: &Delta,
+    plan: &ValidMergePlan,
+    spellings: &[Option<Spelling>],
+    identifying: &[u32],
+) -> Result<SpellingStatements> {
+    let staging = Staging::new("#icehost_stage", target, &delta.columns, false)?;
+    lower_spellings(target, &staging, delta, plan, (spellings, identifying))
+}
+
+pub(crate) fn lower_spellings(
+    target: &SqlTable,
+    staging: &Staging,
+    delta: &Delta,
+    plan: &ValidMergePlan,
+    (spellings, identifying): (&[Option<Spelling>], &[u32]),
+) -> Result<SpellingStatements> {
+    let context = Context::new(target, staging, delta, plan);
+    spelling::statements(&context, spellings, identifying)
+}
+
 /// What all statements of one merge are made of. Each kind of merge gives its statement, and whether that gives
 /// an identity column values.
 struct Context<'a> {
@@ -165,7 +188,23 @@ struct Context<'a> {
     target_operands: Vec<Operand>,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    fn new(
+        target: &'a SqlTable,
+        staging: &'a Staging,
+        delta: &'a Delta,
+        plan: &'a ValidMergePlan,
+    ) -> Self {
+        Context {
+            target,
+            staging,
+            delta,
+            plan,
+            source_operands: staging.operands(),
+            target_operands: target_operands(target),
+        }
+    }
+
     /// The staging table, aliased.
     fn source(&self) -> String {
         format!("{} AS S", quote(&self.staging.table))

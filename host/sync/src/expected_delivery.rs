@@ -1,0 +1,64 @@
+//! What a delivery would be, for whoever asks beforehand.
+
+use icehost_lake::LakeTable;
+
+use crate::SyncError;
+use crate::delivery_start::{Line, Start};
+use crate::delta::expected_delta;
+use crate::lake_to_target::Delivery;
+use crate::landing_at_target::Landing;
+use crate::target_table::{OpenTarget, taken};
+
+/// A delivery that is not made.
+pub(crate) struct Expected {
+    /// The snapshot whose rows the target has; `None` where it would get all of them.
+    pub(crate) from: Option<i64>,
+    /// How the delta would land.
+    pub(crate) landing: Landing,
+}
+
+impl Delivery<'_> {
+    /// What would be delivered now, without the rows, and how it would land.
+    ///
+    /// # Errors
+    /// Those that a delivery would meet before it reads rows.
+    pub(crate) async fn expect(
+        &self,
+        target: &mut OpenTarget,
+        lake: &LakeTable,
+    ) -> Result<Expected, SyncError> {
+        target.check_updatable().await?;
+        let description = self.describe(lake)?;
+        let takes = taken(&description, &target.table, self.exclude)?;
+        let rows = description.row_estimate.unwrap_or(0);
+        let current = lake.current_snapshot().map(|snapshot| snapshot.id);
+        if target.creation.is_some() {
+            let delta = expected_delta(&takes.columns, None, rows, &target.table);
+            let plan = self.plan(&target.table, &delta).await?;
+            let landing = Landing {
+                delta,
+                plan,
+                delete_absent: false,
+                into_empty: false,
+                warnings: Vec::new(),
+            };
+            return Ok(Expected {
+                from: None,
+                landing,
+            });
+        }
+        let line = Line::of(lake, current);
+        let state = self.state(target, lake).await?;
+        let situation = self.situation(&state, false, &line);
+        let from = match situation.start() {
+            Start::UpToDate => current,
+            Start::Changes(from) => Some(from),
+            Start::Everything(_) => None,
+        };
+        let delta = expected_delta(&takes.columns, from, rows, &target.table);
+        let landing = self
+            .land(&target.table, delta, &takes.columns, &situation)
+            .await?;
+        Ok(Expected { from, landing })
+    }
+}

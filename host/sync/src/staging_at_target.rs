@@ -1,0 +1,63 @@
+//! Changes of the lake on their way into the target's staging table.
+
+use futures::TryStreamExt;
+use icehost_lake::{ChangePlan, LakeTable};
+use icehost_sqlserver::{Connection, Loader, SqlTable, Terms};
+use tokio_util::sync::CancellationToken;
+
+use crate::delta::batch_as_changes;
+use crate::error::Doing;
+use crate::failpoint::failpoint;
+use crate::landing_at_target::Landing;
+use crate::{Event, Observer, SyncError};
+
+/// What is staged, for whom.
+pub(crate) struct Staging<'a> {
+    pub(crate) lake: &'a LakeTable,
+    pub(crate) target: &'a SqlTable,
+    pub(crate) landing: &'a Landing,
+    pub(crate) terms: Terms,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) cancel: &'a CancellationToken,
+}
+
+impl<'a> Staging<'a> {
+    /// Reads the changes and loads them into a new staging table, a batch at a time.
+    pub(crate) async fn stage<'c>(
+        &self,
+        connection: &'c mut Connection,
+        changes: ChangePlan,
+    ) -> Result<Loader<'c>, SyncError>
+    where
+        'a: 'c,
+    {
+        let loading = || format!("loading into target table {}", self.target.name);
+        let reading = || format!("reading lake table {}", self.lake.name());
+        let mut loader = Loader::begin(connection, self.target, &self.landing.delta.columns)
+            .await
+            .doing(loading)?;
+        loader.set_terms(self.terms.clone());
+        self.observer.event(Event::Loading {
+            rows: changes.stats().rows,
+        });
+        let mut batches = changes.stream();
+        let mut bytes = 0;
+        while let Some(batch) = tokio::select! {
+            batch = batches.try_next() => batch.doing(reading)?,
+            () = self.cancel.cancelled() => return Err(SyncError::cancelled()),
+        } {
+            bytes += batch.get_array_memory_size() as u64;
+            let batch = match self.landing.delete_absent {
+                true => batch_as_changes(&batch, &self.landing.delta)?,
+                false => batch,
+            };
+            loader.stage(&batch).await.doing(loading)?;
+            failpoint("sync::while-loading")?;
+            self.observer.event(Event::Loaded {
+                rows: loader.rows(),
+                bytes,
+            });
+        }
+        Ok(loader)
+    }
+}
