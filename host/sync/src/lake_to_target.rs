@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::delivery_start::{Line, Situation, Start};
 use crate::delta::{as_changes, batch_as_changes, delta, expected_delta, keyed, request};
 use crate::error::Doing;
-use crate::failpoint::failpoint;
+use crate::failpoint::{failpoint, stands};
 use crate::landing_at_target::{Landing, Question, keys_must_be_unique};
 use crate::layout;
 use crate::target_table::{OpenTarget, Taken, remove_created, taken};
@@ -98,6 +98,8 @@ impl Delivery<'_> {
             warnings: Vec::new(),
         };
         let Some(current) = lake.current_snapshot() else {
+            self.refuse_rows_of_a_lake_that_is_gone(lake, target, created)
+                .await?;
             return Ok(delivered);
         };
         delivered.snapshot_id = Some(current.id);
@@ -192,6 +194,34 @@ impl Delivery<'_> {
         delivered.counts = merged.doing(|| format!("merging into target table {name}"))?;
         observer.event(Event::Merged);
         Ok(delivered)
+    }
+
+    /// A lake table without a snapshot has nothing to deliver. A target that has rows of it, or of the table that
+    /// lay there before, would keep them without a word.
+    async fn refuse_rows_of_a_lake_that_is_gone(
+        &self,
+        lake: &LakeTable,
+        target: &mut OpenTarget,
+        created: bool,
+    ) -> Result<(), SyncError> {
+        if created {
+            return Ok(());
+        }
+        let state = self.state(target, lake).await?;
+        let line = Line::without_snapshot(lake);
+        let situation = self.situation(&state, created, &line);
+        let delivered_before = state.own.is_some() || !situation.replaced().is_empty();
+        match delivered_before && !state.empty && stands("sync::guard-lake-that-is-gone") {
+            false => Ok(()),
+            true => Err(SyncError::position(
+                format!(
+                    "lake table {} has no snapshot yet, and target table {} has rows of what was in its place before",
+                    lake.name(),
+                    target.table.name
+                ),
+                "sync again once the source has rows, which takes the target along; or empty the target table",
+            )),
+        }
     }
 
     fn situation<'s>(

@@ -107,7 +107,8 @@ impl<'a> Cursor<'a> {
         self
     }
 
-    /// Ends a run with an error where the smallest value has shrunk: the column counts down.
+    /// Ends a run with an error where the smallest value has shrunk to one that is not read again: the column
+    /// counts down.
     #[must_use]
     pub fn guard_least(mut self) -> Self {
         self.guards_least = true;
@@ -157,8 +158,8 @@ impl<'a> Cursor<'a> {
             }),
             (Some(read), Some(upper)) => {
                 self.refuse_ahead(&read.mark, readings.now)?;
-                self.refuse_counting_down(read, &readings)?;
                 let lower = self.lower(read, readings.largest, back);
+                self.refuse_counting_down(read, &readings, &lower)?;
                 let range = cursor().ge(lit(lower)).and(cursor().le(lit(upper)));
                 Some(match ahead {
                     // Such a row is none that the clock has dated: it never belongs to what has been read.
@@ -296,12 +297,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn refuse_counting_down(&self, read: &Marks, readings: &Readings<'_>) -> Result<(), Error> {
+    /// Smaller values than there were before, below what is read again. Those that are read again may be of a
+    /// transaction that was open at the last run.
+    fn refuse_counting_down(
+        &self,
+        read: &Marks,
+        readings: &Readings<'_>,
+        lower: &Value,
+    ) -> Result<(), Error> {
         let (Some(before), Some(now)) = (&read.least, readings.least) else {
             return Ok(());
         };
+        let below = now.compare(lower) == Some(Ordering::Less);
         match now.compare(before) {
-            Some(Ordering::Less) => Err(Error::stale_watermark(
+            Some(Ordering::Less) if below => Err(Error::stale_watermark(
                 "counts-down",
                 format!(
                     "the smallest value of '{}' in {} was {} at the last run and is {}: rows with smaller \

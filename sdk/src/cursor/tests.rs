@@ -171,6 +171,8 @@ fn a_column_that_counts_down_is_told_where_it_is_asked_for() {
     assert!(second.plan(&with_least(-2), back(0)).is_ok());
     let error = second.plan(&with_least(-3), back(0)).unwrap_err();
     assert_eq!(error.code, "counts-down");
+    // A transaction that was open at the last run may have got a number below all others.
+    assert!(second.plan(&with_least(-3), back(2)).is_ok());
 }
 
 #[test]

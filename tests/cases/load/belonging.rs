@@ -169,6 +169,27 @@ fn a_lake_table_that_is_created_again_in_its_place_takes_the_target_along() {
 }
 
 #[test]
+fn an_empty_lake_table_in_the_place_of_another_does_not_pass_over_the_targets_rows() {
+    let bed = delivered("upsert");
+    bed.source().execute("DELETE FROM dbo.T");
+    fs::remove_dir_all(bed.lake("demo.t")).unwrap();
+    sync(&bed);
+    load(&bed, "upsert", &[]).run().failure(&[
+        "lake table demo.t has no snapshot yet",
+        "target table dbo.T has rows of what was in its place before",
+        "hint: ",
+        "empty the target table",
+    ]);
+    bed.target().execute("TRUNCATE TABLE dbo.T");
+    assert_equal(&bed, "upsert");
+    bed.source()
+        .execute("INSERT INTO dbo.T VALUES (7, 7, '2026-01-02')");
+    sync(&bed);
+    load(&bed, "upsert", &[]).json();
+    assert_equal(&bed, "upsert");
+}
+
+#[test]
 fn a_position_that_was_changed_by_hand_is_not_gone_on_from() {
     let bed = delivered("upsert");
     let first = bed
