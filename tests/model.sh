@@ -3,7 +3,6 @@
 #
 #     tests/model.sh                     both, with the seed of the day
 #     tests/model.sh --cases N --seed N  so many interleavings of each of the four strategies
-#     tests/model.sh --also EVENTS       events too that the guarantees do not cover yet, such as Tie,Truncate or all
 #     tests/model.sh --debug             as the suites build it, where that is built already
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -13,7 +12,6 @@ while (($#)); do
     case $1 in
         --cases) cases=$2; shift ;;
         --seed) seed=$2; shift ;;
-        --also) export ICEHOST_MODEL_ALSO=$2; shift ;;
         --debug) profile= ;;
         *) echo "error: what is '$1'?" >&2; sed -n 's/^#     //p' "$0" >&2; exit 2 ;;
     esac

@@ -7,6 +7,8 @@ use icehost_lake::LakeTable;
 use icehost_sqlserver::{KnownPosition, TableIdentity, TargetState};
 use uuid::Uuid;
 
+use crate::failpoint::stands;
+
 /// What a target gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Start {
@@ -138,7 +140,7 @@ impl Situation<'_> {
         if self.created {
             return Some(Why::AnotherTable);
         }
-        if self.trust {
+        if self.trust || !stands("sync::guard-target-table") {
             return None;
         }
         if !self.is_of_this_table(position) {

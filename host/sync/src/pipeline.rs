@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::failpoint::stands;
 use crate::lake_to_target::{self, Delivered};
 use crate::report::milliseconds;
 use crate::source_to_lake::{self, Landed};
@@ -19,6 +20,8 @@ pub fn new_run_id() -> String {
 ///
 /// Each half is all or nothing, and is tried again as a whole after failures that pass. A failure of the
 /// second half leaves the first one's snapshot; the next run then has nothing to extract and delivers it.
+///
+/// A first load that an earlier run began ends under the bounds of that run; what came since is read behind it.
 ///
 /// Cancellation takes effect between batches. It does not interrupt a commit or a merge.
 ///
@@ -41,11 +44,12 @@ pub async fn sync(
         same_table::refuse(&job.source, target).await?;
     }
     let new_warehouse = !job.lake.warehouse.exists();
-    let landed = retry
-        .run(observer, cancel, || {
-            source_to_lake::attempt(job, Uuid::now_v7(), observer, cancel)
-        })
-        .await?;
+    let land = || source_to_lake::attempt(job, Uuid::now_v7(), observer, cancel);
+    let mut landed = retry.run(observer, cancel, land).await?;
+    if landed.under_earlier_bounds && stands("sync::guard-earlier-bounds") {
+        let since = retry.run(observer, cancel, land).await?;
+        landed.followed_by(since);
+    }
     report.landed(landed, started.elapsed());
     if new_warehouse && job.lake.warehouse.exists() {
         let directory = job.lake.warehouse.root().display().to_string();

@@ -9,6 +9,7 @@ use icehost_plan::Coverage;
 
 use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
+use crate::failpoint::stands;
 use crate::{Event, Observer, SyncError, SyncJob};
 
 /// What the lake holds of the rows that a plan reads; `None` where none need be left out: the plan reads
@@ -20,7 +21,9 @@ pub(crate) async fn held(
     detected: &Detected,
     observer: &dyn Observer,
 ) -> Result<Option<HeldRows>, SyncError> {
-    if detected.plan.coverage != Coverage::Incremental || lake.current_snapshot().is_none() {
+    let again =
+        detected.plan.coverage == Coverage::Incremental && lake.current_snapshot().is_some();
+    if !again || !stands("sync::guard-read-again") {
         return Ok(None);
     }
     let Some(bound) = detected.plan.lower_bound() else {

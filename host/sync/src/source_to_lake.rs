@@ -43,6 +43,9 @@ pub(crate) struct Landed {
     pub(crate) ranges: Option<u64>,
     /// Those of them that an earlier run had read.
     pub(crate) ranges_resumed: Option<u64>,
+    /// The rows were read up to what an earlier run, which was interrupted, found as the source's state: what came
+    /// since is not among them.
+    pub(crate) under_earlier_bounds: bool,
 }
 
 impl Landed {
@@ -61,6 +64,23 @@ impl Landed {
             warnings: detected.warnings.clone(),
             ranges: None,
             ranges_resumed: None,
+            under_earlier_bounds: false,
+        }
+    }
+
+    /// Adds what was read behind it.
+    pub(crate) fn followed_by(&mut self, since: Landed) {
+        self.run_id = since.run_id;
+        self.rows_extracted += since.rows_extracted;
+        self.rows_read_again += since.rows_read_again;
+        self.rows_appended += since.rows_appended;
+        self.rows_removed += since.rows_removed;
+        self.snapshot_id = since.snapshot_id;
+        self.watermark = since.watermark;
+        for warning in since.warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
         }
     }
 

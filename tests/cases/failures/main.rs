@@ -8,3 +8,4 @@ mod faults;
 mod files;
 mod first_load;
 mod first_runs;
+mod resumed;

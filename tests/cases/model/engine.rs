@@ -13,6 +13,7 @@ use iceberg::spec::{
     ManifestFile, ManifestList, ManifestListWriter, ManifestStatus, ManifestWriterBuilder,
     Operation, Snapshot, Summary, TableMetadata,
 };
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 /// The newest metadata of a table in the Hadoop layout, and its version.
 pub fn metadata(table: &Path) -> Option<(TableMetadata, u64)> {
@@ -98,6 +99,66 @@ pub fn roll_back(table: &Path) -> bool {
 
 /// Writes these rows, all that are live, into one file and drops every other one. False for an empty table.
 pub async fn compact(table: &Path, rows: &RecordBatch) -> bool {
+    rewrite(table, &|_| true, rows).await
+}
+
+/// Writes one data file again, without some of its rows; the others stay as they are. Only for tables without
+/// deletes. False where no row of it is to go.
+pub async fn drop_from_file(
+    table: &Path,
+    number: u8,
+    keep: &dyn Fn(&RecordBatch) -> RecordBatch,
+) -> bool {
+    let mut files = data_files(table).await;
+    files.sort();
+    if files.is_empty() {
+        return false;
+    }
+    let path = files.swap_remove(usize::from(number) % files.len());
+    let file = File::open(&path).expect("a data file");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a Parquet file");
+    let schema = Arc::clone(reader.schema());
+    let batches: Vec<RecordBatch> = reader
+        .build()
+        .expect("a reader")
+        .collect::<Result<_, _>>()
+        .expect("rows");
+    let rows = arrow_select::concat::concat_batches(&schema, &batches).expect("one batch");
+    let kept = keep(&rows);
+    if kept.num_rows() == rows.num_rows() {
+        return false;
+    }
+    rewrite(table, &|file| file.file_path() == path, &kept).await
+}
+
+/// The paths of all live data files.
+async fn data_files(table: &Path) -> Vec<String> {
+    let mut paths = Vec::new();
+    let Some((metadata, _)) = metadata(table) else {
+        return paths;
+    };
+    let io = FileIO::new_with_fs();
+    for manifest in manifests(&metadata) {
+        let manifest = manifest.load_manifest(&io).await.expect("a manifest");
+        let live = manifest.entries().iter();
+        let live = live.filter(|entry| entry.status != ManifestStatus::Deleted);
+        paths.extend(live.map(|entry| entry.data_file.file_path().to_owned()));
+    }
+    paths
+}
+
+/// The manifests of the current snapshot.
+fn manifests(metadata: &TableMetadata) -> Vec<ManifestFile> {
+    let Some(current) = metadata.current_snapshot() else {
+        return Vec::new();
+    };
+    let list = fs::read(current.manifest_list()).expect("the manifest list");
+    let list = ManifestList::parse_with_version(&list, metadata.format_version()).expect("a list");
+    list.consume_entries().into_iter().collect()
+}
+
+/// Takes some files out and adds these rows in a new one. False for an empty table.
+async fn rewrite(table: &Path, goes: &dyn Fn(&DataFile) -> bool, rows: &RecordBatch) -> bool {
     let Some((base, version)) = metadata(table) else {
         return false;
     };
@@ -118,47 +179,53 @@ pub async fn compact(table: &Path, rows: &RecordBatch) -> bool {
             base.default_partition_spec().as_ref().clone(),
         )
     };
-    let list = fs::read(parent.manifest_list()).expect("the manifest list");
-    let list = ManifestList::parse_with_version(&list, base.format_version()).expect("a list");
-    let mut manifests: Vec<ManifestFile> = Vec::new();
-    for (i, manifest) in list.consume_entries().into_iter().enumerate() {
-        let mut gone = match manifest.content {
-            ManifestContentType::Data => writer(&format!("gone{i}")).build_v2_data(),
-            ManifestContentType::Deletes => writer(&format!("gone{i}")).build_v2_deletes(),
+    let mut written: Vec<ManifestFile> = Vec::new();
+    for (i, manifest) in manifests(&base).into_iter().enumerate() {
+        let mut again = match manifest.content {
+            ManifestContentType::Data => writer(&format!("again{i}")).build_v2_data(),
+            ManifestContentType::Deletes => writer(&format!("again{i}")).build_v2_deletes(),
         };
         let mut any = false;
         let manifest = manifest.load_manifest(&io).await.expect("a manifest");
         for entry in manifest.entries() {
-            if entry.status != ManifestStatus::Deleted {
-                let number = entry.sequence_number.expect("a sequence number");
-                gone.add_delete_file(entry.data_file.clone(), number, entry.file_sequence_number)
-                    .expect("an entry");
-                any = true;
+            if entry.status == ManifestStatus::Deleted {
+                continue;
             }
+            any = true;
+            let number = entry.sequence_number.expect("a sequence number");
+            let of_file = entry.file_sequence_number;
+            match goes(&entry.data_file) {
+                true => again.add_delete_file(entry.data_file.clone(), number, of_file),
+                false => {
+                    let by = entry.snapshot_id.expect("the snapshot that added a file");
+                    again.add_existing_file(entry.data_file.clone(), by, number, of_file)
+                }
+            }
+            .expect("an entry");
         }
         if any {
-            manifests.push(gone.write_manifest_file().await.expect("a manifest"));
+            written.push(again.write_manifest_file().await.expect("a manifest"));
         }
     }
     if rows.num_rows() > 0 {
         let mut data = writer("data").build_v2_data();
         data.add_file(data_file(table, &base, rows), -1)
             .expect("an entry");
-        manifests.push(data.write_manifest_file().await.expect("a manifest"));
+        written.push(data.write_manifest_file().await.expect("a manifest"));
     }
     let list = dir.join(format!("other-list-{snapshot_id}.avro"));
     let list = list.to_str().expect("a path in UTF-8").to_owned();
     let output = io.new_output(&list).expect("an output");
-    let mut written = ManifestListWriter::v2(
+    let mut list_writer = ManifestListWriter::v2(
         output.writer().await.expect("a writer"),
         snapshot_id,
         Some(parent.snapshot_id()),
         sequence,
     );
-    written
-        .add_manifests(manifests.into_iter())
+    list_writer
+        .add_manifests(written.into_iter())
         .expect("a list of manifests");
-    written.close().await.expect("a list of manifests");
+    list_writer.close().await.expect("a list of manifests");
     let snapshot = Snapshot::builder()
         .with_snapshot_id(snapshot_id)
         .with_parent_snapshot_id(Some(parent.snapshot_id()))

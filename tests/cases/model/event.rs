@@ -2,8 +2,6 @@
 
 use proptest::prelude::*;
 
-use crate::scope::Scope;
-
 /// One thing that happens. Keys and slots are small, so that they meet again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
@@ -64,6 +62,10 @@ pub enum Event {
     Compact,
     /// The same, but of each key only the newest row.
     Deduplicate,
+    /// One file is written without those of its rows that newer ones in other files have replaced.
+    DropOldVersions {
+        file: u8,
+    },
     /// All snapshots but the current one are forgotten.
     Expire,
     /// The snapshot before the current one becomes current.
@@ -113,11 +115,47 @@ impl Event {
     }
 }
 
-/// A sequence of events that may happen in a scope.
-pub fn events(scope: Scope) -> impl Strategy<Value = Vec<Event>> {
+/// A kind of what others do, and how often it happens beside the other kinds.
+type Other = (u32, fn() -> BoxedStrategy<Event>);
+
+/// What other engines and other users do.
+const OTHERS: [Other; 9] = [
+    (3, || Just(Event::Compact).boxed()),
+    (2, || Just(Event::Deduplicate).boxed()),
+    (3, || {
+        let file = 0..4u8;
+        file.prop_map(|file| Event::DropOldVersions { file })
+            .boxed()
+    }),
+    (2, || Just(Event::Expire).boxed()),
+    (2, || Just(Event::Rollback).boxed()),
+    (1, || Just(Event::DropLake).boxed()),
+    (1, || Just(Event::ClearWatermark).boxed()),
+    (1, || Just(Event::Truncate).boxed()),
+    (1, || Just(Event::Recreate).boxed()),
+];
+
+/// A sequence of events. All of them may happen to every pipeline, but in one sequence only a few kinds of what
+/// others do: so that what they do together is found, and what one of them does is not undone by another.
+pub fn events() -> impl Strategy<Value = Vec<Event>> {
+    prop::sample::subsequence(OTHERS.to_vec(), 0..=3).prop_flat_map(|others| {
+        let mut kinds = vec![(10, users().boxed()), (8, runs().boxed())];
+        if !others.is_empty() {
+            let others = others.into_iter().map(|(weight, other)| (weight, other()));
+            kinds.push((
+                4,
+                prop::strategy::Union::new_weighted(others.collect()).boxed(),
+            ));
+        }
+        let one = prop::strategy::Union::new_weighted(kinds);
+        prop::collection::vec(one, 1..20)
+    })
+}
+
+fn users() -> impl Strategy<Value = Event> {
     let key = || 0..6u8;
     let slot = || 0..2u8;
-    let users = prop_oneof![
+    prop_oneof![
         8 => key().prop_map(|key| Event::Write { key }),
         3 => key().prop_map(|key| Event::Tie { key }),
         1 => key().prop_map(|key| Event::Respell { key }),
@@ -127,26 +165,16 @@ pub fn events(scope: Scope) -> impl Strategy<Value = Vec<Event>> {
         3 => (slot(), key()).prop_map(|(slot, key)| Event::Open { slot, key }),
         3 => slot().prop_map(|slot| Event::Commit { slot }),
         1 => (1..100u8).prop_map(|seconds| Event::Pause { seconds }),
-    ];
-    let runs = prop_oneof![
+    ]
+}
+
+fn runs() -> impl Strategy<Value = Event> {
+    prop_oneof![
         8 => Just(Event::Sync),
         3 => (0..PLACES.len() as u8).prop_map(|place| Event::SyncFails { place }),
         3 => (0..1500u16).prop_map(|steps| Event::SyncEnds { steps }),
-        2 => Just(Event::TwoSyncs),
+        3 => Just(Event::TwoSyncs),
         1 => Just(Event::Load),
         1 => Just(Event::LoadFull),
-    ];
-    let others = prop_oneof![
-        3 => Just(Event::Compact),
-        2 => Just(Event::Deduplicate),
-        1 => Just(Event::Expire),
-        1 => Just(Event::Rollback),
-        1 => Just(Event::DropLake),
-        1 => Just(Event::ClearWatermark),
-        1 => Just(Event::Truncate),
-        1 => Just(Event::Recreate),
-    ];
-    let one = prop_oneof![12 => users, 8 => runs, 3 => others]
-        .prop_filter("outside the scope", move |event| scope.has(*event));
-    prop::collection::vec(one, 1..16)
+    ]
 }

@@ -3,17 +3,33 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Names the guard that is taken out.
 const WITHOUT: &str = "ICEHOST_MODEL_WITHOUT";
 /// The guards, and the test that a loss soon shows in.
-const GUARDS: [(&str, &str); 4] = [
+const GUARDS: [(&str, &str); 13] = [
+    ("lake::guard-live-keys", "interleavings_under_timestamp"),
     ("sqlserver::guard-position", "interleavings_under_id"),
+    (
+        "sync::guard-absent-rows",
+        "interleavings_under_full_refresh",
+    ),
+    ("sync::guard-added-twice", "interleavings_under_id"),
+    ("sync::guard-earlier-bounds", "interleavings_under_id"),
     ("sync::guard-empty-read", "interleavings_under_full_refresh"),
+    (
+        "sync::guard-lake-that-is-gone",
+        "interleavings_under_full_refresh",
+    ),
     (
         "sync::guard-ranges",
         "interruptions::a_run_may_die_at_any_place_in_every_pipeline",
     ),
+    ("sync::guard-read-again", "interleavings_under_timestamp"),
+    ("sync::guard-repetition", "interleavings_under_rowversion"),
+    ("sync::guard-rolled-back-ranges", "interleavings_under_id"),
+    ("sync::guard-target-table", "interleavings_under_timestamp"),
     ("sync::guard-watermark", "interleavings_under_rowversion"),
 ];
 /// Interleavings until a loss must have shown.
@@ -28,23 +44,35 @@ pub fn taken_out() -> Option<String> {
 
 #[test]
 fn without_any_guard_the_model_finds_a_loss() {
-    for (guard, test) in GUARDS {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test])
-            .env(WITHOUT, guard)
-            .env("ICEHOST_MODEL_CASES", CASES)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            !output.status.success() && said.contains("panicked at"),
-            "{guard} is not missed by {test}\n{said}"
-        );
-        let loss = said
-            .lines()
-            .skip_while(|line| !line.contains("panicked at"));
-        println!("{guard}: {}", loss.skip(1).take(2).collect::<String>());
-    }
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((guard, test)) = GUARDS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    assert_missed(guard, test);
+                }
+            });
+        }
+    });
+}
+
+fn assert_missed(guard: &str, test: &str) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env(WITHOUT, guard)
+        .env("ICEHOST_MODEL_CASES", CASES)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        !output.status.success() && said.contains("panicked at"),
+        "{guard} is not missed by {test}\n{said}"
+    );
+    let loss = said
+        .lines()
+        .skip_while(|line| !line.contains("panicked at"));
+    println!("{guard}: {}", loss.skip(1).take(3).collect::<String>());
 }
 
 #[test]

@@ -9,7 +9,6 @@ use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use futures::TryStreamExt;
 use icehost_lake::{ScanRequest, Warehouse};
-use icehost_sync::{SnapshotWatermarks, write_watermark};
 
 use crate::database::{Database, LOCK_TIMEOUT, number, text};
 use crate::pipeline::{Detector, IntoLake, IntoTarget, Pipeline, lake_table};
@@ -83,6 +82,20 @@ pub fn newest_of_each_key(batch: &RecordBatch) -> RecordBatch {
     arrow_select::filter::filter_record_batch(batch, &keep.into()).expect("some of the rows")
 }
 
+/// What the rows count as that no other of their key follows.
+pub fn newest_values(batch: &RecordBatch) -> BTreeSet<i64> {
+    let newest = latest(&rows_of(batch));
+    newest.values().map(|row| row.value).collect()
+}
+
+/// The rows of a batch that count as one of these.
+pub fn having_values(batch: &RecordBatch, values: &BTreeSet<i64>) -> RecordBatch {
+    let column = batch.column_by_name("V").expect("column V");
+    let found = column.as_primitive::<Int64Type>().values().iter();
+    let keep: Vec<bool> = found.map(|value| values.contains(value)).collect();
+    arrow_select::filter::filter_record_batch(batch, &keep.into()).expect("some of the rows")
+}
+
 /// The lake's live rows.
 pub async fn lake(warehouse: &Path) -> Result<Vec<Row>, String> {
     let batch = lake_batch(warehouse).await?;
@@ -107,18 +120,6 @@ fn rows_of(batch: &RecordBatch) -> Vec<Row> {
             changed: (changed.value(i) - BEGINNING) / 1_000_000,
         })
         .collect()
-}
-
-/// `icehost watermark clear`.
-pub async fn clear_watermark(warehouse: &Path) -> Result<(), String> {
-    let warehouse = Warehouse::open(warehouse).map_err(|e| e.to_string())?;
-    let found = warehouse.find(&lake_table()).await;
-    if let Some(table) = found.map_err(|e| e.to_string())? {
-        write_watermark(&table, &SnapshotWatermarks, None, "cleared by the model")
-            .await
-            .map_err(|e| e.to_string())?;
-    }
-    Ok(())
 }
 
 /// Whether an image of the lake is the one that a strategy owes for a row of the source.

@@ -15,12 +15,17 @@ use crate::database::{Database, LOCK_TIMEOUT};
 use crate::ending::ends_after;
 use crate::engine;
 use crate::event::{Event, PLACES};
+use crate::marks;
 use crate::oracle;
-use crate::pipeline::{Detector, IntoTarget, Pipeline, Places, Strategies};
+use crate::pipeline::{Detector, IntoLake, IntoTarget, Pipeline, Places, Strategies};
 use crate::row::{Row, folded};
+use crate::way::{self, Step};
 
 /// How long a transaction may stay open, in seconds of the model: what the strategies read again by default.
 const LONGEST_TRANSACTION: i64 = 50;
+
+/// Most commands that the same error may take to be gone, each after what the one before it has said.
+const LONGEST_WAY: usize = 6;
 
 /// The strategies of all cases of a process.
 fn strategies() -> &'static Strategies {
@@ -176,13 +181,10 @@ impl World {
             Event::LoadFull => self.load(true)?,
             Event::Compact => self.compact(false)?,
             Event::Deduplicate => self.compact(true)?,
+            Event::DropOldVersions { file } => self.drop_old_versions(file)?,
             Event::Expire => self.interfered |= engine::expire(&self.lake()),
             Event::Rollback => self.interfered |= engine::roll_back(&self.lake()),
-            Event::DropLake => {
-                if self.lake().exists() {
-                    std::fs::remove_dir_all(self.lake()).map_err(|e| e.to_string())?;
-                }
-            }
+            Event::DropLake => self.drop_lake()?,
             Event::ClearWatermark => self.clear_watermark()?,
             Event::Truncate => self.at_target("TRUNCATE TABLE dbo.T"),
             Event::Recreate => {
@@ -202,21 +204,33 @@ impl World {
             self.commit(slot);
         }
         let mut told = Vec::new();
-        for _ in 0..4 {
-            let error = match self.run_sync() {
+        let mut restart = false;
+        for _ in 0..LONGEST_WAY {
+            let error = match self.run_sync(std::mem::take(&mut restart)) {
                 Ok(_) => return self.check(),
                 Err(error) => error,
             };
             let hint = error.hint().unwrap_or_default();
             told.push(format!("{error} [{hint}]"));
-            if !self.interfered {
-                break;
-            }
-            if hint.contains("load --full") {
-                self.run_load(true)
-                    .map_err(|e| format!("load --full: {e}"))?;
-            } else if hint.contains("watermark clear") {
-                self.clear_watermark()?;
+            self.may_stop(&error)?;
+            for step in way::steps(&hint) {
+                match step {
+                    Step::EmptyTarget => self.at_target("TRUNCATE TABLE dbo.T"),
+                    Step::LoadFull => {
+                        let loaded = self.run_load(true);
+                        loaded.map_err(|e| format!("load --full: {e}"))?;
+                        self.check_target()?;
+                    }
+                    Step::ClearWatermark => self.clear_watermark()?,
+                    Step::EarlierMark => {
+                        let (warehouse, detector) =
+                            (&self.places.warehouse, self.pipeline.detector);
+                        self.runtime
+                            .block_on(marks::set_back(warehouse, detector))?;
+                    }
+                    Step::Restart => restart = true,
+                    Step::NewLakeTable => self.drop_lake()?,
+                }
             }
         }
         Err(format!("no way on: {}", told.join("; ")))
@@ -316,28 +330,48 @@ impl World {
         self.pipeline.sync_job(strategies(), &self.places)
     }
 
-    fn run_sync(&self) -> Result<Report, SyncError> {
+    fn run_sync(&self, restart: bool) -> Result<Report, SyncError> {
         let _turn = TURN.read().unwrap_or_else(PoisonError::into_inner);
-        let (job, cancel) = (self.job(), CancellationToken::new());
+        let (mut job, cancel) = (self.job(), CancellationToken::new());
+        job.settings.first_load.restart = restart;
         self.runtime.block_on(sync(&job, &Silent, &cancel))
     }
 
     fn sync(&mut self) -> Result<(), String> {
-        match self.run_sync() {
-            Ok(_) => self.check(),
+        match self.run_sync(false) {
+            Ok(_) => self.succeeded(),
             Err(error) => self.may_stop(&error),
         }
     }
 
-    /// A run may stop where something happened beside it; nowhere else.
-    fn may_stop(&self, error: &SyncError) -> Result<(), String> {
-        match self.interfered {
+    /// After a run that succeeded all is equal, and what happened before it is no reason to stop any more.
+    fn succeeded(&mut self) -> Result<(), String> {
+        self.interfered = false;
+        self.check()
+    }
+
+    /// A run may stop where something happened beside it, and where the newest rows went and others came below
+    /// them, as if the table had been filled again; nowhere else.
+    fn may_stop(&mut self, error: &SyncError) -> Result<(), String> {
+        let started_over = error.to_string().contains("rows below that are new");
+        match self.interfered || (started_over && self.newest_is_gone()) {
             true => Ok(()),
             false => Err(format!(
                 "a run stopped without a cause: {error} [{}]",
                 error.hint().unwrap_or_default()
             )),
         }
+    }
+
+    /// Whether no row of the source is as new as one was.
+    fn newest_is_gone(&mut self) -> bool {
+        let cursor = |row: &Row| match self.pipeline.detector {
+            Detector::Timestamp => row.changed,
+            Detector::Id | Detector::Rowversion | Detector::FullRefresh => row.sequence,
+        };
+        let was = self.history.iter().map(cursor).max();
+        let is = oracle::rows(&mut self.source).iter().map(cursor).max();
+        is < was
     }
 
     fn sync_fails(&mut self, place: &str) -> Result<(), String> {
@@ -350,7 +384,7 @@ impl World {
             result
         };
         match result {
-            Ok(_) => self.check(),
+            Ok(_) => self.succeeded(),
             Err(error) if error.to_string().contains(place) => Ok(()),
             Err(error) => self.may_stop(&error),
         }
@@ -371,7 +405,7 @@ impl World {
         match run.code {
             // A signal ended it.
             None => Ok(()),
-            Some(0) => self.check(),
+            Some(0) => self.succeeded(),
             Some(_) => Err(format!("{place}: {}", run.stderr)),
         }
     }
@@ -386,7 +420,7 @@ impl World {
         // What runs on threads of its own runs to its end; a process that is gone has none.
         self.runtime = runtime();
         match finished {
-            Some(Ok(_)) => self.check(),
+            Some(Ok(_)) => self.succeeded(),
             Some(Err(error)) => self.may_stop(&error),
             None => Ok(()),
         }
@@ -405,7 +439,7 @@ impl World {
             })
         };
         match (one, other) {
-            (Ok(_), Ok(_)) => self.check(),
+            (Ok(_), Ok(_)) => self.succeeded(),
             // A first load lets nobody beside it; and one that stopped has not delivered what it landed.
             (Ok(_), Err(_)) | (Err(_), Ok(_)) => self.check_lake(),
             (Err(error), Err(_)) => self.may_stop(&error),
@@ -420,7 +454,7 @@ impl World {
     }
 
     fn load(&mut self, full: bool) -> Result<(), String> {
-        if !self.lake().join("metadata").exists() {
+        if engine::metadata(&self.lake()).is_none() {
             return Ok(());
         }
         match self.run_load(full) {
@@ -443,10 +477,7 @@ impl World {
     /// Another engine writes the lake's rows again, all of them or the newest of each key.
     fn compact(&mut self, newest: bool) -> Result<(), String> {
         let table = self.lake();
-        // Nobody else may write to a table whose first load is under way; such a load is refused.
-        if table.join("metadata/icehost-first-load.json").exists() {
-            return Ok(());
-        }
+        self.interfered |= self.first_load_is_under_way();
         let batch = self
             .runtime
             .block_on(oracle::lake_batch(&self.places.warehouse))?;
@@ -459,9 +490,44 @@ impl World {
         Ok(())
     }
 
+    /// Another engine writes one of the lake's files again, without rows that have newer versions elsewhere.
+    fn drop_old_versions(&mut self, file: u8) -> Result<(), String> {
+        if self.pipeline.lake != IntoLake::AppendOnly {
+            // There are none.
+            return Ok(());
+        }
+        self.interfered |= self.first_load_is_under_way();
+        let table = self.lake();
+        let all = self
+            .runtime
+            .block_on(oracle::lake_batch(&self.places.warehouse))?;
+        if let Some(all) = all {
+            let keep = oracle::newest_values(&all);
+            self.runtime
+                .block_on(engine::drop_from_file(&table, file, &|rows| {
+                    oracle::having_values(rows, &keep)
+                }));
+        }
+        Ok(())
+    }
+
+    /// Nobody else may write to such a table, and the load may stop where somebody did.
+    fn first_load_is_under_way(&self) -> bool {
+        self.lake()
+            .join("metadata/icehost-first-load.json")
+            .exists()
+    }
+
+    fn drop_lake(&mut self) -> Result<(), String> {
+        match self.lake().exists() {
+            true => std::fs::remove_dir_all(self.lake()).map_err(|e| e.to_string()),
+            false => Ok(()),
+        }
+    }
+
     fn clear_watermark(&mut self) -> Result<(), String> {
         let warehouse = self.places.warehouse.clone();
-        self.runtime.block_on(oracle::clear_watermark(&warehouse))
+        self.runtime.block_on(marks::clear(&warehouse))
     }
 
     // What holds

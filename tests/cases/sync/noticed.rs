@@ -165,14 +165,38 @@ fn an_identity_that_starts_over_or_counts_down_is_told() {
          INSERT INTO dbo.T (V) VALUES (1), (2)",
     );
     id(&down).json();
-    // Found while it lies within what is read again, and told from then on.
     down.source().execute("INSERT INTO dbo.T (V) VALUES (3)");
+    // Where that is too small to be looked for.
+    id(&down)
+        .args(["--strategy-option", "lookback-seconds=0"])
+        .run()
+        .failure(&["smallest value of 'Id'", "-2", "-3", "hint"]);
+    // Found while it lies within what is read again, and told from then on.
     assert_eq!(id(&down).json()["rows_extracted"], 1);
+    assert_equal(&down);
     down.source()
         .execute("SET IDENTITY_INSERT dbo.T ON; INSERT INTO dbo.T (Id, V) VALUES (-20000, 4)");
     id(&down)
         .run()
         .failure(&["smallest value of 'Id'", "-3", "-20000", "hint"]);
+}
+
+/// The first number of a table may be the last to be committed, and is read like any other that comes late.
+#[test]
+fn the_smallest_number_may_be_committed_late() {
+    let bed = bed("CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, V int)");
+    let database = bed.source_database();
+    // So that the run does not wait for the transaction that is open.
+    bed.source().execute(&format!(
+        "ALTER DATABASE {database} SET ALLOW_SNAPSHOT_ISOLATION ON"
+    ));
+    let mut open = bed.source();
+    open.execute("BEGIN TRANSACTION; INSERT INTO dbo.T VALUES (1, 1)");
+    bed.source().execute("INSERT INTO dbo.T VALUES (2, 2)");
+    assert_eq!(id(&bed).json()["rows_extracted"], 1);
+    open.execute("COMMIT TRANSACTION");
+    assert_eq!(id(&bed).json()["rows_extracted"], 1);
+    assert_equal(&bed);
 }
 
 /// Local time at the end of summer time: what comes in the second hour lies below the mark.

@@ -44,6 +44,8 @@ pub(crate) struct FirstLoad {
     key: Vec<u32>,
     /// Ranges that an earlier run has read.
     resumed: usize,
+    /// An earlier run has begun it, and read the bounds.
+    continued: bool,
     /// The connections beside the source's own.
     connections: Vec<Connection>,
 }
@@ -167,6 +169,7 @@ impl FirstLoad {
         let mut landed = load.land().await?;
         landed.ranges = Some(ranges);
         landed.ranges_resumed = Some(self.resumed as u64);
+        landed.under_earlier_bounds = self.continued;
         Ok(landed)
     }
 }

@@ -1,15 +1,18 @@
 //! Whether a run reads its table in ranges, and which.
 
-use icehost_lake::LakeTable;
+use std::collections::BTreeMap;
+
+use icehost_lake::{LakeTable, Lineage};
 use icehost_plan::KeyRange;
 use icehost_sqlserver::{Connection, SqlTable};
 use uuid::Uuid;
 
 use super::observed::can_combine;
 use super::{FirstLoad, SUMMARY_FIRST_LOAD, ranges_of};
+use crate::blocking::blocking;
 use crate::detection::{Detected, OpenSource, detect};
 use crate::error::Doing;
-use crate::failpoint::failpoint;
+use crate::failpoint::{failpoint, stands};
 use crate::journal::{Inputs, Journal, LoadRecord, RangeEntry, strategy_text};
 use crate::range_scheduler::open_reader;
 use crate::repetition;
@@ -70,7 +73,10 @@ async fn go_on(
     journal: Journal,
     mut record: LoadRecord,
 ) -> Result<(Detected, Option<FirstLoad>), SyncError> {
-    note_commits(lake, &mut record)?;
+    match note_commits(lake, &mut record).await {
+        Err(_) if job.settings.first_load.restart => {}
+        noted => noted?,
+    }
     let mut changed = match job.settings.first_load.restart {
         true => Some("--restart was given".to_owned()),
         false => record
@@ -121,6 +127,7 @@ async fn go_on(
                     record,
                     key,
                     resumed,
+                    continued: true,
                     connections,
                 }),
             ))
@@ -138,6 +145,7 @@ async fn go_on(
                     "finish the load with the settings that it was begun with, or sync into a new lake table",
                 ));
             }
+            repetition::refuse(lake, &detected).await?;
             warn_of_restart(lake, &record, &reason, observer);
             clear(lake, &journal, &record).await?;
             drop(journal);
@@ -273,6 +281,7 @@ async fn begin(
         record,
         key,
         resumed: 0,
+        continued: false,
         connections,
     }))
 }
@@ -348,17 +357,39 @@ async fn refresh(lake: &mut LakeTable) -> Result<(), SyncError> {
         .doing(|| format!("opening lake table {name}"))
 }
 
-/// Marks the ranges that snapshots hold: a run may have ended between a commit and its note in the journal.
-fn note_commits(lake: &LakeTable, record: &mut LoadRecord) -> Result<(), SyncError> {
-    let current = lake.current_snapshot();
-    for snapshot in current.map_or_else(Vec::new, |current| lake.ancestors(current.id)) {
-        if snapshot.summary.get(SUMMARY_FIRST_LOAD) != Some(&record.id.to_string()) {
-            continue;
+/// Marks the ranges that snapshots hold, and no others: a run may have ended between a commit and its note in the
+/// journal, and the table may have been rolled back since.
+async fn note_commits(lake: &LakeTable, record: &mut LoadRecord) -> Result<(), SyncError> {
+    let line = match lake.current_snapshot() {
+        Some(current) => {
+            let lake = lake.clone();
+            blocking(move || Ok(lake.lineage(current.id, &|_| false))).await?
         }
-        for index in ranges_of(&snapshot.summary, record.ranges.len()) {
-            if let Some(entry) = record.ranges.get_mut(index) {
-                entry.snapshot_id = Some(snapshot.id);
+        None => Lineage {
+            snapshots: Vec::new(),
+            complete: true,
+        },
+    };
+    let mut there = BTreeMap::new();
+    for snapshot in &line.snapshots {
+        if load_id(&snapshot.summary) == Some(record.id) {
+            let ranges = ranges_of(&snapshot.summary, record.ranges.len());
+            there.extend(ranges.into_iter().map(|range| (range, snapshot.id)));
+        }
+    }
+    for (index, entry) in record.ranges.iter_mut().enumerate() {
+        match (there.get(&index).copied(), entry.snapshot_id) {
+            (None, Some(noted)) if !line.complete => {
+                return Err(SyncError::settings(
+                    format!(
+                        "whether lake table {} still has range {index} of its first load cannot be told: snapshot {noted}, which brought it, has expired or was rolled back",
+                        lake.name()
+                    ),
+                    "have everything read again with `icehost watermark clear` and then --restart; a merge without a key needs a new lake table",
+                ));
             }
+            (None, Some(_)) if !stands("sync::guard-rolled-back-ranges") => {}
+            (known, _) => entry.snapshot_id = known,
         }
     }
     // What is committed must have been read; without its counts the watermark could not be made.
