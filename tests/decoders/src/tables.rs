@@ -67,6 +67,7 @@ pub(crate) fn sql_table() -> SqlTable {
         database: "d".to_owned(),
         name: TableName::new("dbo", "T"),
         object_id: 1,
+        created: None,
         is_view: false,
         has_triggers: false,
         snapshot_isolation: false,
