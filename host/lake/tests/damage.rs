@@ -1,5 +1,10 @@
 //! Bits that flip in a table's files: an error or no effect, and never another value.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 mod support;
 

@@ -436,9 +436,11 @@ fn rows_of_a_lake_table_that_is_gone_go_as_the_warning_says() {
         .json();
     let shared = "two lake tables share the target";
     let other = bed.load("demo.u", "dbo.T").args(["--merge", "upsert"]);
-    other.unjudged(shared).json();
+    other.leaves_apart(shared).json();
     fs::remove_dir_all(bed.lake("demo.u")).unwrap();
-    let full = load(&bed, "upsert", &["--full"]).unjudged(shared).json();
+    let full = load(&bed, "upsert", &["--full"])
+        .leaves_apart(shared)
+        .json();
     warns(
         &full,
         "delete its row from dbo.icehost_positions and deliver again with `icehost load --full`",
