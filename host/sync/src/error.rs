@@ -127,7 +127,10 @@ impl SyncError {
     pub fn is_transient(&self) -> bool {
         match self {
             SyncError::SqlServer { error, .. } => error.is_transient(),
-            SyncError::Lake { error, .. } => error.is_transient(),
+            // It was not there when this run looked: another one has created it.
+            SyncError::Lake { error, .. } => {
+                error.is_transient() || error.kind() == LakeErrorKind::TableExists
+            }
             SyncError::Watermark { moved, .. } => *moved,
             _ => false,
         }

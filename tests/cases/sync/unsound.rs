@@ -84,7 +84,7 @@ fn a_merger_cannot_delete_what_a_partial_delta_does_not_hold() {
 fn a_detector_that_leaves_rows_out_does_not_read_everything() {
     let bed = Bed::new();
     numbers(&bed);
-    let incremental = "cursor.seen ? EXPORTS_CHANGE_DETECTION_COVERAGE_INCREMENTAL\n                                : EXPORTS_CHANGE_DETECTION_COVERAGE_FULL";
+    let incremental = "cursor.seen.some ? EXPORTS_CHANGE_DETECTION_COVERAGE_INCREMENTAL\n                                     : EXPORTS_CHANGE_DETECTION_COVERAGE_FULL";
     let changes = [(incremental, "EXPORTS_CHANGE_DETECTION_COVERAGE_FULL")];
     let detector = component(&bed, "change-detector", &changes);
     let sync = |missing: &str| {
