@@ -63,12 +63,15 @@ async fn the_documented_strategy_is_built_elsewhere_and_runs() {
         watermark: None,
     };
     let detector = strategy.as_change_detector().unwrap();
-    assert_eq!(detector.probes(&context).await.unwrap().len(), 1);
-    let plan = detector
-        .plan(&context, &[Value::Integer(42)])
-        .await
-        .unwrap();
-    assert_eq!(plan.coverage, Coverage::Incremental);
+    assert_eq!(detector.probes(&context).await.unwrap().len(), 3);
+    // The largest value, the server's time, the smallest value.
+    let readings = [
+        Value::Integer(42),
+        Value::Timestamp(17_000_000_000_000_000),
+        Value::Integer(7),
+    ];
+    let plan = detector.plan(&context, &readings).await.unwrap();
+    assert_eq!(plan.coverage, Coverage::Full);
     let filter = plan.filter.as_ref().unwrap();
     assert!(
         filter.nodes.contains(&Node::Literal(Value::Integer(42))),
