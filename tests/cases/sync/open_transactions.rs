@@ -1,7 +1,6 @@
 //! Transactions that are open while runs read, and that commit in another order than that in which they wrote.
 
 use icehost_tests::{Bed, Client, Command, Dump};
-use serde_json::Value;
 
 /// Each strategy with each merge that takes what it reads.
 const PIPELINES: [(&str, &str); 5] = [
@@ -32,9 +31,23 @@ fn sync(bed: &Bed, (strategy, merge): (&str, &str)) -> Command {
         .args(["--strategy", strategy, "--merge", merge])
 }
 
-/// Rows that are new to the lake, and those that it had.
+/// Rows that are new to the lake, and those that it had. Nothing is left to a later run.
 fn read(bed: &Bed, pipeline: (&str, &str)) -> (u64, u64) {
-    let report = sync(bed, pipeline).json();
+    counts(sync(bed, pipeline))
+}
+
+/// The same, while a transaction is open that has written before others which are committed: `rowversion` leaves
+/// these to a later run.
+fn read_beside(bed: &Bed, pipeline: (&str, &str)) -> (u64, u64) {
+    let run = sync(bed, pipeline);
+    counts(match pipeline.0 {
+        "rowversion" => run.leaves_more("what lies above an open transaction"),
+        _ => run,
+    })
+}
+
+fn counts(run: Command) -> (u64, u64) {
+    let report = run.json();
     let number = |name: &str| report[name].as_u64().unwrap();
     (number("rows_extracted"), number("rows_read_again"))
 }
@@ -75,17 +88,17 @@ fn transactions_that_commit_in_another_order_lose_nothing() {
             let (mut one, mut tied) = (open(&bed, "one"), open(&bed, "tied"));
             // Committed before those that have written earlier, within the same tick.
             source.execute("INSERT INTO dbo.T (Note) VALUES ('meanwhile')");
-            read(&bed, pipeline);
+            read_beside(&bed, pipeline);
             advance(&bed, 5);
             let (mut two, mut three) = (open(&bed, "two"), open(&bed, "three"));
             two.execute("COMMIT TRANSACTION");
-            read(&bed, pipeline);
+            read_beside(&bed, pipeline);
             tied.execute("COMMIT TRANSACTION");
-            read(&bed, pipeline);
+            read_beside(&bed, pipeline);
             advance(&bed, 20);
             let mut four = open(&bed, "four");
             three.execute("COMMIT TRANSACTION");
-            read(&bed, pipeline);
+            read_beside(&bed, pipeline);
             advance(&bed, 20);
             one.execute("COMMIT TRANSACTION");
             read(&bed, pipeline);
@@ -110,7 +123,7 @@ fn a_transaction_that_is_open_across_a_run_is_found_by_the_next() {
             bed.source().execute(&format!(
                 "INSERT INTO dbo.T (Note) VALUES ('before run {round}')"
             ));
-            let (_, again) = read(&bed, pipeline);
+            let (_, again) = read_beside(&bed, pipeline);
             assert!(again <= 4, "{pipeline:?}: {again} rows read again");
             advance(&bed, 9);
             across.execute("COMMIT TRANSACTION");
@@ -138,7 +151,7 @@ fn an_update_that_commits_late_is_read_and_replaces_what_was_there() {
         source.execute("UPDATE dbo.T SET Note = 'quick', M = SYSUTCDATETIME() WHERE Id = 2");
         advance(&bed, 1);
         source.execute("UPDATE dbo.T SET Note = 'later', M = SYSUTCDATETIME() WHERE Id = 3");
-        read(&bed, pipeline);
+        read_beside(&bed, pipeline);
         late.execute("COMMIT TRANSACTION");
         read(&bed, pipeline);
         assert_equal(&bed, &format!("{pipeline:?}"));
@@ -152,7 +165,7 @@ fn a_transaction_that_is_rolled_back_leaves_no_trace() {
         let mut undone = open(&bed, "undone");
         bed.source()
             .execute("INSERT INTO dbo.T (Note) VALUES ('stays')");
-        read(&bed, pipeline);
+        read_beside(&bed, pipeline);
         undone.execute("ROLLBACK TRANSACTION");
         advance(&bed, 61);
         bed.source()
@@ -176,14 +189,13 @@ fn a_transaction_that_is_longer_than_the_lookback_is_told_and_rowversion_finds_i
         for note in ["a", "b", "c"] {
             advance(&bed, 61);
             source.execute(&format!("INSERT INTO dbo.T (Note) VALUES ('{note}')"));
-            read(&bed, pipeline);
+            read_beside(&bed, pipeline);
         }
         long.execute("COMMIT TRANSACTION");
-        let report: Value = sync(&bed, pipeline)
-            .leaves_more("the row came later than the lookback goes")
-            .json();
         if pipeline.0 == "timestamp" {
-            let told = report["warnings"].to_string();
+            let missed =
+                sync(&bed, pipeline).leaves_apart("what came too late, which the run tells");
+            let told = missed.json()["warnings"].to_string();
             assert!(told.contains("has 1 rows more than"), "{told}");
             assert!(told.contains("watermark set"), "{told}");
             bed.on_lake(["watermark", "set"], "demo.t")
@@ -191,6 +203,8 @@ fn a_transaction_that_is_longer_than_the_lookback_is_told_and_rowversion_finds_i
                 .run()
                 .success();
             assert_eq!(read(&bed, pipeline), (1, 4));
+        } else {
+            assert_eq!(read(&bed, pipeline).0, 4);
         }
         assert_equal(&bed, &format!("{pipeline:?}"));
     }
