@@ -76,6 +76,7 @@ impl Landed {
         self.rows_appended += since.rows_appended;
         self.rows_removed += since.rows_removed;
         self.snapshot_id = since.snapshot_id;
+        self.snapshot_created |= since.snapshot_created;
         self.watermark = since.watermark;
         for warning in since.warnings {
             if !self.warnings.contains(&warning) {

@@ -69,7 +69,7 @@ fn explore(detector: Detector) {
     let config = Config {
         cases,
         failure_persistence: None,
-        max_shrink_iters: if guard.is_some() { 0 } else { 2_000 },
+        max_shrink_iters: if guard.is_some() { 0 } else { 500 },
         max_global_rejects: 1 << 20,
         ..Config::default()
     };
