@@ -218,6 +218,12 @@ impl Proxy {
         self.rules().push(Rule { when, fault });
     }
 
+    /// Takes back what was ordered, and breaks every connection.
+    pub fn forget(&self) {
+        self.rules().clear();
+        self.break_all();
+    }
+
     /// Faults that have acted.
     pub fn acted(&self) -> u64 {
         self.state.acted.load(Ordering::SeqCst)

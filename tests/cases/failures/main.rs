@@ -2,6 +2,7 @@
 //! job.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod anywhere;
 mod away;
 mod cancellation;
 mod failpoints;
