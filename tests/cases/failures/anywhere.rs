@@ -134,5 +134,5 @@ fn a_fault_anywhere_ends_in_an_error_or_in_a_job_that_is_done() {
         assert_eq!(verified["wrong"], 0, "{what}\n{verified}");
         assert_eq!(verified["pending"], 0, "{what}\n{verified}");
     }
-    println!("{failed} runs ended with an error, {done} did their job");
+    eprintln!("{failed} runs ended with an error, {done} did their job");
 }

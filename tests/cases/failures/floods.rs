@@ -39,7 +39,7 @@ fn drawn(stage: usize) -> impl Iterator<Item = Flood> {
     let all = std::env::var_os("ICEHOST_TEST_ALL_FLOODS").is_some();
     let floods = FLOODS.into_iter().enumerate();
     floods
-        .filter(move |(number, _)| all || (number + stage) % 3 == 0)
+        .filter(move |(number, _)| all || (number + stage).is_multiple_of(3))
         .map(|(_, flood)| flood)
 }
 
