@@ -11,6 +11,7 @@ mod files;
 mod judge;
 pub mod maintenance;
 mod program;
+pub mod proxy;
 mod readers;
 pub mod registry;
 mod sql;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -74,6 +75,21 @@ impl Command {
             judgement: Judgement::of(self.comparison(), self.excuse.clone()),
             ..Run::of(self.arguments.join(" "), self.spawn())
         }
+    }
+
+    /// Runs the process to its end, and gives the most memory that it took, in bytes, as last seen before that.
+    pub fn run_watched(&self) -> (Run, u64) {
+        let mut child = self.spawn();
+        let status = format!("/proc/{}/status", child.id());
+        let mut most = 0;
+        while child.try_wait().expect("wait for icehost").is_none() {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let peak = peak.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse().ok());
+            most = most.max(peak.unwrap_or(0u64) << 10);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        (Run::of(self.arguments.join(" "), child), most)
     }
 
     /// Leaves sides that `icehost verify` finds wrong, or cannot compare: `why` says what keeps them apart. They have

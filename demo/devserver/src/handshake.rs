@@ -203,6 +203,7 @@ async fn log_in(shared: &Arc<Shared>, login: Login, tokens: &mut Vec<u8>) -> Opt
         return None;
     };
     if !shared.admits(&login) {
+        shared.statistics.wrong_login();
         tracing::info!(user = login.user, host = login.host, "a login failed");
         message::write_error(&login_failed(&login.user), tokens);
         return None;

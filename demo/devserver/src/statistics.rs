@@ -24,6 +24,7 @@ pub struct Statistics {
     statements: Mutex<VecDeque<String>>,
     bulk_loads: Mutex<VecDeque<BulkLoad>>,
     logins: AtomicU64,
+    wrong_logins: AtomicU64,
     open: AtomicUsize,
     attentions: AtomicU64,
 }
@@ -50,6 +51,12 @@ impl Statistics {
     #[must_use]
     pub fn logins(&self) -> u64 {
         self.logins.load(Ordering::Relaxed)
+    }
+
+    /// Logins with a wrong user or password.
+    #[must_use]
+    pub fn wrong_logins(&self) -> u64 {
+        self.wrong_logins.load(Ordering::Relaxed)
     }
 
     /// Connections that are open now, logged in or not.
@@ -83,6 +90,10 @@ impl Statistics {
 
     pub(crate) fn login(&self) {
         self.logins.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn wrong_login(&self) {
+        self.wrong_logins.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn attention(&self) {

@@ -15,7 +15,7 @@ use crate::advice::Advice;
 use crate::args::Output;
 
 /// One line that says what failed and why, and one that says what to do.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failure {
     /// Where in a configuration file.
     place: Option<Place>,

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use icehost_config::{KeyPlace, Pipeline, Use};
+use icehost_config::{KeyPlace, Pipeline, Use, Waits};
 use icehost_lake::Warehouse;
-use icehost_sqlserver::ColumnSelection;
+use icehost_sqlserver::{ColumnSelection, ConnectOptions, Servers};
 use icehost_sync::{
     ColumnRule, ColumnRules, CommitMode, DeletionGuard, Detection, DirectoryWatermarks,
     FirstLoadSettings, HashKey, Lake, MemoryBudget, Merging, RetryPolicy, Settings,
@@ -16,23 +17,49 @@ use crate::failure::Failure;
 use crate::strategies::{Strategies, options};
 
 /// What is said for one run only, beside flags or a file.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ThisRun {
     /// Discard what an interrupted first load has left.
     pub(crate) restart: bool,
     /// Delete as many rows as a complete read did not find.
     pub(crate) allow_deletes: bool,
+    /// What the run learns of its servers.
+    pub(crate) servers: Servers,
+    /// Nothing is read or written: a server that is away is none that comes back.
+    pub(crate) looks_only: bool,
+}
+
+impl ThisRun {
+    /// How a pipeline's servers are waited for.
+    pub(crate) fn connect(&self, waits: Waits) -> ConnectOptions {
+        let default = ConnectOptions::default();
+        ConnectOptions {
+            lock_timeout: waits.lock,
+            idle_timeout: waits.idle.or(default.idle_timeout),
+            query_timeout: waits.query,
+            reconnect_timeout: match self.looks_only {
+                true => Duration::ZERO,
+                false => waits.reconnect.unwrap_or(default.reconnect_timeout),
+            },
+            servers: self.servers.clone(),
+            ..default
+        }
+    }
 }
 
 /// Loads the strategies, checks their options and reads the secrets; nothing is connected yet.
 pub(crate) async fn job(
     pipeline: &Pipeline,
     strategies: &mut Strategies,
-    this_run: ThisRun,
+    this_run: &ThisRun,
 ) -> Result<SyncJob, Failure> {
     let lake_merge = merging(strategies, pipeline.lands_by()).await?;
+    let connect = this_run.connect(pipeline.waits);
     let target = match &pipeline.target {
-        Some(to) => Some((target(to)?, merging(strategies, &pipeline.merge).await?)),
+        Some(to) => Some((
+            target(to, &connect)?,
+            merging(strategies, &pipeline.merge).await?,
+        )),
         None => None,
     };
     let detection = detection(strategies, pipeline).await?;
@@ -44,7 +71,7 @@ pub(crate) async fn job(
         source: Source {
             rules: rules(pipeline)?,
             transforms: transforms(strategies, pipeline).await?,
-            ..source(pipeline)?
+            ..source(pipeline, &connect)?
         },
         detection,
         lake_merge,
@@ -67,9 +94,10 @@ pub(crate) async fn job(
 }
 
 /// The source table, with nothing done to its rows.
-pub(crate) fn source(pipeline: &Pipeline) -> Result<Source, Failure> {
+pub(crate) fn source(pipeline: &Pipeline, connect: &ConnectOptions) -> Result<Source, Failure> {
     Ok(Source {
         endpoint: pipeline.source.endpoint()?,
+        connect: connect.clone(),
         table: pipeline.table.clone(),
         columns: columns(pipeline),
         name: pipeline.source_name.clone(),
@@ -89,9 +117,13 @@ pub(crate) fn lake(pipeline: &Pipeline) -> Result<Lake, Failure> {
 }
 
 /// The target table.
-pub(crate) fn target(target: &icehost_config::Target) -> Result<Target, Failure> {
+pub(crate) fn target(
+    target: &icehost_config::Target,
+    connect: &ConnectOptions,
+) -> Result<Target, Failure> {
     Ok(Target {
         endpoint: target.connection.endpoint()?,
+        connect: connect.clone(),
         table: target.table.clone(),
         create: target.create,
     })

@@ -41,15 +41,18 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         .enable_all()
         .build()?;
     let output = arguments.output;
-    runtime.block_on(async {
+    let cancel = interrupt::listen(output)?;
+    let ended = runtime.block_on(interrupt::unless_stopped(&cancel, async {
         match arguments.command {
-            Command::Sync(arguments) => command::sync::run(*arguments, output).await,
+            Command::Sync(arguments) => command::sync::run(*arguments, output, &cancel).await,
             Command::Check(arguments) => command::check::run(arguments, output).await,
-            Command::Load(arguments) => command::load::run(*arguments, output).await,
-            Command::Verify(arguments) => command::verify::run(*arguments, output).await,
+            Command::Load(arguments) => command::load::run(*arguments, output, &cancel).await,
+            Command::Verify(arguments) => command::verify::run(*arguments, output, &cancel).await,
             Command::Snapshots(arguments) => command::snapshots::run(arguments, output).await,
             Command::Watermark(command) => command::watermark::run(command, output).await,
             Command::Plugin(command) => command::plugin::run(command, output).await,
         }
-    })
+    }));
+    interrupt::wind_down(runtime, &cancel);
+    ended
 }

@@ -1,5 +1,6 @@
 //! Strategies by name or by file.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ pub(crate) struct Strategies {
     registry: Registry,
     /// One for each set of limits.
     runtimes: Vec<((Duration, u32), Runtime)>,
-    loaded: Vec<(Component, Strategy)>,
+    /// By their names; one that cannot be loaded is not tried again.
+    loaded: HashMap<String, Vec<(Component, Result<Strategy, Failure>)>>,
 }
 
 impl Strategies {
@@ -35,20 +37,29 @@ impl Strategies {
             cache: cache.clone(),
             registry: registry.clone(),
             runtimes: Vec::new(),
-            loaded: Vec::new(),
+            loaded: HashMap::new(),
         }
     }
 
     /// A component, checked against its pin and loaded from the very bytes that were checked.
     pub(crate) async fn load(&mut self, component: &Component) -> Result<Strategy, Failure> {
-        let known = self.loaded.iter().find(|(known, _)| known == component);
+        let known = self.loaded.get(&component.name);
+        let known = known.and_then(|of| of.iter().find(|(known, _)| known.is_same(component)));
         if let Some((_, strategy)) = known {
-            return Ok(strategy.clone());
+            return strategy.clone();
         }
+        let strategy = self.load_anew(component).await;
+        let of_name = self.loaded.entry(component.name.clone()).or_default();
+        of_name.push((component.clone(), strategy.clone()));
+        strategy
+    }
+
+    async fn load_anew(&mut self, component: &Component) -> Result<Strategy, Failure> {
         let runtime = self.runtime(component.timeout, component.memory)?;
         let strategy = match &component.origin {
             Origin::File(path) => {
-                let bytes = component.read()?.unwrap_or_default();
+                let of = component.clone();
+                let bytes = away(move || Ok(of.read()?)).await?.unwrap_or_default();
                 runtime.load(&path.display().to_string(), &bytes).await?
             }
             Origin::Shipped(name) => {
@@ -62,9 +73,7 @@ impl Strategies {
                 runtime.load(&name, &bytes).await?
             }
         };
-        let strategy = strategy.granted(grants(component))?;
-        self.loaded.push((component.clone(), strategy.clone()));
-        Ok(strategy)
+        Ok(strategy.granted(grants(component))?)
     }
 
     /// A change detector, for `--strategy`.
@@ -103,6 +112,19 @@ impl Strategies {
         self.runtimes.push((wanted, runtime.clone()));
         Ok(runtime)
     }
+}
+
+/// Reads on a thread that may block: a file may be a pipe, or on a disk that is away.
+async fn away<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let read = tokio::task::spawn_blocking(read).await;
+    read.unwrap_or_else(|error| {
+        Err(Failure::new(
+            format!("a background thread failed: {error}"),
+            "please report this as a defect",
+        ))
+    })
 }
 
 fn grants(component: &Component) -> Grants {

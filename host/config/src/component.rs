@@ -59,6 +59,27 @@ impl Component {
         }
     }
 
+    /// Whether two are the same component under the same limits and grants, wherever the file names them.
+    pub fn is_same(&self, other: &Component) -> bool {
+        let Component {
+            name,
+            origin,
+            sha256,
+            timeout,
+            memory,
+            columns,
+            imports,
+            place: _,
+        } = self;
+        *name == other.name
+            && *origin == other.origin
+            && *sha256 == other.sha256
+            && *timeout == other.timeout
+            && *memory == other.memory
+            && *columns == other.columns
+            && *imports == other.imports
+    }
+
     /// The file's bytes, `None` for one that is no file. What a pin is for is what is returned: the file is read
     /// once, and whoever replaces it afterwards changes nothing.
     ///

@@ -1,6 +1,6 @@
 //! The file as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use icehost_lake::LakeTableName;
@@ -17,6 +17,8 @@ use crate::{Pipeline, Problem, Registries, strategy};
 
 /// Most bytes of a configuration file.
 const MAX_FILE: u64 = 4 << 20;
+/// Most pipelines of a file, those for tenants counted one by one: a few lines make as many as pipelines times tenants.
+const MAX_PIPELINES: usize = 20_000;
 
 /// What a configuration file describes.
 #[derive(Debug, Clone)]
@@ -100,19 +102,14 @@ impl Config {
     /// # Errors
     /// A name that no pipeline has.
     pub fn select(&self, names: &[String]) -> Result<Vec<Pipeline>, Problem> {
-        let stands_for = |name: &str, pipeline: &Pipeline| {
-            pipeline.name == name
-                || pipeline
-                    .name
-                    .split_once('@')
-                    .is_some_and(|(own, _)| own == name)
-        };
+        /// What a pipeline is called, with its tenant and without.
+        fn called(pipeline: &Pipeline) -> [&str; 2] {
+            let name = pipeline.name.as_str();
+            [name, name.split_once('@').map_or(name, |(own, _)| own)]
+        }
+        let there: HashSet<&str> = self.pipelines.iter().flat_map(called).collect();
         for name in names {
-            if !self
-                .pipelines
-                .iter()
-                .any(|pipeline| stands_for(name, pipeline))
-            {
+            if !there.contains(name.as_str()) {
                 let known = self.pipelines.iter().map(|pipeline| pipeline.name.as_str());
                 return Err(Problem::new(
                     None,
@@ -121,8 +118,9 @@ impl Config {
                 .with_hint(near::hint(name, known, "the file has no pipelines")));
             }
         }
+        let wanted: HashSet<&str> = names.iter().map(String::as_str).collect();
         let chosen = |pipeline: &&Pipeline| {
-            names.is_empty() || names.iter().any(|name| stands_for(name, pipeline))
+            names.is_empty() || called(pipeline).iter().any(|name| wanted.contains(name))
         };
         Ok(self.pipelines.iter().filter(chosen).cloned().collect())
     }
@@ -218,8 +216,21 @@ impl Document {
         in_order.sort_by_key(|section| section.at);
         let mut pipelines = Vec::new();
         let mut lake_tables: BTreeMap<(PathBuf, LakeTableName), String> = BTreeMap::new();
+        let mut counted = 0;
         for section in in_order {
-            for tenant in tenants(findings, section, &self.tenants) {
+            let of_tenants = tenants(findings, section, &self.tenants);
+            counted += of_tenants.len();
+            if counted > MAX_PIPELINES {
+                findings.hinted(
+                    section.at,
+                    format!(
+                        "the file has more than {MAX_PIPELINES} pipelines, each tenant's counted"
+                    ),
+                    "make several files of it",
+                );
+                break;
+            }
+            for tenant in of_tenants {
                 let layers = tenant.into_iter().chain([section, &self.defaults]);
                 let name = match tenant {
                     Some(tenant) => format!("{}@{}", section.name, tenant.name),

@@ -27,9 +27,9 @@ pub use connection::Connection;
 pub use icehost_registry::Digest;
 pub use pipeline::{
     DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace,
-    Pipeline, Target, Use, default_lake_table,
+    Pipeline, Target, Use, Waits, default_lake_table,
 };
 pub use problem::{Place, Problem};
 pub use registry::{Registered, Registries, read_key};
 pub use schema::pipeline_keys;
-pub use setting::{parse_percent, parse_seconds, parse_size};
+pub use setting::{parse_percent, parse_seconds, parse_size, parse_wait};

@@ -71,9 +71,24 @@ pub struct Pipeline {
     pub batch_size: Option<u32>,
     /// How often a run starts again after failures that pass.
     pub retries: u32,
+    /// How long its servers are waited for.
+    pub waits: Waits,
     /// The largest share of a table that may go because a complete read did not find it, in percent; `None`
     /// for the default.
     pub delete_limit: Option<u8>,
+}
+
+/// How long servers are waited for; `None` for the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waits {
+    /// For more of an answer that has begun.
+    pub idle: Option<Duration>,
+    /// For the beginning of an answer.
+    pub query: Option<Duration>,
+    /// For a lock.
+    pub lock: Option<Duration>,
+    /// For a server that is away.
+    pub reconnect: Option<Duration>,
 }
 
 impl Pipeline {

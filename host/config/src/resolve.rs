@@ -11,7 +11,7 @@ use crate::component::is_path;
 use crate::near;
 use crate::pipeline::{
     DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace,
-    Target,
+    Target, Waits,
 };
 use crate::problem::Findings;
 use crate::section::{At, Layers, Section, printable};
@@ -127,6 +127,12 @@ impl Surroundings<'_> {
             memory_limit: layers.count("memory-limit"),
             batch_size: layers.small_count("batch-size"),
             retries: layers.small_count("retries").unwrap_or(DEFAULT_RETRIES),
+            waits: Waits {
+                idle: layers.seconds("idle-timeout"),
+                query: layers.seconds("query-timeout"),
+                lock: layers.seconds("lock-timeout"),
+                reconnect: layers.seconds("reconnect-timeout"),
+            },
             delete_limit: layers
                 .count("delete-limit")
                 .and_then(|percent| u8::try_from(percent).ok()),

@@ -10,6 +10,8 @@ pub(crate) enum Kind {
     Flag,
     Count(u64, u64),
     Seconds,
+    /// Seconds, of which there may be more than an hour.
+    Wait,
     /// Percent, as text like `50%`.
     Percent,
     /// Bytes: a number, or text like `256MiB`.
@@ -118,6 +120,10 @@ pub(crate) const PIPELINE: &[Key] = &[
     key("memory-limit", Kind::Size),
     key("batch-size", Kind::Count(1, 1024)),
     key("retries", Kind::Count(0, 1000)),
+    key("idle-timeout", Kind::Wait),
+    key("query-timeout", Kind::Wait),
+    key("lock-timeout", Kind::Wait),
+    key("reconnect-timeout", Kind::Wait),
     key("allow-masked", Kind::Names),
     key("allow-row-filter", Kind::Flag),
     key("delete-limit", Kind::Percent),

@@ -53,6 +53,10 @@ impl Setting {
                 .and_then(|number| parse_seconds(&number).ok())
                 .map(Setting::Seconds)
                 .ok_or_else(|| wanted("a number of seconds above 0 and up to 3600")),
+            Kind::Wait => number(value)
+                .and_then(|number| parse_wait(&number).ok())
+                .map(Setting::Seconds)
+                .ok_or_else(|| wanted("a number of seconds above 0 and up to 604800")),
             Kind::Percent => value
                 .as_str()
                 .and_then(|text| parse_percent(text).ok())
@@ -165,6 +169,19 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A number of seconds above 0 and up to a week.
+///
+/// # Errors
+/// What is wanted, where the text is no such number.
+pub fn parse_wait(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 604_800.0 => {
+            Ok(Duration::from_secs_f64(seconds))
+        }
+        _ => Err("a number of seconds above 0 and up to 604800 is wanted".to_owned()),
+    }
+}
+
 /// A share in whole percent: 0% to 100%.
 ///
 /// # Errors
@@ -205,7 +222,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_percent, parse_seconds, parse_size};
+    use super::{parse_percent, parse_seconds, parse_size, parse_wait};
 
     #[test]
     fn sizes_have_binary_units() {
@@ -225,6 +242,14 @@ mod tests {
         assert_eq!(parse_percent("100%"), Ok(100));
         for wrong in ["", "%", "50", "-1%", "101%", "1.5%", "half"] {
             assert!(parse_percent(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn waits_are_bounded() {
+        assert_eq!(parse_wait("7200").map(|time| time.as_secs()), Ok(7200));
+        for wrong in ["0", "-1", "604801", "nan", "inf", "soon"] {
+            assert!(parse_wait(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -25,6 +25,8 @@ pub enum LakeErrorKind {
     Conflict,
     /// The caller's own guard refused the state that the commit met.
     GuardRefused,
+    /// The caller asked to stop.
+    Stopped,
     /// Only the server knows which keys are one, and it could not be asked.
     KeysUnknown,
     /// Something in the table or in the plan that icehost does not carry out, by name.

@@ -33,6 +33,7 @@ mod withdraw;
 pub use changes::{ChangePlan, ChangeStats, ChangesRequest};
 pub use commit::{
     AbsenceGuard, Absent, CommitRequest, Committed, Guard, KeyQuestion, SameKeys, SnapshotUpdates,
+    Stopping,
 };
 // A commit is told in Iceberg's own terms.
 pub use error::{LakeError, LakeErrorKind, Result};

@@ -4,23 +4,53 @@ use std::time::Duration;
 
 use icehost_plan::ValidExtractionPlan;
 
-use crate::driver::{self, Client};
+use crate::driver::Client;
 use crate::endpoint::Endpoint;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::extract::{ExtractOptions, Extraction};
 use crate::introspect::{self, ColumnSelection, SqlTable};
 use crate::load::PositionsLayout;
 use crate::name::TableName;
 use crate::permissions::{self, Permission};
 use crate::server_info::ServerInfo;
+use crate::servers::Servers;
 
-/// How a connection behaves once it is open.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// How a connection behaves.
+#[derive(Debug, Clone)]
 pub struct ConnectOptions {
     /// How long a statement waits for a lock before error 1222; `None` waits without end.
     pub lock_timeout: Option<Duration>,
+    /// How long nothing may come of an answer that has begun, or be taken of a request; `None` waits without end.
+    pub idle_timeout: Option<Duration>,
+    /// How long a statement may take before its answer begins; `None` waits without end.
+    pub query_timeout: Option<Duration>,
+    /// How long a server that has let this run in before is tried again when it is away; zero fails at once.
+    pub reconnect_timeout: Duration,
+    /// What the run has learnt of its servers.
+    pub servers: Servers,
     /// Treat the server as one without `MERGE`, so that loads use `UPDATE`, `INSERT` and `DELETE`.
     pub without_merge: bool,
+}
+
+impl ConnectOptions {
+    /// How long an answer that has begun may stop, where nothing else is said. A server sends a packet when it is full:
+    /// between two, it may look through many rows that nobody wants.
+    pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+    /// How long a server may be away, where nothing else is said: a failover or a restart takes seconds.
+    pub const RECONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        ConnectOptions {
+            lock_timeout: None,
+            idle_timeout: Some(Self::IDLE_TIMEOUT),
+            query_timeout: None,
+            reconnect_timeout: Self::RECONNECT_TIMEOUT,
+            servers: Servers::default(),
+            without_merge: false,
+        }
+    }
 }
 
 /// A session on a SQL Server. It does one thing at a time; dropping it ends the session and rolls back what
@@ -41,6 +71,21 @@ const SESSION: &str = "SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS
      SET CONCAT_NULL_YIELDS_NULL ON; SET QUOTED_IDENTIFIER ON; SET NUMERIC_ROUNDABORT OFF; \
      SET XACT_ABORT ON; SET TEXTSIZE 2147483647;";
 
+/// A statement of ours that took too long is none of the user's.
+fn as_connecting(error: SqlServerError, endpoint: &Endpoint, limit: Duration) -> SqlServerError {
+    match error.kind() {
+        ErrorKind::StatementTimeout => SqlServerError::new(
+            ErrorKind::Timeout,
+            format!(
+                "{endpoint} let icehost in, but did not answer within {} s",
+                limit.as_secs_f64()
+            ),
+        )
+        .with_hint("see what holds up the server, or allow more time with connect_timeout"),
+        _ => error,
+    }
+}
+
 impl Connection {
     /// Connects, logs in and asks the server what it is.
     ///
@@ -48,7 +93,16 @@ impl Connection {
     /// [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Login`], [`ErrorKind::Timeout`] and whatever
     /// the server reports.
     pub async fn open(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Connection> {
-        let mut client = driver::connect(endpoint).await?;
+        let mut client = options
+            .servers
+            .connect(endpoint, options.reconnect_timeout)
+            .await?;
+        // What is asked first takes no time: a server that does not answer it is as good as not there.
+        let limit = endpoint
+            .connect_timeout
+            .unwrap_or(Endpoint::CONNECT_TIMEOUT);
+        let idle = options.idle_timeout.map_or(limit, |idle| idle.min(limit));
+        client.limit_waits(Some(idle), Some(limit));
         let lock_timeout = options
             .lock_timeout
             .and_then(|limit| i32::try_from(limit.as_millis()).ok())
@@ -56,8 +110,12 @@ impl Connection {
         client
             .batch(&format!("{SESSION} SET LOCK_TIMEOUT {lock_timeout};"))
             .await
-            .map_err(|error| error.context(format!("preparing the session on {endpoint}")))?;
-        let mut server = ServerInfo::ask(&mut client).await?;
+            .map_err(|error| error.context(format!("preparing the session on {endpoint}")))
+            .map_err(|error| as_connecting(error, endpoint, limit))?;
+        let mut server = ServerInfo::ask(&mut client)
+            .await
+            .map_err(|error| as_connecting(error, endpoint, limit))?;
+        client.limit_waits(options.idle_timeout, options.query_timeout);
         server.has_merge &= !options.without_merge;
         client.misreads_datetime = server.is_babelfish;
         tracing::debug!(

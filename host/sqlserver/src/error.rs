@@ -18,6 +18,10 @@ struct Parts {
     kind: ErrorKind,
     message: String,
     hint: Option<String>,
+    /// What the server said to a login that it refused.
+    login: Option<ServerMessage>,
+    /// It was waited for long enough: trying again is no use.
+    given_up: bool,
 }
 
 /// A result with a [`SqlServerError`].
@@ -39,6 +43,8 @@ pub enum ErrorKind {
     ConnectionLost,
     /// The server did not answer in time.
     Timeout,
+    /// A statement took longer than the user allows.
+    StatementTimeout,
     /// The server reported an error.
     Server(ServerMessage),
     /// No such table or column.
@@ -89,6 +95,8 @@ impl SqlServerError {
             kind,
             message: message.into(),
             hint: None,
+            login: None,
+            given_up: false,
         }))
     }
 
@@ -132,6 +140,23 @@ impl SqlServerError {
         self
     }
 
+    /// The same error, in answer to a login.
+    pub(crate) fn with_login(mut self, message: ServerMessage) -> Self {
+        self.0.login = Some(message);
+        self
+    }
+
+    /// What the server said to a login that it refused.
+    pub(crate) fn login(&self) -> Option<&ServerMessage> {
+        self.0.login.as_ref()
+    }
+
+    /// The same error, after which nothing is tried again.
+    pub(crate) fn given_up(mut self) -> Self {
+        self.0.given_up = true;
+        self
+    }
+
     /// The same error, met while doing `what`.
     pub(crate) fn context(mut self, what: impl fmt::Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);
@@ -159,6 +184,7 @@ impl SqlServerError {
     /// Whether the same work may succeed when it is simply tried again.
     pub fn is_transient(&self) -> bool {
         match &self.0.kind {
+            _ if self.0.given_up => false,
             ErrorKind::ConnectionLost | ErrorKind::Timeout | ErrorKind::Conflict => true,
             ErrorKind::Server(message) => {
                 is_transient_number(message.number)

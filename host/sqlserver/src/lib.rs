@@ -34,6 +34,7 @@ mod permissions;
 mod ranges;
 mod reading;
 mod server_info;
+mod servers;
 mod statement;
 mod temporal;
 
@@ -53,4 +54,5 @@ pub use name::{TableName, quote};
 pub use permissions::Permission;
 pub use reading::{Ahead, ReadConsistency};
 pub use server_info::ServerInfo;
+pub use servers::Servers;
 pub use statement::{Parameter, Statement};

@@ -22,16 +22,12 @@ use support::{Server, introspect};
 use uuid::Uuid;
 
 /// Both ways to merge; a server without MERGE has one only.
-const WAYS: [ConnectOptions; 2] = [
-    ConnectOptions {
-        lock_timeout: None,
-        without_merge: false,
-    },
-    ConnectOptions {
-        lock_timeout: None,
-        without_merge: true,
-    },
-];
+fn ways() -> [ConnectOptions; 2] {
+    [false, true].map(|without_merge| ConnectOptions {
+        without_merge,
+        ..ConnectOptions::default()
+    })
+}
 
 /// Rows and what they are called.
 struct Rows {
@@ -208,7 +204,7 @@ fn counts(inserted: u64, updated: u64, deleted: u64, duplicates_removed: u64) ->
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upsert_updates_what_is_there_and_inserts_the_rest() {
     let mut server = Server::start().await;
-    for options in &WAYS {
+    for options in &ways() {
         // Babelfish does not read such names.
         let odd = if server.is_babelfish {
             "upsert"
@@ -289,7 +285,7 @@ async fn an_upsert_updates_what_is_there_and_inserts_the_rest() {
 #[tokio::test(flavor = "multi_thread")]
 async fn identity_computed_and_triggers_are_taken_as_they_are() {
     let mut server = Server::start().await;
-    for options in &WAYS {
+    for options in &ways() {
         let (name, log) = (server.table("identity").await, server.table("log").await);
         let trigger = format!("[dbo].[t {}]", name.table());
         server
@@ -359,7 +355,7 @@ async fn identity_computed_and_triggers_are_taken_as_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_delete_update_and_insert() {
     let mut server = Server::start().await;
-    for options in &WAYS {
+    for options in &ways() {
         let name = server.table("changes").await;
         server
             .execute(&format!(
@@ -411,7 +407,7 @@ async fn changes_delete_update_and_insert() {
 async fn of_many_clauses_the_first_that_applies_wins_in_both_ways() {
     let mut server = Server::start().await;
     let mut results = Vec::new();
-    for options in &WAYS {
+    for options in &ways() {
         let name = server.table("clauses").await;
         server
             .execute(&format!(
@@ -859,7 +855,7 @@ async fn null_in_a_key_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_server_refuses_leaves_rows_and_position_as_they_were() {
     let mut server = Server::start().await;
-    for options in &WAYS {
+    for options in &ways() {
         let name = server.table("refused").await;
         server
             .execute(&format!(
@@ -1003,7 +999,7 @@ async fn many_rows_go_by_bulk_load() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_load_into_an_empty_table_is_an_insert_that_obeys_the_plan() {
     let mut server = Server::start().await;
-    for options in &WAYS {
+    for options in &ways() {
         let name = server.table("empty").await;
         server
             .execute(&format!(

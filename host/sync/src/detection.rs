@@ -5,7 +5,7 @@ use icehost_plan::{
     Action, Clause, Column, Contents, Coverage, Delta, Occasion, Probe, Table, ValidExtractionPlan,
     ValidMergePlan, Value,
 };
-use icehost_sqlserver::{ConnectOptions, Connection, ReadConsistency, SqlTable};
+use icehost_sqlserver::{Connection, ReadConsistency, SqlTable};
 use icehost_strategy::Context;
 
 use crate::clock;
@@ -120,7 +120,7 @@ impl OpenSource {
 /// Connects and describes the table.
 pub(crate) async fn find(source: &Source) -> Result<(Connection, SqlTable), SyncError> {
     let doing = || format!("opening source table {}", source.table);
-    let mut connection = Connection::open(&source.endpoint, &ConnectOptions::default())
+    let mut connection = Connection::open(&source.endpoint, &source.connect)
         .await
         .doing(doing)?;
     let table = connection

@@ -96,6 +96,9 @@ pub enum SyncError {
     /// The user asked to stop.
     #[error("stopped before it was done; nothing was committed by the half that was running")]
     Cancelled,
+    /// The user asked to stop while something was being committed, and no answer came.
+    #[error("stopped while a commit was under way, and whether it was done is not known")]
+    Unsettled,
 }
 
 impl SyncError {
@@ -120,6 +123,9 @@ impl SyncError {
                     .to_owned(),
             ),
             SyncError::Cancelled => Some("run the same command again to go on".to_owned()),
+            SyncError::Unsettled => {
+                Some("run the same command again: it finds out, and goes on from there".to_owned())
+            }
         }
     }
 

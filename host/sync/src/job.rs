@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use icehost_lake::{LakeTableName, Warehouse};
-use icehost_sqlserver::{ColumnSelection, Endpoint, TableName, TimePrecision};
+use icehost_sqlserver::{ColumnSelection, ConnectOptions, Endpoint, TableName, TimePrecision};
 use icehost_strategy::{ChangeDetector, Merger, Options};
 
 use crate::{
@@ -50,6 +50,8 @@ pub struct LoadJob {
 pub struct Source {
     /// The server and database.
     pub endpoint: Endpoint,
+    /// How long its server is waited for, and what the run knows of it.
+    pub connect: ConnectOptions,
     /// The table.
     pub table: TableName,
     /// Which of its columns.
@@ -80,6 +82,8 @@ pub struct Lake {
 pub struct Target {
     /// The server and database.
     pub endpoint: Endpoint,
+    /// How long its server is waited for, and what the run knows of it.
+    pub connect: ConnectOptions,
     /// The table.
     pub table: TableName,
     /// Create it where it is missing.

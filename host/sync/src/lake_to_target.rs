@@ -18,6 +18,7 @@ use crate::key_doubts::KeyDoubts;
 use crate::landing_at_target::{Landing, Question, keys_must_be_unique};
 use crate::layout;
 use crate::staging_at_target::Staging;
+use crate::stop::{self, OfAttempt};
 use crate::target_table::{OpenTarget, Taken, remove_created, taken};
 use crate::{DeletionGuard, Event, Lake, LoadJob, Merging, Observer, SyncError, Target};
 
@@ -70,11 +71,15 @@ impl Delivery<'_> {
         let lake = self.open_lake().await?;
         let mut target = OpenTarget::open(self.target, &lake).await?;
         target.check_updatable().await?;
-        let created = target.create().await?;
-        let delivered = self
-            .deliver(&lake, &mut target, created, run_id, observer, cancel)
-            .await;
+        let created = {
+            // Whether there is a table to be taken away again must be known.
+            let _creating = stop::hold();
+            target.create().await?
+        };
+        let delivering = self.deliver(&lake, &mut target, created, run_id, observer, cancel);
+        let delivered = stop::stoppable(cancel, stop::PART, delivering).await;
         if delivered.is_err() && created {
+            let _removing = stop::hold();
             // The session may be lost, or hold locks; a new one looks after the table.
             let table = target.table.clone();
             drop(target);
@@ -154,6 +159,7 @@ impl Delivery<'_> {
         }
         tell(&delivered.warnings, observer);
         let guard = self.deletions;
+        let attempt = OfAttempt::new();
         let terms = Terms {
             target: Some(state.identity.clone()),
             keys_are_unique: keys_must_be_unique(&description, &landing.plan, &landing.delta),
@@ -161,6 +167,7 @@ impl Delivery<'_> {
             found_empty: state.empty,
             into_empty: landing.into_empty,
             may_delete: Some(Arc::new(move |absent| guard.lets_through(of_lake(absent)))),
+            committing: Some(Arc::new(move || Box::new(attempt.hold()))),
             replaces: situation.replaced(),
         };
         let name = target.table.name.to_string();

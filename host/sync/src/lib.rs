@@ -42,6 +42,7 @@ mod run_time;
 mod same_table;
 mod source_to_lake;
 mod staging_at_target;
+mod stop;
 mod target_table;
 mod transfer;
 mod transforms;
@@ -69,6 +70,7 @@ pub use pipeline::{load, new_run_id, sync};
 pub use preview::Preview;
 pub use report::Report;
 pub use retry::RetryPolicy;
+pub use stop::is_settling;
 pub use transforms::{Transforming, Transforms};
 pub use verify::{
     Comparison, Difference, Differences, LeftOut, Repaired, Verification, VerifyOptions, verify,

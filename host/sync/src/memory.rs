@@ -51,6 +51,11 @@ const HELD: u64 = 256 * MIB;
 /// The part of a limit that these take, on top of it.
 const PARTS_HELD: u64 = 4;
 
+/// What a row may take that is larger than a batch, unless there is a limit.
+const LARGEST_ROW: u64 = 256 * MIB;
+/// The part of a limit for such a row.
+const PARTS_ROW: u64 = 4;
+
 /// What a run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryBudget {
@@ -78,6 +83,12 @@ impl MemoryBudget {
     /// beside it. Only as much is taken as such rows need.
     pub fn held_bytes(self) -> usize {
         let bytes = self.limit.map_or(HELD, |limit| limit / PARTS_HELD);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    /// Most memory for a row as it comes, in bytes: 256 MiB, or a quarter of the limit.
+    pub fn row_bytes(self) -> usize {
+        let bytes = self.limit.map_or(LARGEST_ROW, |limit| limit / PARTS_ROW);
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 

@@ -9,7 +9,7 @@ use crate::failpoint::stands;
 use crate::lake_to_target::{self, Delivered};
 use crate::report::milliseconds;
 use crate::source_to_lake::{self, Landed};
-use crate::{LoadJob, Observer, Report, SyncError, SyncJob, same_table};
+use crate::{LoadJob, Observer, Report, SyncError, SyncJob, same_table, stop};
 
 /// A new run's id.
 pub fn new_run_id() -> String {
@@ -23,7 +23,8 @@ pub fn new_run_id() -> String {
 ///
 /// A first load that an earlier run began ends under the bounds of that run; what came since is read behind it.
 ///
-/// Cancellation takes effect between batches. It does not interrupt a commit or a merge.
+/// Cancellation takes effect within a second, wherever the run is. It does not interrupt a commit, to the lake or to the
+/// target, and leaves no staged files behind.
 ///
 /// # Errors
 /// [`SyncError`]; nothing has advanced in the half that failed.
@@ -41,7 +42,8 @@ pub async fn sync(
     };
 
     if let Some((target, _)) = &job.target {
-        same_table::refuse(&job.source, target).await?;
+        let refused = same_table::refuse(&job.source, target);
+        stop::stoppable(cancel, Duration::ZERO, refused).await?;
     }
     let new_warehouse = !job.lake.warehouse.exists();
     let land = || source_to_lake::attempt(job, Uuid::now_v7(), observer, cancel);

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::detection::OpenSource;
 use crate::error::Doing;
 use crate::range_task::{RangeContext, RangeDone};
-use crate::{Event, Observer, RetryPolicy, Source, SyncError};
+use crate::{Event, Observer, RetryPolicy, Source, SyncError, stop};
 
 /// Messages that may wait for the coordinator.
 const WAITING: usize = 64;
@@ -138,7 +138,7 @@ impl Worker {
             let forward = Forward(self.messages.clone());
             let done = self
                 .retry
-                .run(&forward, &self.stop, || {
+                .run_within(stop::PART, &forward, &self.stop, || {
                     self.attempt(&connection, index, &range)
                 })
                 .await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::Rng;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Event, Observer, SyncError};
+use crate::{Event, Observer, SyncError, stop};
 
 /// How often and how patiently a transient failure is tried again.
 #[derive(Debug, Clone)]
@@ -42,9 +42,25 @@ impl RetryPolicy {
     ///
     /// Each attempt starts from the beginning: it must leave nothing behind when it fails. Waits are drawn
     /// between half and the whole of the delay, so that many jobs that failed together do not return
-    /// together. Cancellation ends a wait at once.
+    /// together. Cancellation ends a wait at once, and an attempt within a second, wherever it is, unless it is
+    /// about to commit.
     pub async fn run<T, F>(
         &self,
+        observer: &dyn Observer,
+        cancel: &CancellationToken,
+        attempt: impl FnMut() -> F,
+    ) -> Result<T, SyncError>
+    where
+        F: Future<Output = Result<T, SyncError>>,
+    {
+        self.run_within(stop::ATTEMPT, observer, cancel, attempt)
+            .await
+    }
+
+    /// The same, where an attempt has `moment` to end by itself once it is cancelled.
+    pub(crate) async fn run_within<T, F>(
+        &self,
+        moment: Duration,
         observer: &dyn Observer,
         cancel: &CancellationToken,
         mut attempt: impl FnMut() -> F,
@@ -54,7 +70,7 @@ impl RetryPolicy {
     {
         let mut number = 1;
         loop {
-            let error = match attempt().await {
+            let error = match stop::stoppable(cancel, moment, attempt()).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };

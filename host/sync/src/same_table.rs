@@ -19,8 +19,8 @@ pub(crate) async fn refuse(source: &Source, target: &Target) -> std::result::Res
         return Ok(());
     }
     let (from, to) = tokio::join!(
-        table(&source.endpoint, &source.table),
-        table(&target.endpoint, &target.table)
+        table(&source.endpoint, &source.connect, &source.table),
+        table(&target.endpoint, &target.connect, &target.table)
     );
     match (from, to) {
         (Ok(Some(from)), Ok(Some(to))) if from == to => Err(SyncError::settings(
@@ -48,7 +48,7 @@ pub(crate) async fn refuse_origin(
     let Some(origin) = origin(&lake).await else {
         return Ok(());
     };
-    match table(&target.endpoint, &target.table).await {
+    match table(&target.endpoint, &target.connect, &target.table).await {
         Ok(Some(there)) if noted(&there).as_ref() == Some(&origin) => Err(SyncError::settings(
             format!(
                 "target table {} is the table that lake table {} was read from",
@@ -72,7 +72,11 @@ pub(crate) fn noted(table: &TableOnServer) -> Option<String> {
     Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-async fn table(endpoint: &Endpoint, name: &TableName) -> Result<Option<TableOnServer>> {
-    let mut connection = Connection::open(endpoint, &ConnectOptions::default()).await?;
+async fn table(
+    endpoint: &Endpoint,
+    connect: &ConnectOptions,
+    name: &TableName,
+) -> Result<Option<TableOnServer>> {
+    let mut connection = Connection::open(endpoint, connect).await?;
     connection.table_on_server(name).await
 }

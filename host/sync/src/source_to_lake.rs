@@ -1,6 +1,10 @@
 //! The first half: detect, extract, stage, commit.
 
-use icehost_lake::{CommitRequest, Committed, Guard, LakeError, LakeTable, StageOptions, Staged};
+use std::sync::Arc;
+
+use icehost_lake::{
+    CommitRequest, Committed, Guard, LakeError, LakeErrorKind, LakeTable, StageOptions, Staged,
+};
 use icehost_plan::{ChangeSource, Coverage, Outcome, Watermark};
 use icehost_sqlserver::{ExtractOptions, Extracted, SqlTable};
 use icehost_strategy::Context;
@@ -18,6 +22,7 @@ use crate::lake_keys::{AskSource, check_unique};
 use crate::layout;
 use crate::preparation::Preparation;
 use crate::read_again;
+use crate::stop::{self, OfAttempt};
 use crate::transfer::Transfer;
 use crate::visibility;
 use crate::watermark_place::property;
@@ -182,6 +187,8 @@ pub(crate) async fn attempt(
         ensure_table(job, &source, &mut lake).await?;
         return Ok(landed);
     };
+    // What is committed is told as such, though the user asks to stop.
+    let _landed = stop::hold();
     landed.rows_appended = committed.rows_appended;
     landed.rows_removed = committed.rows_removed;
     landed.snapshot_id = Some(committed.snapshot_id);
@@ -336,6 +343,7 @@ pub(crate) fn extract_options(job: &SyncJob, memory: Memory, keys: &[u32]) -> Ex
     ExtractOptions {
         keys: keys.to_vec(),
         batch_bytes: memory.batch_bytes,
+        largest_row: job.settings.memory.row_bytes(),
         time_precision: job.source.time_precision,
         ..ExtractOptions::default()
     }
@@ -438,13 +446,17 @@ pub(crate) async fn commit(
         allow_empty: commit.allow_empty,
         clock_vouched: true,
         snapshot_updates: commit.watermark.map(|record| property(Some(record))),
+        stopping: Some(Arc::new(OfAttempt::new())),
         ..CommitRequest::default()
     };
-    match commit.server {
+    let committed = match commit.server {
         Some(mut server) => lake.commit_asking(request, &mut server).await,
         None => lake.commit(request).await,
+    };
+    match committed {
+        Err(error) if error.kind() == LakeErrorKind::Stopped => Err(SyncError::cancelled()),
+        committed => committed.doing(doing),
     }
-    .doing(doing)
 }
 
 /// What Iceberg could not hold.

@@ -3,8 +3,7 @@
 use icehost_lake::LakeTable;
 use icehost_plan::{Column, ColumnType, Features, SqlType, Table};
 use icehost_sqlserver::{
-    ColumnSelection, ConnectOptions, Connection, ErrorKind, Removal, SqlColumn, SqlTable,
-    TableName, Traits, lower,
+    ColumnSelection, Connection, ErrorKind, Removal, SqlColumn, SqlTable, TableName, Traits, lower,
 };
 
 use crate::error::Doing;
@@ -88,7 +87,7 @@ impl OpenTarget {
 /// Connects and describes the table; `None` where it is missing and may be created.
 pub(crate) async fn find(target: &Target) -> Result<(Connection, Option<SqlTable>), SyncError> {
     let doing = || format!("opening target table {}", target.table);
-    let mut connection = Connection::open(&target.endpoint, &ConnectOptions::default())
+    let mut connection = Connection::open(&target.endpoint, &target.connect)
         .await
         .doing(doing)?;
     match connection.introspect(&target.table, &selection()).await {
@@ -116,7 +115,7 @@ fn selection() -> ColumnSelection {
 /// Takes away a table that this run created and then could not fill, so that nothing half-done is left. Another
 /// run may have found and filled it meanwhile: then it stays.
 pub(crate) async fn remove_created(target: &Target, table: &SqlTable) {
-    let removed = match Connection::open(&target.endpoint, &ConnectOptions::default()).await {
+    let removed = match Connection::open(&target.endpoint, &target.connect).await {
         Ok(mut connection) => connection.drop_unused_table(table).await,
         Err(error) => Err(error),
     };

@@ -1,18 +1,25 @@
 //! A directory of JSON files with a copy of each watermark.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use icehost_lake::LakeTable;
+use icehost_lake::{LakeTable, Stopping};
 use serde::{Deserialize, Serialize};
 
 use crate::blocking::blocking;
+use crate::stop::OfAttempt;
 use crate::watermark_place::Kept;
 use crate::watermark_record::WatermarkRecord;
 use crate::watermark_store::{StoredWatermark, WatermarkStore, find};
 use crate::{Event, Observer, SyncError};
+
+/// How long another process may hold the lock, which it needs for as long as a small file takes to write.
+const LONGEST_LOCK: Duration = Duration::from_secs(5);
+/// How often it is tried.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Keeps one JSON file per lake table, `demo.customers.json`, beside the watermark in the snapshot.
 ///
@@ -105,7 +112,8 @@ impl WatermarkStore for DirectoryWatermarks {
             sequence_number: stored.sequence_number,
         };
         let path = self.path(table);
-        blocking(move || replace(&path, &entry)).await
+        let attempt = OfAttempt::new();
+        blocking(move || replace(&path, &entry, &attempt)).await
     }
 
     async fn cleared(&self, table: &LakeTable) -> Result<(), SyncError> {
@@ -140,12 +148,12 @@ fn read(path: &Path) -> Result<Option<Entry>, SyncError> {
 }
 
 /// Writes a whole new file, fsyncs it and renames it into place, unless a later commit was there first.
-fn replace(path: &Path, entry: &Entry) -> Result<(), SyncError> {
+fn replace(path: &Path, entry: &Entry, attempt: &OfAttempt) -> Result<(), SyncError> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory).map_err(|e| failed("create", directory, e))?;
     let lock_path = path.with_extension("lock");
     let lock = File::create(&lock_path).map_err(|e| failed("create", &lock_path, e))?;
-    lock.lock().map_err(|e| failed("lock", &lock_path, e))?;
+    take(&lock, attempt).map_err(|e| failed("lock", &lock_path, e))?;
     // A file that cannot be read is replaced: the snapshot is the truth.
     if let Ok(Some(present)) = read(path)
         && present.table_uuid == entry.table_uuid
@@ -166,6 +174,25 @@ fn replace(path: &Path, entry: &Entry) -> Result<(), SyncError> {
     File::open(directory)
         .and_then(|directory| directory.sync_all())
         .map_err(|e| failed("write to", directory, e))
+}
+
+/// Locks a file that others hold for the time of a write.
+fn take(lock: &File, attempt: &OfAttempt) -> std::io::Result<()> {
+    let started = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        if attempt.is_asked() || started.elapsed() > LONGEST_LOCK {
+            return Err(std::io::Error::new(
+                ErrorKind::TimedOut,
+                "another process holds it",
+            ));
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 fn failed(doing: &str, path: &Path, error: std::io::Error) -> SyncError {

@@ -8,7 +8,7 @@ use crate::blocking::blocking;
 use crate::error::Doing;
 use crate::watermark_place::{Kept, Place, kept, place, property};
 use crate::watermark_record::{SUMMARY_RUN_ID, SUMMARY_WATERMARK, WatermarkRecord};
-use crate::{Observer, SyncError};
+use crate::{Observer, SyncError, stop};
 
 /// A watermark and the snapshot that it was committed with.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,6 +162,8 @@ pub async fn write_watermark(
         snapshot_updates: Some(property(record.as_ref())),
         ..CommitRequest::default()
     };
+    // One that is committed is copied, too.
+    let _writing = stop::hold();
     let committed = table
         .commit(request)
         .await

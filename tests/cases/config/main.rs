@@ -8,6 +8,7 @@ mod file;
 mod lake_tables;
 mod pipelines;
 mod secrets;
+mod size;
 mod strangers;
 mod strategies;
 mod tenants;

@@ -41,7 +41,11 @@ fn an_interrupt_stops_the_run_and_commits_nothing() {
         .env("RUST_LOG", "icehost_cli=info")
         .spawn();
     let rest = interrupt_when(child, "reading rows from the source");
-    for text in ["stopping at the next batch", "error: stopped", "hint"] {
+    for text in [
+        "stopping; once more to stop at once",
+        "error: stopped",
+        "hint",
+    ] {
         assert!(rest.contains(text), "'{text}' is missing in:\n{rest}");
     }
     assert_eq!(files(&bed.warehouse()), Vec::<String>::new());

@@ -2,10 +2,14 @@
 //! job.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod anywhere;
+mod away;
 mod cancellation;
 mod failpoints;
 mod faults;
 mod files;
 mod first_load;
 mod first_runs;
+mod floods;
 mod resumed;
+mod stalls;

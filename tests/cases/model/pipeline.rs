@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use icehost_lake::{LakeTableName, Warehouse};
-use icehost_sqlserver::{ColumnSelection, Endpoint, TableName, TimePrecision};
+use icehost_sqlserver::{ColumnSelection, ConnectOptions, Endpoint, TableName, TimePrecision};
 use icehost_strategy::{Options, Runtime, RuntimeOptions, Strategy};
 use icehost_sync::{
     ColumnRules, CommitMode, Detection, FirstLoadSettings, Lake, LoadJob, MemoryBudget, Merging,
@@ -229,6 +229,7 @@ pub fn lake_table() -> LakeTableName {
 fn target(places: &Places) -> Target {
     Target {
         endpoint: places.target.clone(),
+        connect: ConnectOptions::default(),
         table: table(),
         create: false,
     }
@@ -281,6 +282,7 @@ impl Pipeline {
         SyncJob {
             source: Source {
                 endpoint: places.source.clone(),
+                connect: ConnectOptions::default(),
                 table: table(),
                 columns: ColumnSelection::default(),
                 name: None,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use icehost_config::Waits;
 use icehost_strategy::Limits;
 
 use crate::advice::Advice;
@@ -167,6 +168,9 @@ pub(crate) struct RunArguments {
     pub(crate) retries: u32,
 
     #[command(flatten)]
+    pub(crate) waits: WaitArguments,
+
+    #[command(flatten)]
     pub(crate) deletions: DeletionArguments,
 
     #[command(flatten)]
@@ -174,6 +178,38 @@ pub(crate) struct RunArguments {
 
     #[command(flatten)]
     pub(crate) cache: CacheArguments,
+}
+
+/// How long servers are waited for.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct WaitArguments {
+    /// How long an answer that has begun may stop in its middle, and a server take nothing of what is sent, in seconds
+    /// [default: 300]
+    #[arg(long, value_name = "SECONDS", value_parser = icehost_config::parse_wait)]
+    pub(crate) idle_timeout: Option<Duration>,
+
+    /// How long a statement may take before its answer begins, in seconds [default: as long as it takes]
+    #[arg(long, value_name = "SECONDS", value_parser = icehost_config::parse_wait)]
+    pub(crate) query_timeout: Option<Duration>,
+
+    /// How long a statement may wait for a lock, in seconds [default: as long as it takes]
+    #[arg(long, value_name = "SECONDS", value_parser = icehost_config::parse_wait)]
+    pub(crate) lock_timeout: Option<Duration>,
+
+    /// How long a server that the run has reached before may be away, in seconds [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = icehost_config::parse_wait)]
+    pub(crate) reconnect_timeout: Option<Duration>,
+}
+
+impl WaitArguments {
+    pub(crate) fn waits(self) -> Waits {
+        Waits {
+            idle: self.idle_timeout,
+            query: self.query_timeout,
+            lock: self.lock_timeout,
+            reconnect: self.reconnect_timeout,
+        }
+    }
 }
 
 /// How many rows may go only because a complete read did not find them.

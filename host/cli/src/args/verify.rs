@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CacheArguments, LimitArguments, MemoryArguments, TableArguments};
+use super::{CacheArguments, LimitArguments, MemoryArguments, TableArguments, WaitArguments};
 
 /// Source, lake and target of a sync; lake and target alone, where no source table is named; or the pipelines of a
 /// configuration file.
@@ -54,6 +54,9 @@ pub(crate) struct VerifyArguments {
     /// How often a run starts again after a lost connection or a deadlock
     #[arg(long, value_name = "N", default_value_t = icehost_config::DEFAULT_RETRIES)]
     pub(crate) retries: u32,
+
+    #[command(flatten)]
+    pub(crate) waits: WaitArguments,
 
     #[command(flatten)]
     pub(crate) limits: LimitArguments,

@@ -1,10 +1,11 @@
 //! `icehost check`: a configuration file, checked as a whole, and that what it names can be reached.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use icehost_config::{Config, Pipeline, Place, Problem, Use};
-use icehost_sqlserver::{ConnectOptions, Connection, Endpoint};
+use icehost_sqlserver::{Connection, Endpoint};
 use icehost_strategy::Kind;
 use icehost_sync::{Examination, Obstacle, Part, Silent, Source};
 use tokio::sync::Semaphore;
@@ -14,7 +15,7 @@ use crate::advice::Advice;
 use crate::args::{CheckArguments, Output};
 use crate::failure::Failure;
 use crate::job::{
-    detection, lake, memory, merging, rules, source, target, transforms, watermark_store,
+    ThisRun, detection, lake, memory, merging, rules, source, target, transforms, watermark_store,
 };
 use crate::registry::{Registry, registered, tell_moved};
 use crate::render::{line, problems};
@@ -29,9 +30,14 @@ pub(crate) async fn run(arguments: CheckArguments, output: Output) -> Result<(),
     let registry = Registry::of(&config, &arguments.cache, arguments.offline);
     let mut check = Check {
         strategies: Strategies::with_registry(&arguments.cache, &registry),
-        unreachable: Vec::new(),
+        this_run: ThisRun {
+            looks_only: true,
+            ..ThisRun::default()
+        },
+        unreachable: Endpoints::default(),
         found: Vec::new(),
         config: file.clone(),
+        told: HashSet::new(),
     };
     for pipeline in config.pipelines() {
         check.strategies(pipeline).await;
@@ -83,17 +89,37 @@ async fn tags(config: &Config, registry: &Registry) {
 
 struct Check {
     strategies: Strategies,
+    this_run: ThisRun,
     /// Servers and databases that could not be reached; each is told once.
-    unreachable: Vec<Endpoint>,
+    unreachable: Endpoints,
     found: Vec<Problem>,
+    told: HashSet<Problem>,
     /// The file.
     config: PathBuf,
+}
+
+/// A set of endpoints.
+#[derive(Default)]
+struct Endpoints(HashMap<String, Vec<Endpoint>>);
+
+impl Endpoints {
+    fn contains(&self, endpoint: &Endpoint) -> bool {
+        let named = self.0.get(&endpoint.to_string());
+        named.is_some_and(|named| named.contains(endpoint))
+    }
+
+    fn insert(&mut self, endpoint: Endpoint) {
+        self.0
+            .entry(endpoint.to_string())
+            .or_default()
+            .push(endpoint);
+    }
 }
 
 impl Check {
     /// What is wrong at several pipelines, a component of theirs for example, is told once.
     fn add(&mut self, problem: Problem) {
-        if !self.found.contains(&problem) {
+        if self.told.insert(problem.clone()) {
             self.found.push(problem);
         }
     }
@@ -143,7 +169,7 @@ impl Check {
 
     /// Connects to every server that a pipeline names, all at once: those that cannot be reached are told once.
     async fn servers(&mut self, pipelines: &[Pipeline]) {
-        let mut asked: Vec<Endpoint> = Vec::new();
+        let mut asked = Endpoints::default();
         let mut running = JoinSet::new();
         let slots = Arc::new(Semaphore::new(AT_ONCE));
         for pipeline in pipelines {
@@ -159,13 +185,14 @@ impl Check {
                 if asked.contains(&endpoint) {
                     continue;
                 }
-                asked.push(endpoint.clone());
+                asked.insert(endpoint.clone());
                 let place = connection.place().or(pipeline.place.as_ref()).cloned();
                 let slots = Arc::clone(&slots);
+                let connect = self.this_run.connect(pipeline.waits);
                 running.spawn(async move {
                     // Never closed, so there is always a permit in the end.
                     let _slot = slots.acquire().await.ok();
-                    let opened = Connection::open(&endpoint, &ConnectOptions::default()).await;
+                    let opened = Connection::open(&endpoint, &connect).await;
                     (endpoint, place, opened.err())
                 });
             }
@@ -175,7 +202,7 @@ impl Check {
                 Ok((_, _, None)) => {}
                 Ok((endpoint, place, Some(error))) => {
                     self.failed(place.as_ref(), error);
-                    self.unreachable.push(endpoint);
+                    self.unreachable.insert(endpoint);
                 }
                 Err(error) => self.failed(None, task_failed(&error)),
             }
@@ -217,8 +244,14 @@ impl Check {
     /// As much of a pipeline as can be made ready. What is wrong with the rest has been told.
     async fn examination(&mut self, pipeline: &Pipeline) -> Option<Examination> {
         let reached = |endpoint: &Endpoint| !self.unreachable.contains(endpoint);
-        let source = source(pipeline).ok().filter(|of| reached(&of.endpoint))?;
-        let target = pipeline.target.as_ref().and_then(|to| target(to).ok());
+        let connect = self.this_run.connect(pipeline.waits);
+        let source = source(pipeline, &connect)
+            .ok()
+            .filter(|of| reached(&of.endpoint))?;
+        let target = pipeline
+            .target
+            .as_ref()
+            .and_then(|to| target(to, &connect).ok());
         let target = target.filter(|to| reached(&to.endpoint));
         let strategies = &mut self.strategies;
         let detection = detection(strategies, pipeline).await.ok();

@@ -3,21 +3,25 @@
 use icehost_lake::Warehouse;
 use icehost_sqlserver::{Endpoint, TableName};
 use icehost_sync::{Lake, LoadJob, Settings, Target, load, preview};
+use tokio_util::sync::CancellationToken;
 
 use super::{Place, pipeline, required};
 use crate::advice::Advice;
 use crate::args::{LoadArguments, Output};
 use crate::command::sync::used;
 use crate::failure::Failure;
-use crate::interrupt::cancel_on_signal;
-use crate::job::{deletion_guard, lake, merging, retry_policy, target};
+use crate::job::{ThisRun, deletion_guard, lake, merging, retry_policy, target};
 use crate::registry::Registry;
 use crate::render::{Progress, print_preview, print_report};
 use crate::strategies::Strategies;
 
-pub(crate) async fn run(arguments: LoadArguments, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(
+    arguments: LoadArguments,
+    output: Output,
+    cancel: &CancellationToken,
+) -> Result<(), Failure> {
     let advice = arguments.lake.advice();
-    let done = carry_out(arguments, output, &advice).await;
+    let done = carry_out(arguments, output, &advice, cancel).await;
     done.map_err(|failure| failure.with_advice(&advice))
 }
 
@@ -25,8 +29,8 @@ async fn carry_out(
     arguments: LoadArguments,
     output: Output,
     advice: &Advice,
+    cancel: &CancellationToken,
 ) -> Result<(), Failure> {
-    let cancel = cancel_on_signal();
     let dry_run = arguments.run.dry_run;
     let (job, strategies) = match (&arguments.lake.config, &arguments.lake.pipeline) {
         (Some(_), Some(_)) => of_pipeline(arguments).await?,
@@ -39,7 +43,7 @@ async fn carry_out(
         print_preview(&preview?, output);
         return Ok(());
     }
-    let report = load(&job, &progress, &cancel).await;
+    let report = load(&job, &progress, cancel).await;
     progress.finish();
     let mut report = report?;
     report.set_component_time(strategies.time());
@@ -48,7 +52,15 @@ async fn carry_out(
     Ok(())
 }
 
+fn this_run(arguments: &LoadArguments) -> ThisRun {
+    ThisRun {
+        looks_only: arguments.run.dry_run,
+        ..ThisRun::default()
+    }
+}
+
 async fn of_flags(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Failure> {
+    let this_run = this_run(&arguments);
     let mut strategies = Strategies::new(&arguments.run.cache);
     let merge = used(
         &required(arguments.merge.merge, "merge")?,
@@ -68,6 +80,7 @@ async fn of_flags(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Fai
         lake,
         target: Target {
             endpoint: Endpoint::parse(&required(arguments.target.target, "target")?)?,
+            connect: this_run.connect(arguments.run.waits.waits()),
             table,
             create: arguments.create_target,
         },
@@ -89,8 +102,8 @@ async fn of_flags(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Fai
 
 /// The second half of a pipeline.
 async fn of_pipeline(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Failure> {
-    let config = required(arguments.lake.config, "config")?;
-    let name = arguments.lake.pipeline.unwrap_or_default();
+    let config = required(arguments.lake.config.clone(), "config")?;
+    let name = arguments.lake.pipeline.clone().unwrap_or_default();
     let (file, pipeline) = pipeline(&config, &name)?;
     let Some(to) = &pipeline.target else {
         return Err(Failure::new(
@@ -104,7 +117,7 @@ async fn of_pipeline(arguments: LoadArguments) -> Result<(LoadJob, Strategies), 
     let job = LoadJob {
         merge: merging(&mut strategies, &pipeline.merge).await?,
         lake: lake(&pipeline)?,
-        target: target(to)?,
+        target: target(to, &this_run(&arguments).connect(pipeline.waits))?,
         full: arguments.full,
         trust_position: arguments.trust_position,
         exclude: arguments.exclude_columns,

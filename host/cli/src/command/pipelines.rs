@@ -1,5 +1,6 @@
 //! `icehost sync --config`: the pipelines of a configuration file.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +16,6 @@ use crate::advice::Advice;
 use crate::args::{CacheArguments, Output, SyncArguments};
 use crate::command::sync::this_run;
 use crate::failure::Failure;
-use crate::interrupt::cancel_on_signal;
 use crate::job::{ThisRun, job};
 use crate::registry::Registry;
 use crate::render::{Outcome, Progress, print_outcome, problems, summary};
@@ -43,6 +43,7 @@ pub(crate) async fn run(
     config: &Path,
     arguments: &SyncArguments,
     output: Output,
+    cancel: &CancellationToken,
 ) -> Result<(), Failure> {
     let started = Instant::now();
     let file = Config::read(config, &shipped_names()).map_err(|found| problems(config, &found))?;
@@ -55,11 +56,10 @@ pub(crate) async fn run(
         registry: Registry::of(&file, &arguments.run.cache, false),
         config: config.to_owned(),
     };
-    let cancel = cancel_on_signal();
     let slots = Arc::new(Semaphore::new(arguments.jobs as usize));
     let mut running = JoinSet::new();
-    let mut order = Vec::new();
-    for pipeline in pipelines {
+    let mut order = HashMap::new();
+    for (index, pipeline) in pipelines.into_iter().enumerate() {
         let (slots, switches, cancel) = (Arc::clone(&slots), switches.clone(), cancel.clone());
         let span = tracing::info_span!("pipeline", name = pipeline.name);
         let task = async move {
@@ -69,7 +69,7 @@ pub(crate) async fn run(
                 .await
                 .map_err(|failure| failure.with_advice(&switches.advice(&pipeline)))
         };
-        order.push(running.spawn(task.instrument(span)).id());
+        order.insert(running.spawn(task.instrument(span)).id(), index);
     }
     let mut ended: Vec<Option<Outcome>> = names.iter().map(|_| None).collect();
     while let Some(joined) = running.join_next_with_id().await {
@@ -83,7 +83,7 @@ pub(crate) async fn run(
                 (error.id(), Err(failure))
             }
         };
-        let Some(index) = order.iter().position(|known| *known == id) else {
+        let Some(&index) = order.get(&id) else {
             continue;
         };
         let name = &names[index];
@@ -112,7 +112,7 @@ async fn one(
     }
     // Strategies of its own: what they take is this pipeline's, and what they break too.
     let mut strategies = Strategies::with_registry(&switches.cache, &switches.registry);
-    let job = job(pipeline, &mut strategies, switches.this_run).await?;
+    let job = job(pipeline, &mut strategies, &switches.this_run).await?;
     let advice = switches.advice(pipeline);
     let progress = Progress::of_pipeline(&pipeline.name, advice.clone());
     if switches.dry_run {

@@ -1,8 +1,9 @@
 //! `icehost sync`
 
-use icehost_config::{Component, Connection, GivenOptions, KeyPlace, Pipeline, Target, Use};
+use icehost_config::{Component, Connection, GivenOptions, KeyPlace, Pipeline, Target, Use, Waits};
 use icehost_sqlserver::{Endpoint, TableName};
 use icehost_sync::{preview, sync};
+use tokio_util::sync::CancellationToken;
 
 use crate::args::{
     CommitMode, LimitArguments, MemoryArguments, Output, SyncArguments, TableArguments,
@@ -11,19 +12,21 @@ use crate::args::{
 use crate::command::pipelines;
 use crate::command::required;
 use crate::failure::Failure;
-use crate::interrupt::cancel_on_signal;
 use crate::job::{ThisRun, job};
 use crate::render::{Progress, print_preview, print_report};
 use crate::strategies::Strategies;
 
-pub(crate) async fn run(arguments: SyncArguments, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(
+    arguments: SyncArguments,
+    output: Output,
+    cancel: &CancellationToken,
+) -> Result<(), Failure> {
     if let Some(config) = &arguments.config {
-        return pipelines::run(config, &arguments, output).await;
+        return pipelines::run(config, &arguments, output, cancel).await;
     }
-    let cancel = cancel_on_signal();
     let mut strategies = Strategies::new(&arguments.run.cache);
     let (dry_run, this_run) = (arguments.run.dry_run, this_run(&arguments));
-    let job = job(&pipeline(arguments)?, &mut strategies, this_run).await?;
+    let job = job(&pipeline(arguments)?, &mut strategies, &this_run).await?;
     let progress = Progress::new(output);
     if dry_run {
         let preview = preview::sync(&job, &progress).await;
@@ -31,7 +34,7 @@ pub(crate) async fn run(arguments: SyncArguments, output: Output) -> Result<(), 
         print_preview(&preview?, output);
         return Ok(());
     }
-    let report = sync(&job, &progress, &cancel).await;
+    let report = sync(&job, &progress, cancel).await;
     progress.finish();
     let mut report = report?;
     report.set_component_time(strategies.time());
@@ -44,13 +47,21 @@ pub(crate) fn this_run(arguments: &SyncArguments) -> ThisRun {
     ThisRun {
         restart: arguments.first_load.restart,
         allow_deletes: arguments.run.deletions.allow_deletes,
+        looks_only: arguments.run.dry_run,
+        ..ThisRun::default()
     }
 }
 
 /// The pipeline that the flags describe.
 fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
     let run = &arguments.run;
-    let mut pipeline = of_table(arguments.table, &arguments.memory, &run.limits, run.retries)?;
+    let mut pipeline = of_table(
+        arguments.table,
+        &arguments.memory,
+        &run.limits,
+        run.retries,
+        run.waits.waits(),
+    )?;
     if let Some(target) = &mut pipeline.target {
         target.create = arguments.create_target;
     }
@@ -73,6 +84,7 @@ pub(crate) fn of_table(
     memory: &MemoryArguments,
     limits: &LimitArguments,
     retries: u32,
+    waits: Waits,
 ) -> Result<Pipeline, Failure> {
     let table = TableName::parse(&required(arguments.table, "table")?)?;
     let target = match &arguments.target.target {
@@ -129,6 +141,7 @@ pub(crate) fn of_table(
         memory_limit: memory.memory_limit,
         batch_size: memory.batch_size,
         retries,
+        waits,
         delete_limit: None,
     })
 }

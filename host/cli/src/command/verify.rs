@@ -16,7 +16,6 @@ use super::sync::{of_table, used};
 use crate::advice::Advice;
 use crate::args::{Output, VerifyArguments};
 use crate::failure::Failure;
-use crate::interrupt::cancel_on_signal;
 use crate::job::{ThisRun, job, merging, retry_policy};
 use crate::registry::Registry;
 use crate::render::{Progress, Verified, print_verification, print_verified, problems};
@@ -28,7 +27,11 @@ enum Job {
     Load(Box<LoadJob>),
 }
 
-pub(crate) async fn run(arguments: VerifyArguments, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(
+    arguments: VerifyArguments,
+    output: Output,
+    cancel: &CancellationToken,
+) -> Result<(), Failure> {
     let options = VerifyOptions {
         limit: arguments.limit as usize,
         repair: arguments.repair,
@@ -37,20 +40,24 @@ pub(crate) async fn run(arguments: VerifyArguments, output: Output) -> Result<()
             None => Vec::new(),
         },
     };
-    let cancel = cancel_on_signal();
     if let Some(config) = arguments.config.clone() {
-        return pipelines(&config, &arguments, &options, output, &cancel).await;
+        return pipelines(&config, &arguments, &options, output, cancel).await;
     }
     let mut strategies = Strategies::new(&arguments.cache);
     let job = match arguments.table.table {
         Some(_) => {
             let (table, memory) = (arguments.table, &arguments.memory);
-            let pipeline = of_table(table, memory, &arguments.limits, arguments.retries)?;
-            Job::Sync(Box::new(sync_job(&pipeline, &mut strategies).await?))
+            let waits = arguments.waits.waits();
+            let (limits, retries) = (&arguments.limits, arguments.retries);
+            let pipeline = of_table(table, memory, limits, retries, waits)?;
+            let this_run = ThisRun::default();
+            Job::Sync(Box::new(
+                sync_job(&pipeline, &mut strategies, &this_run).await?,
+            ))
         }
         None => Job::Load(Box::new(load_job(arguments, &mut strategies).await?)),
     };
-    let verification = compare(&job, &options, Progress::new(output), &cancel).await?;
+    let verification = compare(&job, &options, Progress::new(output), cancel).await?;
     print_verification(&verification, output)
 }
 
@@ -69,8 +76,12 @@ async fn compare(
 }
 
 /// The sync whose outcome is looked at.
-async fn sync_job(pipeline: &Pipeline, strategies: &mut Strategies) -> Result<SyncJob, Failure> {
-    let mut job = job(pipeline, strategies, ThisRun::default()).await?;
+async fn sync_job(
+    pipeline: &Pipeline,
+    strategies: &mut Strategies,
+    this_run: &ThisRun,
+) -> Result<SyncJob, Failure> {
+    let mut job = job(pipeline, strategies, this_run).await?;
     // One that is missing is found missing, and never created here.
     if let Some((target, _)) = &mut job.target {
         target.create = true;
@@ -100,6 +111,7 @@ async fn load_job(
         lake,
         target: Target {
             endpoint: Endpoint::parse(&required(of.target.target, "target")?)?,
+            connect: ThisRun::default().connect(arguments.waits.waits()),
             table,
             create: true,
         },
@@ -130,6 +142,7 @@ async fn pipelines(
     let file = Config::read(config, &shipped_names()).map_err(|found| problems(config, &found))?;
     let registry = Registry::of(&file, &arguments.cache, false);
     let mut outcomes = Vec::new();
+    let this_run = ThisRun::default();
     for pipeline in file.select(&arguments.pipelines)? {
         if cancel.is_cancelled() {
             return Err(Failure::new(
@@ -138,7 +151,10 @@ async fn pipelines(
             ));
         }
         let advice = Advice::of(&pipeline.name, config);
-        let compared = one(&pipeline, arguments, &registry, options, cancel, &advice).await;
+        let compared = one(
+            &pipeline, arguments, &registry, &this_run, options, cancel, &advice,
+        )
+        .await;
         let outcome = match compared {
             Ok(verification) => Verified::Compared(Box::new(verification)),
             Err(failure) => {
@@ -154,12 +170,13 @@ async fn one(
     pipeline: &Pipeline,
     arguments: &VerifyArguments,
     registry: &Registry,
+    this_run: &ThisRun,
     options: &VerifyOptions,
     cancel: &CancellationToken,
     advice: &Advice,
 ) -> Result<Verification, Failure> {
     let mut strategies = Strategies::with_registry(&arguments.cache, registry);
-    let job = sync_job(pipeline, &mut strategies).await?;
+    let job = sync_job(pipeline, &mut strategies, this_run).await?;
     let progress = Progress::of_pipeline(&pipeline.name, advice.clone());
     compare(&Job::Sync(Box::new(job)), options, progress, cancel).await
 }

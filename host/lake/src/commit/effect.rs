@@ -10,6 +10,7 @@ use iceberg::spec::DataFile;
 use roaring::RoaringTreemap;
 
 use crate::commit::same_keys::{Asking, KeyQuestion};
+use crate::commit::{Stopping, check_asked};
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::keys::KeyEncoder;
 use crate::read::data_file::Pick;
@@ -59,6 +60,7 @@ impl Effect {
     pub(crate) fn of(
         staged: &Staged,
         base: &LakeTable,
+        stopping: Option<&dyn Stopping>,
     ) -> Result<ControlFlow<Box<KeyQuestion>, Effect>> {
         let mut effect = Effect::default();
         let (removed, superseded, absent) = match &staged.keys {
@@ -76,7 +78,7 @@ impl Effect {
                 .with_hint("run again: the rows are then matched by their keys"));
             }
             None => (Positions::new(), Vec::new(), Absent::default()),
-            Some((keys, encoder)) => match settle(staged, keys, encoder, base)? {
+            Some((keys, encoder)) => match settle(staged, keys, encoder, base, stopping)? {
                 ControlFlow::Break(question) => return Ok(ControlFlow::Break(question)),
                 ControlFlow::Continue(settled) => settled,
             },
@@ -115,6 +117,7 @@ fn settle(
     keys: &DeltaKeys,
     encoder: &KeyEncoder,
     base: &LakeTable,
+    stopping: Option<&dyn Stopping>,
 ) -> Result<ControlFlow<Box<KeyQuestion>, Settled>> {
     let mut absent = Absent::default();
     let mut found = vec![false; keys.entries.len()];
@@ -142,6 +145,7 @@ fn settle(
         for &file in &candidates {
             let mut gone = RoaringTreemap::new();
             let sink = &mut |batch: RecordBatch, positions: &[u64]| {
+                check_asked(stopping, base)?;
                 let (batch, positions) = near(keys, everything, batch, positions)?;
                 let encoded = encoder.encode(batch.columns())?;
                 absent.of += positions.len() as u64;
@@ -190,6 +194,7 @@ fn settle(
         if let Some(mut asking) = asking {
             for &file in &candidates {
                 let sink = &mut |batch: RecordBatch, positions: &[u64]| {
+                    check_asked(stopping, base)?;
                     let (batch, _) = near(keys, everything, batch, positions)?;
                     asking.see(&batch)?;
                     Ok(ControlFlow::Continue(()))

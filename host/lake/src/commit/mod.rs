@@ -6,6 +6,7 @@ mod new_metadata;
 mod same_keys;
 mod snapshot_writer;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -45,6 +46,14 @@ pub type AbsenceGuard = Box<dyn Fn(Absent) -> Result<()> + Send + Sync>;
 /// Called on every attempt, each of which makes a snapshot of its own.
 pub type SnapshotUpdates = Box<dyn Fn(&SnapshotInfo) -> Result<Vec<TableUpdate>> + Send + Sync>;
 
+/// Who may ask a commit to stop, and what the commit holds while it must not be left alone.
+pub trait Stopping: Send + Sync {
+    /// Whether it should stop, with [`LakeErrorKind::Stopped`] and nothing committed.
+    fn is_asked(&self) -> bool;
+    /// What is kept while an attempt is under way: it ends soon after it was asked to, and settles what it has begun.
+    fn hold(&self) -> Box<dyn Any + Send>;
+}
+
 /// What to commit: one new version of the table's metadata, with all of this or none of it.
 #[derive(Default)]
 pub struct CommitRequest {
@@ -67,6 +76,8 @@ pub struct CommitRequest {
     pub updates: Vec<TableUpdate>,
     /// Updates that follow from the snapshot, after it.
     pub snapshot_updates: Option<SnapshotUpdates>,
+    /// Who may ask it to stop; nobody by default.
+    pub stopping: Option<Arc<dyn Stopping>>,
 }
 
 impl fmt::Debug for CommitRequest {
@@ -128,14 +139,20 @@ impl LakeTable {
         let mut pause = SHORTEST_PAUSE;
         for attempt in 1..=MAX_ATTEMPTS {
             let outcome;
+            let held = job.stopping.as_ref().map(|stopping| stopping.hold());
             (job, base, outcome) = blocking(move || {
                 let outcome = job.attempt(&mut base);
+                if outcome.is_err() {
+                    // The staged files go before anybody is told.
+                    job.staged = None;
+                }
                 Ok((job, base, outcome))
             })
             .await?;
             match outcome? {
                 Attempt::Done(committed) => return Ok(committed.map(|done| *done)),
                 Attempt::Ask(question) => {
+                    drop(held);
                     tracing::debug!(table = %base.display, ?question, "ask which keys are one");
                     let pairs = server.same(&question).await?;
                     if let Some(staged) = &mut job.staged {
@@ -144,6 +161,7 @@ impl LakeTable {
                     continue;
                 }
                 Attempt::Lost => {
+                    drop(held);
                     tracing::info!(table = %base.display, attempt, "another writer was faster; try again");
                 }
             }
@@ -175,6 +193,8 @@ enum Attempt {
 
 impl CommitRequest {
     fn attempt(&mut self, base: &mut LakeTable) -> Result<Attempt> {
+        let stopping = self.stopping.as_deref();
+        check_asked(stopping, base)?;
         catch_up(base)?;
         if base.exists() {
             base.check_writable()?;
@@ -187,7 +207,7 @@ impl CommitRequest {
             None => Effect::default(),
             Some(staged) => {
                 check_same_columns(staged, base)?;
-                match Effect::of(staged, base)? {
+                match Effect::of(staged, base, stopping)? {
                     ControlFlow::Continue(effect) => effect,
                     ControlFlow::Break(question) => return Ok(Attempt::Ask(question)),
                 }
@@ -198,6 +218,7 @@ impl CommitRequest {
         {
             absence(effect.absent)?;
         }
+        check_asked(stopping, base)?;
         if effect.is_empty() && !self.allow_empty {
             return Ok(Attempt::Done(None));
         }
@@ -245,6 +266,17 @@ impl CommitRequest {
             rows_removed: effect.rows_removed,
             table,
         }))))
+    }
+}
+
+/// Stops a commit that is asked to.
+fn check_asked(stopping: Option<&dyn Stopping>, base: &LakeTable) -> Result<()> {
+    match stopping {
+        Some(stopping) if stopping.is_asked() => Err(LakeError::new(
+            LakeErrorKind::Stopped,
+            format!("the commit to lake table {} was stopped", base.display),
+        )),
+        _ => Ok(()),
     }
 }
 

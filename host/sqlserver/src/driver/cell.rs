@@ -72,6 +72,17 @@ fn from_ticks(ticks: u64, scale: u8) -> Time {
     Time::new(ticks / 10u64.pow(digits.into()), 7 - digits)
 }
 
+impl Cell<'_> {
+    /// Bytes of a value beside the cell itself.
+    pub(super) fn heap(&self) -> usize {
+        match self {
+            Cell::Text(text) => text.len(),
+            Cell::Binary(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
 impl Cell<'static> {
     /// What the driver decoded.
     pub(super) fn decode(data: ColumnData<'static>) -> Result<Cell<'static>> {

@@ -13,6 +13,7 @@ use tokio_util::compat::TokioAsyncReadCompatExt;
 use super::{Client, Fuse, failure, transport};
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, Result, SqlServerError};
+use crate::servers::Servers;
 
 /// Silent for this long, a connection is probed, so that a vanished server is noticed during a long query.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -22,12 +23,16 @@ const PACKET_SIZE: u32 = 8000;
 /// Azure SQL sends a client on once, from its gateway to the node.
 const MAX_ATTEMPTS: usize = 4;
 
-/// Connects and logs in.
-pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client> {
+/// Probes that may go unanswered, and the time between them: a vanished server is noticed within a minute and a half.
+const KEEPALIVE_PROBES: u32 = 6;
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Connects and logs in; `servers` knows which logins are of no use.
+pub(crate) async fn connect(endpoint: &Endpoint, servers: &Servers) -> Result<Client> {
     let limit = endpoint
         .connect_timeout
         .unwrap_or(Endpoint::CONNECT_TIMEOUT);
-    match tokio::time::timeout(limit, establish(endpoint)).await {
+    match tokio::time::timeout(limit, establish(endpoint, servers)).await {
         Ok(client) => client,
         Err(_) => Err(SqlServerError::new(
             ErrorKind::Timeout,
@@ -37,15 +42,17 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client> {
     }
 }
 
-async fn establish(endpoint: &Endpoint) -> Result<Client> {
+async fn establish(endpoint: &Endpoint, servers: &Servers) -> Result<Client> {
     let mut target = (endpoint.host.clone(), endpoint.port);
     for _ in 0..MAX_ATTEMPTS {
         let config = config(endpoint, &target.0, target.1)?;
         let stream = dial(endpoint, &target.0, target.1).await?;
         let socket = duplicate(&stream).map_err(|error| no_connection(endpoint, &error))?;
         let wire = transport::negotiate(stream, endpoint, &target.0).await?;
+        let turn = servers.turn(endpoint).await?;
         match tiberius::Client::connect(config, wire.clone().compat()).await {
             Ok(inner) => {
+                servers.answered(endpoint, turn, Ok(())).await;
                 tracing::debug!(%endpoint, packet_size = wire.packet_size(), "logged in");
                 return Ok(Client {
                     inner,
@@ -59,7 +66,14 @@ async fn establish(endpoint: &Endpoint) -> Result<Client> {
                 tracing::debug!(%endpoint, host, port, "the server sends the client on");
                 target = (host, port);
             }
-            Err(error) => return Err(failure::from_handshake(error, endpoint)),
+            Err(error) => {
+                let error = match wire.broken() {
+                    Some(bound) => failure::from_io(&bound, endpoint),
+                    None => failure::from_handshake(error, endpoint),
+                };
+                servers.answered(endpoint, turn, Err(&error)).await;
+                return Err(error);
+            }
         }
     }
     Err(SqlServerError::new(
@@ -108,7 +122,10 @@ fn no_connection(endpoint: &Endpoint, error: &dyn fmt::Display) -> SqlServerErro
 
 fn tune(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 

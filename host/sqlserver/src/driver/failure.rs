@@ -4,6 +4,8 @@ use std::io;
 
 use tiberius::error::{Error, IoErrorKind, TokenError};
 
+use super::gathered::too_large;
+use super::transport::{ANSWER_TOO_LARGE, STATEMENT_TIMEOUT};
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, ServerMessage, SqlServerError, hint_for_number};
 
@@ -19,17 +21,7 @@ pub(super) fn leaves_connection_usable(error: &Error) -> bool {
 pub(super) fn from_driver(error: Error, endpoint: &Endpoint) -> SqlServerError {
     match error {
         Error::Server(token) => from_token(&token, endpoint),
-        Error::Io {
-            kind: IoErrorKind::TimedOut,
-            message,
-        } => SqlServerError::new(
-            ErrorKind::Timeout,
-            format!("{endpoint} did not answer in time: {message}"),
-        ),
-        Error::Io { message, .. } => SqlServerError::new(
-            ErrorKind::ConnectionLost,
-            format!("the connection to {endpoint} broke: {message}"),
-        ),
+        Error::Io { kind, message } => broken(kind, &message, endpoint),
         Error::Utf8 | Error::Utf16 => not_unicode("the text"),
         Error::Protocol(text) if text.to_ascii_lowercase().contains("utf-16") => {
             not_unicode(&endpoint.scrub(&text))
@@ -54,14 +46,17 @@ fn not_unicode(what: &str) -> SqlServerError {
 }
 
 fn from_token(token: &TokenError, endpoint: &Endpoint) -> SqlServerError {
-    let message = ServerMessage {
+    from_server(message(token), token.message(), endpoint)
+}
+
+fn message(token: &TokenError) -> ServerMessage {
+    ServerMessage {
         number: token.code(),
         class: token.class(),
         state: token.state(),
         procedure: token.procedure().to_owned(),
         line: token.line(),
-    };
-    from_server(message, token.message(), endpoint)
+    }
 }
 
 /// An error that the server reported, with its text.
@@ -101,9 +96,31 @@ pub(super) fn from_io(error: &io::Error, endpoint: &Endpoint) -> SqlServerError 
         io::ErrorKind::InvalidData => SqlServerError::protocol(format!(
             "the answer of {endpoint} was not understood: {error}"
         )),
+        kind => broken(kind, &error.to_string(), endpoint),
+    }
+}
+
+/// What a connection that was open ended with.
+fn broken(kind: IoErrorKind, message: &str, endpoint: &Endpoint) -> SqlServerError {
+    match kind {
+        ANSWER_TOO_LARGE => too_large(endpoint),
+        STATEMENT_TIMEOUT => SqlServerError::new(
+            ErrorKind::StatementTimeout,
+            format!("{endpoint} took too long for a statement: {message}"),
+        )
+        .with_hint(
+            "see what it waits for in sys.dm_exec_requests, or allow more with --query-timeout (query-timeout in the file)",
+        ),
+        IoErrorKind::TimedOut => SqlServerError::new(
+            ErrorKind::Timeout,
+            format!("{endpoint} did not answer in time: {message}"),
+        )
+        .with_hint(
+            "see what holds up the server or the network; where it may be silent for so long, allow more with --idle-timeout (idle-timeout in the file)",
+        ),
         _ => SqlServerError::new(
             ErrorKind::ConnectionLost,
-            format!("the connection to {endpoint} broke: {error}"),
+            format!("the connection to {endpoint} broke: {message}"),
         ),
     }
 }
@@ -112,9 +129,12 @@ pub(super) fn from_io(error: &io::Error, endpoint: &Endpoint) -> SqlServerError 
 pub(super) fn from_handshake(error: Error, endpoint: &Endpoint) -> SqlServerError {
     match error {
         Error::Server(token) if token.code() != 0 => {
+            let said = message(&token);
             let known = from_token(&token, endpoint);
             if known.is_transient() {
-                return known.context(format!("{endpoint} refused the login"));
+                return known
+                    .context(format!("{endpoint} refused the login"))
+                    .with_login(said);
             }
             let hint =
                 hint_for_number(token.code()).unwrap_or("the server's own log says why it refused");
@@ -123,6 +143,7 @@ pub(super) fn from_handshake(error: Error, endpoint: &Endpoint) -> SqlServerErro
                 format!("{endpoint} refused the login: {known}"),
             )
             .with_hint(hint)
+            .with_login(said)
         }
         Error::Io { kind, message } => {
             let lost = SqlServerError::new(

@@ -7,6 +7,7 @@ mod bulk;
 mod cell;
 mod dial;
 mod failure;
+mod gathered;
 mod stream;
 mod transport;
 
@@ -14,10 +15,11 @@ use std::borrow::Cow;
 use std::net::{Shutdown, TcpStream as StdTcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use icehost_plan::SqlType;
-use tiberius::{ColumnData, Command, CommandItem};
+use tiberius::{ColumnData, Command, CommandItem, QueryItem};
 use tokio_util::compat::Compat;
 
 pub(crate) use bulk::{BulkLoad, PART};
@@ -30,7 +32,8 @@ use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::lower::literal;
 use crate::statement::Statement;
-use transport::Wire;
+use gathered::Gathered;
+use transport::{WaitLimits, Wire};
 
 /// A row of a result.
 pub(crate) type Row = Vec<Cell<'static>>;
@@ -113,52 +116,61 @@ impl Fuse {
 }
 
 impl Client {
+    /// Bounds what is waited for from here on: more of an answer that has begun, and the beginning of one.
+    pub(crate) fn limit_waits(&self, idle: Option<Duration>, answer: Option<Duration>) {
+        self.wire.limit_waits(WaitLimits { idle, answer });
+    }
+
     /// Runs a batch outside of `sp_executesql`, so that temporary tables, SET options and transactions
     /// outlive it.
     pub(crate) async fn batch(&mut self, sql: &str) -> Result<Answer> {
         tracing::trace!(sql, "batch");
         let request = self.fuse.begin()?;
-        let results = async { self.inner.simple_query(sql).await?.into_results().await }.await;
-        let results = settle(request, results, &self.endpoint)?;
-        let mut answer = Answer::default();
-        for rows in results {
-            answer
-                .results
-                .push(rows.into_iter().map(decode).collect::<Result<_>>()?);
+        let (inner, wire, endpoint) = (&mut self.inner, &self.wire, &self.endpoint);
+        let gathered = async {
+            let mut gathered = Gathered::new(endpoint);
+            let mut items = inner.simple_query(sql).await?;
+            while let Some(item) = items.try_next().await? {
+                match item {
+                    QueryItem::Metadata(_) => gathered.begin()?,
+                    QueryItem::Row(row) => gathered.push(row)?,
+                }
+            }
+            Ok(gathered.finish())
         }
-        Ok(answer)
+        .await;
+        settle(request, gathered, wire, endpoint)
     }
 
     /// Runs a statement with its parameters and reads everything that it gives.
     pub(crate) async fn run(&mut self, statement: &Statement) -> Result<Answer> {
         let command = command(statement, self.misreads_datetime)?;
         let request = self.fuse.begin()?;
-        let inner = &mut self.inner;
+        let (inner, wire, endpoint) = (&mut self.inner, &self.wire, &self.endpoint);
         let gathered = async {
+            let mut gathered = Gathered::new(endpoint);
             let mut items = command.exec(inner).await?;
-            let mut sets: Vec<Vec<tiberius::Row>> = Vec::new();
             while let Some(item) = items.try_next().await? {
-                match (item, sets.last_mut()) {
-                    (CommandItem::Metadata(_), _) => sets.push(Vec::new()),
-                    (CommandItem::Row(row), Some(set)) => set.push(row),
+                match item {
+                    CommandItem::Metadata(_) => gathered.begin()?,
+                    CommandItem::Row(row) => gathered.push(row)?,
                     _ => {}
                 }
             }
-            Ok(sets)
+            Ok(gathered.finish())
         }
         .await;
-        let sets = settle(request, gathered, &self.endpoint)?;
-        let mut answer = Answer::default();
-        for rows in sets {
-            answer
-                .results
-                .push(rows.into_iter().map(decode).collect::<Result<_>>()?);
-        }
-        Ok(answer)
+        settle(request, gathered, wire, endpoint)
     }
 
     /// Runs a statement with one result set and hands out its rows as they come, past the driver.
-    pub(crate) async fn stream(&mut self, statement: &Statement) -> Result<Rows<'_>> {
+    ///
+    /// A row that has more than `largest_row` bytes is an error.
+    pub(crate) async fn stream(
+        &mut self,
+        statement: &Statement,
+        largest_row: usize,
+    ) -> Result<Rows<'_>> {
         let command = command(statement, self.misreads_datetime)?;
         let Client {
             inner,
@@ -172,35 +184,61 @@ impl Client {
         let sent = async {
             let mut nothing = command.exec(inner).await?;
             while nothing.try_next().await?.is_some() {}
-            Ok(())
+            Ok::<_, Failed>(())
         }
         .await;
         wire.restore();
         match sent {
-            Ok(()) => Ok(Rows::new(wire.clone(), request, endpoint)),
-            Err(error) => settle(request, Err(error), endpoint),
+            Ok(()) => Ok(Rows::new(wire.clone(), request, endpoint, largest_row)),
+            Err(error) => settle(request, Err(error), wire, endpoint),
         }
     }
 }
 
+/// Why a request failed.
+enum Failed {
+    /// The driver says so.
+    Driver(tiberius::error::Error),
+    /// We say so, of what the driver gave us.
+    Ours(SqlServerError),
+}
+
+impl From<tiberius::error::Error> for Failed {
+    fn from(error: tiberius::error::Error) -> Self {
+        Failed::Driver(error)
+    }
+}
+
+impl From<SqlServerError> for Failed {
+    fn from(error: SqlServerError) -> Self {
+        Failed::Ours(error)
+    }
+}
+
 /// Ends a request: its connection stays usable after success and after an error that the server reported.
-fn settle<T>(request: InFlight<'_>, result: tiberius::Result<T>, endpoint: &Endpoint) -> Result<T> {
+fn settle<T>(
+    request: InFlight<'_>,
+    result: std::result::Result<T, Failed>,
+    wire: &Wire,
+    endpoint: &Endpoint,
+) -> Result<T> {
     match result {
         Ok(value) => {
             request.done();
             Ok(value)
         }
-        Err(error) => {
+        Err(Failed::Driver(error)) => {
             if failure::leaves_connection_usable(&error) {
                 request.done();
             }
-            Err(failure::from_driver(error, endpoint))
+            Err(match wire.broken() {
+                Some(bound) => failure::from_io(&bound, endpoint),
+                None => failure::from_driver(error, endpoint),
+            })
         }
+        // The rest of the answer is on its way.
+        Err(Failed::Ours(error)) => Err(error),
     }
-}
-
-fn decode(row: tiberius::Row) -> Result<Row> {
-    row.into_iter().map(Cell::decode).collect()
 }
 
 /// `sp_executesql @stmt, @params, values…` (T-SQL reference, "sp_executesql").

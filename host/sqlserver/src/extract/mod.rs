@@ -38,6 +38,8 @@ pub struct ExtractOptions {
     pub batch_bytes: usize,
     /// And at so many rows.
     pub batch_rows: usize,
+    /// A row that has more bytes on the wire is an error.
+    pub largest_row: usize,
     /// What to do with a 100 ns digit.
     pub time_precision: TimePrecision,
     /// Ordinals of the columns that rows are told apart by. A 100 ns digit there is an error in any case: two keys
@@ -50,6 +52,7 @@ impl Default for ExtractOptions {
         ExtractOptions {
             batch_bytes: 4 << 20,
             batch_rows: 65_536,
+            largest_row: 256 << 20,
             time_precision: TimePrecision::default(),
             keys: Vec::new(),
         }
@@ -123,7 +126,7 @@ impl<'c> Extraction<'c> {
         tracing::debug!(table = %table.name, %statement, "extracting");
         let rows = connection
             .client
-            .stream(&statement)
+            .stream(&statement, options.largest_row)
             .await
             .map_err(reading)?;
         Ok(Extraction {

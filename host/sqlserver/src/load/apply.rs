@@ -73,6 +73,7 @@ impl Loader<'_> {
         }
         self.settle(position, &counts).await?;
         failpoint("sqlserver::before-commit")?;
+        self.committing = self.terms.committing.as_ref().map(|begin| begin());
         self.connection
             .client
             .batch("COMMIT TRANSACTION; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;")

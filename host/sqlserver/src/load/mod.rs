@@ -50,6 +50,8 @@ pub struct Loader<'c> {
     load: Option<BulkLoad>,
     rows: u64,
     terms: Terms,
+    /// Kept from the commit on, as the terms say.
+    committing: Option<Box<dyn Send>>,
 }
 
 /// What was seen of a column while it was staged.
@@ -101,6 +103,7 @@ impl<'c> Loader<'c> {
             staging,
             rows: 0,
             terms: Terms::default(),
+            committing: None,
         })
     }
 

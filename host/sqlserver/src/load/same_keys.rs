@@ -7,11 +7,19 @@ use icehost_plan::{Column, ColumnType, Features, LakeType, SqlType, Table};
 
 use super::Loader;
 use crate::connection::Connection;
-use crate::driver::Cell;
+use crate::driver::{Cell, Rows};
 use crate::error::{Result, SqlServerError};
 use crate::introspect::{SqlColumn, SqlTable, Traits};
 use crate::lower;
 use crate::name::TableName;
+
+/// More pairs than are told by any server: no more keys are asked about than a million, and few are spelled in more than
+/// a handful of ways.
+const MOST_PAIRS: usize = 8_000_000;
+/// Bytes of a pair; and how many come at a time.
+const LARGEST_PAIR: usize = 64;
+const BLOCK_ROWS: usize = 8192;
+const BLOCK_BYTES: usize = 256 << 10;
 
 /// A column of a key, as the table that the keys are of has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,20 +58,12 @@ impl Connection {
         }
         loader.end_load().await.map_err(asking)?;
         let statement = lower::keys::pairs(&loader.staging);
-        let answer = loader.connection.client.run(&statement).await;
-        let mut pairs = Vec::new();
-        for row in answer.map_err(asking)?.rows() {
-            match row.as_slice() {
-                [Cell::Int(left), Cell::Int(right)] if *left >= 0 && *right >= 0 => {
-                    pairs.push((*left as u32, *right as u32));
-                }
-                _ => {
-                    return Err(SqlServerError::protocol(
-                        "asking which keys are one: the server answered something else",
-                    ));
-                }
-            }
-        }
+        let answer = loader
+            .connection
+            .client
+            .stream(&statement, LARGEST_PAIR)
+            .await;
+        let pairs = read_pairs(answer.map_err(asking)?).await.map_err(asking)?;
         let drop = lower::keys::drop_staging(&loader.staging);
         loader
             .connection
@@ -73,6 +73,31 @@ impl Connection {
             .map_err(asking)?;
         Ok(pairs)
     }
+}
+
+/// Reads pairs of numbers as they come: there may be more than fit into the bounds of other answers.
+async fn read_pairs(mut rows: Rows<'_>) -> Result<Vec<(u32, u32)>> {
+    let mut pairs = Vec::new();
+    while let Some(block) = rows.next(BLOCK_ROWS, BLOCK_BYTES).await? {
+        for row in 0..block.rows {
+            match (block.cell(row, 0), block.cell(row, 1)) {
+                (Some(Cell::Int(left)), Some(Cell::Int(right))) if left >= 0 && right >= 0 => {
+                    pairs.push((left as u32, right as u32));
+                }
+                _ => {
+                    return Err(SqlServerError::protocol(
+                        "the server answered something else",
+                    ));
+                }
+            }
+            if pairs.len() > MOST_PAIRS {
+                return Err(SqlServerError::protocol(format!(
+                    "the server told more than {MOST_PAIRS} pairs"
+                )));
+            }
+        }
+    }
+    Ok(pairs)
 }
 
 /// The name of a part of the key.

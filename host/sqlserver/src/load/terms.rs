@@ -33,6 +33,9 @@ pub struct Terms {
     pub into_empty: bool,
     /// Whether so many rows may go because they are absent; any may where nobody is asked.
     pub may_delete: Option<Arc<dyn Fn(Absent) -> bool + Send + Sync>>,
+    /// Called before the transaction is committed. What it gives is kept until the merge is over: who is about to give up
+    /// should wait for it.
+    pub committing: Option<Arc<dyn Fn() -> Box<dyn Send> + Send + Sync>>,
     /// Lake tables whose positions go, since the one that is delivered has taken their place.
     pub replaces: Vec<Uuid>,
 }
@@ -46,6 +49,7 @@ impl fmt::Debug for Terms {
             .field("found_empty", &self.found_empty)
             .field("into_empty", &self.into_empty)
             .field("may_delete", &self.may_delete.is_some())
+            .field("committing", &self.committing.is_some())
             .field("replaces", &self.replaces)
             .finish()
     }

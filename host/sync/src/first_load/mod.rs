@@ -28,6 +28,7 @@ use crate::preparation::Preparation;
 use crate::range_scheduler::{self, Message, Running};
 use crate::range_task::{RangeContext, RangeDone};
 use crate::source_to_lake::{self, Commit, Landed};
+use crate::stop;
 use crate::{CommitMode, Event, Observer, SyncError, SyncJob};
 
 /// Snapshot summary entry that identifies the first load that the snapshot is of.
@@ -289,6 +290,8 @@ impl Load<'_> {
         .await?;
         let open = self.open_ranges();
         let stored = self.commit(&open, Some(&record)).await?;
+        // What is committed is told as such, though the user asks to stop.
+        let _landed = stop::hold();
         landed.rows_appended = extracted.rows;
         landed.snapshot_id = Some(stored);
         landed.snapshot_created = true;
@@ -356,6 +359,7 @@ impl Load<'_> {
                 "please report this as a defect",
             )
         })?;
+        let _committed = stop::hold();
         failpoint("sync::ranges-committed")?;
         self.observer.event(Event::Committed {
             snapshot_id: committed.snapshot_id,

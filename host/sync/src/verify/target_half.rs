@@ -140,6 +140,7 @@ impl TargetHalf<'_> {
                     plan: read.clone(),
                     options: ExtractOptions {
                         batch_bytes: share.batch_bytes,
+                        largest_row: self.settings.memory.row_bytes(),
                         time_precision: TimePrecision::Truncate,
                         ..ExtractOptions::default()
                     },
@@ -174,6 +175,7 @@ impl TargetHalf<'_> {
                 read: &read,
                 live: written.literals.iter().map(|(_, v)| bytes_of(v)).collect(),
                 batch_bytes: share.batch_bytes,
+                row_bytes: self.settings.memory.row_bytes(),
             };
             repaired = repair.run(&mut open, cancel).await?;
         }

@@ -7,7 +7,9 @@ use arrow_array::{ArrayRef, RecordBatch};
 use futures::TryStreamExt;
 use icehost_lake::{BatchStream, LakeTable, ScanRequest};
 use icehost_plan::{Delta, Operation, ValidExtractionPlan, ValidMergePlan};
-use icehost_sqlserver::{ExtractOptions, KnownPosition, Loader, Position, Previous, TimePrecision};
+use icehost_sqlserver::{
+    ExtractOptions, KnownPosition, Loader, Position, Previous, Terms, TimePrecision,
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -15,6 +17,7 @@ use super::repair::{WrongKeys, broken, check_repairable, delta_rows};
 use super::rows::live;
 use super::shape::Shape;
 use crate::error::Doing;
+use crate::stop::OfAttempt;
 use crate::target_table::{self, OpenTarget};
 use crate::{SyncError, Target, delivery_start};
 
@@ -39,6 +42,7 @@ pub(super) struct TargetRepair<'a> {
     pub(super) read: &'a ValidExtractionPlan,
     pub(super) live: Vec<Vec<u8>>,
     pub(super) batch_bytes: usize,
+    pub(super) row_bytes: usize,
 }
 
 impl TargetRepair<'_> {
@@ -61,6 +65,7 @@ impl TargetRepair<'_> {
             let doing = || format!("reading target table {name}");
             let options = ExtractOptions {
                 batch_bytes: self.batch_bytes,
+                largest_row: self.row_bytes,
                 time_precision: TimePrecision::Truncate,
                 ..ExtractOptions::default()
             };
@@ -98,6 +103,11 @@ impl TargetRepair<'_> {
                 loader.stage(&come).await.doing(staging)?;
             }
         }
+        let attempt = OfAttempt::new();
+        loader.set_terms(Terms {
+            committing: Some(Arc::new(move || Box::new(attempt.hold()))),
+            ..Terms::default()
+        });
         let known = self.position;
         let position = Position {
             lake_table: self.lake.name().to_owned(),

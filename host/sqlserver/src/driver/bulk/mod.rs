@@ -80,7 +80,7 @@ impl Client {
         let request = self.fuse.begin()?;
         let mut open = open;
         open.0 = None;
-        let mut answer = Rows::new(self.wire.clone(), request, &self.endpoint);
+        let mut answer = Rows::new(self.wire.clone(), request, &self.endpoint, LARGEST_KEPT);
         while answer.next(1, 1).await?.is_some() {}
         Ok(answer.affected())
     }

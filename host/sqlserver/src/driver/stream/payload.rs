@@ -63,13 +63,15 @@ impl Payload {
     /// Reads until there is more to see; with much at hand already, until the buffer is full, so that a
     /// large value is not looked at over and over. False where the message has ended.
     ///
+    /// Of more than `most` bytes one more is read, which tells that it is too much.
+    ///
     /// The future may be dropped: what has come stays.
-    pub(super) async fn fill(&mut self) -> io::Result<bool> {
+    pub(super) async fn fill(&mut self, most: usize) -> io::Result<bool> {
         let known = self.available().len();
         // A value of many packets is waited for in doubling steps.
         let wanted = match known {
             0..CAPACITY => known + 1,
-            _ => known * 2,
+            _ => (known * 2).min(most.saturating_add(1)).max(known + 1),
         };
         self.make_room(wanted);
         while self.available().len() < wanted {
@@ -100,7 +102,7 @@ impl Payload {
         // The headers of the packets take their place for a moment, too.
         let needed = wanted + wanted / 16 + HEADER;
         if needed > self.bytes.len() {
-            self.bytes.resize(needed.next_power_of_two(), 0);
+            self.bytes.resize(needed.next_multiple_of(CAPACITY), 0);
         } else if self.bytes.len() > CAPACITY && needed <= CAPACITY {
             self.bytes.truncate(CAPACITY);
             self.bytes.shrink_to_fit();

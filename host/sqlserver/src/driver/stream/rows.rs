@@ -4,6 +4,7 @@ use super::block::{Block, Span, locate};
 use super::column::WireColumn;
 use super::message::Reader;
 use super::payload::Payload;
+use crate::driver::gathered::too_large;
 use crate::driver::{InFlight, failure, transport::Wire};
 use crate::endpoint::Endpoint;
 use crate::error::{Result, ServerMessage, SqlServerError};
@@ -24,8 +25,10 @@ mod token {
     pub(super) const DONE_IN_PROCEDURE: u8 = 0xFF;
 }
 
-/// A row that does not end within so many bytes is given up.
-const LARGEST_ROW: usize = u32::MAX as usize;
+/// Bytes that may come beside rows: a statement has few messages, and a flood of them would never end.
+const LARGEST_BESIDE: usize = 16 << 20;
+/// Columns of a result (SQL Server, "Maximum capacity specifications": columns per SELECT statement).
+const MOST_COLUMNS: u16 = 4096;
 
 /// The answer to a statement with one result set. Dropped before its end, it closes the connection.
 pub(crate) struct Rows<'c> {
@@ -41,6 +44,10 @@ pub(crate) struct Rows<'c> {
     fatal: bool,
     /// Rows that the server says it has changed.
     affected: u64,
+    /// A row that does not end within so many bytes is given up.
+    largest_row: usize,
+    /// Bytes that have come beside rows.
+    beside: usize,
 }
 
 /// What a look at the bytes at hand gave.
@@ -59,6 +66,7 @@ impl<'c> Rows<'c> {
         wire: Wire,
         request: InFlight<'c>,
         endpoint: &'c Endpoint,
+        largest_row: usize,
     ) -> Rows<'c> {
         Rows {
             payload: Payload::new(wire),
@@ -70,6 +78,9 @@ impl<'c> Rows<'c> {
             error: None,
             fatal: false,
             affected: 0,
+            // Places in a block are told by 32 bits.
+            largest_row: largest_row.min(u32::MAX as usize),
+            beside: 0,
         }
     }
 
@@ -102,10 +113,10 @@ impl<'c> Rows<'c> {
                         return Ok(None);
                     }
                     let known = self.payload.available().len();
-                    if known > LARGEST_ROW {
-                        return Err(SqlServerError::protocol("a row has more than 4 GiB"));
+                    if known > self.largest_row {
+                        return Err(row_too_large(self.largest_row));
                     }
-                    let more = self.payload.fill().await;
+                    let more = self.payload.fill(self.largest_row).await;
                     if more.map_err(|error| failure::from_io(&error, self.endpoint))? {
                         continue;
                     }
@@ -216,10 +227,24 @@ impl<'c> Rows<'c> {
             None => Seen::Part,
             Some(()) => {
                 self.payload.consume(end);
+                self.beside += end;
+                if self.beside > LARGEST_BESIDE {
+                    return Err(too_large(self.endpoint));
+                }
                 Seen::Other
             }
         })
     }
+}
+
+fn row_too_large(most: usize) -> SqlServerError {
+    SqlServerError::unsupported(format!(
+        "a row has more than {:.0} MiB, which is the most that is read at a time",
+        most as f64 / f64::from(1 << 20)
+    ))
+    .with_hint(
+        "a quarter of --memory-limit (memory-limit in the file) is for one row: allow more, or leave the column out with --exclude-columns",
+    )
 }
 
 /// COLMETADATA after its token; `None` where not all of it has come.
@@ -231,6 +256,11 @@ fn columns(reader: &mut Reader<'_>) -> Result<Option<Vec<WireColumn>>> {
     };
     if count == NONE {
         return Ok(Some(Vec::new()));
+    }
+    if count > MOST_COLUMNS {
+        return Err(SqlServerError::protocol(format!(
+            "the server sent a result of {count} columns, and none has more than {MOST_COLUMNS}"
+        )));
     }
     let mut columns = Vec::with_capacity(count.into());
     for _ in 0..count {

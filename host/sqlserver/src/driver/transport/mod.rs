@@ -4,13 +4,15 @@
 //! starts, so that a large result can be read from the same connection without it (see
 //! `docs/decisions/0001-reading-rows.md`).
 
+mod patience;
 mod prelogin;
 mod tls;
 mod trust;
 mod wire;
 
+pub(super) use patience::{STATEMENT_TIMEOUT, WaitLimits};
 pub(super) use prelogin::negotiate;
-pub(super) use wire::Wire;
+pub(super) use wire::{ANSWER_TOO_LARGE, Wire};
 
 /// Bytes of a packet's header (MS-TDS 2.2.3.1).
 pub(super) const HEADER: usize = 8;

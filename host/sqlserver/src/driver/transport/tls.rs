@@ -106,6 +106,7 @@ fn config(endpoint: &Endpoint) -> Result<ClientConfig> {
 pub(super) struct Handshake {
     socket: TcpStream,
     framing: Option<Framing>,
+    received: u64,
 }
 
 #[derive(Default)]
@@ -127,6 +128,7 @@ impl Handshake {
         Handshake {
             socket,
             framing: None,
+            received: 0,
         }
     }
 
@@ -135,7 +137,13 @@ impl Handshake {
         Handshake {
             socket,
             framing: Some(Framing::default()),
+            received: 0,
         }
+    }
+
+    /// Bytes that have come since the handshake.
+    pub(super) fn received(&self) -> u64 {
+        self.received
     }
 
     pub(super) fn into_socket(self) -> TcpStream {
@@ -178,9 +186,16 @@ impl AsyncRead for Handshake {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Handshake { socket, framing } = self.get_mut();
+        let Handshake {
+            socket,
+            framing,
+            received,
+        } = self.get_mut();
         let Some(framing) = framing else {
-            return Pin::new(socket).poll_read(cx, buf);
+            let before = buf.filled().len();
+            ready!(Pin::new(socket).poll_read(cx, buf))?;
+            *received += (buf.filled().len() - before) as u64;
+            return Poll::Ready(Ok(()));
         };
         ready!(framing.poll_send(socket, cx))?;
         while framing.body_left == 0 {
@@ -217,7 +232,9 @@ impl AsyncWrite for Handshake {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Handshake { socket, framing } = self.get_mut();
+        let Handshake {
+            socket, framing, ..
+        } = self.get_mut();
         match framing {
             None => Pin::new(socket).poll_write(cx, buf),
             Some(framing) => {
@@ -228,7 +245,9 @@ impl AsyncWrite for Handshake {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Handshake { socket, framing } = self.get_mut();
+        let Handshake {
+            socket, framing, ..
+        } = self.get_mut();
         if let Some(framing) = framing {
             ready!(framing.poll_send(socket, cx))?;
         }

@@ -9,8 +9,10 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::patience::{Patience, Wait, WaitLimits};
 use super::tls::Tls;
 use super::{END_OF_MESSAGE, HEADER, PacketType, header};
+use crate::driver::gathered::LARGEST_ANSWER;
 
 /// DONE, final, of no rows (MS-TDS 2.2.7.6): what the driver reads instead of an answer that is not for it.
 const DONE: [u8; 13] = [0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -19,6 +21,9 @@ const ENVIRONMENT_CHANGE: u8 = 0xE3;
 const PACKET_SIZE: u8 = 4;
 /// What a server answers to a login is far shorter.
 const LONGEST_LOGIN_ANSWER: usize = 64 << 10;
+
+/// What an error of an answer without end is marked by; no socket gives this kind.
+pub(in crate::driver) const ANSWER_TOO_LARGE: io::ErrorKind = io::ErrorKind::FileTooLarge;
 
 /// How bytes travel.
 pub(super) enum Channel {
@@ -49,6 +54,11 @@ struct State {
     /// The login is written whole, but perhaps not flushed.
     login_written: bool,
     packet_size: usize,
+    patience: Patience,
+    /// Bytes of the answer that the driver reads.
+    answered: u64,
+    /// The bound that was broken: of an error of ours the driver hands on no more than the text.
+    broken: Option<(io::ErrorKind, String)>,
 }
 
 /// Follows the packets that the driver writes.
@@ -108,7 +118,22 @@ impl Wire {
             login: None,
             login_written: false,
             packet_size: 4096,
+            patience: Patience::default(),
+            answered: 0,
+            broken: None,
         })))
+    }
+
+    /// Bounds the waits from here on.
+    pub(in crate::driver) fn limit_waits(&self, limits: WaitLimits) {
+        self.state().patience.set(limits);
+    }
+
+    /// The error of the bound that ended the connection, if one did.
+    pub(in crate::driver) fn broken(&self) -> Option<io::Error> {
+        let state = self.state();
+        let (kind, why) = state.broken.as_ref()?;
+        Some(io::Error::new(*kind, why.clone()))
     }
 
     /// A connection to a server that has nothing to agree on.
@@ -146,7 +171,7 @@ impl Wire {
     pub(in crate::driver) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         poll_fn(|cx| {
             let mut buffer = ReadBuf::new(buffer);
-            ready!(self.state().channel.poll_read(cx, &mut buffer))?;
+            ready!(self.state().poll_read(cx, &mut buffer))?;
             Poll::Ready(Ok(buffer.filled().len()))
         })
         .await
@@ -187,6 +212,14 @@ impl Channel {
         }
     }
 
+    /// Bytes that came below TLS; in the clear, what comes is seen at once.
+    fn received(&self) -> u64 {
+        match self {
+            Channel::Tls(stream) | Channel::LoginOnly(stream) => stream.get_ref().0.received(),
+            Channel::Plain(_) | Channel::Changing => 0,
+        }
+    }
+
     /// Leaves TLS behind.
     fn unwrap_tls(&mut self) {
         *self = match std::mem::replace(self, Channel::Changing) {
@@ -199,6 +232,26 @@ impl Channel {
 }
 
 impl State {
+    /// Reads from the channel, for as long as a wait may take.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.channel.poll_read(cx, buf) {
+            Poll::Ready(read) => {
+                self.patience.came(self.channel.received());
+                Poll::Ready(read)
+            }
+            Poll::Pending => self.wait(cx, Wait::Read),
+        }
+    }
+
+    fn wait<T>(&mut self, cx: &mut Context<'_>, wait: Wait) -> Poll<io::Result<T>> {
+        let received = self.channel.received();
+        let waited = self.patience.poll(cx, wait, received);
+        if let Poll::Ready(Err(error)) = &waited {
+            self.broken = Some((error.kind(), error.to_string()));
+        }
+        waited
+    }
+
     /// Notes the packet size that the server names in its answer to the login.
     fn note_login(&mut self, bytes: &[u8]) {
         let Some(answer) = &mut self.login else {
@@ -262,7 +315,13 @@ impl AsyncRead for Wire {
             )));
         }
         let before = buf.filled().len();
-        ready!(state.channel.poll_read(cx, buf))?;
+        ready!(state.poll_read(cx, buf))?;
+        state.answered += (buf.filled().len() - before) as u64;
+        if state.answered > LARGEST_ANSWER {
+            let why = "it is longer than any that icehost asks for";
+            state.broken = Some((ANSWER_TOO_LARGE, why.to_owned()));
+            return Poll::Ready(Err(io::Error::new(ANSWER_TOO_LARGE, why)));
+        }
         if state.login.is_some() {
             let read = buf.filled().get(before..).unwrap_or_default().to_vec();
             state.note_login(&read);
@@ -288,7 +347,12 @@ impl AsyncWrite for Wire {
             }
             return Poll::Ready(Ok(ended.unwrap_or(buf.len())));
         }
-        let written = ready!(state.channel.poll_write(cx, buf))?;
+        let written = match state.channel.poll_write(cx, buf) {
+            Poll::Ready(written) => written?,
+            Poll::Pending => return state.wait(cx, Wait::Write),
+        };
+        state.patience.sent(state.channel.received());
+        state.answered = 0;
         if matches!(state.channel, Channel::LoginOnly(_)) {
             let bytes = buf.get(..written).unwrap_or_default();
             if state.outgoing.note(bytes).is_some() {
@@ -302,7 +366,10 @@ impl AsyncWrite for Wire {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.state();
         let state = &mut *state;
-        ready!(state.channel.poll_flush(cx))?;
+        match state.channel.poll_flush(cx) {
+            Poll::Ready(flushed) => flushed?,
+            Poll::Pending => return state.wait(cx, Wait::Write),
+        }
         if state.login_written && matches!(state.channel, Channel::LoginOnly(_)) {
             state.channel.unwrap_tls();
         }

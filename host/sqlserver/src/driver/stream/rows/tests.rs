@@ -103,7 +103,7 @@ fn read(bytes: Vec<u8>, piece: usize, most_rows: usize, most_bytes: usize) -> Re
         let fuse = Fuse::new(StdTcpStream::connect(address).unwrap());
         let endpoint = Endpoint::parse("mssql://sa:x@127.0.0.1").unwrap();
         let wire = Wire::over(client);
-        let mut rows = Rows::new(wire, fuse.begin().unwrap(), &endpoint);
+        let mut rows = Rows::new(wire, fuse.begin().unwrap(), &endpoint, 64 << 20);
         let mut all = Vec::new();
         let result = loop {
             match rows.next(most_rows, most_bytes).await {
