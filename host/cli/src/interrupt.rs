@@ -2,6 +2,8 @@
 
 use tokio_util::sync::CancellationToken;
 
+use crate::render::note;
+
 /// A token that the first Ctrl-C or SIGTERM cancels; the run then stops at the next batch. The second one
 /// ends the process at once.
 pub(crate) fn cancel_on_signal() -> CancellationToken {
@@ -9,7 +11,7 @@ pub(crate) fn cancel_on_signal() -> CancellationToken {
     let cancel = token.clone();
     tokio::spawn(async move {
         signal().await;
-        eprintln!("stopping at the next batch; once more to stop at once");
+        note("stopping at the next batch; once more to stop at once");
         cancel.cancel();
         signal().await;
         std::process::exit(1);

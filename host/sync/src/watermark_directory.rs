@@ -14,6 +14,9 @@ use crate::watermark_record::WatermarkRecord;
 use crate::watermark_store::{StoredWatermark, WatermarkStore, find};
 use crate::{Event, Observer, SyncError};
 
+/// Most bytes of a file: a watermark has 16 KiB at most, which JSON can make six times as long.
+const MOST_BYTES: u64 = 1 << 20;
+
 /// Keeps one JSON file per lake table, `demo.customers.json`, beside the watermark in the snapshot.
 ///
 /// Files are replaced atomically, under a lock, and never by an older watermark, so any number of writers
@@ -119,7 +122,7 @@ impl WatermarkStore for DirectoryWatermarks {
 }
 
 fn read(path: &Path) -> Result<Option<Entry>, SyncError> {
-    let text = match fs::read(path) {
+    let text = match icehost_untrusted::read(path, MOST_BYTES) {
         Ok(text) => text,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(failed("read", path, e)),
@@ -144,7 +147,8 @@ fn replace(path: &Path, entry: &Entry) -> Result<(), SyncError> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory).map_err(|e| failed("create", directory, e))?;
     let lock_path = path.with_extension("lock");
-    let lock = File::create(&lock_path).map_err(|e| failed("create", &lock_path, e))?;
+    let lock =
+        icehost_untrusted::open_lock(&lock_path).map_err(|e| failed("create", &lock_path, e))?;
     lock.lock().map_err(|e| failed("lock", &lock_path, e))?;
     // A file that cannot be read is replaced: the snapshot is the truth.
     if let Ok(Some(present)) = read(path)
