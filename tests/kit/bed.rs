@@ -10,7 +10,7 @@ use crate::readers::{Dump, python_script};
 use crate::sql::runtime;
 use crate::{Client, Command};
 
-const PASSWORD: &str = "T3st;pass'word";
+pub(crate) const PASSWORD: &str = "T3st;pass'word";
 /// The login of development servers that may only read.
 pub const READER: &str = "reader";
 /// The login of development servers that may read and write rows, and change no table.

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use icehost_untrusted as untrusted;
 use serde_json::Value;
 
+use crate::bed::PASSWORD;
 use crate::judge::{self, Excuse, Judgement};
 
 /// An `icehost` command in the making.
@@ -147,12 +149,36 @@ impl Run {
     /// Waits for a process.
     pub fn of(command: String, child: Child) -> Run {
         let output = child.wait_with_output().expect("wait for icehost");
-        Run {
+        let run = Run {
             command,
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             judgement: None,
+        };
+        run.assert_harmless();
+        run
+    }
+
+    /// Whatever a command was given, what it writes controls no terminal and shows no password. What compilers write
+    /// of an author's own sources goes past icehost.
+    #[track_caller]
+    fn assert_harmless(&self) {
+        let compiles = ["plugin build", "plugin test", "plugin bench", "plugin push"];
+        if compiles
+            .iter()
+            .any(|command| self.command.starts_with(command))
+        {
+            return;
+        }
+        for written in [&self.stdout, &self.stderr] {
+            let misleading = written.find(|c: char| c != '\n' && untrusted::misleads(c));
+            assert_eq!(misleading, None, "icehost {}\n{written:?}", self.command);
+            assert!(
+                !written.contains(PASSWORD),
+                "icehost {}\n{written}",
+                self.command
+            );
         }
     }
 

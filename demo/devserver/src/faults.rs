@@ -98,6 +98,16 @@ impl Faults {
         self.fail_times(sql_contains, number, 1);
     }
 
+    /// Answers the next statement whose text contains `sql_contains` with an error of this text, as `RAISERROR` in a
+    /// trigger does.
+    pub fn fail_saying(&self, sql_contains: &str, text: &str) {
+        let error = SqlError {
+            message: text.to_owned(),
+            ..error(50000)
+        };
+        self.on_statement(sql_contains, 1, Effect::Fail(error));
+    }
+
     /// Like [`Self::fail_next`], for the next `times` such statements.
     pub fn fail_times(&self, sql_contains: &str, number: u32, times: u32) {
         self.on_statement(sql_contains, times, Effect::Fail(error(number)));

@@ -10,9 +10,20 @@ use icehost_registry::RegistryError;
 use icehost_sqlserver::SqlServerError;
 use icehost_strategy::StrategyError;
 use icehost_sync::SyncError;
+use icehost_untrusted as untrusted;
 
 use crate::advice::Advice;
 use crate::args::Output;
+use crate::render::{hint, line};
+
+/// Most bytes of an error or a warning. What others say is cut much sooner, where it enters.
+const MOST: usize = 16 << 10;
+
+/// An error or a warning, as it leaves the program: one line in which nothing misleads, not endless, without what
+/// looks like a secret.
+pub(crate) fn shown(message: &str) -> String {
+    untrusted::shown_up_to(&untrusted::without_secrets(message), MOST)
+}
 
 /// One line that says what failed and why, and one that says what to do.
 #[derive(Debug, Clone)]
@@ -55,11 +66,11 @@ impl Failure {
         self
     }
 
-    /// Where, what failed and why.
+    /// Where, what failed and why: one line, as it can be shown.
     pub(crate) fn message(&self) -> String {
         match &self.place {
-            Some(place) => format!("{place}: {}", self.message),
-            None => self.message.clone(),
+            Some(place) => shown(&format!("{place}: {}", self.message)),
+            None => shown(&self.message),
         }
     }
 
@@ -80,22 +91,21 @@ impl Failure {
     /// `error: …` and `hint: …` on stderr; with JSON output also an object on stdout, so that a program
     /// that reads stdout always finds one.
     pub(crate) fn print(&self, output: Output) {
-        let mut stderr = std::io::stderr().lock();
-        let colour = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let (red, cyan, reset) = if colour {
             ("\x1b[1;31m", "\x1b[36m", "\x1b[0m")
         } else {
             ("", "", "")
         };
         // Nothing can be said where stderr is closed.
-        let _ = writeln!(stderr, "{red}error{reset}: {}", self.message());
-        if let Some(hint) = &self.hint {
-            let _ = writeln!(stderr, "{cyan}hint{reset}: {hint}");
+        let _ = writeln!(std::io::stderr(), "{red}error{reset}: {}", self.message());
+        if let Some(text) = &self.hint {
+            hint(&format!("{cyan}hint{reset}"), text);
         }
         if output == Output::Json {
             let plain = || serde_json::json!({ "error": self.message(), "hint": self.hint });
             let object = self.object.clone().unwrap_or_else(plain);
-            let _ = writeln!(std::io::stdout().lock(), "{object}");
+            line(object);
         }
     }
 }

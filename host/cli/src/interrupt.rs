@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::Output;
 use crate::failure::Failure;
+use crate::render::note;
 
 /// How long a command may take to end by itself once it is asked to: a run ends within half a second of it.
 const MOMENT: Duration = Duration::from_millis(900);
@@ -35,11 +36,11 @@ pub(crate) fn listen(output: Output) -> std::io::Result<CancellationToken> {
 
 async fn heed(cancel: &CancellationToken, output: Output) {
     signal().await;
-    eprintln!("stopping; once more to stop at once");
+    note("stopping; once more to stop at once");
     cancel.cancel();
     tokio::select! {
         () = signal() => {
-            eprintln!("stopped at once: what was under way is left as it is, and the next run goes on from there");
+            note("stopped at once: what was under way is left as it is, and the next run goes on from there");
             end(&stopped(), output)
         }
         () = settled(BUSY) => end(&stopped(), output),

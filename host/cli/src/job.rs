@@ -16,6 +16,9 @@ use icehost_sync::{
 use crate::failure::Failure;
 use crate::strategies::{Strategies, options};
 
+/// Most bytes of a key's file.
+const MAX_KEY: u64 = 64 << 10;
+
 /// What is said for one run only, beside flags or a file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ThisRun {
@@ -153,16 +156,20 @@ fn hash_key(place: &KeyPlace) -> Result<HashKey, Failure> {
     let (what, bytes) = match place {
         KeyPlace::Environment(name) => (
             format!("the environment variable {name}"),
-            std::env::var(name).map(String::into_bytes).ok(),
+            std::env::var(name)
+                .map(String::into_bytes)
+                .map_err(|_| "it is not set, or is no text".to_owned()),
         ),
         KeyPlace::File(path) => (
             path.display().to_string(),
-            std::fs::read(path).ok().map(|mut bytes| {
-                if bytes.last() == Some(&b'\n') {
-                    bytes.pop();
-                }
-                bytes
-            }),
+            icehost_untrusted::read_file_or_pipe(path, MAX_KEY)
+                .map(|mut bytes| {
+                    if bytes.last() == Some(&b'\n') {
+                        bytes.pop();
+                    }
+                    bytes
+                })
+                .map_err(|error| error.to_string()),
         ),
     };
     let failed = |why: String| {
@@ -171,7 +178,7 @@ fn hash_key(place: &KeyPlace) -> Result<HashKey, Failure> {
             "keep it where icehost can read it; openssl rand -hex 32 makes one",
         )
     };
-    let bytes = bytes.ok_or_else(|| failed("it is not there, or cannot be read".to_owned()))?;
+    let bytes = bytes.map_err(&failed)?;
     HashKey::new(&bytes).map_err(failed)
 }
 

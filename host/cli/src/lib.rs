@@ -2,6 +2,9 @@
 //!
 //! Exit code 0: done; 1: failed; 2: wrong usage.
 
+// What is written goes through `render`, or `logging`, which let no control character of others out.
+#![warn(clippy::print_stderr)]
+
 mod advice;
 mod args;
 mod command;
@@ -24,6 +27,10 @@ pub fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
     let _scenario = fail::FailScenario::setup();
 
+    // A panic is a defect, and what it says may be anybody's text.
+    std::panic::set_hook(Box::new(|panic| {
+        render::note(format_args!("error: a defect of icehost: {panic}"));
+    }));
     let arguments = usage::arguments();
     logging::start();
     let output = arguments.output;

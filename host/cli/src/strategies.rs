@@ -220,9 +220,12 @@ fn shipped(name: &str) -> Result<&'static [u8], Failure> {
     match icehost_plugins::find(name) {
         Some(shipped) => Ok(shipped.component),
         None => Err(Failure::new(
-            format!("there is no strategy '{name}'"),
             format!(
-                "shipped are {}; a component's file is named by a path, such as ./{name}.wasm",
+                "there is no strategy {}",
+                icehost_untrusted::given(name).replace("what was given", "as was given")
+            ),
+            format!(
+                "shipped are {}; a component's file is named by a path, such as ./NAME.wasm",
                 shipped_names().join(", ")
             ),
         )),

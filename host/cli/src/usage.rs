@@ -4,7 +4,10 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
+use icehost_untrusted as untrusted;
+
 use crate::args::Arguments;
+use crate::render::note;
 
 /// What may stand beside `icehost sync --config`. Everything else that it takes is said by the file.
 const SYNC_WITH_CONFIG: &[&str] = &[
@@ -64,19 +67,63 @@ fn is_overruled(command: &str, id: &str) -> bool {
 /// environment variable is not: it may be there for other commands.
 pub(crate) fn arguments() -> Arguments {
     let mut command = Arguments::command();
-    let matches = command.get_matches_mut();
-    refuse_overruled(&mut command, &matches);
-    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let matches = command
+        .try_get_matches_from_mut(std::env::args_os())
+        .and_then(|matches| refuse_overruled(&mut command, &matches).map(|()| matches));
+    matches
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .unwrap_or_else(|error| refuse(&error))
 }
 
-fn refuse_overruled(command: &mut Command, matches: &ArgMatches) {
+/// Says what is wrong and ends with exit code 2; or shows the help that was asked for.
+fn refuse(error: &clap::Error) -> ! {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+            | ErrorKind::DisplayVersion
+    ) {
+        error.exit()
+    }
+    let given: Vec<String> = std::env::args_os()
+        .chain(std::env::vars_os().filter_map(|(name, value)| {
+            name.to_string_lossy()
+                .starts_with("ICEHOST_")
+                .then_some(value)
+        }))
+        .map(|text| text.to_string_lossy().into_owned())
+        .collect();
+    for text in fit_to_show(&error.render().to_string(), &given).lines() {
+        note(text);
+    }
+    std::process::exit(error.exit_code())
+}
+
+/// What clap says, in which the line ends are its own and no secret stands. It quotes what was given as it is: a URL
+/// with its password where a flag was forgotten, and line ends.
+fn fit_to_show(text: &str, given: &[String]) -> String {
+    let mut text = text.trim_end().to_owned();
+    for given in given {
+        let value = given.split_once('=').map_or("", |(_, value)| value);
+        for given in [given, value] {
+            if !given.starts_with('-') && untrusted::may_hold_secret(given) {
+                text = text.replace(given, "…");
+            } else if given.contains(['\n', '\r']) {
+                text = text.replace(given, &untrusted::line(given));
+            }
+        }
+    }
+    untrusted::without_secrets(&text).into_owned()
+}
+
+fn refuse_overruled(command: &mut Command, matches: &ArgMatches) -> Result<(), clap::Error> {
     if let Some((name, given)) = matches.subcommand()
         && let Some(command) = command.find_subcommand_mut(name)
     {
         return refuse_overruled(command, given);
     }
     if !matches!(matches.try_contains_id("config"), Ok(true)) {
-        return;
+        return Ok(());
     }
     let overruled = command.get_arguments().find(|argument| {
         let id = argument.get_id().as_str();
@@ -88,13 +135,34 @@ fn refuse_overruled(command: &mut Command, matches: &ArgMatches) {
         let message = format!(
             "the argument '--{flag}' cannot be used with '--config': set '{flag}' in the file"
         );
-        command.error(ErrorKind::ArgumentConflict, message).exit();
+        return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_given_makes_no_line_and_shows_no_password() {
+        let forged = "x\nerror: forged".to_owned();
+        let text = format!("error: unexpected argument '{forged}' found\n\nUsage: icehost\n");
+        assert_eq!(
+            fit_to_show(&text, &[forged]),
+            "error: unexpected argument 'x\\nerror: forged' found\n\nUsage: icehost"
+        );
+        let text = "error: unexpected argument 'mssql://sa:hunter2@db' found";
+        assert!(!fit_to_show(text, &[]).contains("hunter2"));
+        let given = "mssql//sa:hunter2/db".to_owned() + "@x";
+        let text = format!("error: unexpected argument '{given}' found");
+        assert_eq!(
+            fit_to_show(&text, &[given]),
+            "error: unexpected argument '…' found"
+        );
+        let text = "error: unexpected argument 'Server=db;Pwd=hunter2' found";
+        assert!(!fit_to_show(text, &[]).contains("hunter2"));
+    }
 
     /// The keys of a pipeline are the long options of `icehost sync`; options and rules come as tables.
     #[test]

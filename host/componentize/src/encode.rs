@@ -1,5 +1,9 @@
 //! From a core module to a component.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 use wit_component::ComponentEncoder;
 
 use crate::Error;
@@ -25,6 +29,79 @@ pub fn encode(core_module: &[u8]) -> Result<Vec<u8>, Error> {
     if !is_core_module(core_module) {
         return Err(Error::NotAModule);
     }
+    let failed = |reason: String| Error::Encode { reason };
+    // The encoder takes the module for valid: it looks up by index what the module refers to.
+    Validator::new_with_features(WasmFeatures::all())
+        .validate_all(core_module)
+        .map_err(|e| failed(e.to_string()))?;
+    // It takes the custom sections for what its own tools write, too, which nobody validates before it does.
+    let encoded = catch_unwind(AssertUnwindSafe(|| {
+        check_types(core_module).map_err(failed)?;
+        encode_valid(core_module)
+    }));
+    encoded.unwrap_or_else(|_| {
+        let reason = "its sections contradict each other in a way that the encoder does not expect";
+        Err(failed(reason.to_owned()))
+    })
+}
+
+/// Refuses packages of the component's type that depend on each other in a circle: the encoder would follow it until
+/// its stack ends, which nothing catches. Packages of one name in several sections are one to it.
+fn check_types(core_module: &[u8]) -> Result<(), String> {
+    let mut depends: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for payload in Parser::new(0).parse_all(core_module) {
+        let Payload::CustomSection(section) = payload.map_err(|e| e.to_string())? else {
+            continue;
+        };
+        if !section.name().starts_with("component-type") {
+            continue;
+        }
+        let (types, _) = wit_parser::decoding::decode_world(section.data())
+            .map_err(|e| format!("{}: {e:#}", section.name()))?;
+        for (id, package) in types.packages.iter() {
+            let others = types.package_direct_deps(id);
+            let others =
+                others.filter_map(|other| Some(types.packages.get(other)?.name.to_string()));
+            depends
+                .entry(package.name.to_string())
+                .or_default()
+                .extend(others);
+        }
+    }
+    // What depends on nothing that is left is taken out, until nothing is left or nothing can be.
+    let mut users: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut missing: BTreeMap<&str, usize> = BTreeMap::new();
+    for (package, others) in &depends {
+        let known = others.iter().filter(|other| depends.contains_key(*other));
+        missing.insert(package, known.clone().count());
+        for other in known {
+            users.entry(other).or_default().push(package);
+        }
+    }
+    let mut free: Vec<&str> = missing
+        .iter()
+        .filter(|(_, count)| **count == 0)
+        .map(|(package, _)| *package)
+        .collect();
+    let mut taken = 0;
+    while let Some(package) = free.pop() {
+        taken += 1;
+        for user in users.get(package).into_iter().flatten() {
+            if let Some(count) = missing.get_mut(user) {
+                *count -= 1;
+                if *count == 0 {
+                    free.push(user);
+                }
+            }
+        }
+    }
+    match taken == depends.len() {
+        true => Ok(()),
+        false => Err("packages of its component type depend on each other in a circle".to_owned()),
+    }
+}
+
+fn encode_valid(core_module: &[u8]) -> Result<Vec<u8>, Error> {
     let failed = |error: &dyn std::fmt::Display| Error::Encode {
         reason: error.to_string(),
     };

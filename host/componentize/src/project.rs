@@ -6,6 +6,9 @@ use serde_json::Value as Json;
 
 use crate::Error;
 
+/// Most bytes of a manifest.
+const MOST_MANIFEST: u64 = 4 << 20;
+
 /// What a strategy is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
@@ -102,11 +105,12 @@ impl Project {
             // Cargo reads it.
             return Ok(project);
         }
-        let text = std::fs::read_to_string(manifest)
-            .map_err(|e| Error::io(format!("read {}", manifest.display()), e))?;
+        let unreadable = |e| Error::io(format!("read {}", manifest.display()), e);
+        let text = icehost_untrusted::read(manifest, MOST_MANIFEST).map_err(unreadable)?;
+        let text = String::from_utf8(text).map_err(|e| unreadable(std::io::Error::other(e)))?;
         let parsed = match language {
             Language::JavaScript => serde_json::from_str(&text).map_err(|e| e.to_string()),
-            _ => toml::from_str(&text).map_err(|e: toml::de::Error| e.to_string()),
+            _ => toml::from_str(&text).map_err(|e: toml::de::Error| e.message().to_owned()),
         };
         project.json = parsed.map_err(|reason| project.wrong(reason.trim_end()))?;
         project.world()?;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
-use crate::tool::run;
+use crate::tool::{self, run};
 use crate::{BuildOptions, Built, Error, ToolOutput, Toolchain, encode, environment};
 
 /// Small code and no names: a component is compiled again on every machine that loads it.
@@ -45,8 +45,7 @@ pub(crate) fn build(manifest: &Path, options: &BuildOptions) -> Result<Built, Er
     let core_module = package
         .artefact(&messages)
         .ok_or_else(|| unexpected(manifest, "it built no .wasm file for the library"))?;
-    let bytes = std::fs::read(&core_module)
-        .map_err(|e| Error::io(format!("read {}", core_module.display()), e))?;
+    let bytes = tool::read(&core_module)?;
     Ok(Built {
         package: package.name,
         component: encode(&bytes)?,

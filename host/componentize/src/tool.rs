@@ -7,6 +7,9 @@ use std::process::{Command, Stdio};
 
 use crate::{Error, ToolOutput};
 
+/// Most bytes of what tools build.
+const MOST_COMPONENT: u64 = 1 << 30;
+
 /// The program of this name on the search path.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
@@ -85,5 +88,6 @@ pub(crate) fn scratch(directory: &Path) -> Result<PathBuf, Error> {
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|e| Error::io(format!("read {}", path.display()), e))
+    icehost_untrusted::read(path, MOST_COMPONENT)
+        .map_err(|e| Error::io(format!("read {}", path.display()), e))
 }

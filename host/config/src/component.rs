@@ -1,8 +1,6 @@
 //! Components: where they come from, and which bytes they must have.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use icehost_registry::MAX_COMPONENT;
@@ -99,7 +97,7 @@ impl Component {
                  section [strategies.NAME] of a configuration file",
             ));
         }
-        let bytes = read(path).map_err(|error| {
+        let bytes = icehost_untrusted::read(path, MAX_COMPONENT).map_err(|error| {
             let message = format!("cannot read {}: {error}", path.display());
             let message = format!("strategy {}: {message}", self.name);
             Problem::new(self.place.clone(), message).with_hint(match self.place {
@@ -134,15 +132,6 @@ impl Component {
             "find out who changed it; if the change is wanted, set sha256 to the new digest",
         ))
     }
-}
-
-/// Reads a file up to one byte more than the most.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(MAX_COMPONENT + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Whether a strategy's name is a path: it has a separator, or ends in `.wasm`.

@@ -40,11 +40,10 @@ impl Config {
                     .with_hint("name the configuration file with --config"),
             ]
         };
-        let size = std::fs::metadata(path).map_err(|e| unreadable(e.to_string()))?;
-        if size.len() > MAX_FILE {
-            return Err(unreadable("it has more than 4 MiB".to_owned()));
-        }
-        let text = std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))?;
+        let bytes = icehost_untrusted::read_file_or_pipe(path, MAX_FILE)
+            .map_err(|e| unreadable(e.to_string()))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| unreadable("it is not text in UTF-8".to_owned()))?;
         let directory = path.parent().unwrap_or(Path::new(""));
         Config::parse(&path.display().to_string(), &text, directory, shipped)
     }
@@ -284,11 +283,12 @@ fn sections(
         if name.value.is_empty()
             || name.value.contains(['@', ','])
             || name.value.contains(char::is_whitespace)
+            || name.value.contains(icehost_untrusted::misleads)
         {
             findings.add(
                 name.at,
                 format!(
-                    "'{}' cannot be a name: it is empty, or has '@', ',' or white space",
+                    "'{}' cannot be a name: it is empty, or has '@', ',', white space or characters that are not seen",
                     printable(name.value)
                 ),
                 None,

@@ -3,10 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use icehost_sqlserver::{Endpoint, SqlServerError, Trust};
+use icehost_untrusted as untrusted;
 
 use crate::problem::Findings;
 use crate::section::{Layers, Section};
 use crate::{Place, Problem};
+
+/// Most bytes of a password's file.
+const MAX_PASSWORD: u64 = 64 << 10;
 
 /// Where a server is, and where the password for it is kept. Neither `Debug` nor an error shows the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,13 +70,17 @@ impl Connection {
                 )
             })?,
             Secret::File(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
+                let unreadable = |why: String| {
                     let path = path.display();
                     problem(
-                        format!("cannot read the password from {path}: {error}"),
+                        format!("cannot read the password from {path}: {why}"),
                         "the path is relative to the directory of the configuration file",
                     )
-                })?;
+                };
+                let bytes = untrusted::read_file_or_pipe(path, MAX_PASSWORD)
+                    .map_err(|error| unreadable(error.to_string()))?;
+                let text = String::from_utf8(bytes)
+                    .map_err(|_| unreadable("it is not text in UTF-8".to_owned()))?;
                 let line = text.strip_suffix('\n').unwrap_or(&text);
                 line.strip_suffix('\r').unwrap_or(line).to_owned()
             }

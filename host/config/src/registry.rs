@@ -1,6 +1,5 @@
 //! Components in registries: `registry` in a strategy's section, and `[registry]` for all of them.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use icehost_registry::{PublicKey, Reference};
@@ -38,9 +37,7 @@ impl Registered {
 /// # Errors
 /// A file that cannot be read, or that holds no such key.
 pub fn read_key(path: &Path) -> Result<PublicKey, Problem> {
-    let mut pem = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_KEY).read_to_end(&mut pem));
-    read.map_err(|error| {
+    let pem = icehost_untrusted::read_file_or_pipe(path, MAX_KEY).map_err(|error| {
         let message = format!("cannot read the public key {}: {error}", path.display());
         Problem::new(None, message).with_hint("check the path")
     })?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use icehost_untrusted::{may_hold_secret, shown_up_to};
 use serde_json::{Map, Value as Json};
 use toml::de::{DeTable, DeValue};
 
@@ -123,7 +124,10 @@ pub(crate) fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(At<&'t str>, At<&
 
 /// A name of the file, for messages.
 pub(crate) fn printable(name: &str) -> String {
-    name.chars().take(64).flat_map(char::escape_debug).collect()
+    match may_hold_secret(name) {
+        true => "…".to_owned(),
+        false => shown_up_to(name, 64),
+    }
 }
 
 /// Sections of one schema, the one that counts most first.

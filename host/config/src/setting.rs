@@ -117,8 +117,9 @@ fn number(value: &DeValue<'_>) -> Option<String> {
 /// What a value is, for messages; not too long.
 pub(crate) fn shown(value: &DeValue<'_>) -> String {
     match value {
+        DeValue::String(text) if icehost_untrusted::may_hold_secret(text) => "that".to_owned(),
         DeValue::String(text) if text.chars().count() <= 64 => {
-            format!("\"{}\"", text.escape_debug())
+            format!("\"{}\"", icehost_untrusted::line(text))
         }
         DeValue::Boolean(flag) => flag.to_string(),
         DeValue::Integer(_) | DeValue::Float(_) => {

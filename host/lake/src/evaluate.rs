@@ -216,13 +216,12 @@ fn check_certain(a: &ArrayRef, b: &ArrayRef, collation: &Collation) -> Result<()
             || collation.fold(a) == collation.fold(b)
             || !collation.may_equal(a, b);
         if !certain {
-            let cut = |text: &str| text.chars().take(64).collect::<String>();
             return Err(LakeError::new(
                 LakeErrorKind::KeysUnknown,
                 format!(
                     "a condition of the merge compares '{}' with '{}', and only the server knows whether collation {collation} takes them for one",
-                    cut(a).escape_debug(),
-                    cut(b).escape_debug()
+                    icehost_untrusted::shown_up_to(a, 100),
+                    icehost_untrusted::shown_up_to(b, 100)
                 ),
             )
             .with_hint("compare plain ASCII, or a column with a binary collation"));

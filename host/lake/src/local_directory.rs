@@ -10,6 +10,15 @@ use crate::error::{LakeError, LakeErrorKind, Result};
 /// [`LakeErrorKind::InvalidName`] for places of other schemes: a path `s3://bucket` would be a directory `s3:`
 /// below the present one. A path of that spelling is written `./s3:/bucket`.
 pub fn local_directory(name: &Path) -> Result<PathBuf> {
+    let connection =
+        |text: &str| !text.starts_with(['/', '.']) && icehost_untrusted::may_hold_secret(text);
+    if name.to_str().is_some_and(connection) {
+        return Err(refusal(
+            name,
+            "it looks like a connection, or a login".to_owned(),
+            "give a directory; one of such a name is written with ./ in front",
+        ));
+    }
     let Some((scheme, rest)) = name.to_str().and_then(split_scheme) else {
         return Ok(name.to_owned());
     };
@@ -78,8 +87,8 @@ fn refusal(name: &Path, why: String, hint: &str) -> LakeError {
     LakeError::new(
         LakeErrorKind::InvalidName,
         format!(
-            "'{}' is no directory: {why}",
-            name.display().to_string().escape_debug()
+            "{} is no directory: {why}",
+            icehost_untrusted::given(&name.display().to_string())
         ),
     )
     .with_hint(hint)

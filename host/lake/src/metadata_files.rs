@@ -24,6 +24,11 @@ pub(crate) const HINT: &str = "version-hint.text";
 /// for GZIP compressed Metadata JSON files").
 const SUFFIXES: [&str; 3] = [".metadata.json", ".gz.metadata.json", ".metadata.json.gz"];
 
+/// Most bytes of the hint, which is a number, or a name.
+const MOST_HINT: u64 = 4 << 10;
+/// Most bytes of a version of the metadata, compressed or not.
+const MOST_METADATA: u64 = 512 << 20;
+
 /// A metadata file that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MetadataFile {
@@ -71,7 +76,7 @@ pub(crate) fn list(table_dir: &Path) -> Result<Listing> {
     let versions: BTreeSet<u64> = own.iter().filter_map(|name| version_of(name)).collect();
     let hint = match (own.is_empty(), foreign.is_empty()) {
         (true, true) => None,
-        _ => fs::read_to_string(dir.join(HINT)).ok(),
+        _ => read_text_of_hint(&dir),
     };
     let hinted = hint.as_deref().and_then(|text| text.trim().parse().ok());
     let start = hinted.filter(|version| versions.contains(version));
@@ -105,10 +110,13 @@ fn version_of(name: &str) -> Option<u64> {
 /// Must run on a thread that may block, inside a Tokio runtime.
 pub(crate) fn read(path: &Path) -> Result<TableMetadata> {
     let location = path_text(path)?;
+    let unreadable = |e| LakeError::io("read", path, e);
     let name = path.file_name().and_then(|name| name.to_str());
     if let Some(version) = name.and_then(version_of) {
-        let bytes = fs::read(path).map_err(|e| LakeError::io("read", path, e))?;
+        let bytes = icehost_untrusted::read(path, MOST_METADATA).map_err(unreadable)?;
         checksum::metadata::check(version, path, &bytes)?;
+    } else {
+        icehost_untrusted::check(path, MOST_METADATA).map_err(unreadable)?;
     }
     let io = FileIO::new_with_fs();
     tokio::runtime::Handle::current()
@@ -223,7 +231,12 @@ pub(crate) fn metadata_dir(table_dir: &Path) -> PathBuf {
 }
 
 fn read_hint(dir: &Path) -> Option<u64> {
-    fs::read_to_string(dir.join(HINT)).ok()?.trim().parse().ok()
+    read_text_of_hint(dir)?.trim().parse().ok()
+}
+
+fn read_text_of_hint(dir: &Path) -> Option<String> {
+    let bytes = icehost_untrusted::read(&dir.join(HINT), MOST_HINT).ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 fn version_path(dir: &Path, version: u64) -> Option<PathBuf> {

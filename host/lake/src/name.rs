@@ -25,8 +25,8 @@ impl LakeTableName {
                 LakeError::new(
                     LakeErrorKind::InvalidName,
                     format!(
-                        "'{}' cannot be a lake table's name: {why}",
-                        parts.join(".").escape_debug()
+                        "{} cannot be a lake table's name: {why}",
+                        icehost_untrusted::given(&parts.join("."))
                     ),
                 )
                 .with_hint("each part becomes a directory; write a name such as demo.customers")
@@ -40,8 +40,8 @@ impl LakeTableName {
             other => Err(LakeError::new(
                 LakeErrorKind::InvalidName,
                 format!(
-                    "'{}' cannot be a lake table's name: the namespace is missing",
-                    other.unwrap_or_default()
+                    "{} cannot be a lake table's name: the namespace is missing",
+                    icehost_untrusted::given(&other.unwrap_or_default())
                 ),
             )
             .with_hint("write namespace and name, such as demo.customers")),
@@ -85,8 +85,8 @@ fn check_part(part: &str) -> Result<(), &'static str> {
     if part.chars().any(|c| matches!(c, '/' | '\\' | ':' | '.')) {
         return Err("a part contains a separator");
     }
-    if part.chars().any(char::is_control) {
-        return Err("a part contains a control character");
+    if part.contains(icehost_untrusted::misleads) {
+        return Err("a part contains a character that is not seen");
     }
     Ok(())
 }

@@ -180,7 +180,10 @@ impl Value {
 
     /// Reads what [`Value::text`] writes, given the kind.
     pub fn parse(kind: LogicalType, text: &str) -> Result<Value, PlanError> {
-        let wrong = || PlanError::new(format!("'{text}' is not {}", expected(kind)));
+        let wrong = || {
+            let text = icehost_untrusted::given(text);
+            PlanError::new(format!("{text} is not {}", expected(kind)))
+        };
         let value = match kind {
             LogicalType::Boolean => Value::Boolean(text.parse().map_err(|_| wrong())?),
             LogicalType::Integer => Value::Integer(text.parse().map_err(|_| wrong())?),
@@ -238,7 +241,8 @@ impl FromStr for Value {
         }
         let malformed = || {
             PlanError::new(format!(
-                "'{text}' is not of the form kind:value, for example integer:42 or timestamp:2026-01-31T12:00:00"
+                "{} is not of the form kind:value, for example integer:42 or timestamp:2026-01-31T12:00:00",
+                icehost_untrusted::given(text)
             ))
         };
         let (kind, rest) = text.split_once(':').ok_or_else(malformed)?;
@@ -380,24 +384,12 @@ fn parse_decimal(text: &str) -> Option<Value> {
     })
 }
 
-/// Characters of a text, or digits of bytes, that a message shows.
+/// Bytes of a text, or digits of bytes, that a message shows.
 const SHOWN: usize = 64;
 
-/// A text in a message: in quotes, without what could garble a terminal, and not too long.
+/// A text in a message: in quotes, with what misleads escaped, and not too long.
 pub fn shown_text(text: &str) -> String {
-    let mut shown = String::from("'");
-    for character in text.chars().take(SHOWN) {
-        match character {
-            // What is escaped in a literal is text that people read.
-            '\'' | '"' | '\\' => shown.push(character),
-            _ => shown.extend(character.escape_debug()),
-        }
-    }
-    shown.push('\'');
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
+    icehost_untrusted::quoted(text, SHOWN)
 }
 
 /// Bytes in a message, as hexadecimal digits, and not too many.

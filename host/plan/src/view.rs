@@ -17,6 +17,9 @@ pub enum ColumnGrant {
     All,
     /// Those of these names, without regard to case; a table need not have them.
     Only(Vec<String>),
+    /// All but those of these names, without regard to case: their values are changed before they are written, and
+    /// the operator has not said that the strategy may go by what they were.
+    AllBut(Vec<String>),
 }
 
 impl ColumnGrant {
@@ -24,12 +27,25 @@ impl ColumnGrant {
     pub fn admits(&self, name: &str) -> bool {
         match self {
             ColumnGrant::All => true,
-            ColumnGrant::Only(names) => {
-                let folded = name.to_lowercase();
-                names.iter().any(|known| known.to_lowercase() == folded)
-            }
+            ColumnGrant::Only(names) => has(names, name),
+            ColumnGrant::AllBut(names) => !has(names, name),
         }
     }
+
+    /// The same without columns that a rule changes, unless they are granted by their names.
+    #[must_use]
+    pub fn without<'a>(&self, ruled: impl IntoIterator<Item = &'a str>) -> ColumnGrant {
+        let ruled: Vec<String> = ruled.into_iter().map(str::to_owned).collect();
+        match self {
+            ColumnGrant::All if !ruled.is_empty() => ColumnGrant::AllBut(ruled),
+            other => other.clone(),
+        }
+    }
+}
+
+fn has(names: &[String], name: &str) -> bool {
+    let folded = name.to_lowercase();
+    names.iter().any(|known| known.to_lowercase() == folded)
 }
 
 /// Which columns of a list are shown: a strategy's ordinals, and the list's.

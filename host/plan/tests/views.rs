@@ -143,3 +143,14 @@ proptest! {
         prop_assert!((*whole).clone().validate(&table).is_ok());
     }
 }
+
+#[test]
+fn a_column_with_a_rule_is_hidden_unless_it_is_granted_by_name() {
+    let ruled = ["Salary", "Email"];
+    let without = ColumnGrant::All.without(ruled);
+    assert!(!without.admits("salary") && !without.admits("Email") && without.admits("Id"));
+    assert_eq!(ColumnGrant::All.without([]), ColumnGrant::All);
+    let named = only(&["Id", "Salary"]);
+    assert_eq!(named.without(ruled), named);
+    assert!(named.without(ruled).admits("Salary"));
+}

@@ -1,7 +1,6 @@
 //! Docker's configuration file, where `docker login` and others leave logins.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -68,18 +67,11 @@ impl DockerConfig {
             RegistryError::new(ErrorKind::Usage, message)
                 .with_hint(format!("mend it, or set {USER} and {PASSWORD}"))
         };
-        let mut text = Vec::new();
-        let file = match std::fs::File::open(path) {
-            Ok(file) => file,
+        let text = match icehost_untrusted::read(path, MAX_FILE) {
+            Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unusable(error.to_string())),
         };
-        file.take(MAX_FILE + 1)
-            .read_to_end(&mut text)
-            .map_err(|error| unusable(error.to_string()))?;
-        if text.len() as u64 > MAX_FILE {
-            return Err(unusable("it has more than 1 MiB".to_owned()));
-        }
         let parsed: std::result::Result<DockerConfig, _> = serde_json::from_slice(&text);
         let placed = parsed.map(|config| DockerConfig {
             path: path.to_owned(),

@@ -1,6 +1,6 @@
 //! Credential helpers: programs that know logins, as docker calls them.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use crate::text::shown;
 
 /// How long a helper may think.
 const LIMIT: Duration = Duration::from_secs(30);
+/// Most bytes of its answer.
+const MOST: u64 = 64 << 10;
 
 /// Asks a credential helper, whose answer is never shown.
 pub(crate) async fn ask(helper: String, host: String) -> Result<Option<Login>> {
@@ -42,10 +44,15 @@ pub(crate) async fn ask(helper: String, host: String) -> Result<Option<Login>> {
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(server.as_bytes())?;
         }
-        child.wait_with_output()
+        let mut answer = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            stdout.take(MOST).read_to_end(&mut answer)?;
+        }
+        // What it has more to say ends with the pipe.
+        Ok((child.wait()?, answer))
     });
-    let output = match tokio::time::timeout(LIMIT, asking).await {
-        Ok(Ok(Ok(output))) => output,
+    let (status, answer) = match tokio::time::timeout(LIMIT, asking).await {
+        Ok(Ok(Ok(answer))) => answer,
         Ok(Ok(Err(error))) => return Err(failed(&error.to_string())),
         Ok(Err(_)) => return Err(failed("it was interrupted")),
         Err(_) => return Err(failed("it does not answer")),
@@ -57,15 +64,15 @@ pub(crate) async fn ask(helper: String, host: String) -> Result<Option<Login>> {
         username: String,
         secret: String,
     }
-    if !output.status.success() {
+    if !status.success() {
         // Helpers say so where they have no login for the registry, which may do without.
-        let said = String::from_utf8_lossy(&output.stdout);
+        let said = String::from_utf8_lossy(&answer);
         return match said.contains("credentials not found") {
             true => Ok(None),
             false => Err(failed("it failed")),
         };
     }
-    let answer: Answer = serde_json::from_slice(&output.stdout)
+    let answer: Answer = serde_json::from_slice(&answer)
         .map_err(|_| failed("it answers with something else than a login"))?;
     if answer.username == "<token>" {
         return Err(failed("it has an identity token, which is not supported"));

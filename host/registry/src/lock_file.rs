@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -46,13 +45,13 @@ impl Lock {
             )
             .with_hint("'icehost plugin lock' writes it anew where it is removed")
         };
-        let mut text = String::new();
-        match File::open(path) {
-            Ok(file) => file.take(MAX_FILE).read_to_string(&mut text),
+        let bytes = match icehost_untrusted::read(path, MAX_FILE) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::default()),
-            Err(error) => Err(error),
-        }
-        .map_err(|error| unusable(error.to_string()))?;
+            Err(error) => return Err(unusable(error.to_string())),
+        };
+        let text =
+            String::from_utf8(bytes).map_err(|_| unusable("it is not text in UTF-8".to_owned()))?;
         Lock::parse(&text).map_err(unusable)
     }
 

@@ -4,9 +4,10 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use icehost_untrusted::given;
+
 use crate::Digest;
 use crate::error::{ErrorKind, RegistryError, Result};
-use crate::text::shown;
 
 /// Most characters of a name without its version, as registries have it.
 const MAX_NAME: usize = 255;
@@ -30,7 +31,7 @@ impl Reference {
         let wrong = |why: &str, hint: &str| {
             RegistryError::new(
                 ErrorKind::Usage,
-                format!("'{}' is no registry reference: {why}", shown(text)),
+                format!("{} is no registry reference: {why}", given(text)),
             )
             .with_hint(hint)
         };

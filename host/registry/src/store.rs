@@ -1,8 +1,8 @@
 //! Components on disk, each under its digest. Nothing there is trusted: what is read is hashed, and the bytes
 //! that were hashed are the ones that are given.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::Digest;
@@ -27,7 +27,7 @@ impl Store {
     /// log says.
     pub fn get(&self, digest: Digest) -> Option<Vec<u8>> {
         let path = self.path(digest);
-        let bytes = match read(&path) {
+        let bytes = match icehost_untrusted::read(&path, MAX_COMPONENT) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -71,14 +71,6 @@ impl Store {
     fn path(&self, digest: Digest) -> PathBuf {
         self.directory.join(format!("{digest}.wasm"))
     }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(MAX_COMPONENT + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn write(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {

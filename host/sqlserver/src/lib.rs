@@ -21,6 +21,7 @@
 mod checksum;
 mod connection;
 mod driver;
+mod edits;
 mod endpoint;
 mod error;
 mod extract;

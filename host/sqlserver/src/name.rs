@@ -41,7 +41,8 @@ impl TableName {
     /// [`ErrorKind::Address`](crate::ErrorKind::Address) for what is not such a name.
     pub fn parse(text: &str) -> Result<TableName> {
         let wrong = |why: &str| {
-            SqlServerError::address(format!("'{text}' is not a table name: {why}")).with_hint(
+            let text = icehost_untrusted::given(text);
+            SqlServerError::address(format!("{text} is not a table name: {why}")).with_hint(
                 "write schema.table; put a part with special characters in brackets, a ']' doubled",
             )
         };

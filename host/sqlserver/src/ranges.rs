@@ -12,8 +12,8 @@ impl SqlTable {
     /// The ordinals of the columns by which the table can be cut into ranges: those of the clustered index,
     /// whose ranges are read without looking at other rows, or else of the primary key or another unique
     /// key. `None` for a heap without a key, and where the keys have columns that are not carried, that have
-    /// no order (`bit`) or that change with each update (`rowversion`).
-    pub fn range_key(&self) -> Option<Vec<u32>> {
+    /// no order (`bit`), that change with each update (`rowversion`) or that are not `wanted`.
+    pub fn range_key(&self, wanted: impl Fn(&str) -> bool) -> Option<Vec<u32>> {
         std::iter::once(&self.clustered_key)
             .chain(&self.unique_keys)
             .filter(|key| !key.is_empty())
@@ -23,7 +23,8 @@ impl SqlTable {
                         let ordinal = self.columns.iter().position(|c| c.name == *name)?;
                         let sql_type = self.columns.get(ordinal)?.sql_type;
                         let has_order = sql_type.logical() != LogicalType::Boolean
-                            && sql_type != SqlType::RowVersion;
+                            && sql_type != SqlType::RowVersion
+                            && wanted(name);
                         has_order.then_some(ordinal as u32)
                     })
                     .collect()

@@ -9,9 +9,9 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::error::{Operation, StrategyError, TrapReason};
 use crate::guest_log::GuestLog;
-use crate::guest_text::shown;
 use crate::limits::{Exceeded, Meter};
 use crate::runtime::Shared;
+use icehost_untrusted::shown;
 
 /// Most handles that a component holds at once; a strategy has no use for any.
 const MAX_HANDLES: usize = 64;

@@ -1,7 +1,7 @@
 //! What a strategy says about itself.
 
-use crate::guest_text::shown_up_to;
 use crate::options_schema::OptionsSchema;
+use icehost_untrusted::shown_up_to;
 
 /// Most bytes of a name, a version and a summary.
 const MAX_NAME: usize = 64;

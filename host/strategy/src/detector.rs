@@ -38,6 +38,16 @@ impl ChangeDetector {
         &self.strategy
     }
 
+    /// The same detector, to which these columns are hidden unless the operator grants them by name: a rule changes
+    /// their values on the way to the lake, and what a detector reads of them, filters by and keeps in its watermark
+    /// is what they were before.
+    #[must_use]
+    pub fn withholding<'a>(&self, ruled: impl IntoIterator<Item = &'a str>) -> ChangeDetector {
+        ChangeDetector {
+            strategy: self.strategy.withholding(ruled),
+        }
+    }
+
     /// The scalars that it wants read before it plans, checked against the table.
     pub async fn probes(&self, context: &Context<'_>) -> Result<Vec<Probe>, StrategyError> {
         let operation = Operation::Probes;

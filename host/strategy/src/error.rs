@@ -283,6 +283,14 @@ fn seen(grant: &ColumnGrant) -> String {
             let columns = columns.join(", ");
             format!("\nit is shown no other columns than its section grants: {columns}")
         }
+        ColumnGrant::AllBut(columns) => {
+            let columns = columns.join(", ");
+            format!(
+                "\nit is not shown columns that have a rule, since what it reads of them is what they were before: \
+                 {columns}; where their values may stand in the watermark, grant it columns by name: columns = […] in \
+                 its section of the configuration file"
+            )
+        }
     }
 }
 

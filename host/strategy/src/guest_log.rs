@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::bindings::logging::{Host, Level};
 use crate::bindings::previous::logging as previous;
-use crate::guest_text::shown_up_to;
 use crate::limits::Limits;
+use icehost_untrusted::shown_up_to;
 
 /// Most bytes of one message.
 const MAX_MESSAGE: usize = 2048;

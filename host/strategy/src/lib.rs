@@ -19,7 +19,6 @@ mod error;
 mod functions;
 mod grants;
 mod guest_log;
-mod guest_text;
 mod limits;
 mod load;
 mod load_error;

@@ -34,7 +34,7 @@ pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, LoadError> {
         path: path.to_owned(),
         source,
     };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let file = icehost_untrusted::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     let most = limits.component_bytes as u64 + 1;
     file.take(most)

@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::guest_text::{shown, shown_up_to};
 use crate::{CONTRACT_VERSION, PREVIOUS_CONTRACT_VERSION};
+use icehost_untrusted::{shown, shown_up_to};
 
 /// Why bytes are not a strategy that this host runs.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
-use crate::guest_text::{shown, shown_up_to};
+use icehost_untrusted::{shown, shown_up_to};
 
 /// Most options of a strategy.
 const MAX_OPTIONS: usize = 64;
@@ -116,7 +116,10 @@ impl OptionsSchema {
         let closed = self.schema["additionalProperties"] == false;
         for name in options.keys() {
             if closed && self.property(name).is_none() {
-                problems.push(format!("there is no option '{}'", shown_up_to(name, 64)));
+                problems.push(match icehost_untrusted::may_hold_secret(name) {
+                    true => "what was given is no option".to_owned(),
+                    false => format!("there is no option '{}'", shown_up_to(name, 64)),
+                });
             }
         }
         for option in &self.options {
@@ -141,11 +144,11 @@ impl OptionsSchema {
                 match self.options.iter().find(|known| known.name == option) {
                     Some(known) => {
                         let given = options.get(option).map(Json::to_string).unwrap_or_default();
-                        format!(
-                            "option '{option}' takes {}, not {}",
-                            known.takes,
-                            shown_up_to(&given, 128)
-                        )
+                        let given = match icehost_untrusted::may_hold_secret(&given) {
+                            true => "what was given".to_owned(),
+                            false => shown_up_to(&given, 128),
+                        };
+                        format!("option '{option}' takes {}, not {given}", known.takes)
                     }
                     None => shown(&error.to_string()),
                 }

@@ -79,6 +79,18 @@ impl Strategy {
         &self.grants.columns
     }
 
+    /// The strategy without columns that a rule changes, as [`ColumnGrant::without`].
+    pub(crate) fn withholding<'a>(&self, ruled: impl IntoIterator<Item = &'a str>) -> Strategy {
+        let grants = Grants {
+            columns: self.grants.columns.without(ruled),
+            ..(*self.grants).clone()
+        };
+        Strategy {
+            grants: Arc::new(grants),
+            ..self.clone()
+        }
+    }
+
     /// What people called it when it was loaded: the name of a shipped one, or a path.
     pub fn name(&self) -> &str {
         &self.loaded.sandbox.strategy

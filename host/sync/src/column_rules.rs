@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use hmac::{Hmac, Mac};
 use icehost_plan::{Column, LakeType, Table};
+use icehost_strategy::ChangeDetector;
 use sha2::Sha256;
 
 use crate::SyncError;
@@ -48,7 +49,8 @@ impl FromStr for ColumnRule {
                 .map(ColumnRule::Truncate)
                 .map_err(|_| format!("'{length}' is no number of characters")),
             _ => Err(format!(
-                "'{text}' is no column rule; there are null, hash, constant:VALUE and truncate:CHARACTERS"
+                "{} is no column rule; there are null, hash, constant:VALUE and truncate:CHARACTERS",
+                icehost_untrusted::given(text)
             )),
         }
     }
@@ -143,6 +145,28 @@ impl ColumnRules {
             resolved.push((ordinal, rule));
         }
         Ok(resolved)
+    }
+
+    /// A change detector as it may be asked: columns that have a rule are hidden from it. It decides by what the
+    /// server has, which is what no file of the lake is to hold, its watermark included.
+    pub(crate) fn guard(&self, detector: &ChangeDetector) -> ChangeDetector {
+        detector.withholding(self.rules.iter().map(|(column, _)| column.as_str()))
+    }
+
+    /// The columns that have a rule, as they were named.
+    pub(crate) fn columns(&self) -> Vec<String> {
+        self.rules
+            .iter()
+            .map(|(column, _)| column.clone())
+            .collect()
+    }
+
+    /// Whether a column of this name has a rule.
+    pub(crate) fn concern(&self, column: &str) -> bool {
+        let folded = column.to_lowercase();
+        self.rules
+            .iter()
+            .any(|(name, _)| name.to_lowercase() == folded)
     }
 
     /// What tells one set of rules from another, without the key.

@@ -11,6 +11,7 @@ use icehost_strategy::Context;
 use crate::clock;
 use crate::created_again;
 use crate::error::Doing;
+use crate::lake_keys;
 use crate::layout;
 use crate::same_table;
 use crate::transforms::Declared;
@@ -171,7 +172,7 @@ pub(crate) async fn detect(
 ) -> Result<Detected, SyncError> {
     observer.event(Event::Detecting);
     let stored = job.settings.watermarks.load(lake, observer).await?;
-    let detector = &job.detection.strategy;
+    let detector = job.source.rules.guard(&job.detection.strategy);
     let (table, identity) = (source.table.table.clone(), source.identity.clone());
     let context = context(&job.detection, &table, &identity, stored.as_ref())?;
     let probes = detector.probes(&context).await?;
@@ -191,6 +192,7 @@ pub(crate) async fn detect(
     let contents = contents(job, source, &plan, complete, lake).await?;
     let change = lake_change(&job.lake_merge, source, &plan, contents, lake).await?;
     visibility::check_keys(&source.table, &change)?;
+    lake_keys::check_rules(&change, &source.table.table, &job.source.rules)?;
     let sees_all = job.source.sees_every_row;
     visibility::check_absence(&source.table, plan.coverage, &change, sees_all)?;
     // The server need not sort, a whole table at the first load, where no row can take another's place. Rows

@@ -13,8 +13,8 @@ use crate::lake_to_target::Delivery;
 use crate::source_to_lake::open_lake;
 use crate::target_table::{self, OpenTarget};
 use crate::{
-    DeletionGuard, Detection, Lake, Merging, Observer, Source, StoredWatermark, SyncError, Target,
-    WatermarkStore, same_table,
+    DeletionGuard, Detection, Lake, Merging, Observer, Source, SyncError, Target, WatermarkStore,
+    same_table,
 };
 
 /// What of a pipeline does not do.
@@ -124,7 +124,22 @@ async fn source_half(
     )?;
     let stored = job.watermarks.load(&lake, observer).await;
     if let (Some(stored), Some(detection)) = (found.or(Part::Detection, stored), &job.detection) {
-        let probed = probes(detection, &source, stored.as_ref()).await;
+        let detector = job.source.rules.guard(&detection.strategy);
+        let context = context(
+            detection,
+            &source.table.table,
+            &source.identity,
+            stored.as_ref(),
+        );
+        // That it takes table, options and watermark.
+        let probed = match context {
+            Ok(context) => detector
+                .probes(&context)
+                .await
+                .map(drop)
+                .map_err(SyncError::from),
+            Err(error) => Err(error),
+        };
         found.or(Part::Detection, probed);
     }
     if let Some(merging) = &job.lake_merge {
@@ -132,17 +147,6 @@ async fn source_half(
         found.or(Part::Lake, landing)?;
     }
     Some(lake)
-}
-
-/// That the detector takes table, options and watermark.
-async fn probes(
-    detection: &Detection,
-    source: &OpenSource,
-    stored: Option<&StoredWatermark>,
-) -> Result<(), SyncError> {
-    let context = context(detection, &source.table.table, &source.identity, stored)?;
-    detection.strategy.probes(&context).await?;
-    Ok(())
 }
 
 /// That the merger has a plan for the lake. Whether rows will come as a whole or as what is new is the detector's

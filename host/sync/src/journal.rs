@@ -4,7 +4,7 @@
 //! as a whole and atomically, so that a crash leaves the state before or after a range, and a lock tells
 //! other runs that one is at work. It is gone once the load is committed.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,8 @@ use crate::range_task::RangeDone;
 
 const NAME: &str = "icehost-first-load.json";
 const LOCK: &str = "icehost-first-load.lock";
+/// Most bytes of the file: a load of a million ranges has some hundred for each.
+const MOST_BYTES: u64 = 1 << 30;
 /// The layout of the file.
 const FORMAT: u32 = 1;
 
@@ -108,6 +110,8 @@ pub(crate) fn strategy_text(strategy: &Strategy, options: &Options) -> String {
     let sees = match strategy.column_grant() {
         ColumnGrant::All => String::new(),
         ColumnGrant::Only(columns) => format!(" sees {columns:?}"),
+        // Which columns have rules is noted beside it.
+        ColumnGrant::AllBut(_) => String::new(),
     };
     format!("{name} {}{sees} {options}", strategy.digest())
 }
@@ -163,12 +167,8 @@ impl Journal {
         blocking(move || {
             let path = directory.join(LOCK);
             // The file stays behind, empty: to remove it would let two processes lock two files of one name.
-            let lock = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&path)
-                .map_err(|e| failed("create", &path, e))?;
+            let lock =
+                icehost_untrusted::open_lock(&path).map_err(|e| failed("create", &path, e))?;
             match lock.try_lock() {
                 Ok(()) => Ok(Journal {
                     path: directory.join(NAME),
@@ -188,7 +188,7 @@ impl Journal {
     pub(crate) async fn read(&self) -> Result<Option<LoadRecord>, SyncError> {
         let path = self.path.clone();
         blocking(move || {
-            let text = match fs::read(&path) {
+            let text = match icehost_untrusted::read(&path, MOST_BYTES) {
                 Ok(text) => text,
                 Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
                 Err(e) => return Err(failed("read", &path, e)),

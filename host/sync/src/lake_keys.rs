@@ -7,7 +7,7 @@ use icehost_sqlserver::{Connection, KeyColumn, SqlTable};
 
 use crate::detection::{LakeChange, OpenSource};
 use crate::error::Doing;
-use crate::{SyncError, Transforms};
+use crate::{ColumnRule, ColumnRules, Source, SyncError};
 
 impl LakeChange {
     /// Ordinals in the source of the columns that rows are told apart by: the change's key and the table's own.
@@ -54,11 +54,11 @@ impl LakeChange {
 pub(crate) async fn check_unique(
     source: &mut OpenSource,
     change: &LakeChange,
-    transforms: &Transforms,
+    from: &Source,
 ) -> Result<(), SyncError> {
     let table = &source.table;
     let chooses = change.rows.has_key() && !change.rows.has_order();
-    if !chooses || !transforms.is_empty() || change.key_is_enforced(table) {
+    if !chooses || !from.transforms.is_empty() || change.key_is_enforced(table) {
         return Ok(());
     }
     let Some(key) = change.chosen_key(&table.table) else {
@@ -79,7 +79,10 @@ pub(crate) async fn check_unique(
     let pairs: Vec<String> = names
         .iter()
         .zip(&values)
-        .map(|(name, value)| format!("{name} = {}", shown(value)))
+        .map(|(name, value)| match from.rules.concern(name) {
+            true => format!("a value of {name}, which has a rule,"),
+            false => format!("{name} = {}", shown(value)),
+        })
         .collect();
     let (why, hint) = match values.contains(&Value::Null) {
         true => (
@@ -103,13 +106,47 @@ pub(crate) async fn check_unique(
     ))
 }
 
-/// A value in a message: short, and without control characters.
+/// Refuses to match rows by a column whose rule makes different values the same: one row would take the place of
+/// others, unless it was chosen which one. A hash does not.
+///
+/// # Errors
+/// Names the column.
+pub(crate) fn check_rules(
+    change: &LakeChange,
+    table: &Table,
+    rules: &ColumnRules,
+) -> Result<(), SyncError> {
+    if change.rows.has_order() {
+        return Ok(());
+    }
+    let keys = change.rows.key_columns();
+    let names = keys
+        .iter()
+        .filter_map(|&key| Some(&change.columns.get(key as usize)?.name));
+    for name in names {
+        let rule = rules
+            .rules
+            .iter()
+            .find(|(column, _)| column.to_lowercase() == name.to_lowercase());
+        if rule.is_some_and(|(_, rule)| *rule != ColumnRule::Hash) {
+            return Err(SyncError::settings(
+                format!(
+                    "rows of {} are matched by column '{name}', whose rule makes different values the same",
+                    table.name
+                ),
+                "a key is carried as it is, or hashed; choose other columns (the merge's option keys)",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A value in a message.
 fn shown(value: &Value) -> String {
     if *value == Value::Null {
         return "NULL".to_owned();
     }
-    let text: String = value.text().chars().take(64).collect();
-    text.escape_debug().to_string()
+    icehost_untrusted::shown_up_to(&value.text(), 100)
 }
 
 /// The source's server, asked which keys are one by the collations of its columns.

@@ -129,7 +129,7 @@ pub(crate) async fn attempt(
     landed.rows_read_again = staged.rows_held();
     landed.rows_extracted = extracted.rows.saturating_sub(landed.rows_read_again);
     if landed.rows_extracted > 0 {
-        check_unique(&mut source, &detected.change, &job.source.transforms).await?;
+        check_unique(&mut source, &detected.change, &job.source).await?;
     }
     let counts = Counts::take(&mut source, &lake, &detected, landed.rows_extracted).await?;
     source
@@ -229,11 +229,8 @@ async fn spares_reading(
         options: &job.detection.options,
         watermark: Some(&record.watermark),
     };
-    let next = job
-        .detection
-        .strategy
-        .plan(&context, &detected.readings)
-        .await;
+    let detector = job.source.rules.guard(&job.detection.strategy);
+    let next = detector.plan(&context, &detected.readings).await;
     next.is_ok_and(|next| next.filter != detected.plan.filter)
 }
 
@@ -342,6 +339,7 @@ async fn extract(
 pub(crate) fn extract_options(job: &SyncJob, memory: Memory, keys: &[u32]) -> ExtractOptions {
     ExtractOptions {
         keys: keys.to_vec(),
+        private: job.source.rules.columns(),
         batch_bytes: memory.batch_bytes,
         largest_row: job.settings.memory.row_bytes(),
         time_precision: job.source.time_precision,
@@ -376,7 +374,7 @@ pub(crate) async fn advance(
         readings: detected.readings.clone(),
         observed: extracted.observed,
     };
-    let detector = &job.detection.strategy;
+    let detector = job.source.rules.guard(&job.detection.strategy);
     Ok(WatermarkRecord {
         strategy: detector.strategy().description().name.clone(),
         source: names.identity.to_owned(),

@@ -20,6 +20,8 @@ use crate::{Event, Observer, SyncError};
 const LONGEST_LOCK: Duration = Duration::from_secs(5);
 /// How often it is tried.
 const LOOK: Duration = Duration::from_millis(10);
+/// Most bytes of a file: a watermark has 16 KiB at most, which JSON can make six times as long.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// Keeps one JSON file per lake table, `demo.customers.json`, beside the watermark in the snapshot.
 ///
@@ -127,7 +129,7 @@ impl WatermarkStore for DirectoryWatermarks {
 }
 
 fn read(path: &Path) -> Result<Option<Entry>, SyncError> {
-    let text = match fs::read(path) {
+    let text = match icehost_untrusted::read(path, MOST_BYTES) {
         Ok(text) => text,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(failed("read", path, e)),
@@ -152,7 +154,8 @@ fn replace(path: &Path, entry: &Entry, attempt: &OfAttempt) -> Result<(), SyncEr
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory).map_err(|e| failed("create", directory, e))?;
     let lock_path = path.with_extension("lock");
-    let lock = File::create(&lock_path).map_err(|e| failed("create", &lock_path, e))?;
+    let lock =
+        icehost_untrusted::open_lock(&lock_path).map_err(|e| failed("create", &lock_path, e))?;
     take(&lock, attempt).map_err(|e| failed("lock", &lock_path, e))?;
     // A file that cannot be read is replaced: the snapshot is the truth.
     if let Ok(Some(present)) = read(path)

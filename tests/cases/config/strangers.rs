@@ -1,9 +1,9 @@
 //! A stranger's component in one's own configuration: what it can learn, and whose bytes run.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command as Process;
-use std::time::{Duration, Instant};
+use std::process::{Command as Process, Stdio};
 
 use icehost_tests::{Bed, Command, Dump, customers};
 
@@ -170,31 +170,33 @@ fn a_component_that_is_replaced_after_the_check_does_not_run() {
     assert!(!bed.warehouse().exists());
 }
 
-/// The bytes whose digest is right are those that run: whoever replaces the file between the two gets nowhere. A
-/// pipe can be read once; somebody who opened it again would wait for a writer in vain.
+/// The bytes whose digest is right are those that run: whoever replaces the file between the two gets nowhere, since
+/// nobody opens it again.
 #[test]
 fn a_component_is_read_once() {
     let bed = customers::bed(3);
     let good = snoop(&bed, "snoop");
     let digest = digest(&good);
-    let pipe = bed.path("pipe.wasm");
-    let made = Process::new("mkfifo").arg(&pipe).status().unwrap();
-    assert!(made.success());
-    pinned(&bed, "pipe.wasm", &digest);
-    let mut child = with_config(&bed, ["sync"]).spawn();
-    fs::write(&pipe, fs::read(good).unwrap()).unwrap();
-    let started = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if started.elapsed() > Duration::from_secs(120) {
-            child.kill().unwrap();
-            panic!("the component's file was opened a second time");
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    };
-    assert!(status.success());
+    pinned(&bed, "snoop.wasm", &digest);
+    let python = std::env::var_os("ICEHOST_TEST_PYTHON").unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/config/opens.py");
+    let mut watch = Process::new(python)
+        .arg(script)
+        .arg(&good)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(watch.stdout.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "watching\n");
+    with_config(&bed, ["sync"]).run().success();
+    drop(watch.stdin.take());
+    line.clear();
+    said.read_line(&mut line).unwrap();
+    assert!(watch.wait().unwrap().success());
+    assert_eq!(line, "1\n");
     assert_eq!(Dump::agreed(&bed.lake("dbo.customers"), None).rows.len(), 3);
 }
 

@@ -44,7 +44,7 @@ fn an_impossible_value_of_a_transformer_never_comes_to_the_lake() {
         ("float", "NaN is no value of float"),
         (
             "nvarchar(5)",
-            "'too long\\u{1b}[2J' is no value of nvarchar(5)",
+            "'too long\\u001b[2J' is no value of nvarchar(5)",
         ),
     ] {
         sync(&format!("value {kind}")).failure(&[

@@ -1,6 +1,6 @@
 //! What lies just below the mark is read again in every run, and what the lake has of it is left out.
 
-use icehost_tests::{Bed, Dump};
+use icehost_tests::{Bed, Command, Dump};
 use serde_json::Value;
 
 fn assert_in_lake(bed: &Bed, table: &str, lake: &str) {
@@ -210,24 +210,39 @@ fn rows_are_compared_as_rules_leave_them() {
          CREATE TABLE dbo.Plain (Name nvarchar(20) NOT NULL, Changed date NOT NULL);
          INSERT INTO dbo.Plain VALUES (N'Ann', '2026-05-02')",
     );
-    let sync = |table: &str, lake: &str, rule: &str| {
-        bed.sync(table, lake)
-            .args(["--strategy", "timestamp", "--merge", "append-only"])
-            .args(["--column-rule", rule])
+    // A cursor that has a rule has to be granted, which a file can.
+    let file = bed.path("icehost.toml");
+    let sync = |table: &str, lake: &str, (column, rule): (&str, &str)| {
+        let text = format!(
+            "warehouse = \"{}\"\n[connections.source]\nurl = \"{}\"\nallow-inline-secret = true\n\
+             [strategies.cursor]\nshipped = \"timestamp\"\ncolumns = [\"Changed\"]\n\
+             [pipelines.one]\nsource = \"source\"\ntable = \"{table}\"\nlake-table = \"{lake}\"\n\
+             strategy = \"cursor\"\nmerge = \"append-only\"\ncolumn-rules = {{ {column} = \"{rule}\" }}\n",
+            bed.warehouse().display(),
+            bed.source_url()
+        );
+        std::fs::write(&file, text).unwrap();
+        Command::new(["sync", "--config", &file.display().to_string()])
     };
     for (lake, rule) in [
-        ("demo.cut", "Name=truncate:1"),
-        ("demo.dated", "Changed=constant:2000-01-01"),
+        ("demo.cut", ("Name", "truncate:1")),
+        ("demo.dated", ("Changed", "constant:2000-01-01")),
     ] {
-        let sync = || sync("dbo.Keyed", lake, rule).json();
+        let sync = || sync("dbo.Keyed", lake, rule).json()["pipelines"][0]["report"].clone();
         assert_eq!(counts(&sync()), (2, 0));
-        assert_eq!(counts(&sync()), (0, 2), "{rule}");
+        assert_eq!(counts(&sync()), (0, 2), "{rule:?}");
         source.execute("UPDATE dbo.Keyed SET Name = N'Cid' WHERE Id = 2");
-        assert_eq!(counts(&sync()), (1, 1), "{rule}");
+        assert_eq!(counts(&sync()), (1, 1), "{rule:?}");
         source.execute("UPDATE dbo.Keyed SET Name = N'Bob' WHERE Id = 2");
-        assert_eq!(counts(&sync()), (1, 1), "{rule}: as it was");
+        assert_eq!(counts(&sync()), (1, 1), "{rule:?}: as it was");
     }
-    let plain = || sync("dbo.Plain", "demo.plain", "Changed=constant:2000-01-01");
+    let plain = || {
+        sync(
+            "dbo.Plain",
+            "demo.plain",
+            ("Changed", "constant:2000-01-01"),
+        )
+    };
     plain().json();
     plain()
         .run()

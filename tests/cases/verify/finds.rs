@@ -165,6 +165,6 @@ fn control_characters_of_a_key_never_reach_a_terminal() {
     bed.source()
         .execute("UPDATE dbo.T SET Modified = '2020-01-01' WHERE Code <> N'c'");
     let run = bed.verify("dbo.T", "demo.t").args(merge).run().failure(&[]);
-    assert!(run.stdout.contains("Code = a\\u{1b}[31m"), "{}", run.stdout);
+    assert!(run.stdout.contains("Code = a\\u001b[31m"), "{}", run.stdout);
     assert!(!run.stdout.contains('\x1b'));
 }

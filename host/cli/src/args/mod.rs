@@ -306,7 +306,10 @@ fn directory(text: &str) -> Result<PathBuf, String> {
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(format!("'{text}' is not of the form KEY=VALUE")),
+        _ => Err(format!(
+            "{} is not of the form KEY=VALUE",
+            icehost_untrusted::given(text)
+        )),
     }
 }
 

@@ -3,14 +3,16 @@
 use icehost_sync::Preview;
 
 use crate::args::Output;
-use crate::render::line;
+use crate::render::{line, note};
 
 /// Prints a dry run as one JSON object, or as text.
 pub(crate) fn print_preview(preview: &Preview, output: Output) {
     match output {
         Output::Json => match serde_json::to_string(preview) {
             Ok(json) => line(json),
-            Err(error) => eprintln!("error: cannot write the preview as JSON: {error}"),
+            Err(error) => note(format_args!(
+                "error: cannot write the preview as JSON: {error}"
+            )),
         },
         Output::Text => print_preview_text(preview),
     }
@@ -23,28 +25,33 @@ pub(crate) fn print_preview_text(preview: &Preview) {
         let estimate = extraction
             .row_estimate
             .map_or_else(|| "unknown size".to_owned(), |rows| format!("{rows} rows"));
+        line("");
         line(format!(
-            "\nsource {} ({estimate}), strategy {}",
+            "source {} ({estimate}), strategy {}",
             preview.table, extraction.strategy
         ));
         for (what, value) in &extraction.readings {
             line(format!("  {what} = {value}"));
         }
-        line(indented(&extraction.text));
+        indented(&extraction.text);
     }
+    line("");
     line(format!(
-        "\nlake {}: {}",
+        "lake {}: {}",
         preview.lake_table, preview.lake_plan
     ));
     if let Some(merge) = &preview.merge {
-        line(format!("\ntarget {}: {}", merge.table, merge.from));
+        line("");
+        line(format!("target {}: {}", merge.table, merge.from));
         for statement in &merge.statements {
-            line(indented(statement));
+            indented(statement);
         }
     }
 }
 
-fn indented(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(|text| format!("  {text}")).collect();
-    lines.join("\n")
+/// Plans and SQL are text of ours over several lines; names in them may have line ends of their own.
+fn indented(text: &str) {
+    for text in text.lines() {
+        line(format!("  {text}"));
+    }
 }

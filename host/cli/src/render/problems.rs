@@ -4,14 +4,15 @@ use std::path::Path;
 
 use icehost_config::Problem;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, shown};
+use crate::render::{hint, note};
 
 /// Tells each problem on stderr, and gives the failure that counts them.
 pub(crate) fn problems(file: &Path, problems: &[Problem]) -> Failure {
     for problem in problems {
-        eprintln!("error: {problem}");
-        if let Some(hint) = &problem.hint {
-            eprintln!("hint: {hint}");
+        note(format_args!("error: {}", shown(&problem.to_string())));
+        if let Some(text) = &problem.hint {
+            hint("hint", text);
         }
     }
     let listed: Vec<serde_json::Value> = problems.iter().map(object).collect();
@@ -20,10 +21,10 @@ pub(crate) fn problems(file: &Path, problems: &[Problem]) -> Failure {
         many => format!("{many} problems"),
     };
     let message = format!("{count} in {}", file.display());
-    let hint = "mend the file; nothing has been run";
-    Failure::new(&message, hint).with_object(serde_json::json!({
+    let next = "mend the file; nothing has been run";
+    Failure::new(&message, next).with_object(serde_json::json!({
         "error": message,
-        "hint": hint,
+        "hint": next,
         "problems": listed,
     }))
 }
@@ -34,7 +35,7 @@ fn object(problem: &Problem) -> serde_json::Value {
         "file": place.map(|place| place.file.as_ref()),
         "line": place.map(|place| place.line),
         "column": place.map(|place| place.column),
-        "message": problem.message,
+        "message": shown(&problem.message),
         "hint": problem.hint,
     })
 }

@@ -9,6 +9,8 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 
 use crate::advice::Advice;
 use crate::args::Output;
+use crate::failure::shown;
+use crate::render::note;
 
 /// Shows one line that moves where stderr is a terminal; always logs each step.
 pub(crate) struct Progress {
@@ -99,8 +101,8 @@ impl Progress {
 
     fn line_above(&self, text: &str) {
         match &self.line {
-            Some(line) => line.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(line) => line.suspend(|| note(shown(text))),
+            None => note(shown(text)),
         }
     }
 }

@@ -5,14 +5,16 @@ use icehost_sync::Report;
 use indicatif::HumanCount;
 
 use crate::args::Output;
-use crate::render::line;
+use crate::render::{line, note};
 
 /// Prints a report as one JSON object, or as a few lines.
 pub(crate) fn print_report(report: &Report, output: Output) {
     match output {
         Output::Json => match serde_json::to_string(report) {
             Ok(json) => line(json),
-            Err(error) => eprintln!("error: cannot write the report as JSON: {error}"),
+            Err(error) => note(format_args!(
+                "error: cannot write the report as JSON: {error}"
+            )),
         },
         Output::Text => print_report_text(report),
     }

@@ -7,6 +7,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use arrow_select::concat::concat;
 use arrow_select::take::take;
 use futures::future::BoxFuture;
+use icehost_untrusted::quoted;
 
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::keys::{Alike, KeyEncoder};
@@ -262,15 +263,14 @@ fn unknown(message: String) -> LakeError {
     )
 }
 
-/// A key in a message: short, and without control characters.
+/// A key in a message.
 fn shown(columns: &[ArrayRef], row: usize) -> String {
     let parts: Vec<String> = columns
         .iter()
         .filter(|column| row < column.len())
         .map(|column| {
             let text = arrow_cast::display::array_value_to_string(column, row);
-            let text: String = text.unwrap_or_default().chars().take(64).collect();
-            format!("'{}'", text.escape_debug())
+            quoted(&text.unwrap_or_default(), 100)
         })
         .collect();
     parts.join(", ")

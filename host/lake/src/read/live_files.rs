@@ -15,6 +15,11 @@ use crate::location::Locator;
 use crate::metadata_files::path_text;
 use crate::table::LakeTable;
 
+/// Most bytes of a list of manifests, which has some hundred for each, and of a manifest, which has as many for each
+/// file.
+const MOST_LIST: u64 = 256 << 20;
+const MOST_MANIFEST: u64 = 1 << 30;
+
 /// What reading a table's files needs to know.
 #[derive(Debug, Clone)]
 pub(crate) struct TableFiles {
@@ -68,7 +73,7 @@ impl TableFiles {
             .snapshot_by_id(snapshot_id)
             .ok_or_else(|| LakeError::internal(format!("snapshot {snapshot_id} is gone")))?;
         let path = self.locator.find(snapshot.manifest_list())?;
-        let bytes = std::fs::read(&path)
+        let bytes = icehost_untrusted::read(&path, MOST_LIST)
             .map_err(|e| missing_file("manifest list", &self.name, &path, e))?;
         named::check("manifest list", &path, &bytes)?;
         // A table that was upgraded still has lists in the older form.
@@ -92,6 +97,9 @@ impl TableFiles {
                 continue;
             }
             let path = self.locator.find(&manifest.manifest_path)?;
+            // A pipe that stands there would be waited for.
+            icehost_untrusted::check(&path, MOST_MANIFEST)
+                .map_err(|e| missing_file("manifest", &self.name, &path, e))?;
             named::check_file("manifest", &path)?;
             manifest.manifest_path = path_text(&path)?.to_owned();
             let loaded = runtime

@@ -394,14 +394,14 @@ impl Encoder {
     }
 }
 
-/// A value in a message: short, and without control characters.
+/// A value in a message.
 fn part_text(name: &str, values: &ArrayRef, row: usize) -> String {
     if values.is_null(row) {
         return format!("{name} = NULL");
     }
     let text = arrow_cast::display::array_value_to_string(values, row);
-    let text: String = text.unwrap_or_default().chars().take(64).collect();
-    format!("{name} = {}", text.escape_debug())
+    let text = icehost_untrusted::shown_up_to(&text.unwrap_or_default(), 100);
+    format!("{name} = {text}")
 }
 
 /// Some rows of a delta, before they are written.

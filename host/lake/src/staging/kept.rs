@@ -228,7 +228,10 @@ fn path_of(table: &LakeTable, kept: &KeptFile) -> Result<PathBuf> {
     if !plain {
         return Err(LakeError::new(
             LakeErrorKind::Corrupt,
-            format!("'{}' is not a data file's name", kept.name.escape_debug()),
+            format!(
+                "'{}' is not a data file's name",
+                icehost_untrusted::shown(&kept.name)
+            ),
         ));
     }
     Ok(table.dir.join("data").join(&kept.name))

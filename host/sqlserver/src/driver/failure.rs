@@ -2,6 +2,7 @@
 
 use std::io;
 
+use icehost_untrusted::{shown, shown_up_to};
 use tiberius::error::{Error, IoErrorKind, TokenError};
 
 use super::gathered::too_large;
@@ -11,6 +12,11 @@ use crate::error::{ErrorKind, ServerMessage, SqlServerError, hint_for_number};
 
 /// Severity from which the server closes the connection (T-SQL reference, "Database Engine error severities").
 const FATAL_CLASS: u8 = 20;
+
+/// Most bytes of what a server says: the texts of its messages have at most 2,047 characters (`RAISERROR`).
+const MOST_TEXT: usize = 2048;
+/// Most bytes of a procedure's name: identifiers have at most 128 characters.
+const MOST_NAME: usize = 256;
 
 /// Whether the next request can still use the connection.
 pub(super) fn leaves_connection_usable(error: &Error) -> bool {
@@ -24,15 +30,15 @@ pub(super) fn from_driver(error: Error, endpoint: &Endpoint) -> SqlServerError {
         Error::Io { kind, message } => broken(kind, &message, endpoint),
         Error::Utf8 | Error::Utf16 => not_unicode("the text"),
         Error::Protocol(text) if text.to_ascii_lowercase().contains("utf-16") => {
-            not_unicode(&endpoint.scrub(&text))
+            not_unicode(&shown(&endpoint.scrub(&text)))
         }
         Error::Encoding(text) => SqlServerError::protocol(format!(
             "text of {endpoint} could not be decoded: {}",
-            endpoint.scrub(&text)
+            shown(&endpoint.scrub(&text))
         )),
         other => SqlServerError::protocol(format!(
             "the answer of {endpoint} was not understood: {}",
-            endpoint.scrub(&other.to_string())
+            shown(&endpoint.scrub(&other.to_string()))
         )),
     }
 }
@@ -65,10 +71,13 @@ pub(super) fn from_server(
     text: &str,
     endpoint: &Endpoint,
 ) -> SqlServerError {
-    let text = endpoint.scrub(text);
+    let text = shown_up_to(&endpoint.scrub(text.trim_end()), MOST_TEXT);
     let place = match (message.procedure.as_str(), message.line) {
         ("", _) => String::new(),
-        (procedure, line) => format!(", procedure {procedure}, line {line}"),
+        (procedure, line) => {
+            let procedure = shown_up_to(procedure, MOST_NAME);
+            format!(", procedure {procedure}, line {line}")
+        }
     };
     let text = format!(
         "{} (error {}, level {}, state {}{place})",

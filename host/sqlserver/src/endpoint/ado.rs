@@ -7,7 +7,8 @@ use crate::error::{Result, SqlServerError};
 /// Reads a connection string. Source: .NET `DbConnectionStringBuilder`: keywords end at `=`, values may stand in single or double quotes, in which the quote is doubled; of two
 /// settings of one keyword the last wins.
 ///
-/// An error quotes no value, nor a keyword that follows the password directly: it may be a part of it.
+/// An error quotes no value, and no keyword but those that are known: a password that is not quoted, or a `;` that
+/// is missing, can make either of anything.
 pub(super) fn parse(text: &str) -> Result<Endpoint> {
     let mut endpoint = Endpoint::new();
     let mut rest = Cursor { rest: text };
@@ -21,8 +22,14 @@ pub(super) fn parse(text: &str) -> Result<Endpoint> {
                 setting::unknown(&name)
             });
         };
+        if setting != Setting::Password && !value.quoted && value.text.contains('=') {
+            return Err(SqlServerError::address(format!(
+                "the value of '{name}' has an '=': a ';' seems to be missing in front of a setting"
+            ))
+            .with_hint("write Server=host,1433;Database=…;User Id=…;Password=…; a value that has '=' stands in quotes"));
+        }
         behind_password = setting == Setting::Password;
-        setting.apply(&name, value, &mut endpoint)?;
+        setting.apply(&name, value.text, &mut endpoint)?;
     }
     Ok(endpoint)
 }
@@ -34,6 +41,11 @@ fn broken_password() -> SqlServerError {
 
 struct Cursor<'a> {
     rest: &'a str,
+}
+
+struct Value {
+    text: String,
+    quoted: bool,
 }
 
 impl Cursor<'_> {
@@ -58,37 +70,40 @@ impl Cursor<'_> {
     }
 
     /// The value of `name`.
-    fn value(&mut self, name: &str, behind_password: bool) -> Result<String> {
+    fn value(&mut self, name: &str, behind_password: bool) -> Result<Value> {
         self.rest = self.rest.trim_start_matches([' ', '\t']);
         let Some(quote) = self.rest.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
             let end = self.rest.find(';').unwrap_or(self.rest.len());
-            let value = self.rest[..end].trim().to_owned();
+            let text = self.rest[..end].trim().to_owned();
             self.rest = &self.rest[end..];
-            return Ok(value);
+            return Ok(Value {
+                text,
+                quoted: false,
+            });
         };
-        let unclosed = || {
-            if behind_password && Setting::from_name(name).is_none() {
-                broken_password()
-            } else {
-                SqlServerError::address(format!("the quoted value of '{name}' does not end"))
+        let unclosed = || match Setting::from_name(name) {
+            None if behind_password => broken_password(),
+            known => {
+                let of = known.map_or(String::new(), |_| format!(" of '{name}'"));
+                SqlServerError::address(format!("the quoted value{of} does not end"))
                     .with_hint("close the quotes; inside them, a quote is written twice")
             }
         };
-        let mut value = String::new();
+        let mut text = String::new();
         let mut chars = self.rest.char_indices().skip(1).peekable();
         while let Some((at, c)) = chars.next() {
             if c != quote {
-                value.push(c);
+                text.push(c);
             } else if chars.peek().is_some_and(|(_, next)| *next == quote) {
                 chars.next();
-                value.push(quote);
+                text.push(quote);
             } else {
                 let behind = self.rest[at + 1..].trim_start_matches([' ', '\t']);
                 if !behind.is_empty() && !behind.starts_with(';') {
                     return Err(unclosed());
                 }
                 self.rest = behind;
-                return Ok(value);
+                return Ok(Value { text, quoted: true });
             }
         }
         Err(unclosed())

@@ -30,7 +30,7 @@ pub enum Trust {
 
 /// A server, a database, a login and how to talk to them.
 ///
-/// Neither `Display` nor `Debug` shows the password.
+/// Neither `Display` nor `Debug` shows the password, nor what may hold it by mistake.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Host name or address; an IPv6 address stands without brackets.
@@ -159,7 +159,9 @@ impl Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("mssql://")?;
-        if let Some(user) = &self.user {
+        // A login that stands alone may be the password, where the user was forgotten.
+        let user = self.user.as_deref().filter(|_| self.password.is_some());
+        if let Some(user) = user.filter(|user| is_harmless(user)) {
             write!(f, "{user}@")?;
         }
         if self.host.contains(':') {
@@ -169,10 +171,18 @@ impl fmt::Display for Endpoint {
         }
         write!(f, ":{}", self.port)?;
         match &self.database {
-            Some(database) => write!(f, "/{database}"),
+            Some(database) if is_harmless(database) => write!(f, "/{database}"),
+            Some(_) => f.write_str("/…"),
             None => Ok(()),
         }
     }
+}
+
+/// Whether a name can be shown: nothing in it separates settings or parts of a URL, which a name may have swallowed
+/// together with the password behind it.
+fn is_harmless(name: &str) -> bool {
+    let is_plain = |c: char| c.is_alphanumeric() || " _-.$#\\(){}[]+!~".contains(c);
+    name.chars().count() <= 128 && name.chars().all(is_plain)
 }
 
 impl fmt::Debug for Endpoint {
@@ -182,7 +192,6 @@ impl fmt::Debug for Endpoint {
             .field("encryption", &self.encryption)
             .field("trust", &self.trust)
             .field("certificate_host", &self.certificate_host)
-            .field("application_name", &self.application_name)
             .field("connect_timeout", &self.connect_timeout)
             .field("packet_size", &self.packet_size)
             .field("read_only", &self.read_only)

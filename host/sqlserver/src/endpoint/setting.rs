@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Encryption, Endpoint, Password, Trust};
+use crate::edits::edits;
 use crate::error::{Result, SqlServerError};
 
 /// Every name that is accepted, without blanks and underscores and in lower case, and what it sets. The
@@ -53,6 +54,9 @@ const NAMES: &[(&str, Setting)] = &[
     ("pooling", Setting::Pool),
 ];
 
+/// Most bytes of a host's name (RFC 1035, 2.3.4).
+const MAX_HOST: usize = 255;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
     Server,
@@ -76,11 +80,7 @@ pub(super) enum Setting {
 impl Setting {
     /// The setting with this name or synonym.
     pub(super) fn from_name(name: &str) -> Option<Setting> {
-        let plain: String = name
-            .chars()
-            .filter(|c| !matches!(c, ' ' | '_' | '-'))
-            .flat_map(char::to_lowercase)
-            .collect();
+        let plain = plain(name);
         NAMES
             .iter()
             .find_map(|(known, setting)| (*known == plain).then_some(*setting))
@@ -92,6 +92,12 @@ impl Setting {
         let wrong = |expected: &str| {
             SqlServerError::address(format!("the value of '{name}' is not {expected}"))
         };
+        if self != Setting::Password && holds_password(&value) {
+            return Err(SqlServerError::address(format!(
+                "the value of '{name}' seems to have the password in it"
+            ))
+            .with_hint("separate settings by ';' in a connection string, by '&' in a URL"));
+        }
         match self {
             Setting::Server => apply_server(&value, endpoint)?,
             Setting::Port => endpoint.port = port(&value)?,
@@ -118,7 +124,7 @@ impl Setting {
                 }
                 endpoint.trust = Trust::Authority(PathBuf::from(value));
             }
-            Setting::CertificateHost => endpoint.certificate_host = Some(value),
+            Setting::CertificateHost => endpoint.certificate_host = Some(host_name(&value)?),
             Setting::ApplicationName => endpoint.application_name = Some(value),
             Setting::ConnectTimeout => {
                 let seconds: u64 = value
@@ -168,9 +174,21 @@ impl Setting {
     }
 }
 
-/// The error for a name that nothing goes by.
+/// The error for a name that nothing goes by. It is not quoted: it may be anything, where a separator is missing.
+/// What it nearly is, is known.
 pub(super) fn unknown(name: &str) -> SqlServerError {
-    SqlServerError::address(format!("icehost knows no connection setting '{name}'")).with_hint(
+    const SLIPS: usize = 2;
+    let plain = plain(name);
+    let near = NAMES
+        .iter()
+        .map(|(known, _)| (edits(&plain, known), *known))
+        .filter(|(edits, known)| *edits <= SLIPS && *edits * 2 < known.len())
+        .min();
+    let error = SqlServerError::address("a setting of the connection is none that icehost knows");
+    if let Some((_, near)) = near {
+        return error.with_hint(format!("did you mean '{near}'?"));
+    }
+    error.with_hint(
         "known are: server, port, database, user id, password, encrypt, trust_server_certificate, certificate, \
          hostname_in_certificate, application_name, connect_timeout, packet_size, application_intent",
     )
@@ -230,7 +248,28 @@ fn apply_server(text: &str, endpoint: &mut Endpoint) -> Result<()> {
     Ok(())
 }
 
-/// A host without brackets, `(local)` and `.` resolved, a named instance refused.
+/// A name without blanks and underscores and in lower case.
+fn plain(name: &str) -> String {
+    name.chars()
+        .filter(|c| !matches!(c, ' ' | '_' | '-'))
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// Whether a value that is no password has one in it: `Shop Password=…`, `Shop Pwd secret`.
+fn holds_password(value: &str) -> bool {
+    let lower = value.to_lowercase();
+    ["password", "passwd", "pwd"].iter().any(|word| {
+        lower.match_indices(word).any(|(at, word)| {
+            let behind = lower.get(at + word.len()..).unwrap_or_default();
+            let value = behind.trim_start().trim_start_matches([':', '=']);
+            value.len() < behind.len() && !value.trim().is_empty()
+        })
+    })
+}
+
+/// A host without brackets, `(local)` and `.` resolved, a named instance refused. What is returned is one that a
+/// message may name.
 pub(super) fn host_name(text: &str) -> Result<String> {
     let text = text.trim();
     if text.contains('\\') {
@@ -239,11 +278,21 @@ pub(super) fn host_name(text: &str) -> Result<String> {
         )
         .with_hint("name the instance's port instead: host,port or host:port"));
     }
-    Ok(match text {
-        "." | "(local)" => "localhost".to_owned(),
+    let host = match text {
+        "." | "(local)" => "localhost",
         _ => match text.strip_prefix('[') {
-            Some(rest) => rest.strip_suffix(']').unwrap_or(rest).to_owned(),
-            None => text.to_owned(),
+            Some(rest) => rest.strip_suffix(']').unwrap_or(rest),
+            None => text,
         },
-    })
+    };
+    // Letters of any script, for internationalised names; ':' and '%' are those of IPv6 addresses and their zones.
+    let is_known = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_' | ':' | '%');
+    if host.len() > MAX_HOST || !host.chars().all(is_known) {
+        return Err(
+            SqlServerError::address("the server's name has what no name of a host has").with_hint(
+                "settings stand behind ';' in a connection string, Server=host,1433;User Id=…;Password=…, and behind '?' and '&' in a URL, mssql://user:password@host:1433/database?encrypt=true",
+            ),
+        );
+    }
+    Ok(host.to_owned())
 }

@@ -28,6 +28,13 @@ pub(super) fn parse(scheme: &str, rest: &str) -> Result<Endpoint> {
             ),
         );
     }
+    if authority.contains(';') {
+        return Err(
+            SqlServerError::address("the URL has a ';' where none can be").with_hint(
+                "settings stand behind '?', with '&' between them: mssql://user:password@host:1433/database?encrypt=true; in user and password, ; is %3B",
+            ),
+        );
+    }
     let mut endpoint = Endpoint::new();
     let address = match authority.rsplit_once('@') {
         Some((login, address)) => {
@@ -46,7 +53,15 @@ pub(super) fn parse(scheme: &str, rest: &str) -> Result<Endpoint> {
         Some((path, query)) => (path, query),
         None => (tail, ""),
     };
-    let database = decode(path.trim_start_matches('/').trim_end_matches('/'))?;
+    let path = path.trim_start_matches('/').trim_end_matches('/');
+    if path.contains(['/', ';', '=', '&', ':']) {
+        return Err(
+            SqlServerError::address("the URL's path is not just the name of a database").with_hint(
+                "write mssql://user:password@host:1433/database?name=value&name=value; in a name, / is %2F, : is %3A and ; is %3B",
+            ),
+        );
+    }
+    let database = decode(path)?;
     endpoint.database = (!database.is_empty()).then_some(database);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').ok_or_else(|| {
@@ -55,6 +70,12 @@ pub(super) fn parse(scheme: &str, rest: &str) -> Result<Endpoint> {
         })?;
         let name = decode(name)?;
         let setting = Setting::from_name(&name).ok_or_else(|| setting::unknown(&name))?;
+        if setting != Setting::Password && value.contains(['=', ';']) {
+            return Err(SqlServerError::address(format!(
+                "the value of '{name}' has an '=' or ';' in it"
+            ))
+            .with_hint("write & between settings; in a value, = is %3D and ; is %3B"));
+        }
         setting.apply(&name, decode(value)?, &mut endpoint)?;
     }
     Ok(endpoint)

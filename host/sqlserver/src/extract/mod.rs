@@ -45,6 +45,8 @@ pub struct ExtractOptions {
     /// Ordinals of the columns that rows are told apart by. A 100 ns digit there is an error in any case: two keys
     /// could become one.
     pub keys: Vec<u32>,
+    /// Names of columns whose values no message shows, without regard to case.
+    pub private: Vec<String>,
 }
 
 impl Default for ExtractOptions {
@@ -55,6 +57,7 @@ impl Default for ExtractOptions {
             largest_row: 256 << 20,
             time_precision: TimePrecision::default(),
             keys: Vec::new(),
+            private: Vec::new(),
         }
     }
 }
@@ -195,8 +198,8 @@ impl<'c> Extraction<'c> {
                         number: self.total_rows + 1 + refusal.row as u64,
                     }
                     .describe(&block, refusal.row);
-                    let error =
-                        SqlServerError::data(&self.table.name, column.name(), row, &refusal.reason);
+                    let reason = shown_reason(&self.options, column.name(), &refusal.reason);
+                    let error = SqlServerError::data(&self.table.name, column.name(), row, reason);
                     match refusal.hint {
                         Some(hint) => error.with_hint(hint),
                         None => error,
@@ -256,7 +259,8 @@ impl<'c> Extraction<'c> {
                 }
                 false => parts.join(", "),
             };
-            let (table, reason) = (&self.table.name, misfit.reason);
+            let table = &self.table.name;
+            let reason = shown_reason(&self.options, &column.name, &misfit.reason);
             return Err(SqlServerError::data(table, &column.name, row, reason).with_hint(
                 "repair the value: DBCC CHECKTABLE (…) WITH DATA_PURITY finds all of its kind; or leave the column out with --exclude-columns",
             ));
@@ -286,6 +290,19 @@ impl<'c> Extraction<'c> {
             offsets_lost: named(ColumnBuilder::lost_offset),
             observed: self.observer.finish(),
         })
+    }
+}
+
+/// Why a value is refused, without the value where no message is to show it.
+fn shown_reason<'r>(options: &ExtractOptions, column: &str, reason: &'r str) -> &'r str {
+    let folded = column.to_lowercase();
+    match options
+        .private
+        .iter()
+        .any(|name| name.to_lowercase() == folded)
+    {
+        true => "its value cannot be carried; it is not shown, since the column has a rule",
+        false => reason,
     }
 }
 

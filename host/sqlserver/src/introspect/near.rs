@@ -4,6 +4,7 @@ use icehost_plan::{Length, SqlType, Value};
 
 use super::catalog::Fields;
 use crate::driver::Client;
+use crate::edits::edits;
 use crate::error::Result;
 use crate::lower;
 use crate::name::{TableName, quote};
@@ -32,7 +33,7 @@ pub(super) async fn names(client: &mut Client, name: &TableName) -> Result<Vec<S
     for row in answer.rows() {
         let mut fields = Fields::of(row);
         let (schema, table) = (fields.text()?, fields.text()?);
-        let distance = distance(&wanted, &table.to_lowercase());
+        let distance = edits(&wanted, &table.to_lowercase());
         if distance <= DISTANCE {
             alike.push((distance, TableName::new(schema, table).to_string()));
         }
@@ -56,44 +57,5 @@ pub(super) async fn synonym(client: &mut Client, name: &TableName) -> Result<Opt
         // A server that does not know synonyms has none.
         Err(error) if error.number().is_some() => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// Levenshtein distance, in characters.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, l) in left.chars().enumerate() {
-        let mut diagonal = i;
-        let mut before = i + 1;
-        for (cell, r) in row.iter_mut().skip(1).zip(&right) {
-            let replaced = diagonal + usize::from(l != *r);
-            diagonal = *cell;
-            *cell = replaced.min(diagonal + 1).min(before + 1);
-            before = *cell;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::distance;
-
-    #[test]
-    fn distance_counts_edits() {
-        for (left, right, edits) in [
-            ("customers", "customers", 0),
-            ("customer", "customers", 1),
-            ("cutsomers", "customers", 2),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(distance(left, right), edits, "{left} {right}");
-            assert_eq!(distance(right, left), edits, "{right} {left}");
-        }
     }
 }

@@ -110,16 +110,7 @@ impl Loader<'_> {
     }
 }
 
-/// A value of somebody's table in a message: without control characters, and not too long.
+/// A value of somebody's table in a message; `char` columns are padded.
 fn printable(text: &str) -> String {
-    const LONGEST: usize = 100;
-    let mut shown: String = text
-        .chars()
-        .take(LONGEST)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown.trim_end().to_owned()
+    icehost_untrusted::shown_up_to(text.trim_end(), 100)
 }

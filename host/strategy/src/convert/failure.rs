@@ -4,8 +4,8 @@ use icehost_plan::PlanError;
 
 use crate::bindings::types as wit;
 use crate::error::Terms;
-use crate::guest_text::{shown, shown_up_to};
 use crate::{FailureKind, Operation, Strategy, StrategyError};
+use icehost_untrusted::{shown, shown_up_to};
 
 pub(crate) fn failure(
     strategy: &Strategy,

@@ -131,7 +131,7 @@ async fn a_panic_is_shown_with_its_message() {
         panic!("a panic aborts with a message");
     };
     assert!(!message.chars().any(char::is_control), "{message:?}");
-    assert!(message.ends_with("[2Jgone for good"), "{message:?}");
+    assert!(message.ends_with(r"\u001b[2Jgone\nfor good"), "{message:?}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod grants;
 mod hostile;
 mod hostile_description;
 mod log;
+mod mutations;
 mod outside;
 mod refused;
 mod shipped_detectors;

@@ -390,7 +390,7 @@ async fn a_value_that_the_declared_type_does_not_have_is_refused_by_name() {
         ("smalldatetime", "is no value of smalldatetime"),
         (
             "nvarchar(5)",
-            "'too long\\u{1b}[2J' is no value of nvarchar(5)",
+            "'too long\\u001b[2J' is no value of nvarchar(5)",
         ),
         ("varchar(5)", "is no value of varchar(5)"),
         ("char(5)", "is no value of char(5)"),

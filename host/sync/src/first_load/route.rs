@@ -202,7 +202,7 @@ async fn begin(
     if !wanted || detected.stored.is_some() || lake.current_snapshot().is_some() {
         return Ok(None);
     }
-    let key = match key(source, detected) {
+    let key = match key(job, source, detected) {
         Ok(key) => key,
         Err(reason) => {
             observer.event(Event::Warning(&format!(
@@ -287,11 +287,13 @@ async fn begin(
 }
 
 /// The columns to cut by, or why the table cannot be cut.
-fn key(source: &OpenSource, detected: &Detected) -> Result<Vec<u32>, String> {
-    let Some(key) = source.table.range_key() else {
+fn key(job: &SyncJob, source: &OpenSource, detected: &Detected) -> Result<Vec<u32>, String> {
+    // Boundaries are values, and the journal that holds them lies in the lake.
+    let rules = &job.source.rules;
+    let Some(key) = source.table.range_key(|column| !rules.concern(column)) else {
         return Err(
-            "it has no clustered index and no unique key whose columns are carried and have an order, so that \
-             no range of its rows can be told from the others"
+            "it has no clustered index and no unique key whose columns are carried as they are and have an order, \
+             so that no range of its rows can be told from the others"
                 .to_owned(),
         );
     };

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::detection::{OpenSource, context};
 use crate::error::Doing;
 use crate::preparation::Preparation;
-use crate::{Detection, StoredWatermark, SyncError};
+use crate::{ColumnRules, Detection, StoredWatermark, SyncError};
 
 /// Most rows of the lake in a batch.
 const BATCH_ROWS: usize = 8192;
@@ -63,6 +63,7 @@ pub(super) struct SourceRows<'a> {
 /// What later runs read.
 pub(super) struct NextRun<'a> {
     pub(super) detection: &'a Detection,
+    pub(super) rules: &'a ColumnRules,
     pub(super) stored: Option<StoredWatermark>,
 }
 
@@ -80,7 +81,7 @@ impl NextRun<'_> {
     /// # Errors
     /// What the detector or the source's server says.
     pub(super) async fn plan(&self, source: &mut OpenSource) -> Result<Planned, SyncError> {
-        let detector = &self.detection.strategy;
+        let detector = self.rules.guard(&self.detection.strategy);
         let context = context(
             self.detection,
             &source.table.table,

@@ -53,6 +53,7 @@ pub(super) async fn compare(
     let mut notes = Vec::new();
     let next = NextRun {
         detection: &job.detection,
+        rules: &job.source.rules,
         stored: stored.clone(),
     };
     let planned = match next.plan(&mut source).await {
@@ -156,6 +157,7 @@ pub(super) async fn compare(
         batch_bytes: share.batch_bytes,
         largest_row: job.settings.memory.row_bytes(),
         time_precision: TimePrecision::Truncate,
+        private: job.source.rules.columns(),
         ..ExtractOptions::default()
     };
     let comparing = Comparing {

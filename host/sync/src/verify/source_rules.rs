@@ -148,9 +148,7 @@ fn moves_with_each_change(sql_type: SqlType) -> bool {
 fn is_carried(job: &SyncJob, source: &OpenSource, name: &str) -> bool {
     let landing = source.landing();
     let lands = landing.columns.iter().any(|column| column.name == name);
-    let mut rules = job.source.rules.rules.iter();
-    let ruled = rules.any(|(column, _)| column.to_lowercase() == name.to_lowercase());
-    lands && !ruled && !source.transforms.writes(name)
+    lands && !job.source.rules.concern(name) && !source.transforms.writes(name)
 }
 
 /// The columns by which rows are passed over where all of them are NULL. A column that rules or transformers have

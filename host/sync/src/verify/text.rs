@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::shape::Shape;
 
-/// Most characters of a value that are shown.
-const MOST_CHARACTERS: usize = 100;
+/// Most bytes of a value that are shown.
+const MOST_SHOWN: usize = 100;
 /// Most columns of a row without a key that are shown.
 const MOST_COLUMNS: usize = 3;
 
@@ -41,20 +41,5 @@ fn value_text(array: &ArrayRef, row: usize) -> String {
             formatter.map_or_else(|_| String::new(), |shown| shown.value(row).to_string())
         }
     };
-    printable(&text)
-}
-
-fn printable(text: &str) -> String {
-    let mut shown = String::new();
-    for (at, c) in text.chars().enumerate() {
-        if at == MOST_CHARACTERS {
-            shown.push('…');
-            break;
-        }
-        match c.is_control() {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
-    }
-    shown
+    icehost_untrusted::shown_up_to(&text, MOST_SHOWN)
 }

@@ -14,7 +14,7 @@ use icehost_strategy::{Limits, Runtime, Strategy};
 
 use crate::args::{Output, PluginCommand};
 use crate::failure::Failure;
-use crate::render::{line, print_inspection};
+use crate::render::{line, note, print_inspection};
 use crate::strategies;
 
 pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Failure> {
@@ -40,10 +40,14 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
             let shown = directory.display();
             match output {
                 Output::Json => line(serde_json::json!({ "directory": directory })),
-                Output::Text => line(format!(
-                    "made {shown}\n\n  icehost plugin test {shown}     its cases, in {shown}/cases\n  \
-                     icehost plugin build {shown}    the component"
-                )),
+                Output::Text => {
+                    line(format!("made {shown}"));
+                    line("");
+                    line(format!(
+                        "  icehost plugin test {shown}     its cases, in {shown}/cases"
+                    ));
+                    line(format!("  icehost plugin build {shown}    the component"));
+                }
             }
         }
         PluginCommand::Test {
@@ -73,7 +77,7 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
             let (built, strategy) = build(&runtime, &path).await?;
             let file = out.unwrap_or_else(|| PathBuf::from(format!("{}.wasm", built.package)));
             write(&built.component, &file).await?;
-            eprintln!("built {}", file.display());
+            note(format_args!("built {}", file.display()));
             print_inspection(&[strategy], output);
         }
         PluginCommand::Push { push, cache } => push::run(&cache, &push, output).await?,
@@ -98,7 +102,7 @@ async fn compile(path: &Path) -> Result<Built, Failure> {
     let path = path.to_owned();
     let built = tokio::task::spawn_blocking(move || {
         let options = BuildOptions {
-            progress: Some(|what| eprintln!("{what}")),
+            progress: Some(|what| note(what)),
             ..BuildOptions::default()
         };
         icehost_componentize::build(&path, &options)

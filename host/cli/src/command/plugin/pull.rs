@@ -9,7 +9,7 @@ use icehost_strategy::Limits;
 use super::write;
 use crate::args::{CacheArguments, Output, PullArguments};
 use crate::failure::Failure;
-use crate::render::{line, print_inspection};
+use crate::render::{line, note, print_inspection};
 use crate::strategies;
 
 /// Fetches a component, checks that it is a strategy, and writes it to a file.
@@ -42,11 +42,14 @@ pub(super) async fn run(
         .out
         .unwrap_or_else(|| PathBuf::from(format!("{name}.wasm")));
     write(&pulled.bytes, &file).await?;
-    eprintln!("pulled {reference}, {}", pulled.locked.manifest.qualified());
+    note(format_args!(
+        "pulled {reference}, {}",
+        pulled.locked.manifest.qualified()
+    ));
     if let Some(key) = pulled.locked.signed_by {
-        eprintln!("signed by {}", key.qualified());
+        note(format_args!("signed by {}", key.qualified()));
     }
-    eprintln!("wrote {}", file.display());
+    note(format_args!("wrote {}", file.display()));
     match output {
         Output::Text => print_inspection(&[strategy], output),
         Output::Json => line(serde_json::json!({

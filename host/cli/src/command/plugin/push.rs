@@ -10,7 +10,7 @@ use crate::render::line;
 use crate::strategies;
 
 /// Most bytes of a key's file.
-const MAX_KEY: usize = 64 << 10;
+const MAX_KEY: u64 = 64 << 10;
 
 /// Builds the strategy where it is a crate, checks that icehost loads it, and uploads it.
 ///
@@ -91,7 +91,7 @@ fn signing_key(arguments: &PushArguments) -> Result<Option<SigningKey>, Failure>
     let (what, pem) = match (&arguments.sign_key, &arguments.sign_key_env) {
         (Some(path), _) => (
             path.display().to_string(),
-            std::fs::read(path).map_err(|error| error.to_string()),
+            icehost_untrusted::read_file_or_pipe(path, MAX_KEY).map_err(|error| error.to_string()),
         ),
         (None, Some(name)) => (
             format!("the environment variable {name}"),
@@ -107,8 +107,5 @@ fn signing_key(arguments: &PushArguments) -> Result<Option<SigningKey>, Failure>
             "keep it where icehost can read it",
         )
     })?;
-    Ok(Some(SigningKey::from_pem(
-        &what,
-        pem.get(..MAX_KEY).unwrap_or(&pem),
-    )?))
+    Ok(Some(SigningKey::from_pem(&what, &pem)?))
 }

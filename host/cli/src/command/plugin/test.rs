@@ -10,6 +10,9 @@ use crate::failure::Failure;
 use crate::render::{line, print_checks};
 use crate::strategies;
 
+/// Most bytes of a file with cases.
+const MAX_CASES: u64 = 16 << 20;
+
 /// Builds the strategy where it is a directory, and runs its cases.
 ///
 /// # Errors
@@ -99,7 +102,10 @@ pub(super) fn read(cases: &Path) -> Result<Vec<CaseFile>, Failure> {
     paths
         .iter()
         .map(|path| {
-            let text = std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?;
+            let bytes =
+                icehost_untrusted::read(path, MAX_CASES).map_err(|e| unreadable(path, &e))?;
+            let text = String::from_utf8(bytes)
+                .map_err(|_| unreadable(path, &std::io::Error::other("it is not text in UTF-8")))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             Ok(CaseFile::parse(&name, &text)?)
         })

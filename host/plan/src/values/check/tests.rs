@@ -141,7 +141,7 @@ fn what_a_type_does_not_have_is_named() {
         ("smalldatetime", moment("2026-01-31T12:00:01"), "12:00:01"),
         ("nvarchar(2)", text("abc"), "'abc'"),
         ("nvarchar(3)", text("😀😀"), "'😀😀'"),
-        ("nvarchar(2)", text("a\u{1b}[2J"), "'a\\u{1b}[2J'"),
+        ("nvarchar(2)", text("a\u{1b}[2J"), "'a\\u001b[2J'"),
         ("varchar(2)", text("abc"), "'abc'"),
         ("char(2)", text("abc"), "'abc'"),
         ("binary(2)", bytes(&[1]), "0x01"),

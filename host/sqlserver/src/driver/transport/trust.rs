@@ -19,6 +19,9 @@ use super::tls::refused;
 use crate::endpoint::{Encryption, Endpoint, Trust};
 use crate::error::{ErrorKind, Result, SqlServerError};
 
+/// Most bytes of the user's file of certificates; those of a whole operating system have 250 KiB.
+const MAX_CERTIFICATES: u64 = 4 << 20;
+
 /// What checks the server's certificate.
 ///
 /// # Errors
@@ -70,7 +73,8 @@ fn own(endpoint: &Endpoint) -> Result<Vec<CertificateDer<'static>>> {
     let Trust::Authority(file) = &endpoint.trust else {
         return Ok(Vec::new());
     };
-    let bytes = std::fs::read(file).map_err(|error| unreadable(endpoint, &error.to_string()))?;
+    let bytes = icehost_untrusted::read(file, MAX_CERTIFICATES)
+        .map_err(|error| unreadable(endpoint, &error.to_string()))?;
     let certificates = match bytes.starts_with(&[0x30]) {
         true => vec![CertificateDer::from(bytes)],
         false => CertificateDer::pem_slice_iter(&bytes)

@@ -13,6 +13,9 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_ipc::{Field as IpcField, Message, MessageHeader, MetadataVersion, Type};
 use arrow_schema::{ArrowError, DataType, FieldRef, SchemaRef, TimeUnit};
 
+/// No buffer is followed by so many bytes to fill it up.
+const MOST_PADDING: usize = 64;
+
 /// Precedes a message's length.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
@@ -45,7 +48,7 @@ pub(crate) fn decode(
         .header_as_record_batch()
         .ok_or_else(|| format!("{} stands where the batch should", named(&header)))?;
     check_batch(&batch, schema, rows, body.1)?;
-    if stream.message()?.is_some() {
+    if stream.message()?.is_some() || stream.at != stream.bytes.len() {
         return Err("the stream goes on after its batch".to_owned());
     }
     let body = buffer.slice_with_length(body.0, body.1);
@@ -244,14 +247,23 @@ fn check_batch(
         ));
     }
     check_buffers(batch, schema, rows)?;
+    let mut used = 0_usize;
     for buffer in batch.buffers().iter().flatten() {
         let end = usize::try_from(buffer.offset())
             .ok()
             .zip(usize::try_from(buffer.length()).ok())
             .and_then(|(offset, length)| offset.checked_add(length));
-        if end.is_none_or(|end| end > body) {
-            return Err("a buffer lies outside of the batch".to_owned());
+        match end {
+            Some(end) if end <= body => used = used.max(end),
+            _ => return Err("a buffer lies outside of the batch".to_owned()),
         }
+    }
+    // Buffers are padded to 8 bytes, or to 64 (Arrow columnar format, "Buffer Alignment and Padding").
+    if body - used >= MOST_PADDING {
+        return Err(format!(
+            "the batch has {} bytes behind its last buffer",
+            body - used
+        ));
     }
     Ok(())
 }

@@ -211,3 +211,44 @@ fn a_second_batch_is_refused() {
     let why = decode(bytes, &batch.schema(), 1).unwrap_err();
     assert_eq!(why, "the stream goes on after its batch");
 }
+
+#[test]
+fn bytes_behind_the_end_of_the_stream_are_refused() {
+    let batch = batch(&[true], 1);
+    let whole = encode(&batch).unwrap();
+    assert!(decode(whole.clone(), &batch.schema(), 1).is_ok());
+    for more in [&b"x"[..], &[0; 8], b"a whole message of somebody's"] {
+        let bytes = [&whole, more].concat();
+        let why = decode(bytes, &batch.schema(), 1).unwrap_err();
+        assert_eq!(why, "the stream goes on after its batch");
+    }
+}
+
+#[test]
+fn bytes_behind_the_last_buffer_are_refused() {
+    let batch = batch(&[true], 1);
+    let whole = encode(&batch).unwrap();
+    // The batch is the last message before the mark of the end, which has 8 bytes; its body's length is found by
+    // what it is.
+    let mut stream = Stream {
+        bytes: &whole,
+        at: 0,
+    };
+    stream.message().unwrap().unwrap();
+    let (_, body) = stream.message().unwrap().unwrap();
+    let length = (body.1 as i64).to_le_bytes();
+    let at = whole[..body.0]
+        .windows(8)
+        .rposition(|w| w == length)
+        .unwrap();
+    let with = |more: usize| {
+        let mut bytes = whole.clone();
+        bytes[at..at + 8].copy_from_slice(&((body.1 + more) as i64).to_le_bytes());
+        let end = body.0 + body.1;
+        bytes.splice(end..end, vec![7; more]);
+        decode(bytes, &batch.schema(), 1)
+    };
+    assert!(with(8).is_ok());
+    let why = with(4096).unwrap_err();
+    assert!(why.contains("bytes behind its last buffer"), "{why}");
+}

@@ -1,0 +1,7 @@
+//! What strangers send: it controls no terminal, shows no secret, and keeps no run waiting.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod files;
+mod originals;
+mod secrets;
+mod terminal;

@@ -1,0 +1,201 @@
+//! Text of servers, rows, components, files and arguments, on its way to a terminal or a log. That nothing of it
+//! controls a terminal, the kit asserts after every run of every suite; here is that each source is told, on one line,
+//! and where it was cut.
+
+use icehost_tests::{Bed, Command, Run, customers};
+
+/// Clears the screen, sets the window's title, forges a line, turns what follows around and hides.
+const EVIL: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\nerror: forged\r\u{9b}31m\u{202e}desrever\u{200b}\u{2028}\u{e0041}";
+/// What is shown of it.
+const SHOWN: &str = r"\u001b[2J\u001b]0;owned\u0007\nerror: forged\r\u009b31m\u202edesrever\u200b\u2028\udb40\udc41";
+
+/// Each line of stderr is one that icehost began.
+#[track_caller]
+fn assert_no_forgery(run: &Run) {
+    for line in run.stderr.lines().chain(run.stdout.lines()) {
+        assert!(!line.starts_with("error: forged"), "{}", run.stderr);
+    }
+}
+
+#[track_caller]
+fn told(run: &Run, text: &str) {
+    assert!(run.stderr.contains(text), "{}", run.stderr);
+    assert_no_forgery(run);
+}
+
+#[test]
+fn what_a_server_says_is_one_line_and_not_endless() {
+    let bed = customers::bed_on_development_server(3);
+    let sync = || bed.sync_to_target("dbo.Customers", "demo.customers");
+    let fail = |text: &str| {
+        let faults = bed.server().faults();
+        faults.fail_saying("FROM [dbo].[Customers]", text);
+        sync()
+            .args(["--output", "json"])
+            .env("RUST_LOG", "debug")
+            .run()
+            .failure(&["error: "])
+    };
+    let run = fail(&format!("no {EVIL} luck"));
+    told(&run, &format!("no {SHOWN} luck (error 50000"));
+    let told_as_json = run.json()["error"].as_str().unwrap().to_owned();
+    assert!(told_as_json.contains(SHOWN), "{told_as_json}");
+
+    let run = fail(&"x".repeat(30_000));
+    told(&run, "…");
+    let longest = run.stderr.lines().map(str::len).max();
+    assert!(longest < Some(10_000), "{longest:?}");
+    sync().run().success();
+}
+
+#[test]
+fn names_and_values_of_tables_are_shown_as_they_are() {
+    let bed = Bed::new();
+    // Names of SQL Server can have any character but NUL.
+    let quoted = EVIL.replace(']', "]]");
+    bed.source().execute(&format!(
+        "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, [{quoted}] int NULL, Name nvarchar(200) NOT NULL, Day date NULL);
+         INSERT INTO dbo.T VALUES (1, 1, N'{EVIL}', '2026-01-01'), (2, 1, N'{EVIL}', '2026-01-01')"
+    ));
+    let sync = |more: &[&str]| {
+        bed.sync("dbo.T", "demo.t")
+            .args(["--merge", "upsert"])
+            .args(more.iter().copied())
+            .env("RUST_LOG", "debug")
+            .run()
+    };
+    // Columns, in a hint.
+    let run = sync(&["--strategy", "full-refresh", "--columns", "Nothing"]).failure(&["Nothing"]);
+    assert_no_forgery(&run);
+    let run = sync(&[
+        "--strategy",
+        "timestamp",
+        "--strategy-option",
+        "column=Nothing",
+    ]);
+    assert_no_forgery(&run.failure(&["hint"]));
+    // The values of a key that repeats.
+    let run = sync(&["--strategy", "full-refresh", "--merge-option", "keys=Name"]);
+    told(
+        &run.failure(&["stand"]),
+        r"\u001b[2J\u001b]0;owned\u0007\nerror: forged",
+    );
+    // Everything that a run that goes well tells.
+    let run = sync(&["--strategy", "full-refresh"]).success();
+    assert_no_forgery(&run);
+    let dry = sync(&["--strategy", "full-refresh", "--dry-run"]).success();
+    assert_no_forgery(&dry);
+    bed.source()
+        .execute(&format!("UPDATE dbo.T SET [{quoted}] = 5 WHERE Id = 2"));
+    let verify =
+        bed.verify("dbo.T", "demo.t")
+            .args(["--strategy", "full-refresh", "--merge", "upsert"]);
+    let run = verify.run().failure(&["do not agree"]);
+    assert!(run.stdout.contains(SHOWN), "{}", run.stdout);
+    assert_no_forgery(&run);
+    let run = verify
+        .args(["--output", "json"])
+        .run()
+        .failure(&["do not agree"]);
+    let columns = run.json()["lake"]["columns"].to_string();
+    assert!(
+        run.stdout.contains(r"\u202e") && columns.contains('\u{202e}'),
+        "{columns}"
+    );
+}
+
+#[test]
+fn a_mark_is_data_to_programs_and_harmless_to_people() {
+    let bed = customers::bed(1);
+    bed.sync("dbo.Customers", "demo.customers")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .run()
+        .success();
+    bed.on_lake(["watermark", "set"], "demo.customers")
+        .args(["--mark", &format!("Heard=text:{EVIL}")])
+        .run()
+        .success();
+    let show = bed.on_lake(["watermark", "show"], "demo.customers");
+    let run = show.run().success();
+    assert!(run.stdout.contains(r"\u001b[2J"), "{}", run.stdout);
+    assert_no_forgery(&run);
+    let run = show.args(["--output", "json"]).run().success();
+    // Programs get the very text.
+    let marks = &run.json()["watermark"]["marks"];
+    assert_eq!(marks[0][1]["text"], EVIL, "{marks}");
+}
+
+#[test]
+fn a_configuration_is_told_by_names_that_are_seen() {
+    let bed = Bed::on_development_server();
+    let file = bed.path("icehost.toml");
+    let evil = serde_json::to_string(&format!("a{EVIL}")).unwrap();
+    // JSON's escapes are TOML's, but for surrogates.
+    let evil = evil
+        .replace("\u{e0041}", "\\U000E0041")
+        .replace('\u{9b}', "\\u009b");
+    let base = "warehouse = \"w\"\n[connections.c]\nurl = \"mssql://127.0.0.1:1/d\"\n";
+    let pipeline = |name: &str, more: &str| {
+        format!(
+            "{base}[pipelines.{name}]\nsource = \"c\"\nstrategy = \"id\"\nmerge = \"upsert\"\n{more}\n"
+        )
+    };
+    for text in [
+        pipeline(&evil, "table = \"dbo.T\""),
+        pipeline("p", &format!("table = {evil}")),
+        pipeline("p", &format!("table = \"dbo.T\"\nlake-table = {evil}")),
+        pipeline("p", &format!("table = \"dbo.T\"\nlake-merge = {evil}")),
+        pipeline("p", &format!("table = \"dbo.T\"\ntarget = {evil}")),
+        pipeline("p", &format!("table = \"dbo.T\"\n{evil} = 1")),
+        pipeline("p", &format!("table = \"dbo.T\"\nmemory-limit = {evil}")),
+        pipeline(
+            "p",
+            &format!("table = \"dbo.T\"\ncolumn-rules = {{ {evil} = 1 }}"),
+        ),
+        format!("{base}[{evil}]\nx = 1\n"),
+    ] {
+        std::fs::write(&file, &text).unwrap();
+        for output in ["text", "json"] {
+            let run = Command::new(["check", "--offline", "--output", output, "--config"])
+                .arg(file.display().to_string())
+                .run();
+            assert_ne!(run.code, Some(0), "{text}");
+            assert_no_forgery(&run);
+        }
+    }
+}
+
+#[test]
+fn arguments_and_names_of_files_make_no_lines() {
+    let bed = Bed::on_development_server();
+    let path = bed.path(&format!("x{EVIL}")).display().to_string();
+    for arguments in [
+        vec!["sync", EVIL],
+        vec!["sync", &format!("--{EVIL}")],
+        vec!["snapshots", "--warehouse", &path, "--lake-table", "a.b"],
+        vec!["snapshots", "--warehouse", "w", "--lake-table", EVIL],
+        vec!["check", "--config", &path],
+        vec!["plugin", "inspect", &format!("{path}.wasm")],
+        vec!["plugin", "inspect", EVIL],
+        vec!["plugin", "pull", EVIL],
+        vec![
+            "watermark",
+            "set",
+            "--warehouse",
+            "w",
+            "--lake-table",
+            "a.b",
+            "--mark",
+            EVIL,
+        ],
+    ] {
+        let run = Command::new(arguments.iter().copied()).run();
+        assert_ne!(run.code, Some(0));
+        assert!(!run.stderr.is_empty());
+        assert_no_forgery(&run);
+    }
+    let run = Command::new(["watermark", "show", "--lake-table", "a.b"])
+        .env("ICEHOST_WAREHOUSE", &format!("s3://{EVIL}"))
+        .run();
+    assert_no_forgery(&run.failure(&["s3"]));
+}
