@@ -15,6 +15,9 @@ use crate::args::CacheArguments;
 use crate::failure::Failure;
 use crate::registry::Registry;
 
+/// What became of a component that was to be loaded.
+type Loaded = (Component, Result<Strategy, Failure>);
+
 /// The strategies of one run, each loaded once.
 pub(crate) struct Strategies {
     cache: CacheArguments,
@@ -22,7 +25,7 @@ pub(crate) struct Strategies {
     /// One for each set of limits.
     runtimes: Vec<((Duration, u32), Runtime)>,
     /// By their names; one that cannot be loaded is not tried again.
-    loaded: HashMap<String, Vec<(Component, Result<Strategy, Failure>)>>,
+    loaded: HashMap<String, Vec<Loaded>>,
 }
 
 impl Strategies {

@@ -154,10 +154,7 @@ async fn the_plans_order_decides_between_rows_with_one_key() {
     let done = commit(&table, staged).await.unwrap().unwrap();
     assert_eq!(done.rows_removed, 2);
     // NULL is the lowest, as SQL Server has it.
-    assert_eq!(
-        read_ranks(&lake.load().await).await,
-        [(1, None), (2, None)]
-    );
+    assert_eq!(read_ranks(&lake.load().await).await, [(1, None), (2, None)]);
 }
 
 #[tokio::test]
@@ -467,10 +464,7 @@ async fn a_key_that_comes_twice_is_refused_where_no_order_says_which_row_counts(
         refuse_repeats: true,
         ..StageOptions::default()
     };
-    let twice = [
-        ranks(&[(1, Some(1)), (2, Some(2))]),
-        ranks(&[(1, Some(3))]),
-    ];
+    let twice = [ranks(&[(1, Some(1)), (2, Some(2))]), ranks(&[(1, Some(3))])];
     let error = stage_with(&table, upserting(&table), &twice, strict()).await;
     let message = error.unwrap_err().to_string();
     assert!(
@@ -482,10 +476,7 @@ async fn a_key_that_comes_twice_is_refused_where_no_order_says_which_row_counts(
     let change = lower(&table, ordered, &delta_like(&table.describe().unwrap())).unwrap();
     let staged = stage_with(&table, change, &twice, strict()).await.unwrap();
     let done = commit(&table, staged).await.unwrap().unwrap();
-    assert_eq!(
-        read_ranks(&done.table).await,
-        [(1, Some(3)), (2, Some(2))]
-    );
+    assert_eq!(read_ranks(&done.table).await, [(1, Some(3)), (2, Some(2))]);
 }
 
 #[tokio::test]

@@ -88,7 +88,6 @@ fn secrets_certificates_and_keys_are_files_of_some_size() {
         ]);
     }
     // A pipe that somebody writes into is a way to hand over a secret that is on no disk.
-    let (_, password) = bed.login();
     let connection = format!("url = \"{user}@{rest}?{options}\"\npassword-file = \"/dev/fd/9\"");
     let _written = configured(&connection, "");
     let output = Process::new("bash")

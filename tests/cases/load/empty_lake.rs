@@ -90,7 +90,7 @@ fn a_lake_table_without_a_snapshot_is_no_reason_to_touch_a_target() {
     bed.target()
         .execute("INSERT INTO dbo.T VALUES (99, 0, '2020-01-01')");
     sync(&bed);
-    let first = load(&bed, "upsert", &[]).leaves_apart("the target has a row of its own");
+    let first = load(&bed, "upsert", &[]);
     assert_eq!(first.json()["rows_deleted"], 0);
     assert_eq!(rows(&bed), "1");
     // Asked to, it takes the row out.
