@@ -76,10 +76,13 @@ fn damage(whole: &[u8], seeded: &mut Seeded) -> Vec<u8> {
     bytes
 }
 
+/// What the process does with a panic.
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send>;
+
 /// What panicked in the code that reads damaged bytes while this lives. A panic that is caught counts, too: that wall
 /// is not to be leant on. Other cases of this program panic on purpose meanwhile.
 struct Panics {
-    before: Option<Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send>>,
+    before: Option<Hook>,
     _alone: MutexGuard<'static, ()>,
 }
 
