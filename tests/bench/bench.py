@@ -21,7 +21,7 @@ from measure import Failed, Run, measure
 from server import Server
 from tables import SHAPES, Shape
 
-CASES = ["mixed", "mixed10", "wide", "narrow", "text", "max", "upsert", "noop", "load", "verify"]
+CASES = ["mixed", "mixed10", "wide", "narrow", "text", "max", "upsert", "noop", "lookback", "load", "verify"]
 HERE = Path(__file__).parent
 STEP = 500_000
 CHANGED = 10_000
@@ -76,8 +76,9 @@ class Bench:
         if name and self.server:
             self.server.sql("source", f"DROP TABLE {name}")
 
-    def sync(self, table: str, lake: Path, parallel: int) -> Run:
+    def sync(self, table: str, lake: Path, parallel: int, *options: str) -> Run:
         more = ["--parallel", str(parallel)] if parallel else []
+        more += [part for option in options for part in ("--strategy-option", option)]
         run = measure(
             [self.icehost, "sync", "--output", "json", "--source", self.source, "--table", table,
              "--warehouse", lake, "--lake-table", "bench.t", "--strategy", "timestamp",
@@ -209,6 +210,44 @@ class Bench:
             )
         self.drop("mixed", self.rows)
 
+    def lookback(self) -> None:
+        """What reading again costs, where the last minute before the mark has few rows and where it has many."""
+        assert self.server is not None
+        table = self.table("mixed", self.rows)
+        self.prepare("ours", lambda directory: self.sync(table, directory, 0))
+        lake = self.work / "ours"
+
+        def dated(first: int, last: int, later: int) -> None:
+            assert self.server is not None
+            moment = f"DATEADD(millisecond, Id % 60000, DATEADD(minute, {later}, '2026-06-01'))"
+            self.server.sql("source", f"UPDATE {table} SET Modified = {moment} WHERE Id BETWEEN {first} AND {last}")
+
+        def contenders(run: Callable[[str], Run]) -> list[tuple[str, Callable[[], Run]]]:
+            return [
+                (f"{'' if seconds else '*'}icehost, lookback-seconds={seconds}",
+                 lambda option=f"lookback-seconds={seconds}": run(option))
+                for seconds in (60, 0)
+            ]  # fmt: skip
+
+        for later, recent in enumerate((CHANGED // 10, CHANGED, 10 * CHANGED)):
+            recent = min(recent, self.rows)
+            dated(1, recent, later)
+            self.sync(table, lake, 0)
+            self.contend(
+                f"lookback: nothing changed in {self.rows:,} rows, {recent:,} in the last minute",
+                self.rows,
+                contenders(lambda option: self.sync(table, lake, 0, option)),
+            )
+        backup = self.fresh("ours-backup")
+        shutil.copytree(lake, backup)
+        dated(1, CHANGED // 10, 9)
+        self.contend(
+            f"lookback: {CHANGED // 10:,} changed rows into {self.rows:,}, {recent:,} in the minute before",
+            self.rows,
+            contenders(lambda option: self.restoring("ours", lambda lake: self.sync(table, lake, 0, option))()),
+        )
+        self.drop("mixed", self.rows)
+
     def load(self) -> None:
         assert self.server is not None
         server = self.server
@@ -323,6 +362,8 @@ def main() -> None:
                 bench.extract(case, "mixed", 10 * arguments.rows)
             elif case in SHAPES:
                 bench.extract(case, case, max(1, int(arguments.rows * SHAPES[case].share)))
+        if "lookback" in arguments.cases:
+            bench.lookback()
         if "load" in arguments.cases:
             bench.load()
         if "verify" in arguments.cases:

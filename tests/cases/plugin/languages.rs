@@ -97,10 +97,18 @@ fn good(bed: &Bed, kind: &str, language: &str) -> String {
 
 /// Runs of a detector by `Number`: what came since, what came late, and what an earlier version had read.
 fn syncs(bed: &Bed, detector: &str) {
-    bed.source().execute(
-        "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, Number bigint NULL); \
+    for (number, kind) in [("bigint", "integer"), ("float", "double")] {
+        syncs_by(bed, detector, number, kind);
+        bed.source().execute("DROP TABLE dbo.T");
+        std::fs::remove_dir_all(bed.warehouse()).unwrap();
+    }
+}
+
+fn syncs_by(bed: &Bed, detector: &str, number: &str, kind: &str) {
+    bed.source().execute(&format!(
+        "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, Number {number} NULL); \
          INSERT INTO dbo.T VALUES (1, 7), (2, 8)",
-    );
+    ));
     let reads = |change: &str, rows: u64, again: u64| {
         bed.source().execute(change);
         let synced = bed
@@ -116,7 +124,7 @@ fn syncs(bed: &Bed, detector: &str) {
     reads("UPDATE dbo.T SET Number = 9 WHERE Id = 1", 1, 1);
     reads("INSERT INTO dbo.T VALUES (3, 9), (4, 8)", 2, 2);
     bed.on_lake(["watermark", "set"], "demo.t")
-        .args(["--format", "1", "--mark", "Number=integer:9"])
+        .args(["--format", "1", "--mark", &format!("Number={kind}:9")])
         .run()
         .success();
     reads("INSERT INTO dbo.T VALUES (5, 7), (6, 9)", 2, 4);
