@@ -22,6 +22,9 @@ use std::process::ExitCode;
 use crate::args::{Arguments, Command};
 use crate::failure::Failure;
 
+/// Bytes of a worker's stack.
+const STACK: usize = 8 << 20;
+
 /// Runs the command that the process was given.
 pub fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
@@ -46,6 +49,8 @@ pub fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // As much as the main thread has: a sync is one deep future, whose frames are large in a debug build.
+        .thread_stack_size(STACK)
         .build()?;
     let output = arguments.output;
     let cancel = interrupt::listen(output)?;

@@ -6,7 +6,7 @@ use crate::section::printable;
 const LONGEST: usize = 128;
 /// Names that are looked at, and names that are listed: each wrong name of a file is compared with each known one.
 const MOST_COMPARED: usize = 1000;
-const MOST_LISTED: usize = 40;
+const MOST_LISTED: usize = 60;
 
 /// The known name that is nearest to `name`, where one is near; among the first thousand.
 pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
@@ -62,7 +62,7 @@ mod tests {
             .collect();
         let names = || many.iter().map(String::as_str);
         assert_eq!(nearest("name-0001", names()), Some("name-00001"));
-        assert!(hint("other", names(), "").ends_with("name-00039, …"));
+        assert!(hint("other", names(), "").ends_with("name-00059, …"));
     }
 
     #[test]

@@ -147,4 +147,17 @@ mod tests {
             assert!(error.hint().is_some(), "{name}");
         }
     }
+
+    #[test]
+    fn a_login_in_the_wrong_place_is_not_repeated() {
+        for name in [
+            "abfss://user:Secret-1@account/lake",
+            "abfss://SECRET@account/lake",
+            "mssql://sa:secret@host/db",
+            "https://secret@host/lake",
+        ] {
+            let said = local_directory(Path::new(name)).unwrap_err().to_string();
+            assert!(!said.to_lowercase().contains("secret"), "{said}");
+        }
+    }
 }

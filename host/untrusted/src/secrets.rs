@@ -33,6 +33,7 @@ pub fn given(text: &str) -> String {
 
 /// Whether a text looks like a connection, a login or a setting with a password, whatever it was meant to be.
 pub fn may_hold_secret(text: &str) -> bool {
+    let text = behind_container_of_azure(text);
     let lower = text.to_lowercase();
     // A reference to a registry ends so, and has a colon before it too.
     let address = match lower.rsplit_once("@sha256:") {
@@ -52,6 +53,19 @@ pub fn may_hold_secret(text: &str) -> bool {
                 value.len() < behind.len() && !value.is_empty()
             })
         })
+}
+
+/// What follows the container in `abfss://CONTAINER@ACCOUNT…`, where no login stands before the `@`: a container's name
+/// has up to 63 lower-case letters, digits and hyphens (Azure Storage, naming of containers).
+fn behind_container_of_azure(text: &str) -> &str {
+    let Some(("abfs" | "abfss" | "wasb" | "wasbs", rest)) = text.split_once("://") else {
+        return text;
+    };
+    let of_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    match rest.split_once('@') {
+        Some((name, behind)) if name.len() <= 63 && name.bytes().all(of_name) => behind,
+        _ => text,
+    }
 }
 
 /// A message without what looks like a password: the login of a URL, and everything behind `password=` up to the end
