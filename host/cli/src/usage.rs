@@ -1,5 +1,7 @@
 //! From the command line to arguments.
 
+use std::ffi::OsString;
+
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
@@ -66,13 +68,14 @@ fn is_overruled(command: &str, id: &str) -> bool {
 /// A flag beside `--config` that the file overrules would be passed over quietly, so it is refused. Its
 /// environment variable is not: it may be there for other commands.
 pub(crate) fn arguments() -> Arguments {
+    read(std::env::args_os()).unwrap_or_else(|error| refuse(&error))
+}
+
+fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
     let mut command = Arguments::command();
-    let matches = command
-        .try_get_matches_from_mut(std::env::args_os())
-        .and_then(|matches| refuse_overruled(&mut command, &matches).map(|()| matches));
-    matches
-        .and_then(|matches| Arguments::from_arg_matches(&matches))
-        .unwrap_or_else(|error| refuse(&error))
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    refuse_overruled(&mut command, &matches)?;
+    Arguments::from_arg_matches(&matches)
 }
 
 /// Says what is wrong and ends with exit code 2; or shows the help that was asked for.
@@ -85,15 +88,17 @@ fn refuse(error: &clap::Error) -> ! {
     ) {
         error.exit()
     }
-    let given: Vec<String> = std::env::args_os()
-        .chain(std::env::vars_os().filter_map(|(name, value)| {
-            name.to_string_lossy()
-                .starts_with("ICEHOST_")
-                .then_some(value)
-        }))
-        .map(|text| text.to_string_lossy().into_owned())
+    // clap takes escape sequences out of what it quotes, but not line ends: it is to quote what is escaped already.
+    let mut given: Vec<String> = std::env::args_os()
+        .map(|text| untrusted::line(&text.to_string_lossy()).into_owned())
         .collect();
-    for text in fit_to_show(&error.render().to_string(), &given).lines() {
+    let escaped = read(given.iter().map(OsString::from)).err();
+    let said = escaped.as_ref().unwrap_or(error).render().to_string();
+    let variables = std::env::vars_os()
+        .filter(|(name, _)| name.to_string_lossy().starts_with("ICEHOST_"))
+        .map(|(_, value)| value.to_string_lossy().into_owned());
+    given.extend(variables);
+    for text in fit_to_show(&said, &given).lines() {
         note(text);
     }
     std::process::exit(error.exit_code())

@@ -127,12 +127,6 @@ fn components_cases_configurations_and_locks_are_files() {
         ends(&Command::new(pull)).failure(&["cannot read the public key", why]);
     }
     // What lies beside files that are named
-    let docker = bed.path("docker");
-    std::fs::create_dir(&docker).unwrap();
-    pipe(&docker.join("config.json"));
-    let pull = Command::new(["plugin", "pull", "127.0.0.1:1/x:1"]);
-    ends(&pull.env("DOCKER_CONFIG", &docker.display().to_string()))
-        .failure(&["cannot read logins from", "it is a pipe"]);
     let text = "[strategies.s]\nregistry = \"127.0.0.1:1/x:1\"\n[connections.c]\nurl = \"mssql://127.0.0.1:1/d\"\n\
                 [pipelines.p]\nwarehouse = \"w\"\nsource = \"c\"\ntable = \"dbo.T\"\nstrategy = \"s\"\nmerge = \"upsert\"\n";
     std::fs::write(bed.path("icehost.toml"), text).unwrap();
