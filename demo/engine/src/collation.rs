@@ -134,7 +134,8 @@ impl Collation {
         let flags = (20..)
             .zip(flags)
             .fold(0, |bits, (at, set)| bits | (u32::from(set) << at));
-        let [a, b, c, d] = (self.lcid as u32 | flags | (u32::from(self.version) << 28)).to_le_bytes();
+        let [a, b, c, d] =
+            (self.lcid as u32 | flags | (u32::from(self.version) << 28)).to_le_bytes();
         [a, b, c, d, 0]
     }
 

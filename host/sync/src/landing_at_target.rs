@@ -227,6 +227,7 @@ mod tests {
         SqlTable {
             name: TableName::new("dbo", "Ledger"),
             object_id: 1,
+            created: None,
             database: "Shop".to_owned(),
             is_view: false,
             has_triggers: false,

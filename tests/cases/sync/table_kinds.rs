@@ -54,9 +54,7 @@ fn a_temporal_target_writes_its_own_periods_and_its_history_is_refused() {
             .args(["--target", &bed.target_url()])
             .args(more.iter().copied())
     };
-    let report = to_target(&[])
-        
-        .json();
+    let report = to_target(&[]).json();
     let warnings = report["warnings"].to_string();
     assert!(
         warnings.contains("makes the values of Since, Until itself"),
@@ -64,9 +62,7 @@ fn a_temporal_target_writes_its_own_periods_and_its_history_is_refused() {
     );
     bed.source()
         .execute("UPDATE dbo.Prices SET Price = 11 WHERE Id = 1");
-    to_target(&[])
-        
-        .json();
+    to_target(&[]).json();
     let rows = "SELECT Id, Price FROM dbo.Prices ORDER BY Id";
     assert_eq!(bed.target().rows(rows), bed.source().rows(rows));
     // What the rows were is in the target's own history.
