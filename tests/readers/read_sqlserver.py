@@ -39,7 +39,7 @@ TYPE_NAMES = {
 }
 
 COLUMNS = """
-SELECT c.name, t.name, c.precision, c.scale
+SELECT c.name, t.name, c.precision, c.scale, c.collation_name
 FROM sys.columns AS c
 JOIN sys.types AS t ON t.user_type_id = c.user_type_id
 WHERE c.object_id = OBJECT_ID(%s)
@@ -49,6 +49,12 @@ ORDER BY c.column_id
 
 def quoted(name: str) -> str:
     return f"[{name.replace(']', ']]')}]"
+
+
+def selected(name: str, collation: str | None) -> str:
+    """python-tds takes text of a UTF-8 collation for its language's code page, so the server is asked for Unicode."""
+    utf8 = collation is not None and collation.upper().endswith("_UTF8")
+    return f"CAST({quoted(name)} AS nvarchar(max))" if utf8 else quoted(name)
 
 
 def type_name(name: str, precision: int, scale: int) -> str:
@@ -80,11 +86,13 @@ def main() -> None:
     ) as connection:
         cursor = connection.cursor()
         cursor.execute(COLUMNS, (table,))
-        types = {name: type_name(*rest) for name, *rest in cursor.fetchall()}
+        described = cursor.fetchall()
+        types = {name: type_name(*rest) for name, *rest, _ in described}
+        forms = {name: selected(name, collation) for name, *_, collation in described}
         if not types:
             parser.exit(1, f"error: no table {table} in database {arguments.database}\n")
         columns = [(name, types[name]) for name in arguments.columns or types]
-        cursor.execute(f"SELECT {', '.join(quoted(name) for name, _ in columns)} FROM {table}")
+        cursor.execute(f"SELECT {', '.join(forms[name] for name, _ in columns)} FROM {table}")
         canonical.dump(columns, cursor.fetchall())
 
 

@@ -58,6 +58,7 @@ impl BulkTarget {
                 nullable: column.nullable,
                 identity: column.identity.is_some(),
                 read_only: !column.is_writable(),
+                collation: None,
             });
             ordinals.push(ordinal);
         }

@@ -26,7 +26,7 @@ use crate::error::{SqlResult, unsupported_clause};
 use crate::types::SqlType;
 use letters::Reading;
 
-pub(crate) use code_page::{char_of, code_of, to_code_page};
+pub(crate) use code_page::{OtherPage, char_of, code_of, to_code_page};
 pub(crate) use doubt::take as take_doubt;
 
 /// The server's, every database's and every column's default.
@@ -96,9 +96,10 @@ impl Collation {
         }
     }
 
-    /// Refuses `varchar` in a code page other than 1252.
+    /// Refuses `varchar` in a code page that is not known here.
     pub(crate) fn holds(&self, sql_type: &SqlType) -> SqlResult<()> {
-        if sql_type.is_text() && !sql_type.is_national() && self.code_page != 1252 {
+        let known = self.code_page == 1252 || OtherPage::numbered(self.code_page).is_some();
+        if sql_type.is_text() && !sql_type.is_national() && !known {
             return Err(unsupported_clause(&format!(
                 "COLLATE {} of {}, whose code page is {}",
                 self.name,
@@ -107,6 +108,35 @@ impl Collation {
             )));
         }
         Ok(())
+    }
+
+    /// The code page of such a text, where it is not 1252.
+    pub(crate) fn other_page(&self, sql_type: &SqlType) -> Option<OtherPage> {
+        match self.code_page {
+            1252 => None,
+            page if sql_type.is_text() && !sql_type.is_national() => OtherPage::numbered(page),
+            _ => None,
+        }
+    }
+
+    /// On the wire (MS-TDS 2.2.5.1.2): LCID, flags and version in four bytes, then the sort id, which collations
+    /// of Windows do not have.
+    pub(crate) fn wire(&self) -> [u8; 5] {
+        let flags = [
+            self.ignore_case && self.method == Method::Linguistic,
+            self.ignore_accents && self.method == Method::Linguistic,
+            self.ignore_kana && self.method == Method::Linguistic,
+            self.ignore_width && self.method == Method::Linguistic,
+            self.method == Method::Bytes,
+            self.method == Method::CodePoints,
+            self.code_page == 65001,
+        ];
+        let flags = (20..)
+            .zip(flags)
+            .fold(0, |bits, (at, set)| bits | (u32::from(set) << at));
+        let [a, b, c, d] =
+            (self.lcid as u32 | flags | (u32::from(self.version) << 28)).to_le_bytes();
+        [a, b, c, d, 0]
     }
 
     /// COLLATIONPROPERTY's ComparisonStyle: the flags of Windows' CompareString.

@@ -45,6 +45,9 @@ const REFUSED: [&str; 21] = [
     "date_bucket",
 ];
 
+/// Functions whose result hangs on the bytes of a text.
+const COUNT_BYTES: [&str; 5] = ["ascii", "checksum", "datalength", "hashbytes", "replicate"];
+
 /// Binds a plain function call.
 pub(crate) fn bind(binder: &mut Binder<'_>, name: &str, arguments: &[Ast]) -> SqlResult<Typed> {
     if REFUSED.contains(&name) {
@@ -59,6 +62,11 @@ pub(crate) fn bind(binder: &mut Binder<'_>, name: &str, arguments: &[Ast]) -> Sq
     let mut bound = Vec::with_capacity(arguments.len());
     for argument in arguments {
         bound.push(binder.bind_scalar(argument)?);
+    }
+    if COUNT_BYTES.contains(&name) {
+        for argument in &bound {
+            argument.is_of_default_page(&format!("the argument of {}", name.to_uppercase()))?;
+        }
     }
     let mut call = Call {
         name,

@@ -15,6 +15,8 @@ pub struct ResultColumn {
     pub identity: bool,
     /// Computed columns and rowversion cannot be written.
     pub read_only: bool,
+    /// The collation on the wire, of `varchar` in a code page other than 1252.
+    pub collation: Option<[u8; 5]>,
 }
 
 /// A SQL Server error or informational message.

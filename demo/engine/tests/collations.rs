@@ -292,3 +292,69 @@ fn names_are_read_as_documented() {
         );
     }
 }
+
+#[test]
+fn varchar_of_another_code_page_holds_what_the_page_has_and_counts_bytes() {
+    let mut kit = Kit::new();
+    kit.run("CREATE TABLE p (id int NOT NULL PRIMARY KEY, c varchar(4) COLLATE Cyrillic_General_CI_AS NULL, f char(4) COLLATE Cyrillic_General_100_BIN2 NULL, j varchar(4) COLLATE Japanese_CI_AS NULL, u varchar(4) COLLATE Latin1_General_100_CI_AS_SC_UTF8 NULL)");
+    kit.run(
+        "INSERT p VALUES (1, N'Жёлт', N'Ж', N'テト', N'éй'), (2, N'abc   ', NULL, N'ﾃﾄab', N'😀')",
+    );
+    kit.run("UPDATE p SET c = N'№' WHERE id = 2");
+    let as_unicode = |name: &str| format!("CAST({name} AS nvarchar(9))");
+    assert_eq!(
+        kit.rows(&format!(
+            "SELECT {}, {} + N'.', {}, {} FROM p ORDER BY id",
+            as_unicode("c"),
+            as_unicode("f"),
+            as_unicode("j"),
+            as_unicode("u")
+        )),
+        ["Жёлт|Ж   .|テト|éй", "№|NULL|ﾃﾄab|😀"]
+    );
+    assert_eq!(kit.value("SELECT COUNT(*) FROM p WHERE f = N'Ж'"), "1");
+    assert_eq!(
+        kit.value("SELECT CAST(CAST(N'日本語' COLLATE Latin1_General_100_CI_AS_SC_UTF8 AS varchar(6)) AS nvarchar(9))"),
+        "日本"
+    );
+    for (statement, expected) in [
+        ("UPDATE p SET c = N'é'", 50103),
+        ("UPDATE p SET j = N'テトt'", 2628),
+        ("UPDATE p SET u = N'éйt'", 2628),
+        ("SELECT DATALENGTH(u) FROM p", 50103),
+        ("SELECT CAST(c AS varbinary(9)) FROM p", 50103),
+        ("SELECT CAST(c AS varchar(2)) FROM p", 50103),
+        (
+            "SELECT CAST(N'é' COLLATE Cyrillic_General_CI_AS AS varchar(9))",
+            50103,
+        ),
+        (
+            "SELECT CAST(N'日' COLLATE Japanese_CI_AS AS varchar(1))",
+            50103,
+        ),
+        (
+            "SELECT CAST(N'a' COLLATE Turkish_CI_AS AS varchar(9))",
+            50103,
+        ),
+        ("SELECT c COLLATE Latin1_General_CI_AS FROM p", 50103),
+        ("SELECT COUNT(*) FROM p WHERE c = N'жёлт'", 50107),
+    ] {
+        assert_eq!(kit.error(statement), expected, "{statement}");
+    }
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_refused() {
+    let mut kit = Kit::new();
+    for statement in [
+        "SELECT NCHAR(55357)",
+        "SELECT LEFT(N'😀', 1)",
+        "SELECT SUBSTRING(N'a😀', 2, 1)",
+        "SELECT STUFF(N'😀', 1, 1, N'')",
+        "SELECT CAST(0x3DD8 AS nvarchar(9))",
+    ] {
+        assert_eq!(kit.error(statement), 50103, "{statement}");
+    }
+    assert_eq!(kit.value("SELECT NCHAR(65536)"), "NULL");
+    assert_eq!(kit.value("SELECT RIGHT(N'a😀', 2)"), "😀");
+}

@@ -202,8 +202,7 @@ impl Journal {
                     "start the load over with --restart; ranges that are committed are replaced by their keys, and a merge without one needs a new lake table",
                 )
             };
-            let record: LoadRecord =
-                serde_json::from_slice(&text).map_err(|e| malformed(e.to_string()))?;
+            let record = opened(&text).map_err(malformed)?;
             match record.format {
                 FORMAT => Ok(Some(record)),
                 other => Err(malformed(format!("it is of format {other}"))),
@@ -215,8 +214,7 @@ impl Journal {
     /// Replaces the journal.
     pub(crate) async fn write(&self, record: &LoadRecord) -> Result<(), SyncError> {
         let path = self.path.clone();
-        let text = serde_json::to_vec(record)
-            .map_err(|e| failed("write", &path, std::io::Error::other(e)))?;
+        let text = sealed(record).map_err(|e| failed("write", &path, std::io::Error::other(e)))?;
         blocking(move || replace(&path, &text)).await
     }
 
@@ -229,6 +227,36 @@ impl Journal {
         })
         .await
     }
+}
+
+/// The record as JSON, whose last field is the checksum of all before it: a flipped bit in a bound would leave rows
+/// out.
+fn sealed(record: &LoadRecord) -> serde_json::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec(record)?;
+    text.pop();
+    let end = checksum_field(&text);
+    text.extend_from_slice(end.as_bytes());
+    Ok(text)
+}
+
+/// The record, or why it cannot be read. An earlier version's has no checksum.
+fn opened(text: &[u8]) -> Result<LoadRecord, String> {
+    let end = checksum_field(&[]).len();
+    let parts = text.len().checked_sub(end);
+    if let Some((content, found)) = parts.and_then(|at| text.split_at_checked(at))
+        && found.starts_with(CHECKSUM.as_bytes())
+        && found != checksum_field(content).as_bytes()
+    {
+        return Err("it is not what was written".to_owned());
+    }
+    serde_json::from_slice(text).map_err(|e| e.to_string())
+}
+
+/// How the field of the checksum begins.
+const CHECKSUM: &str = ",\"crc32\":\"";
+
+fn checksum_field(content: &[u8]) -> String {
+    format!("{CHECKSUM}{:08x}\"}}", crc32fast::hash(content))
 }
 
 fn directory(table: &LakeTable) -> PathBuf {
@@ -263,4 +291,55 @@ fn failed(doing: &str, path: &Path, error: std::io::Error) -> SyncError {
         format!("cannot {doing} {}: {error}", path.display()),
         "the warehouse must be writable, on a file system that locks files",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn record() -> LoadRecord {
+        let inputs = Inputs {
+            source: "Shop.dbo.T".to_owned(),
+            server: "db".to_owned(),
+            object_id: 7,
+            columns: vec!["Id int".to_owned()],
+            strategy: "timestamp".to_owned(),
+            lake_merge: "upsert".to_owned(),
+            time_precision: "truncate".to_owned(),
+            column_rules: Vec::new(),
+            transforms: Vec::new(),
+        };
+        LoadRecord::new(inputs, "plans".to_owned(), vec![Value::Integer(41)])
+    }
+
+    #[test]
+    fn a_flipped_bit_in_a_journal_is_an_error_or_has_no_effect() {
+        let record = record();
+        let text = sealed(&record).unwrap();
+        assert_eq!(opened(&text).as_ref(), Ok(&record));
+        let mut without = 0;
+        for bit in 0..text.len() * 8 {
+            let mut flipped = text.clone();
+            if let Some(byte) = flipped.get_mut(bit / 8) {
+                *byte ^= 1 << (bit % 8);
+            }
+            match opened(&flipped) {
+                Err(_) => {}
+                Ok(read) => {
+                    assert_eq!(read, record, "{bit}");
+                    without += 1;
+                }
+            }
+        }
+        // Flips in the field's own name.
+        assert!(without <= 8 * "crc32".len(), "{without}");
+    }
+
+    #[test]
+    fn a_journal_of_an_earlier_version_has_no_checksum() {
+        let record = record();
+        let text = serde_json::to_vec(&record).unwrap();
+        assert_eq!(opened(&text), Ok(record));
+    }
 }

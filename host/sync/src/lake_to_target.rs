@@ -15,7 +15,7 @@ use crate::delta::{as_changes, delta, keyed, request};
 use crate::error::Doing;
 use crate::failpoint::{failpoint, stands};
 use crate::key_doubts::KeyDoubts;
-use crate::landing_at_target::{Landing, Question, keys_must_be_unique};
+use crate::landing_at_target::{Landing, Question, check_takes_changes, keys_must_be_unique};
 use crate::layout;
 use crate::staging_at_target::Staging;
 use crate::stop::{self, OfAttempt};
@@ -294,7 +294,9 @@ impl Delivery<'_> {
         delta: &Delta,
     ) -> Result<ValidMergePlan, SyncError> {
         let Merging { strategy, options } = self.merging;
-        Ok(strategy.plan(&target.table, delta, options).await?)
+        let plan = strategy.plan(&target.table, delta, options).await?;
+        check_takes_changes(target, &plan)?;
+        Ok(plan)
     }
 
     /// How the rows land: as they were read or, where every row is delivered again, as changes, so that what the

@@ -186,9 +186,103 @@ pub(crate) fn goes_by_other_columns(lake: &Table, plan: &MergePlan, delta: &Delt
         && !identifiers.into_iter().filter_map(named).all(is_key)
 }
 
+/// Refuses a plan that changes rows of a ledger table that takes new ones only (T-SQL reference, "CREATE TABLE",
+/// `LEDGER = ON (APPEND_ONLY = ON)`).
+///
+/// # Errors
+/// The table, and the merge that fits.
+pub(crate) fn check_takes_changes(target: &SqlTable, plan: &MergePlan) -> Result<(), SyncError> {
+    let changes = plan
+        .clauses
+        .iter()
+        .any(|clause| clause.occasion != Occasion::NotMatched && clause.action != Action::Skip);
+    match target.traits.append_only && changes {
+        false => Ok(()),
+        true => Err(SyncError::schema(
+            format!(
+                "target table {} is an append-only ledger table, and the merge changes or deletes rows",
+                target.name
+            ),
+            "choose --merge append-only, or load into another table",
+        )),
+    }
+}
+
 /// Whether the plan does something with rows that the delta does not have.
 fn removes_unmatched(plan: &MergePlan) -> bool {
     plan.clauses.iter().any(|clause| {
         clause.occasion == Occasion::NotMatchedBySource && clause.action != Action::Skip
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use icehost_plan::{Clause, Features, WriteMode};
+    use icehost_sqlserver::{TableName, Traits};
+
+    use super::*;
+
+    fn ledger(append_only: bool) -> SqlTable {
+        SqlTable {
+            name: TableName::new("dbo", "Ledger"),
+            object_id: 1,
+            created: None,
+            database: "Shop".to_owned(),
+            is_view: false,
+            has_triggers: false,
+            snapshot_isolation: false,
+            table: Table {
+                name: "dbo.Ledger".to_owned(),
+                columns: Vec::new(),
+                features: Features::default(),
+                row_estimate: None,
+            },
+            columns: Vec::new(),
+            unique_keys: Vec::new(),
+            clustered_key: Vec::new(),
+            traits: Traits {
+                append_only,
+                ..Traits::default()
+            },
+            skipped: Vec::new(),
+        }
+    }
+
+    fn plan(clauses: &[(Occasion, Action)]) -> MergePlan {
+        let clause = |(occasion, action): &(Occasion, Action)| Clause {
+            occasion: *occasion,
+            condition: None,
+            action: action.clone(),
+        };
+        MergePlan {
+            keys: Vec::new(),
+            among: None,
+            deduplicate: Vec::new(),
+            clauses: clauses.iter().map(clause).collect(),
+            mode: WriteMode::Append,
+        }
+    }
+
+    #[test]
+    fn an_append_only_ledger_takes_no_merge_that_changes_rows() {
+        let adds = (Occasion::NotMatched, Action::WriteAll);
+        let skips = (Occasion::Matched, Action::Skip);
+        for changes in [
+            (Occasion::Matched, Action::WriteAll),
+            (Occasion::Matched, Action::Delete),
+            (Occasion::NotMatchedBySource, Action::Delete),
+        ] {
+            let plan = plan(&[adds.clone(), changes]);
+            let error = check_takes_changes(&ledger(true), &plan).unwrap_err();
+            assert!(
+                error.to_string().contains(
+                    "target table dbo.Ledger is an append-only ledger table, and the merge changes"
+                ),
+                "{error}"
+            );
+            check_takes_changes(&ledger(false), &plan).unwrap();
+        }
+        check_takes_changes(&ledger(true), &plan(&[adds, skips])).unwrap();
+    }
 }

@@ -255,6 +255,13 @@ impl Takes {
     }
 }
 
+/// The target's column of that name, where it is one that icehost does not write: its name and type.
+fn skipped<'a>(target: &'a SqlTable, name: &str) -> Option<(&'a str, &'a str)> {
+    let mut skipped = target.skipped.iter();
+    let found = skipped.find(|(skipped, _)| skipped.to_lowercase() == name.to_lowercase());
+    found.map(|(name, kind)| (name.as_str(), kind.as_str()))
+}
+
 /// The lake's columns that the target takes, in the lake's order. Columns that only the server writes
 /// (computed ones, rowversion) and those that the user excludes are left out.
 ///
@@ -280,6 +287,15 @@ pub(crate) fn taken(
             .ordinal(&column.name)
             .and_then(|position| target.table.columns.get(position));
         let Some(there) = there else {
+            if let Some((name, kind)) = skipped(target, &column.name) {
+                return Err(SyncError::schema(
+                    format!(
+                        "target table {}, column '{name}': icehost does not write the type {kind}",
+                        target.name
+                    ),
+                    format!("leave the column out with --exclude-columns '{name}'"),
+                ));
+            }
             return Err(SyncError::schema(
                 format!(
                     "lake table {} has column '{}', which target table {} lacks",

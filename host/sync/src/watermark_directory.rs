@@ -84,15 +84,13 @@ impl WatermarkStore for DirectoryWatermarks {
             record: Some(entry.record.clone()),
         });
         let in_snapshot = find(table, copy).await?;
-        let same_commit = in_snapshot.as_ref().is_some_and(|stored| {
-            entry.table_uuid == table.uuid() && entry.snapshot_id == stored.snapshot_id
+        let same = in_snapshot.as_ref().is_some_and(|stored| {
+            entry.table_uuid == table.uuid()
+                && entry.snapshot_id == stored.snapshot_id
+                && entry.record == stored.record
         });
-        if same_commit {
-            return Ok(Some(StoredWatermark {
-                record: entry.record,
-                snapshot_id: entry.snapshot_id,
-                sequence_number: entry.sequence_number,
-            }));
+        if same {
+            return Ok(in_snapshot);
         }
         observer.event(Event::Warning(&format!(
             "the watermark in {} is not that of the table's snapshot; the snapshot's is used",

@@ -119,3 +119,30 @@ fn the_same_in_ranges_and_from_a_file() {
         "{text}"
     );
 }
+
+#[test]
+fn what_is_left_of_a_char_is_carried_as_it_is_and_filled_up_by_a_target() {
+    let bed = Bed::new();
+    bed.source().execute(
+        "CREATE TABLE dbo.Codes (Id int NOT NULL PRIMARY KEY, Code char(6) NOT NULL, Wide nchar(6) NULL,
+            Modified datetime2(3) NOT NULL);
+         INSERT INTO dbo.Codes VALUES (1, 'abc', N'äöü', '2026-01-01'), (2, 'abcdef', NULL, '2026-01-02')",
+    );
+    let sync = bed
+        .sync_to_target("dbo.Codes", "demo.codes")
+        .args(["--column-rule", "Code=truncate:2"])
+        .args(["--column-rule", "Wide=truncate:2", "--create-target"]);
+    assert_eq!(sync.clone().json()["rows_inserted"], 2);
+    let lake = Dump::agreed(&bed.lake("demo.codes"), None).rows;
+    assert!(lake[0].starts_with(r#"["1","ab","äö","#), "{lake:?}");
+    assert!(lake[1].starts_with(r#"["2","ab",null,"#), "{lake:?}");
+    let lengths = "SELECT Code + '|', Wide + N'|' FROM dbo.Codes ORDER BY Id";
+    assert_eq!(
+        bed.target().rows(lengths),
+        [["ab    |", "äö    |"], ["ab    |", "NULL"]]
+    );
+    // The same row again is no other one.
+    let again = sync.clone().json();
+    assert_eq!(again["rows_appended"], 0, "{again}");
+    sync.comparison().unwrap().run().success();
+}

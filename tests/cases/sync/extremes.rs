@@ -181,3 +181,42 @@ fn the_ends_of_dates_and_times_arrive_unchanged() {
 fn odd_texts_and_bytes_arrive_unchanged() {
     arrive_unchanged(TEXTS_AND_BYTES);
 }
+
+/// Code pages other than 1252, whose text the server is asked for as Unicode; lengths count bytes.
+#[rustfmt::skip]
+const CODE_PAGES: &[Case] = &[
+    ("varchar(10) COLLATE Cyrillic_General_CI_AS", &[("N'Жёлтый №'", "\"Жёлтый №\""), ("N''", "\"\""), ("N'я  '", "\"я  \"")]),
+    ("varchar(10) COLLATE Japanese_CI_AS", &[("N'日本語ﾃﾄ'", "\"日本語ﾃﾄ\""), ("N'ソ能表\\'", "\"ソ能表\\\\\"")]),
+    ("varchar(max) COLLATE Japanese_XJIS_140_CI_AS", &[("N'日本'", "\"日本\"")]),
+    ("varchar(12) COLLATE Latin1_General_100_CI_AS_SC_UTF8", &[("N'é日😀'", "\"é日😀\""), ("N'日本語日'", "\"日本語日\"")]),
+    ("varchar(max) COLLATE Latin1_General_100_BIN2_UTF8", &[("N'Ж'", "\"Ж\"")]),
+    ("nvarchar(10) COLLATE Cyrillic_General_CI_AS", &[("N'Жé'", "\"Жé\"")]),
+];
+
+#[test]
+fn texts_of_other_code_pages_arrive_unchanged() {
+    arrive_unchanged(CODE_PAGES);
+}
+
+#[test]
+fn a_text_that_the_targets_code_page_lacks_or_has_no_room_for_moves_nothing() {
+    let bed = Bed::new();
+    bed.source().execute(
+        "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, V nvarchar(10) NULL, Modified datetime2(3) NOT NULL);
+         INSERT INTO dbo.T VALUES (1, N'日本語日', '2026-01-01')",
+    );
+    // Four characters of three bytes each, and characters that Western European pages lack.
+    for column in [
+        "varchar(9) COLLATE Latin1_General_100_CI_AS_SC_UTF8",
+        "varchar(9)",
+    ] {
+        bed.target().execute(&format!(
+            "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, V {column} NULL, Modified datetime2(3) NOT NULL)"
+        ));
+        bed.sync_to_target("dbo.T", "demo.t")
+            .run()
+            .failure(&["target table dbo.T", "hint"]);
+        assert_eq!(bed.target().value("SELECT COUNT(*) FROM dbo.T"), "0");
+        bed.target().execute("DROP TABLE dbo.T");
+    }
+}

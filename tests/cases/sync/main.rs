@@ -25,6 +25,7 @@ mod read_again;
 mod repetition;
 mod same_table;
 mod strategies;
+mod table_kinds;
 mod transforms;
 mod types;
 mod unseen;

@@ -6,6 +6,7 @@ use icehost_devengine::types::SqlType;
 use super::{b_varchar, kind};
 use crate::input::Input;
 use crate::protocol_error::ProtocolError;
+use crate::value::collation::Collation;
 use crate::value::type_info::TypeInfo;
 
 const NULLABLE: u16 = 0x0001;
@@ -39,7 +40,13 @@ pub(crate) fn write(
         })?;
     let infos = columns
         .iter()
-        .map(|column| TypeInfo::of(&column.sql_type, column.nullable))
+        .map(|column| {
+            let mut info = TypeInfo::of(&column.sql_type, column.nullable)?;
+            if let (TypeInfo::Text { collation, .. }, Some(wire)) = (&mut info, column.collation) {
+                *collation = Collation(wire);
+            }
+            Ok(info)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     out.push(kind::COLMETADATA);
     out.extend_from_slice(&count.to_le_bytes());

@@ -1,6 +1,6 @@
 //! Collations on the wire, and the code page of non-Unicode text.
 
-use encoding_rs::{EncoderResult, WINDOWS_1252};
+use encoding_rs::{EncoderResult, Encoding, SHIFT_JIS, UTF_8, WINDOWS_1251, WINDOWS_1252};
 
 use crate::protocol_error::ProtocolError;
 
@@ -38,33 +38,73 @@ impl Collation {
     /// Decodes `varchar` text.
     ///
     /// # Errors
-    /// Text in a code page other than 1252 or UTF-8 that is not plain ASCII.
+    /// Text that is not plain ASCII in a code page that is not known here, or not of the code page.
     pub(crate) fn decode(self, bytes: &[u8]) -> Result<String, ProtocolError> {
         if bytes.is_ascii() {
             return Ok(bytes.iter().copied().map(char::from).collect());
         }
-        if self.flags() & UTF8 != 0 {
+        let Some(encoding) = self.encoding() else {
+            let [.., sort_id] = self.0;
+            return Err(ProtocolError::Unsupported(format!(
+                "varchar text in the collation with LCID 0x{:05X} and sort id {sort_id}; it knows code pages 932, \
+                 1251 and 1252, and UTF-8",
+                self.lcid()
+            )));
+        };
+        if encoding == UTF_8 {
             return std::str::from_utf8(bytes)
                 .map(str::to_owned)
                 .map_err(|error| {
                     ProtocolError::invalid(format!("varchar text in a UTF-8 collation: {error}"))
                 });
         }
-        let [.., sort_id] = self.0;
-        let lcid = self.flags() & 0xF_FFFF;
-        // SQL sort orders 51 to 54 and 183 to 186 belong to code page 1252, as do the LCIDs above.
-        let western = matches!(sort_id, 51..=54 | 71..=75 | 183..=186)
-            || (sort_id == 0 && WESTERN_LCIDS.contains(&(lcid & 0xFFFF)));
-        if !western {
-            return Err(ProtocolError::Unsupported(format!(
-                "varchar text in the collation with LCID 0x{lcid:05X} and sort id {sort_id}; it knows code page 1252 \
-                 and UTF-8"
-            )));
+        let (text, lacks) = encoding.decode_without_bom_handling(bytes);
+        match lacks {
+            true => Err(ProtocolError::invalid(format!(
+                "varchar text that is not of code page {}",
+                encoding.name()
+            ))),
+            false => Ok(text.into_owned()),
         }
-        Ok(WINDOWS_1252
-            .decode_without_bom_handling(bytes)
-            .0
-            .into_owned())
+    }
+
+    fn lcid(self) -> u32 {
+        self.flags() & 0xF_FFFF
+    }
+
+    /// The code page; `None` where it is not known here.
+    fn encoding(self) -> Option<&'static Encoding> {
+        let [.., sort_id] = self.0;
+        if self.flags() & UTF8 != 0 {
+            return Some(UTF_8);
+        }
+        // SQL sort orders 51 to 54 and 183 to 186 belong to code page 1252, as do the LCIDs above.
+        match (sort_id, self.lcid() & 0xFFFF) {
+            (51..=54 | 71..=75 | 183..=186, _) => Some(WINDOWS_1252),
+            (0, lcid) if WESTERN_LCIDS.contains(&lcid) => Some(WINDOWS_1252),
+            (0, 0x0411) => Some(SHIFT_JIS),
+            (0, 0x0419) => Some(WINDOWS_1251),
+            _ => None,
+        }
+    }
+
+    /// Whether a column of this collation can hold the text.
+    pub(crate) fn has(self, text: &str) -> bool {
+        text.is_ascii()
+            || match self.encoding() {
+                None => false,
+                Some(encoding) => !encoding.encode(text).2,
+            }
+    }
+
+    /// Appends `varchar` text, which the collation has.
+    pub(crate) fn encode(self, text: &str, out: &mut Vec<u8>) {
+        match self.encoding() {
+            Some(encoding) if encoding != WINDOWS_1252 => {
+                out.extend_from_slice(&encoding.encode(text).0);
+            }
+            _ => encode_1252(text, out),
+        }
     }
 }
 
@@ -110,10 +150,27 @@ mod tests {
     }
 
     #[test]
-    fn another_code_page_is_refused_rather_than_guessed() {
+    fn an_unknown_code_page_is_refused_rather_than_guessed() {
+        let greek = Collation([0x08, 0x04, 0xD0, 0x00, 0x00]);
+        assert_eq!(greek.decode(b"plain").unwrap(), "plain");
+        assert!(greek.decode(&[0xE1]).is_err());
+        assert!(greek.has("plain") && !greek.has("\u{3b1}"));
+    }
+
+    #[test]
+    fn japanese_and_cyrillic_have_their_code_pages() {
         let japanese = Collation([0x11, 0x04, 0xD0, 0x00, 0x00]);
-        assert_eq!(japanese.decode(b"plain").unwrap(), "plain");
-        assert!(japanese.decode(&[0x83, 0x65]).is_err());
+        let cyrillic = Collation([0x19, 0x04, 0xD0, 0x00, 0x00]);
+        for (collation, text, bytes) in [
+            (japanese, "\u{30c6}\u{ff83}", &[0x83, 0x65, 0xC3][..]),
+            (cyrillic, "\u{416}\u{451}", &[0xC6, 0xB8][..]),
+        ] {
+            assert_eq!(collation.decode(bytes).unwrap(), text);
+            let mut out = Vec::new();
+            collation.encode(text, &mut out);
+            assert_eq!(out, bytes);
+        }
+        assert!(!cyrillic.has("\u{e9}") && japanese.decode(&[0x83]).is_err());
     }
 
     #[test]

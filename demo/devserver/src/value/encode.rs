@@ -2,7 +2,6 @@
 
 use icehost_devengine::types::Datum;
 
-use super::collation::encode_1252;
 use super::scalar::Scalar;
 use super::type_info::{Length, TypeInfo, decimal_size, time_size};
 use super::variant;
@@ -84,16 +83,22 @@ pub(crate) fn write_value(
             }
         }
         TypeInfo::Text {
-            national, length, ..
+            national,
+            length,
+            collation,
+            ..
         } => {
             let Datum::Text { value: text, .. } = value else {
                 return Err(Mismatch::new(info, value));
             };
+            if !national && !collation.has(text) {
+                return Err(Mismatch::new(info, value));
+            }
             write_lengthy(length, out, |out| {
                 if national {
                     write_utf16(text, out);
                 } else {
-                    encode_1252(text, out);
+                    collation.encode(text, out);
                 }
             })
             .map_err(|TooLong| Mismatch::new(info, value))?;

@@ -152,6 +152,7 @@ fn column(name: usize, sql_type: &SqlType, nullable: bool) -> ResultColumn {
         nullable,
         identity: false,
         read_only: false,
+        collation: None,
     }
 }
 

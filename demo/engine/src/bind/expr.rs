@@ -378,14 +378,21 @@ impl Binder<'_> {
             });
         }
         convert::check(&operand.sql_type, target, true)?;
+        operand.keeps_code_page(target)?;
         let nullable = operand.nullable || lenient;
         let collation = operand.collation.clone();
-        let expr = Expr::Convert {
-            operand: Box::new(operand.expr),
-            target: target.clone(),
-            style,
-            lenient,
-            excess: Excess::Cut,
+        let expr = match operand.into_page(target)? {
+            Some(arguments) => Expr::Call {
+                evaluator: super::typed::in_page,
+                arguments,
+            },
+            None => Expr::Convert {
+                operand: Box::new(operand.expr),
+                target: target.clone(),
+                style,
+                lenient,
+                excess: Excess::Cut,
+            },
         };
         Ok(self.fold(Typed::new(expr, target.clone(), nullable).with_collation(collation)))
     }
@@ -404,6 +411,19 @@ impl Binder<'_> {
                     operand.sql_type.name()
                 ),
             ));
+        }
+        let before = operand.collation.resolved();
+        if before.code_page != collation.code_page {
+            // Another collation of varchar is another code page, into which the text would have to be translated.
+            operand.is_of_default_page(&format!("code page {}", collation.code_page))?;
+            if collation.other_page(&operand.sql_type).is_some() {
+                return Err(crate::error::unsupported_clause(&format!(
+                    "COLLATE {} of {} in code page {}",
+                    collation.name,
+                    operand.sql_type.name(),
+                    before.code_page
+                )));
+            }
         }
         Ok(operand.with_collation(TextCollation::Explicit(collation)))
     }

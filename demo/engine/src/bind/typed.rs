@@ -1,10 +1,12 @@
 //! A bound expression with its type, and the implicit conversions between types.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::collation::Collation;
+use crate::collation::{Collation, OtherPage};
+use crate::context::Context;
 use crate::convert::{self, Excess};
-use crate::error::SqlResult;
+use crate::error::{SqlResult, unsupported_type};
 use crate::plan::Expr;
 use crate::session::SqlError;
 use crate::type_rules::common_type;
@@ -135,6 +137,18 @@ impl Typed {
             });
         }
         convert::check(&self.sql_type, target, explicit)?;
+        self.keeps_code_page(target)?;
+        if let Some(operands) = self.into_page(target)? {
+            return Ok(Self {
+                expr: Expr::Call {
+                    evaluator: in_page,
+                    arguments: operands,
+                },
+                sql_type: target.clone(),
+                literal: false,
+                ..self
+            });
+        }
         let expr = match self.expr {
             // A conversion that fails is left to fail when, and if, it is reached.
             Expr::Const(value) => match convert::convert(&value, target, 0, excess) {
@@ -150,6 +164,95 @@ impl Typed {
             ..self
         })
     }
+}
+
+impl Typed {
+    /// Refuses to convert text of another code page than 1252 to what would hang on its bytes: to bytes, and to
+    /// `varchar` that is shorter or filled up.
+    pub(crate) fn keeps_code_page(&self, target: &SqlType) -> SqlResult<()> {
+        let SqlType::VarChar { length } = target else {
+            let hangs =
+                target.is_binary() || matches!(target, SqlType::Char { .. } | SqlType::SqlVariant);
+            return match hangs {
+                true => self.is_of_default_page(target.name()),
+                false => Ok(()),
+            };
+        };
+        match (length, self.sql_type.length()) {
+            (None, _) => Ok(()),
+            (Some(longer), Some(length)) if length <= *longer => Ok(()),
+            _ => self.is_of_default_page("a shorter varchar"),
+        }
+    }
+
+    /// Where Unicode becomes `varchar` of a code page other than 1252, which its collation says: the operands of
+    /// `in_page`.
+    pub(crate) fn into_page(&self, target: &SqlType) -> SqlResult<Option<Vec<Expr>>> {
+        let unicode = self.sql_type.is_text() && self.sql_type.is_national();
+        let page = self.collation.resolved().code_page;
+        if !unicode || page == 1252 || !target.is_text() || target.is_national() {
+            return Ok(None);
+        }
+        let SqlType::VarChar { length } = target else {
+            return Err(unsupported_type(&format!(
+                "{} to {} in code page {page}",
+                self.sql_type.name(),
+                target.name()
+            )));
+        };
+        let most = length.map_or(Datum::Null, |length| Datum::Int(length.into()));
+        Ok(Some(vec![
+            self.expr.clone(),
+            Expr::Const(Datum::Int(page)),
+            Expr::Const(most),
+        ]))
+    }
+
+    /// Refuses text of another code page where its bytes count.
+    pub(crate) fn is_of_default_page(&self, what: &str) -> SqlResult<()> {
+        let collation = self.collation.resolved();
+        match collation.other_page(&self.sql_type) {
+            None => Ok(()),
+            Some(_) => Err(unsupported_type(&format!(
+                "{} in code page {} to {what}",
+                self.sql_type.name(),
+                collation.code_page
+            ))),
+        }
+    }
+}
+
+/// A text as `varchar` of a code page: the text, the page's number, and the most bytes or NULL. What stands for a
+/// character that the page lacks, and what becomes of one whose bytes are cut in two, is not documented.
+pub(crate) fn in_page(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
+    let [Datum::Text { value, .. }, Datum::Int(number), most] = arguments else {
+        return Ok(Datum::Null);
+    };
+    let Some(page) = OtherPage::numbered(*number) else {
+        return Err(unsupported_type(&format!("text in code page {number}")));
+    };
+    let mut room = match most {
+        Datum::Int(bytes) => usize::try_from(*bytes).unwrap_or(0),
+        _ => usize::MAX,
+    };
+    let mut fitted = String::with_capacity(value.len());
+    for c in value.chars() {
+        let bytes = page.bytes_of(c).ok_or_else(|| {
+            unsupported_type(&format!("'{c}' in code page {number}, which lacks it,"))
+        })?;
+        if bytes > room {
+            if room > 0 {
+                return Err(unsupported_type("a part of a character's bytes"));
+            }
+            break;
+        }
+        room -= bytes;
+        fitted.push(c);
+    }
+    Ok(Datum::Text {
+        value: Arc::from(fitted),
+        national: false,
+    })
 }
 
 fn conversion(operand: Expr, target: &SqlType, excess: Excess) -> Expr {

@@ -33,6 +33,7 @@ pub(crate) fn send(batch: &mut Batch<'_>, described: &[OutputColumn]) -> SqlResu
             nullable: true,
             identity: false,
             read_only: true,
+            collation: None,
         })
         .collect();
     batch.stop(|sink| sink.columns(&columns))?;

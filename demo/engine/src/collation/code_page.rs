@@ -1,4 +1,6 @@
-//! Code page 1252, which `varchar` holds.
+//! Code page 1252, which `varchar` holds by default, and others, which columns of other collations hold.
+
+use encoding_rs::{Encoding, SHIFT_JIS, WINDOWS_1251};
 
 /// The characters of code page 1252 at 0x80 to 0x9F (the five gaps hold the control characters).
 const HIGH: [char; 32] = [
@@ -45,4 +47,37 @@ pub(crate) fn to_code_page(text: &str) -> String {
             )
         })
         .collect()
+}
+
+/// A code page other than 1252. A value of such a column is a text of which every character is in the page; what
+/// would have to know its bytes beyond their number is refused.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum OtherPage {
+    Utf8,
+    Legacy(&'static Encoding),
+}
+
+impl OtherPage {
+    /// The code page of that number; `None` for 1252, and for those that are not known here.
+    pub(crate) fn numbered(number: i32) -> Option<Self> {
+        match number {
+            65001 => Some(Self::Utf8),
+            932 => Some(Self::Legacy(SHIFT_JIS)),
+            1251 => Some(Self::Legacy(WINDOWS_1251)),
+            _ => None,
+        }
+    }
+
+    /// Bytes of a character; `None` where the page lacks it. What stands for such a one ("best fit") is not
+    /// documented for all of them.
+    pub(crate) fn bytes_of(self, c: char) -> Option<usize> {
+        let Self::Legacy(encoding) = self else {
+            return Some(c.len_utf8());
+        };
+        let mut buffer = [0; 4];
+        let text = &*c.encode_utf8(&mut buffer);
+        let (bytes, _, lacks) = encoding.encode(text);
+        let back = encoding.decode_without_bom_handling(&bytes).0;
+        (!lacks && back == text).then_some(bytes.len())
+    }
 }

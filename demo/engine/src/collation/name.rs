@@ -7,7 +7,9 @@ use crate::error::{SqlResult, unsupported_clause};
 use crate::session::SqlError;
 
 /// Name and version, family, version as COLLATIONPROPERTY has it, LCID, code page.
-const FAMILIES: [(&str, Family, u8, i32, i32); 11] = [
+const FAMILIES: [(&str, Family, u8, i32, i32); 13] = [
+    ("Cyrillic_General_100", Family::Latin1General, 2, 1049, 1251),
+    ("Cyrillic_General", Family::Latin1General, 0, 1049, 1251),
     ("Latin1_General_100", Family::Latin1General, 2, 1033, 1252),
     ("Latin1_General", Family::Latin1General, 0, 1033, 1252),
     ("Turkish_100", Family::Turkic, 2, 1055, 1254),

@@ -279,7 +279,8 @@ fn binary_to_text(bytes: &[u8], national: bool, style: i32) -> SqlResult<String>
                 .chunks(2)
                 .map(|pair| u16::from_le_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))
                 .collect();
-            String::from_utf16_lossy(&units)
+            String::from_utf16(&units)
+                .map_err(|_| unsupported_type("half of a surrogate pair as text"))?
         }
         0 => bytes.iter().map(|byte| char_of(*byte)).collect(),
         1 | 2 => {

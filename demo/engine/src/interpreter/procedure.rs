@@ -328,6 +328,7 @@ impl Batch<'_> {
             nullable: true,
             identity: false,
             read_only: true,
+            collation: None,
         };
         let columns = [
             column("colid", SqlType::Int),

@@ -6,6 +6,7 @@ use super::Batch;
 use super::batch::command;
 use crate::ast::{Query, QueryBody};
 use crate::bind::Binder;
+use crate::collation::Collation;
 use crate::context::Context;
 use crate::error::{SqlResult, unsupported_clause};
 use crate::exec::{Flow, run_query};
@@ -24,6 +25,11 @@ pub(crate) fn result_column(column: &OutputColumn) -> ResultColumn {
         nullable: column.nullable,
         identity: column.identity,
         read_only: column.read_only,
+        collation: column
+            .collation
+            .as_ref()
+            .filter(|collation| collation.other_page(&column.sql_type).is_some())
+            .map(Collation::wire),
     }
 }
 

@@ -164,7 +164,8 @@ fn column(row: Row) -> Result<CatalogColumn> {
     Ok(CatalogColumn {
         column_id,
         name,
-        base_type: fields.optional_text()?.unwrap_or_else(|| type_name.clone()),
+        // A CLR type has none, and may be called anything.
+        base_type: fields.optional_text()?.unwrap_or_default(),
         type_name,
         max_length: fields.integer()? as i16,
         precision: fields.integer()? as u8,

@@ -2,7 +2,7 @@
 
 use crate::collation::{Collation, char_of, code_of};
 use crate::context::Context;
-use crate::error::SqlResult;
+use crate::error::{SqlResult, unsupported_type};
 use crate::eval::find_pattern;
 use crate::functions::{integer, national, text};
 use crate::session::SqlError;
@@ -20,9 +20,9 @@ fn result(value: impl Into<Arc<str>>, like: &Datum) -> Datum {
     }
 }
 
-fn slice(value: &Datum, start: i64, length: i64) -> Datum {
+fn slice(value: &Datum, start: i64, length: i64) -> SqlResult<Datum> {
     let Some(source) = text(value) else {
-        return Datum::Null;
+        return Ok(Datum::Null);
     };
     let units = units(source);
     // A start before the text eats into the length.
@@ -31,7 +31,12 @@ fn slice(value: &Datum, start: i64, length: i64) -> Datum {
         .clamp(1, units.len() as i64 + 1);
     let start = start.clamp(1, units.len() as i64 + 1);
     let taken = &units[(start - 1) as usize..(end.max(start) - 1) as usize];
-    result(String::from_utf16_lossy(taken), value)
+    Ok(result(whole(taken)?, value))
+}
+
+/// Refuses half of a surrogate pair, which a server keeps and this one cannot.
+fn whole(units: &[u16]) -> SqlResult<String> {
+    String::from_utf16(units).map_err(|_| unsupported_type("half of a surrogate pair as text"))
 }
 
 pub(super) fn len(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
@@ -55,7 +60,7 @@ fn negative_length(function: &str) -> SqlError {
 pub(super) fn left(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
     match integer(&arguments[1]) {
         Some(count) if count < 0 => Err(negative_length("LEFT")),
-        Some(count) => Ok(slice(&arguments[0], 1, count)),
+        Some(count) => slice(&arguments[0], 1, count),
         None => Ok(Datum::Null),
     }
 }
@@ -68,7 +73,7 @@ pub(super) fn right(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
         return Err(negative_length("RIGHT"));
     }
     let total = source.encode_utf16().count() as i64;
-    Ok(slice(&arguments[0], (total - count).max(0) + 1, count))
+    slice(&arguments[0], (total - count).max(0) + 1, count)
 }
 
 pub(super) fn substring(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
@@ -87,7 +92,7 @@ pub(super) fn substring(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
             &bytes[(start - 1) as usize..(end.max(start) - 1) as usize],
         )));
     }
-    Ok(slice(&arguments[0], start, length))
+    slice(&arguments[0], start, length)
 }
 
 fn mapped(value: &Datum, map: impl Fn(&str) -> String) -> SqlResult<Datum> {
@@ -264,9 +269,7 @@ pub(super) fn stuff(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
     let start = start as usize - 1;
     let end = (start + length as usize).min(units.len());
     let middle = text(&arguments[3]).unwrap_or("");
-    let output = String::from_utf16_lossy(&units[..start])
-        + middle
-        + &String::from_utf16_lossy(&units[end..]);
+    let output = whole(&units[..start])? + middle + &whole(&units[end..])?;
     Ok(result(output, &arguments[0]))
 }
 
@@ -334,10 +337,12 @@ pub(super) fn char_function(_: &Context, arguments: &[Datum]) -> SqlResult<Datum
 }
 
 pub(super) fn nchar_function(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
-    let c = integer(&arguments[0])
-        .and_then(|code| u32::try_from(code).ok())
-        .and_then(char::from_u32);
-    Ok(c.map_or(Datum::Null, |c| national(c.to_string())))
+    // Beyond 65,535 only where the database's collation has supplementary characters, which the default has not.
+    let unit = integer(&arguments[0]).and_then(|code| u16::try_from(code).ok());
+    match unit {
+        None => Ok(Datum::Null),
+        Some(unit) => Ok(national(whole(&[unit])?)),
+    }
 }
 
 pub(super) fn ascii(_: &Context, arguments: &[Datum]) -> SqlResult<Datum> {

@@ -165,3 +165,91 @@ pub(crate) fn moment_with_offset(bytes: &[u8], scale: u8) -> Option<(u32, u64, i
 pub(crate) fn date(bytes: &[u8]) -> Option<u32> {
     Some(unsigned(bytes)? as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn decimals_of_every_width_have_their_sign_and_what_is_too_large_is_none() {
+        let of = |sign: u8, magnitude: &[u8]| decimal(&[&[sign], magnitude].concat());
+        assert_eq!(of(1, &7u32.to_le_bytes()), Some(7));
+        assert_eq!(of(0, &u64::MAX.to_le_bytes()), Some(-i128::from(u64::MAX)));
+        assert_eq!(of(1, &[1; 12]), Some(0x0101_0101_0101_0101_0101_0101));
+        let most = 10i128.pow(38) - 1;
+        assert_eq!(of(0, &(most as u128).to_le_bytes()), Some(-most));
+        assert_eq!(of(1, &u128::MAX.to_le_bytes()), None);
+        assert_eq!(of(1, &[0; 17]), None);
+        assert_eq!(decimal(&[]), None);
+    }
+
+    #[test]
+    fn a_time_ends_before_midnight() {
+        let last = |scale: u8| 86_400 * 10u64.pow(scale.into()) - 1;
+        for scale in 0..=7 {
+            let unit = 10u64.pow(7 - u32::from(scale));
+            let read = |count: u64| ticks(&count.to_le_bytes(), scale);
+            assert_eq!(read(last(scale)), Some(last(scale) * unit), "{scale}");
+            assert_eq!(read(last(scale) + 1), None, "{scale}");
+            assert_eq!(read(0), Some(0));
+        }
+        assert_eq!(ticks(&u64::MAX.to_le_bytes(), 0), None);
+        assert_eq!(ticks(&[0; 5], 8), None);
+        assert_eq!(ticks(&[0; 9], 7), None);
+        assert_eq!(moment(&[0; 2], 7), None);
+        assert_eq!(moment(&[0xff; 8], 7), None);
+        assert_eq!(moment_with_offset(&[0], 7), None);
+    }
+
+    #[test]
+    fn what_older_types_cannot_have_is_none() {
+        let old =
+            |days: i32, ticks: u32| datetime(&[days.to_le_bytes(), ticks.to_le_bytes()].concat());
+        assert_eq!(old(-53_690, 0), Some((-53_690, 0)));
+        let last = 300 * 86_400 - 1;
+        assert_eq!(old(2_958_463, last), Some((2_958_463, last)));
+        assert_eq!(old(0, last + 1), None);
+        let small = |days: u16, minutes: u16| {
+            smalldatetime(&[days.to_le_bytes(), minutes.to_le_bytes()].concat())
+        };
+        assert_eq!(small(u16::MAX, 1439), Some((u16::MAX, 1439)));
+        assert_eq!(small(0, 1440), None);
+        assert_eq!(money(&[0; 7]), None);
+        assert_eq!(
+            money(&[0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff]),
+            Some(i64::MAX)
+        );
+        assert_eq!(uuid(&[0; 15]), None);
+    }
+
+    #[test]
+    fn bytes_that_are_not_of_the_kind_are_no_value() {
+        let cell = |kind: Kind, bytes: &'static [u8]| cell(kind, Field::Whole(bytes)).is_some();
+        for (kind, width) in [
+            (Kind::Bit, 1),
+            (Kind::TinyInt, 1),
+            (Kind::SmallInt, 2),
+            (Kind::Int, 4),
+            (Kind::BigInt, 8),
+            (Kind::Real, 4),
+            (Kind::Float, 8),
+            (Kind::Money, 8),
+            (Kind::SmallMoney, 4),
+            (Kind::Uuid, 16),
+            (Kind::DateTime, 8),
+            (Kind::SmallDateTime, 4),
+            (Kind::DateTime2 { scale: 7 }, 8),
+            (Kind::DateTimeOffset { scale: 7 }, 10),
+        ] {
+            let zeros: &'static [u8] = &[0; 32];
+            let of = |length: usize| cell(kind, zeros.split_at(length).0);
+            assert!(of(width), "{kind:?}");
+            assert!(!of(0), "{kind:?} of no bytes");
+        }
+        assert!(!cell(Kind::Utf16, &[0x3D, 0xD8]));
+        assert!(!cell(Kind::Utf16, &[0x41]));
+        assert!(!cell(Kind::CodePage { utf8: true }, &[0xC3]));
+        assert!(cell(Kind::CodePage { utf8: false }, &[0xC3]));
+    }
+}
