@@ -42,7 +42,7 @@ pub fn add(bed: &Bed, first: u32, last: u32, day: &str) {
 pub fn change(bed: &Bed, last: u32, day: &str) {
     bed.source().execute(&format!(
         "UPDATE dbo.Customers
-         SET Name = CONCAT(Name, N' changed'), ModifiedDate = DATEADD(second, CustomerID, '{day}')
+         SET Name = CONCAT(LEFT(Name, 80), N' changed'), ModifiedDate = DATEADD(second, CustomerID, '{day}')
          WHERE CustomerID <= {last}"
     ));
 }

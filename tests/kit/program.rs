@@ -81,17 +81,20 @@ impl Command {
 
     /// Runs the process to its end, and gives the most memory that it took, in bytes, as last seen before that.
     pub fn run_watched(&self) -> (Run, u64) {
-        let mut child = self.spawn();
+        let child = self.spawn();
         let status = format!("/proc/{}/status", child.id());
+        let arguments = self.arguments.join(" ");
+        // Somebody has to read what it says meanwhile: it waits once a pipe is full.
+        let run = std::thread::spawn(move || Run::of(arguments, child));
         let mut most = 0;
-        while child.try_wait().expect("wait for icehost").is_none() {
+        while !run.is_finished() {
             let text = std::fs::read_to_string(&status).unwrap_or_default();
             let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
             let peak = peak.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse().ok());
             most = most.max(peak.unwrap_or(0u64) << 10);
             std::thread::sleep(Duration::from_millis(2));
         }
-        (Run::of(self.arguments.join(" "), child), most)
+        (run.join().expect("the run's output"), most)
     }
 
     /// Leaves sides that `icehost verify` finds wrong, or cannot compare: `why` says what keeps them apart. They have

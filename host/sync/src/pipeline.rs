@@ -91,13 +91,13 @@ pub async fn load(
     cancel: &CancellationToken,
 ) -> Result<Report, SyncError> {
     let started = Instant::now();
-    same_table::refuse_origin(&job.lake, &job.target).await?;
     let delivery = job.delivery();
     let delivered = job
         .settings
         .retry
-        .run(observer, cancel, || {
-            delivery.attempt(Uuid::now_v7(), observer, cancel)
+        .run(observer, cancel, || async {
+            same_table::refuse_origin(&job.lake, &job.target).await?;
+            delivery.attempt(Uuid::now_v7(), observer, cancel).await
         })
         .await?;
     let mut report = Report {

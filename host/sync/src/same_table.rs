@@ -37,7 +37,7 @@ pub(crate) async fn refuse(source: &Source, target: &Target) -> std::result::Res
 /// Refuses a target that the lake table was read from, as the watermark has it.
 ///
 /// # Errors
-/// [`SyncError::Settings`] where it is; those of the lake. A target that cannot be reached is told by whoever loads.
+/// [`SyncError::Settings`] where it is; those of the lake and of the target.
 pub(crate) async fn refuse_origin(
     lake: &Lake,
     target: &Target,
@@ -48,8 +48,9 @@ pub(crate) async fn refuse_origin(
     let Some(origin) = origin(&lake).await else {
         return Ok(());
     };
-    match table(&target.endpoint, &target.connect, &target.table).await {
-        Ok(Some(there)) if noted(&there).as_ref() == Some(&origin) => Err(SyncError::settings(
+    let there = table(&target.endpoint, &target.connect, &target.table).await;
+    match there.doing(|| format!("looking at target table {}", target.table))? {
+        Some(there) if noted(&there).as_ref() == Some(&origin) => Err(SyncError::settings(
             format!(
                 "target table {} is the table that lake table {} was read from",
                 target.table,

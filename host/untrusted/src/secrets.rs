@@ -49,8 +49,8 @@ pub fn may_hold_secret(text: &str) -> bool {
         || NAMES.iter().any(|name| {
             lower.match_indices(name).any(|(at, name)| {
                 let behind = lower.get(at + name.len()..).unwrap_or_default();
-                let value = behind.trim_start_matches([' ', '\t', '=', ':']);
-                value.len() < behind.len() && !value.is_empty()
+                // As part of a longer name or of a path it is only a word: `password-file`.
+                !behind.is_empty() && !behind.starts_with(['-', '_', '.', '/', '\\'])
             })
         })
 }

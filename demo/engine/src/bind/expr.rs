@@ -381,7 +381,7 @@ impl Binder<'_> {
         operand.keeps_code_page(target)?;
         let nullable = operand.nullable || lenient;
         let collation = operand.collation.clone();
-        let expr = match operand.into_page(target)? {
+        let expr = match operand.fitted_to_page(target)? {
             Some(arguments) => Expr::Call {
                 evaluator: super::typed::in_page,
                 arguments,

@@ -138,7 +138,7 @@ impl Typed {
         }
         convert::check(&self.sql_type, target, explicit)?;
         self.keeps_code_page(target)?;
-        if let Some(operands) = self.into_page(target)? {
+        if let Some(operands) = self.fitted_to_page(target)? {
             return Ok(Self {
                 expr: Expr::Call {
                     evaluator: in_page,
@@ -187,7 +187,7 @@ impl Typed {
 
     /// Where Unicode becomes `varchar` of a code page other than 1252, which its collation says: the operands of
     /// `in_page`.
-    pub(crate) fn into_page(&self, target: &SqlType) -> SqlResult<Option<Vec<Expr>>> {
+    pub(crate) fn fitted_to_page(&self, target: &SqlType) -> SqlResult<Option<Vec<Expr>>> {
         let unicode = self.sql_type.is_text() && self.sql_type.is_national();
         let page = self.collation.resolved().code_page;
         if !unicode || page == 1252 || !target.is_text() || target.is_national() {

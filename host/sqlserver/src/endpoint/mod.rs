@@ -6,7 +6,7 @@ mod setting;
 mod url;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use encryption::Encryption;
@@ -17,7 +17,7 @@ use crate::error::{Result, SqlServerError};
 pub const DEFAULT_PORT: u16 = 1433;
 
 /// How the server's certificate is checked.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub enum Trust {
     /// Against the authorities of the operating system.
     #[default]
@@ -26,6 +26,30 @@ pub enum Trust {
     Authority(PathBuf),
     /// Not at all.
     Anyone,
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trust::System => f.write_str("System"),
+            Trust::Authority(file) => write!(f, "Authority({})", shown_path(file)),
+            Trust::Anyone => f.write_str("Anyone"),
+        }
+    }
+}
+
+/// The path of a certificate, for messages: up to the first blank, behind which a setting may stand whose `;` or `=` was
+/// mistyped.
+pub(crate) fn shown_path(file: &Path) -> String {
+    let text = file.display().to_string();
+    let (path, rest) = match text.split_once(char::is_whitespace) {
+        Some((path, _)) => (path, "…"),
+        None => (text.as_str(), ""),
+    };
+    match icehost_untrusted::may_hold_secret(path) {
+        true => "…".to_owned(),
+        false => format!("{}{rest}", icehost_untrusted::shown(path)),
+    }
 }
 
 /// A server, a database, a login and how to talk to them.

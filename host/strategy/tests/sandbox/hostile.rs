@@ -240,7 +240,7 @@ async fn the_text_of_an_error_is_cleaned_and_cut() {
     let error = misbehave(&runtime(), "failure").await.unwrap_err();
     let text = error.to_string();
     assert!(
-        text.starts_with("strategy 'hostile' says:  ]0;owned  yyy"),
+        text.starts_with("strategy 'hostile' says: \\u001b]0;owned\\u0007 yyy"),
         "{text}"
     );
     assert!(text.contains("(column 'Name')"), "{text}");

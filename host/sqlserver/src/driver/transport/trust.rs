@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::tls::refused;
-use crate::endpoint::{Encryption, Endpoint, Trust};
+use crate::endpoint::{Encryption, Endpoint, Trust, shown_path};
 use crate::error::{ErrorKind, Result, SqlServerError};
 
 /// Most bytes of the user's file of certificates; those of a whole operating system have 250 KiB.
@@ -89,7 +89,7 @@ fn own(endpoint: &Endpoint) -> Result<Vec<CertificateDer<'static>>> {
 
 fn unreadable(endpoint: &Endpoint, why: &str) -> SqlServerError {
     let file = match &endpoint.trust {
-        Trust::Authority(file) => file.display().to_string(),
+        Trust::Authority(file) => shown_path(file),
         _ => String::new(),
     };
     SqlServerError::new(
