@@ -9,6 +9,7 @@ mod merges;
 mod options;
 mod repair;
 mod repair_product;
+mod shared;
 mod values;
 
 use icehost_tests::{Bed, Command};

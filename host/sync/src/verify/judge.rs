@@ -102,9 +102,11 @@ pub(super) struct Rules {
     pub(super) changed: Class,
     /// What it means that a row is there whose key is not expected; `None` where such rows are history.
     pub(super) extra: Option<Class>,
+    /// What it means that a row is there more often than expected.
+    pub(super) repeated: Class,
     /// A key is never in two of the rows that are found.
     pub(super) unique: bool,
-    /// For [`Landing::Among`]: when the same row may be there more often than expected. Else it is wrong.
+    /// For [`Landing::Among`]: when the same row may be there more often than expected.
     pub(super) again: Again,
 }
 
@@ -300,7 +302,7 @@ impl Rules {
         let is_known = self.extra.is_some() || images.iter().any(|image| image.expected > 0);
         if self.again != Again::Always && is_known {
             findings.push(Finding {
-                class: Class::Wrong,
+                class: self.repeated,
                 what: What::Repeated,
                 rows: images
                     .iter()
@@ -336,7 +338,7 @@ impl Rules {
     /// Rows beyond those expected.
     fn surplus(&self, any_expected: bool, rows: u64) -> Option<Finding> {
         let (class, what) = match any_expected {
-            true => (Class::Wrong, What::Repeated),
+            true => (self.repeated, What::Repeated),
             false => (self.extra?, What::Extra),
         };
         Some(Finding { class, what, rows })

@@ -58,6 +58,7 @@ pub(super) fn rules(of: &RulesOf<'_>) -> Rules {
             // Without a key nobody can say which row a version is of.
             (false, _) => of.identified.then_some(Class::NotSeen),
         },
+        repeated: Class::Wrong,
         unique: false,
         again: of.again,
     }

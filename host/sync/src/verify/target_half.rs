@@ -18,7 +18,7 @@ use super::source_half::{key_names, server_sums};
 use super::source_rules::overwrites;
 use super::target_repair::TargetRepair;
 use super::{VerifyOptions, judge, memory, reading};
-use crate::delivery_start::NO_SNAPSHOT;
+use crate::delivery_start::{Line, NO_SNAPSHOT};
 use crate::delta::{expected_delta, keyed, request};
 use crate::error::Doing;
 use crate::lake_to_target::Delivery;
@@ -49,7 +49,7 @@ impl TargetHalf<'_> {
         let mut open = OpenTarget::open(delivery.target, &lake).await?;
         let name = open.table.name.to_string();
         let mut notes = Vec::new();
-        let known = position(&mut open, &lake).await?;
+        let Followed { known, shared_with } = self.followed(&mut open, &lake).await?;
         // Nothing has been delivered out of a table that had no snapshot.
         let known = known.filter(|known| known.snapshot_id != NO_SNAPSHOT);
         let position = known.as_ref().map(|known| known.snapshot_id);
@@ -67,6 +67,9 @@ impl TargetHalf<'_> {
                 "the target has no position yet: compared with the lake's current snapshot".to_owned(),
             ),
             _ => {}
+        }
+        if !shared_with.is_empty() {
+            notes.push(told_of_others(&name, &shared_with));
         }
         let at = reached.or(current);
 
@@ -124,13 +127,21 @@ impl TargetHalf<'_> {
         let read = reading(&open.table.table, columns.chain(live).collect(), None)?;
         let lake_columns: Vec<u32> = written.pairs.iter().map(|(lake, _)| *lake).collect();
         let order = order(&plan, &written, &takes);
+        let rules = Rules {
+            unique: is_unique(&plan, &open.table),
+            ..self.rules(&plan, position.is_none(), order.is_none())
+        };
+        let rules = match shared_with.is_empty() {
+            true => rules,
+            false => among_others(rules),
+        };
         let comparing = Comparing {
             expected: Rows::Lake(LakeRows {
                 table: &lake,
                 snapshot: at,
                 columns: lake_columns,
             }),
-            rules: self.rules(&plan, position.is_none(), order.is_none(), &open.table),
+            rules,
             order: order.unwrap_or_default(),
             found: match open.creation {
                 Some(_) => Rows::None,
@@ -220,13 +231,7 @@ impl TargetHalf<'_> {
 
     /// `first`: nothing has been delivered. `by_server`: which of several rows of a key counts is decided by an order
     /// that only the server knows.
-    fn rules(
-        &self,
-        plan: &ValidMergePlan,
-        first: bool,
-        by_server: bool,
-        target: &SqlTable,
-    ) -> Rules {
+    fn rules(&self, plan: &ValidMergePlan, first: bool, by_server: bool) -> Rules {
         let class = match first {
             true => Class::Pending,
             false => Class::Wrong,
@@ -250,10 +255,70 @@ impl TargetHalf<'_> {
                 (false, _) if self.lake_keeps_all == Some(true) => Some(Class::Wrong),
                 (false, _) => None,
             },
-            unique: is_unique(plan, target),
+            repeated: Class::Wrong,
+            unique: false,
             again: self.again,
         }
     }
+
+    /// What the target has followed, read in the same state as its rows where the database allows that.
+    async fn followed(
+        &self,
+        open: &mut OpenTarget,
+        lake: &LakeTable,
+    ) -> Result<Followed, SyncError> {
+        let name = open.table.name.to_string();
+        if open.creation.is_some() {
+            // No row is there, and so none of others.
+            let known = open
+                .connection
+                .read_position(lake.uuid(), &open.table)
+                .await;
+            return Ok(Followed {
+                known: known.doing(|| format!("reading the position of target table {name}"))?,
+                shared_with: Vec::new(),
+            });
+        }
+        open.connection
+            .begin_read(&open.table)
+            .await
+            .doing(|| format!("starting to read target table {name}"))?;
+        let state = self.delivery.state(open, lake).await?;
+        let line = Line::of(lake, lake.current_snapshot().map(|snapshot| snapshot.id));
+        let situation = self.delivery.situation(&state, false, &line);
+        let others = situation.shared_with().into_iter();
+        let shared_with = others.map(|other| other.lake_table.clone()).collect();
+        Ok(Followed {
+            known: state.own,
+            shared_with,
+        })
+    }
+}
+
+/// What a target has followed.
+struct Followed {
+    /// How far it has followed the lake table.
+    known: Option<KnownPosition>,
+    /// Other lake tables that deliver into the same table.
+    shared_with: Vec<String>,
+}
+
+/// The rules where other lake tables deliver into the same table: a row that the lake table does not have, or has
+/// less often, may be one of theirs.
+fn among_others(rules: Rules) -> Rules {
+    Rules {
+        extra: rules.extra.map(|_| Class::NotSeen),
+        repeated: Class::NotSeen,
+        ..rules
+    }
+}
+
+fn told_of_others(target: &str, others: &[String]) -> String {
+    let others = others.join(", ");
+    format!(
+        "{target} has rows of other lake tables ({others}): rows that this lake table does not have are not seen, since \
+         which of them those delivered cannot be told; where one is gone, delete its row from dbo.icehost_positions"
+    )
 }
 
 /// Whether an index of the target keeps two rows from having a key of the merge in common.
@@ -277,24 +342,6 @@ fn order(plan: &ValidMergePlan, written: &Written, takes: &[Taken]) -> Option<Or
         let mut pairs = written.pairs.iter();
         pairs.position(|(lake, _)| ours && *lake == taken.ordinal)
     })
-}
-
-/// The snapshot that the target has reached, read in the same state as its rows where the database allows that.
-async fn position(
-    open: &mut OpenTarget,
-    lake: &LakeTable,
-) -> Result<Option<KnownPosition>, SyncError> {
-    let name = &open.table.name;
-    if open.creation.is_none() {
-        open.connection
-            .begin_read(&open.table)
-            .await
-            .doing(|| format!("starting to read target table {name}"))?;
-    }
-    open.connection
-        .read_position(lake.uuid(), &open.table)
-        .await
-        .doing(|| format!("reading the position of target table {name}"))
 }
 
 /// Whether rows that the lake no longer has leave the target, or are marked there.

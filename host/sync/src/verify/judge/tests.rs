@@ -34,6 +34,7 @@ fn rules(landing: Landing) -> Rules {
         missing: Class::Wrong,
         changed: Class::Wrong,
         extra: Some(Class::NotSeen),
+        repeated: Class::Wrong,
         unique: false,
         again: Again::Between,
     }
@@ -135,6 +136,28 @@ fn among_versions_every_expected_row_has_to_be_found() {
     };
     assert_eq!(judged(history, "f1 f1 f2"), "");
     assert_eq!(judged(history, "e1 f1 f1"), "");
+}
+
+#[test]
+fn what_others_may_have_brought_is_not_seen_and_what_is_not_there_is_wrong() {
+    for (landing, rows, wanted) in [
+        (Landing::One(Choice::InTurn), "f1", "NotSeen 1 extra"),
+        (
+            Landing::One(Choice::InTurn),
+            "e1 f1 f2",
+            "NotSeen 1 repeated",
+        ),
+        (Landing::One(Choice::InTurn), "e1 f2", "Wrong 1 changed"),
+        (Landing::One(Choice::InTurn), "e1", "Wrong 1 missing"),
+        (Landing::Among, "e1 f1 f1", "NotSeen 1 repeated"),
+        (Landing::Among, "e1 f2", "Wrong 1 missing"),
+    ] {
+        let shared = Rules {
+            repeated: Class::NotSeen,
+            ..rules(landing)
+        };
+        assert_eq!(judged(shared, rows), wanted, "{landing:?}: {rows}");
+    }
 }
 
 #[test]
