@@ -46,7 +46,14 @@ pub async fn sync(
         stop::stoppable(cancel, Duration::ZERO, refused).await?;
     }
     let new_warehouse = !job.lake.warehouse.exists();
-    let land = || source_to_lake::attempt(job, Uuid::now_v7(), observer, cancel);
+    let land = || {
+        Box::pin(source_to_lake::attempt(
+            job,
+            Uuid::now_v7(),
+            observer,
+            cancel,
+        ))
+    };
     let mut landed = retry.run(observer, cancel, land).await?;
     if landed.under_earlier_bounds && stands("sync::guard-earlier-bounds") {
         let since = retry.run(observer, cancel, land).await?;
@@ -72,7 +79,7 @@ pub async fn sync(
         };
         let delivered = retry
             .run(observer, cancel, || {
-                delivery.attempt(Uuid::now_v7(), observer, cancel)
+                Box::pin(delivery.attempt(Uuid::now_v7(), observer, cancel))
             })
             .await?;
         report.delivered(delivered, target.table.to_string(), delivering.elapsed());
@@ -97,7 +104,7 @@ pub async fn load(
         .retry
         .run(observer, cancel, || async {
             same_table::refuse_origin(&job.lake, &job.target).await?;
-            delivery.attempt(Uuid::now_v7(), observer, cancel).await
+            Box::pin(delivery.attempt(Uuid::now_v7(), observer, cancel)).await
         })
         .await?;
     let mut report = Report {

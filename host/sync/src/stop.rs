@@ -7,6 +7,7 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -135,10 +136,19 @@ impl Stopping for OfAttempt {
 ///
 /// # Errors
 /// Those of the work, and [`SyncError::Cancelled`]; [`SyncError::Unsettled`] where what must not be torn did not end.
-pub(crate) async fn stoppable<T>(
+pub(crate) fn stoppable<T>(
     cancel: &CancellationToken,
     moment: Duration,
     work: impl Future<Output = Result<T, SyncError>>,
+) -> impl Future<Output = Result<T, SyncError>> {
+    // On the heap: an attempt is a large future, and each caller's frame would have room for it again.
+    ended_or_stopped(cancel, moment, Box::pin(work))
+}
+
+async fn ended_or_stopped<T>(
+    cancel: &CancellationToken,
+    moment: Duration,
+    work: Pin<Box<impl Future<Output = Result<T, SyncError>>>>,
 ) -> Result<T, SyncError> {
     let whole = SCOPE.try_with(|scope| Arc::clone(&scope.held)).ok();
     let scope = Scope {
