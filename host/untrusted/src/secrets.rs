@@ -49,8 +49,11 @@ pub fn may_hold_secret(text: &str) -> bool {
         || NAMES.iter().any(|name| {
             lower.match_indices(name).any(|(at, name)| {
                 let behind = lower.get(at + name.len()..).unwrap_or_default();
-                // As part of a longer name or of a path it is only a word: `password-file`.
-                !behind.is_empty() && !behind.starts_with(['-', '_', '.', '/', '\\'])
+                // As part of a longer name or of a path it is only a word: `passwords`, `password-file`.
+                let parted = behind.starts_with(|c: char| {
+                    !c.is_alphanumeric() && !matches!(c, '-' | '_' | '.' | '/' | '\\')
+                });
+                parted && behind.chars().any(char::is_alphanumeric)
             })
         })
 }

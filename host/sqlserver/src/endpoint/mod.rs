@@ -46,7 +46,11 @@ pub(crate) fn shown_path(file: &Path) -> String {
         Some((path, _)) => (path, "…"),
         None => (text.as_str(), ""),
     };
-    match icehost_untrusted::may_hold_secret(path) {
+    let lower = path.to_lowercase();
+    match icehost_untrusted::may_hold_secret(path)
+        || lower.contains("password")
+        || lower.contains("pwd")
+    {
         true => "…".to_owned(),
         false => format!("{}{rest}", icehost_untrusted::shown(path)),
     }
