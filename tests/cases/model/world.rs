@@ -223,6 +223,7 @@ impl World {
                     }
                     Step::ClearWatermark => self.clear_watermark()?,
                     Step::EarlierMark => {
+                        let _turn = TURN.read().unwrap_or_else(PoisonError::into_inner);
                         let (warehouse, detector) =
                             (&self.places.warehouse, self.pipeline.detector);
                         self.runtime
@@ -526,6 +527,7 @@ impl World {
     }
 
     fn clear_watermark(&mut self) -> Result<(), String> {
+        let _turn = TURN.read().unwrap_or_else(PoisonError::into_inner);
         let warehouse = self.places.warehouse.clone();
         self.runtime.block_on(marks::clear(&warehouse))
     }
