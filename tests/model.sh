@@ -22,4 +22,4 @@ plugins/toolchain.sh
 export ICEHOST_MODEL_CASES=$cases ICEHOST_MODEL_SEED=$seed ICEHOST_MODEL_KILLS=all
 echo "seed $seed, $cases interleavings of each strategy"
 # --workspace: with the features that the suites build, so that nothing is built twice
-cargo test --workspace $profile --test model -- --nocapture
+cargo test --workspace $profile --test model -- --nocapture --include-ignored

@@ -7,30 +7,33 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Names the guard that is taken out.
 const WITHOUT: &str = "ICEHOST_MODEL_WITHOUT";
-/// The guards, and the test that a loss soon shows in.
-const GUARDS: [(&str, &str); 13] = [
-    ("lake::guard-live-keys", "interleavings_under_timestamp"),
-    ("sqlserver::guard-position", "interleavings_under_id"),
-    (
-        "sync::guard-absent-rows",
-        "interleavings_under_full_refresh",
-    ),
+/// Guards, and the test that a loss soon shows in.
+const GUARDS: [(&str, &str); 7] = [
     ("sync::guard-added-twice", "interleavings_under_id"),
-    ("sync::guard-earlier-bounds", "interleavings_under_id"),
     ("sync::guard-empty-read", "interleavings_under_full_refresh"),
-    (
-        "sync::guard-lake-that-is-gone",
-        "interleavings_under_full_refresh",
-    ),
     (
         "sync::guard-ranges",
         "interruptions::a_run_may_die_at_any_place_in_every_pipeline",
     ),
     ("sync::guard-read-again", "interleavings_under_timestamp"),
     ("sync::guard-repetition", "interleavings_under_rowversion"),
-    ("sync::guard-rolled-back-ranges", "interleavings_under_id"),
     ("sync::guard-target-table", "interleavings_under_timestamp"),
     ("sync::guard-watermark", "interleavings_under_rowversion"),
+];
+/// Guards against what a few hundred interleavings may not come to. Each has a case of its own in another suite.
+const RARELY_MISSED: [(&str, &str); 6] = [
+    ("lake::guard-live-keys", "interleavings_under_timestamp"),
+    ("sqlserver::guard-position", "interleavings_under_id"),
+    (
+        "sync::guard-absent-rows",
+        "interleavings_under_full_refresh",
+    ),
+    ("sync::guard-earlier-bounds", "interleavings_under_id"),
+    (
+        "sync::guard-lake-that-is-gone",
+        "interleavings_under_full_refresh",
+    ),
+    ("sync::guard-rolled-back-ranges", "interleavings_under_id"),
 ];
 /// Interleavings until a loss must have shown.
 const CASES: &str = "600";
@@ -44,12 +47,22 @@ pub fn taken_out() -> Option<String> {
 
 #[test]
 fn without_any_guard_the_model_finds_a_loss() {
+    assert_all_missed(&GUARDS);
+}
+
+#[test]
+#[ignore = "takes long: tests/model.sh runs it"]
+fn without_any_other_guard_it_finds_one_too() {
+    assert_all_missed(&RARELY_MISSED);
+}
+
+fn assert_all_missed(guards: &[(&str, &str)]) {
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some((guard, test)) = GUARDS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((guard, test)) = guards.get(next.fetch_add(1, Ordering::Relaxed)) {
                     assert_missed(guard, test);
                 }
             });
@@ -79,6 +92,7 @@ fn assert_missed(guard: &str, test: &str) {
 fn every_guard_that_can_be_taken_out_is_listed() {
     let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");
     let named = crate::interruptions::named_in_sources(&host, "stands(\"");
-    let listed: BTreeSet<String> = GUARDS.map(|(guard, _)| guard.to_owned()).into();
+    let listed = GUARDS.iter().chain(&RARELY_MISSED);
+    let listed: BTreeSet<String> = listed.map(|(guard, _)| (*guard).to_owned()).collect();
     assert_eq!(named, listed);
 }
