@@ -48,7 +48,7 @@ fn bytes_that_are_not_what_was_announced_are_refused() {
     refused(
         &bench,
         Misbehaviour::Fails,
-        &[r"fails (500: no \u001b[31m luck)"],
+        &[r"fails (500: no\u001b[31m luck\u202e)"],
     );
 }
 
