@@ -7,7 +7,7 @@
 //! only where they have been counted.
 
 use icehost_lake::{LakeTable, SnapshotInfo};
-use icehost_plan::{Aggregate, AggregateFunction, Coverage, Probe, Value};
+use icehost_plan::{AggregateFunction, Coverage, Value};
 
 use crate::SyncError;
 use crate::detection::{Detected, OpenSource};
@@ -122,12 +122,7 @@ fn without_value(detected: &Detected) -> u64 {
     let Some(bound) = detected.plan.lower_bound().filter(|bound| !bound.or_null) else {
         return 0;
     };
-    let nulls = Probe::Aggregate(Aggregate {
-        function: AggregateFunction::CountNull,
-        column: bound.column,
-    });
-    let at = detected.probes.iter().position(|probe| *probe == nulls);
-    match at.and_then(|at| detected.readings.get(at)) {
+    match detected.aggregate(AggregateFunction::CountNull, bound.column) {
         Some(Value::Integer(rows)) => u64::try_from(*rows).unwrap_or(0),
         _ => 0,
     }
@@ -151,11 +146,6 @@ fn rows_of(snapshot: &SnapshotInfo) -> Option<u64> {
 /// The column whose largest value was probed and that the plan has a lower bound on, and that value.
 fn bound(detected: &Detected) -> Option<(u32, Value)> {
     let column = detected.plan.lower_bound()?.column;
-    let largest = Probe::Aggregate(Aggregate {
-        function: AggregateFunction::Max,
-        column,
-    });
-    let at = detected.probes.iter().position(|probe| *probe == largest)?;
-    let value = detected.readings.get(at)?;
+    let value = detected.aggregate(AggregateFunction::Max, column)?;
     (*value != Value::Null).then(|| (column, value.clone()))
 }

@@ -2,8 +2,8 @@
 
 use icehost_lake::{LakeTable, RowChange};
 use icehost_plan::{
-    Action, Clause, Column, Contents, Coverage, Delta, Occasion, Probe, Table, ValidExtractionPlan,
-    ValidMergePlan, Value,
+    Action, Aggregate, AggregateFunction, Clause, Column, Contents, Coverage, Delta, Occasion,
+    Probe, Table, ValidExtractionPlan, ValidMergePlan, Value,
 };
 use icehost_sqlserver::{Connection, ReadConsistency, SqlTable};
 use icehost_strategy::Context;
@@ -148,6 +148,15 @@ pub(crate) struct Detected {
     pub(crate) change: LakeChange,
     /// What the user should know of the source.
     pub(crate) warnings: Vec<String>,
+}
+
+impl Detected {
+    /// What the server answered to an aggregate over a column, where the detector asked for it.
+    pub(crate) fn aggregate(&self, function: AggregateFunction, column: u32) -> Option<&Value> {
+        let wanted = Probe::Aggregate(Aggregate { function, column });
+        let mut answers = self.probes.iter().zip(&self.readings);
+        answers.find_map(|(probe, reading)| (*probe == wanted).then_some(reading))
+    }
 }
 
 /// How a delta lands in the lake.

@@ -30,6 +30,13 @@ fn sync(bed: &Bed, rules: &[&str]) -> Command {
     sync
 }
 
+/// By a cursor that has no rule.
+fn by_changed(bed: &Bed, rules: &[&str]) -> Command {
+    sync(bed, rules)
+        .args(["--strategy", "timestamp", "--strategy-option"])
+        .args(["column=Changed", "--merge", "upsert"])
+}
+
 #[test]
 fn a_detector_does_not_go_by_what_a_rule_takes_away() {
     let bed = people();
@@ -54,16 +61,7 @@ fn a_detector_does_not_go_by_what_a_rule_takes_away() {
         assert!(!bed.lake("demo.people").exists());
     }
     // Another cursor is as good as ever, and nothing of the originals is anywhere.
-    sync(&bed, &rules)
-        .args([
-            "--strategy",
-            "timestamp",
-            "--strategy-option",
-            "column=Changed",
-            "--merge",
-            "upsert",
-        ])
-        .json();
+    by_changed(&bed, &rules).json();
     assert_nowhere(
         &bed.warehouse(),
         &["example.com", "1971-03-05", "1995-07-09"],
@@ -116,15 +114,7 @@ fn a_grant_by_name_lets_a_detector_go_by_a_column_with_a_rule() {
 fn ranges_are_not_cut_at_values_that_a_rule_takes_away() {
     let bed = people();
     // What an interrupted load leaves holds the boundaries.
-    sync(&bed, &["Email=hash"])
-        .args([
-            "--strategy",
-            "timestamp",
-            "--strategy-option",
-            "column=Changed",
-            "--merge",
-            "upsert",
-        ])
+    by_changed(&bed, &["Email=hash"])
         .args(["--range-rows", "2"])
         .failpoint("sync::load-begun", "return")
         .run()
@@ -134,15 +124,7 @@ fn ranges_are_not_cut_at_values_that_a_rule_takes_away() {
         .join("metadata/icehost-first-load.json");
     assert!(journal.exists());
     assert_nowhere(&bed.warehouse(), &["example.com"]);
-    let report = sync(&bed, &["Email=hash"])
-        .args([
-            "--strategy",
-            "timestamp",
-            "--strategy-option",
-            "column=Changed",
-            "--merge",
-            "upsert",
-        ])
+    let report = by_changed(&bed, &["Email=hash"])
         .args(["--range-rows", "2"])
         .json();
     assert_eq!(report["rows_appended"], 5);

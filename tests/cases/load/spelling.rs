@@ -48,6 +48,14 @@ impl Tables {
             .success();
     }
 
+    /// The whole source, what is missing there included.
+    fn refresh(&self) -> Command {
+        self.bed
+            .sync("dbo.K", "demo.k")
+            .args(["--strategy", "full-refresh", "--merge", "upsert"])
+            .args(["--merge-option", "delete-missing=true"])
+    }
+
     fn load(&self) -> Command {
         self.bed
             .load("demo.k", "dbo.K")
@@ -168,16 +176,7 @@ fn a_key_that_comes_later_does_not_take_the_row_of_another() {
         .source()
         .execute("UPDATE dbo.K SET K = N'abd', V = 9, Modified = '2026-01-09' WHERE V = 3");
     tables
-        .bed
-        .sync("dbo.K", "demo.k")
-        .args([
-            "--strategy",
-            "full-refresh",
-            "--merge",
-            "upsert",
-            "--merge-option",
-            "delete-missing=true",
-        ])
+        .refresh()
         .run()
         .failure(&["the stored watermark was written by strategy 'timestamp'"]);
     tables
@@ -185,19 +184,7 @@ fn a_key_that_comes_later_does_not_take_the_row_of_another() {
         .on_lake(["watermark", "clear"], "demo.k")
         .run()
         .success();
-    tables
-        .bed
-        .sync("dbo.K", "demo.k")
-        .args([
-            "--strategy",
-            "full-refresh",
-            "--merge",
-            "upsert",
-            "--merge-option",
-            "delete-missing=true",
-        ])
-        .run()
-        .success();
+    tables.refresh().run().success();
     tables.load().json();
     tables.assert_equal();
 }
@@ -206,21 +193,7 @@ fn a_key_that_comes_later_does_not_take_the_row_of_another() {
 fn a_key_that_is_spelled_anew_is_one_row() {
     // The lake's own notion is finer than the target's; what was there under the old spelling is gone.
     let tables = Tables::new("nvarchar(20)", CS, CI);
-    let refresh = || {
-        tables
-            .bed
-            .sync("dbo.K", "demo.k")
-            .args([
-                "--strategy",
-                "full-refresh",
-                "--merge",
-                "upsert",
-                "--merge-option",
-                "delete-missing=true",
-            ])
-            .run()
-            .success();
-    };
+    let refresh = || tables.refresh().run().success();
     tables.insert("N'abc'", 1);
     tables.insert("N'x'", 2);
     refresh();
