@@ -1,11 +1,13 @@
-//! Everything that reads what a component returns, fed from bytes: nothing that a component says may make the host
-//! panic, and what passes the checks must be carried out or refused.
+//! Everything that reads what others say, fed from bytes: what components return, what a server answers, what operators
+//! and authors hand in. None of it may make the host panic, and what passes the checks must be carried out or refused.
 //!
 //! `cargo fuzz` drives these functions (`tests/fuzz`); on every change they run on random bytes.
 
 mod expression;
 mod plans;
+mod server;
 mod tables;
+mod texts;
 
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ use arrow_schema::{Field, Schema};
 use icehost_plan::{Column, OutputColumn, Transformation, Value, View, Watermark};
 
 pub use plans::{extraction_plan, merge_plan};
+pub use server::{Reached, server};
+pub use texts::{configuration, connection_string, module};
 
 /// An Arrow IPC stream that a transformer returned for columns of every type, after a byte for its number of rows;
 /// whether it was read.
@@ -118,34 +122,54 @@ mod tests {
             watermark(&bytes);
             batch_stream(&bytes);
             description(&bytes);
+            configuration(&bytes);
+            connection_string(&bytes);
+            module(&bytes);
+        }
+
+        #[test]
+        fn no_server_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            server(&bytes);
         }
     }
 
-    /// Streams as another library writes them, from which the fuzzer starts.
+    /// The files that a target starts from, or that the fuzzer found, by name.
+    fn kept(folder: &str, target: &str) -> Vec<(String, Vec<u8>)> {
+        let directory = format!("{}/../fuzz/{folder}/{target}", env!("CARGO_MANIFEST_DIR"));
+        let files = std::fs::read_dir(directory).unwrap();
+        let read = |file: std::io::Result<std::fs::DirEntry>| {
+            let path = file.unwrap().path();
+            (path.display().to_string(), std::fs::read(&path).unwrap())
+        };
+        files.map(read).collect()
+    }
+
+    /// What each target starts from passes: the fuzzer begins behind the first checks.
     #[test]
     fn the_seeds_are_read() {
-        let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/batch_stream");
-        let mut read = 0;
-        for seed in std::fs::read_dir(seeds).unwrap() {
-            let path = seed.unwrap().path();
-            let stream = std::fs::read(&path).unwrap();
-            assert!(batch_stream(&stream), "{}", path.display());
-            read += 1;
+        type Target = fn(&[u8]) -> bool;
+        let targets: [(&str, usize, Target); 5] = [
+            // As another library writes them
+            ("batch_stream", 8, batch_stream),
+            ("configuration", 2, configuration),
+            ("connection_string", 6, connection_string),
+            ("module", 3, module),
+            ("server", 2, |bytes| server(bytes) == Reached::Read),
+        ];
+        for (target, seeds, read) in targets {
+            let kept = kept("seeds", target);
+            for (name, bytes) in &kept {
+                assert!(read(bytes), "{name}");
+            }
+            assert_eq!(kept.len(), seeds, "{target}");
         }
-        assert_eq!(read, 8);
     }
 
     /// What the fuzzer found stays mended.
     #[test]
     fn no_finding_panics() {
-        let findings = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/findings/batch_stream");
-        for finding in std::fs::read_dir(findings).unwrap() {
-            let path = finding.unwrap().path();
-            assert!(
-                !batch_stream(&std::fs::read(&path).unwrap()),
-                "{}",
-                path.display()
-            );
+        for (name, bytes) in kept("findings", "batch_stream") {
+            assert!(!batch_stream(&bytes), "{name}");
         }
     }
 
