@@ -1,4 +1,7 @@
-//! A proxy between the program and a server, which stalls, breaks and goes away when a case asks for it.
+//! A proxy between the program and a server, which stalls, breaks, damages what it passes on and goes away when a case
+//! asks for it.
+
+mod flood;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+pub use flood::Flood;
 
 /// How often a thread that stalls looks whether it is over.
 const LOOK: Duration = Duration::from_millis(20);
@@ -21,106 +26,12 @@ pub enum Fault {
     Break,
     /// What comes instead never ends.
     Flood(Flood),
-}
-
-/// An answer without end, or one that says more than any server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flood {
-    /// Rows of one byte.
-    Rows,
-    /// One value, in chunks.
-    Value,
-    /// Messages.
-    Infos,
-    /// Errors.
-    Errors,
-    /// Ends of statements.
-    Dones,
-    /// Environment changes.
-    Changes,
-    /// Descriptions of columns.
-    Columns,
-}
-
-/// More than this is not sent, whatever the program does.
-const MOST: u64 = 3 << 30;
-
-impl Flood {
-    /// What comes first, and what comes over and over (MS-TDS 2.2.7).
-    fn tokens(self) -> (Vec<u8>, Vec<u8>) {
-        let text =
-            |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
-        let columns = |info: &[u8], name: &str| {
-            let mut token = vec![0x81, 1, 0, 0, 0, 0, 0, 0, 0];
-            token.extend(info);
-            token.push(name.len() as u8);
-            token.extend(text(name));
-            token
-        };
-        let message = |token: u8, class: u8| {
-            let words = "x".repeat(500);
-            let mut body = 50_000u32.to_le_bytes().to_vec();
-            body.extend([1, class]);
-            body.extend((words.len() as u16).to_le_bytes());
-            body.extend(text(&words));
-            body.extend([0, 0, 1, 0, 0, 0]);
-            let mut message = vec![token];
-            message.extend((body.len() as u16).to_le_bytes());
-            message.extend(body);
-            message
-        };
-        match self {
-            Flood::Rows => (columns(&[0x30], "a"), vec![0xD1, 7]),
-            Flood::Value => {
-                let mut first = columns(&[0xE7, 0xFF, 0xFF, 9, 4, 0xD0, 0, 0x34], "a");
-                first.push(0xD1);
-                first.extend(0xFFFF_FFFF_FFFF_FFFEu64.to_le_bytes());
-                let mut chunk = 0x1_0000u32.to_le_bytes().to_vec();
-                chunk.resize(chunk.len() + 0x1_0000, b' ');
-                (first, chunk)
-            }
-            Flood::Infos => (Vec::new(), message(0xAB, 0)),
-            Flood::Errors => (Vec::new(), message(0xAA, 16)),
-            Flood::Dones => {
-                // DONEINPROC, more to come
-                let mut done = vec![0xFF, 1, 0, 0, 0];
-                done.extend([0; 8]);
-                (Vec::new(), done)
-            }
-            Flood::Changes => {
-                // The database's name
-                let mut body = vec![1, 100];
-                body.extend(text(&"d".repeat(100)));
-                body.push(0);
-                let mut change = vec![0xE3];
-                change.extend((body.len() as u16).to_le_bytes());
-                change.extend(body);
-                (Vec::new(), change)
-            }
-            Flood::Columns => (Vec::new(), columns(&[0x30], &"c".repeat(120))),
-        }
-    }
-
-    /// Sends it until the program has had enough.
-    fn send(self, to: &mut TcpStream, sent: &AtomicU64) {
-        let (first, again) = self.tokens();
-        let mut body = first;
-        while sent.load(Ordering::SeqCst) < MOST {
-            while body.len() < 30_000 {
-                body.extend(&again);
-            }
-            let rest = body.split_off(30_000);
-            let mut packet = vec![0x04, 0];
-            packet.extend((body.len() as u16 + 8).to_be_bytes());
-            packet.extend([0, 0, 1, 0]);
-            packet.extend(&body);
-            body = rest;
-            if to.write_all(&packet).is_err() {
-                return;
-            }
-            sent.fetch_add(packet.len() as u64, Ordering::SeqCst);
-        }
-    }
+    /// A bit of one byte is another one.
+    Flip(u8),
+    /// So many bytes do not arrive, as far as they were read together.
+    Lose(usize),
+    /// So many bytes arrive twice, as far as they were read together.
+    Repeat(usize),
 }
 
 /// When a fault acts.
@@ -412,7 +323,7 @@ impl Pump {
         let _closed = self.to.shutdown(Shutdown::Both);
     }
 
-    /// Passes bytes on; false where a fault has acted or the connection is gone.
+    /// Passes bytes on; false where a fault has ended the connection or it is gone.
     fn pass_on(&mut self, bytes: &[u8], left: &mut Option<(u64, Fault)>) -> bool {
         let Some((most, fault)) = left else {
             return self.to.write_all(bytes).is_ok();
@@ -420,32 +331,54 @@ impl Pump {
         let passed = usize::try_from(*most)
             .unwrap_or(usize::MAX)
             .min(bytes.len());
-        if self.to.write_all(&bytes[..passed]).is_err() {
+        let (before, after) = bytes.split_at(passed);
+        if self.to.write_all(before).is_err() {
             return false;
         }
         *most -= passed as u64;
-        if passed == bytes.len() && *most > 0 {
+        let fault = *fault;
+        let damages = matches!(fault, Fault::Flip(_) | Fault::Lose(_) | Fault::Repeat(_));
+        if after.is_empty() && (*most > 0 || damages) {
             return true;
         }
         self.state.acted.fetch_add(1, Ordering::SeqCst);
         match fault {
             Fault::Break => {
-                let _closed = self.to.shutdown(Shutdown::Both);
-                let _closed = self.from.shutdown(Shutdown::Both);
+                self.close();
+                false
             }
             Fault::Flood(flood) => {
-                let flood = *flood;
                 flood.send(&mut self.to, &self.state.flooded);
-                let _closed = self.to.shutdown(Shutdown::Both);
-                let _closed = self.from.shutdown(Shutdown::Both);
+                self.close();
+                false
             }
             // The handles live on; whoever opened them closes them.
             Fault::Stall => {
                 while !self.state.over.load(Ordering::SeqCst) {
                     std::thread::sleep(LOOK);
                 }
+                false
+            }
+            Fault::Flip(bit) => {
+                let mut damaged = after.to_vec();
+                damaged[0] ^= 1 << (bit % 8);
+                *left = None;
+                self.to.write_all(&damaged).is_ok()
+            }
+            Fault::Lose(number) => {
+                *left = None;
+                self.to.write_all(&after[number.min(after.len())..]).is_ok()
+            }
+            Fault::Repeat(number) => {
+                *left = None;
+                let again = &after[..number.min(after.len())];
+                self.to.write_all(again).is_ok() && self.to.write_all(after).is_ok()
             }
         }
-        false
+    }
+
+    fn close(&self) {
+        let _closed = self.to.shutdown(Shutdown::Both);
+        let _closed = self.from.shutdown(Shutdown::Both);
     }
 }

@@ -1,5 +1,8 @@
 //! Faults at places that are drawn: the run ends, with an error or having done its job, and the next one finishes it.
 //!
+//! Bytes that are altered in their place in the clear are no case of this: nothing tells them from what the server sent.
+//! There, only that a command ends.
+//!
 //! `ICEHOST_TEST_PROXY_RUNS` says how many, `ICEHOST_TEST_PROXY_SEED` with which number to begin; each run says its own.
 
 use std::time::{Duration, Instant};
@@ -51,14 +54,50 @@ fn sync(bed: &Bed, source: &str, target: &str) -> Command {
         ])
 }
 
-/// Both sides by way of one proxy.
-fn through(bed: &Bed, proxy: &Proxy, encrypted: bool) -> Command {
+/// Source and target by way of one proxy.
+fn urls(bed: &Bed, proxy: &Proxy, encrypted: bool) -> (String, String) {
     let options = match encrypted {
         true => "encrypt=true&trust_server_certificate=true&connect_timeout=2",
         false => "encrypt=disable&connect_timeout=2",
     };
     let url = |url: &str| proxy.url(url, options);
-    sync(bed, &url(&bed.source_url()), &url(&bed.target_url()))
+    (url(&bed.source_url()), url(&bed.target_url()))
+}
+
+fn through(bed: &Bed, proxy: &Proxy, encrypted: bool) -> Command {
+    let (source, target) = urls(bed, proxy, encrypted);
+    sync(bed, &source, &target)
+}
+
+/// Source, lake and target compared.
+fn comparison(bed: &Bed, source: &str, target: &str) -> Command {
+    Command::new(["verify", "--source", source, "--target", target])
+        .args(["--table", "dbo.Customers", "--lake-table", "demo.customers"])
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .args(["--warehouse", &bed.warehouse().display().to_string()])
+}
+
+/// How the run ended; it must, and without a panic.
+fn end(command: Command, what: &str) -> Run {
+    let started = Instant::now();
+    let mut child = command.spawn();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > ENDS_WITHIN {
+            let _killed = child.kill();
+            let run = Run::of(what.to_owned(), child);
+            panic!("{what}: it hangs\n{}", run.stderr);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let run = Run::of(what.to_owned(), child);
+    assert!(!run.stderr.contains("panicked"), "{what}\n{}", run.stderr);
+    assert!(!run.stderr.contains("a defect"), "{what}\n{}", run.stderr);
+    match run.code {
+        Some(0) => {}
+        Some(1) => assert!(run.stderr.contains("error: "), "{what}\n{}", run.stderr),
+        _ => panic!("{what}: {:?}\n{}", run.code, run.stderr),
+    }
+    run
 }
 
 #[test]
@@ -99,40 +138,64 @@ fn a_fault_anywhere_ends_in_an_error_or_in_a_job_that_is_done() {
             0 => When::Sent(proxy.sent() + drawn.next(sent)),
             _ => When::Received(proxy.received() + drawn.next(received)),
         };
-        let fault = [Fault::Stall, Fault::Break][drawn.next(2) as usize];
+        let bytes = 1 + drawn.next(300) as usize;
+        let fault = match drawn.next(if encrypted { 5 } else { 4 }) {
+            0 => Fault::Stall,
+            1 => Fault::Break,
+            2 => Fault::Lose(bytes),
+            3 => Fault::Repeat(bytes),
+            _ => Fault::Flip(drawn.next(8) as u8),
+        };
         let what = format!("seed {seed}: {fault:?} {when:?}, encrypted: {encrypted}");
         proxy.order(when, fault);
         let command = through(&bed, &proxy, encrypted).args(["--retries", "1"]);
-        let started = Instant::now();
-        let mut child = command.spawn();
-        while child.try_wait().unwrap().is_none() {
-            if started.elapsed() > ENDS_WITHIN {
-                let _killed = child.kill();
-                panic!("{what}: it hangs\n{}", Run::of(what.clone(), child).stderr);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let run = Run::of(what.clone(), child);
-        match run.code {
+        match end(command, &what).code {
             Some(0) => done += 1,
-            Some(1) => {
-                assert!(run.stderr.contains("error: "), "{what}\n{}", run.stderr);
-                failed += 1;
-            }
-            _ => panic!("{what}: {:?}\n{}", run.code, run.stderr),
+            _ => failed += 1,
         }
-        assert!(!run.stderr.contains("panicked"), "{what}\n{}", run.stderr);
         proxy.forget();
         sync(&bed, &bed.source_url(), &bed.target_url())
             .run()
             .success();
-        let verified = bed
-            .verify("dbo.Customers", "demo.customers")
-            .args(["--strategy", "timestamp", "--merge", "upsert"])
-            .args(["--target", &bed.target_url()])
-            .json();
+        let verified = comparison(&bed, &bed.source_url(), &bed.target_url()).json();
         assert_eq!(verified["wrong"], 0, "{what}\n{verified}");
         assert_eq!(verified["pending"], 0, "{what}\n{verified}");
     }
     eprintln!("{failed} runs ended with an error, {done} did their job");
+}
+
+/// What is written would be the altered value; here nothing is.
+#[test]
+fn a_bit_that_is_altered_in_the_clear_ends_in_an_error_or_an_answer() {
+    let bed = customers::bed_on_development_server(ROWS);
+    let proxy = Proxy::new(bed.server().addr());
+    sync(&bed, &bed.source_url(), &bed.target_url())
+        .run()
+        .success();
+    let (source, target) = urls(&bed, &proxy, false);
+    let before = (proxy.received(), proxy.sent());
+    let verified = comparison(&bed, &source, &target).json();
+    assert_eq!(verified["wrong"], 0, "{verified}");
+    let (received, sent) = (proxy.received() - before.0, proxy.sent() - before.1);
+    let first = asked("ICEHOST_TEST_PROXY_SEED", 1);
+    for seed in first..first + asked("ICEHOST_TEST_PROXY_RUNS", RUNS) {
+        let mut drawn = Drawn::of(seed);
+        let when = match drawn.next(4) {
+            0 => When::Sent(proxy.sent() + drawn.next(sent)),
+            _ => When::Received(proxy.received() + drawn.next(received)),
+        };
+        let fault = Fault::Flip(drawn.next(8) as u8);
+        let what = format!("seed {seed}: {fault:?} {when:?}");
+        proxy.order(when, fault);
+        end(
+            comparison(&bed, &source, &target).args([
+                "--idle-timeout",
+                "1",
+                "--query-timeout",
+                "2",
+            ]),
+            &what,
+        );
+        proxy.forget();
+    }
 }
