@@ -72,7 +72,7 @@ impl Placing<'_> {
 /// Buckets that are compared at a time.
 pub(super) struct Pass {
     buckets: Vec<bool>,
-    /// Rows that fell into them.
+    /// Rows that fell into them, and at most as many as memory is for: a server says how many there are.
     pub(super) rows: usize,
 }
 
@@ -91,7 +91,7 @@ pub(super) fn passes(buckets: &[Bucket], capacity: u64, alike: bool) -> Vec<Pass
         if bucket.agrees() && (alike || bucket.found.rows < 2) {
             continue;
         }
-        let rows = bucket.expected.rows + bucket.found.rows;
+        let rows = bucket.expected.rows.saturating_add(bucket.found.rows);
         if passes.is_empty() || rows > room {
             passes.push(Pass {
                 buckets: vec![false; BUCKETS as usize],
@@ -101,7 +101,8 @@ pub(super) fn passes(buckets: &[Bucket], capacity: u64, alike: bool) -> Vec<Pass
         }
         room = room.saturating_sub(rows);
         if let Some(pass) = passes.last_mut() {
-            pass.rows += usize::try_from(rows).unwrap_or(usize::MAX);
+            let rows = (pass.rows as u64).saturating_add(rows).min(capacity);
+            pass.rows = usize::try_from(rows).unwrap_or(usize::MAX);
             if let Some(has) = pass.buckets.get_mut(at) {
                 *has = true;
             }
