@@ -126,12 +126,10 @@ fn a_fault_anywhere_ends_in_an_error_or_in_a_job_that_is_done() {
     let (mut failed, mut done) = (0, 0);
     for seed in first..first + asked("ICEHOST_TEST_PROXY_RUNS", RUNS) {
         let mut drawn = Drawn::of(seed);
-        let day = 1 + seed % 27;
-        customers::change(
-            &bed,
-            1 + drawn.next(20) as u32,
-            &format!("{}-02-{day:02}", 2026 + seed),
-        );
+        // Each change is later than those before it.
+        let (day, hour, minute) = (1 + seed / 1440 % 28, seed / 60 % 24, seed % 60);
+        let moment = format!("2026-02-{day:02} {hour:02}:{minute:02}");
+        customers::change(&bed, 1 + drawn.next(20) as u32, &moment);
         let encrypted = drawn.next(2) == 1;
         let (received, sent) = bytes[usize::from(encrypted)];
         let when = match drawn.next(4) {
