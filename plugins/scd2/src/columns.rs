@@ -71,10 +71,20 @@ impl HistoryColumns {
             Assignment::new(self.from, begins.at.clone()),
             Assignment::new(self.to, lit(self.open.clone())),
         ];
-        if let Some((column, yes, _)) = &self.current {
-            opened.push(Assignment::new(*column, lit(yes.clone())));
-        }
+        opened.extend(self.told());
         opened
+    }
+
+    /// What tells the current version as such, where a column does; it may have been changed by hand.
+    pub(crate) fn told(&self) -> Option<Assignment> {
+        let (column, yes, _) = self.current.as_ref()?;
+        Some(Assignment::new(*column, lit(yes.clone())))
+    }
+
+    /// Holds of a current version that is told as such; `None` where no column does.
+    pub(crate) fn is_told(&self) -> Option<Predicate> {
+        let (column, yes, _) = self.current.as_ref()?;
+        Some(target_col(*column).eq(lit(yes.clone())))
     }
 
     /// What makes the current version one that was.

@@ -68,6 +68,14 @@ fn closed(at: Scalar) -> Vec<Assignment> {
     vec![set(5, at), set(6, lit(false))]
 }
 
+fn told() -> Assignment {
+    set(6, lit(true))
+}
+
+fn is_told() -> Predicate {
+    target_col(6).eq(lit(true))
+}
+
 fn price_is_same() -> Predicate {
     col(1).same_as(target_col(2))
 }
@@ -84,15 +92,17 @@ fn a_change_begins_a_version_and_a_delete_only_ends_one() {
     );
     assert_eq!(plan.among, Some(Expression::from(target_col(5).is_null())));
     let deleted = || col(3).eq(lit(0));
-    let same = price_is_same().and(col(2).eq(target_col(3)));
+    let same = || price_is_same().and(col(2).eq(target_col(3)));
     let wanted = [
         Clause::matched(Action::Write(closed(now()))).when(deleted().and(target_col(4).lt(now()))),
         Clause::matched(Action::Write(closed(target_col(4)))).when(deleted()),
         Clause::not_matched(Action::Skip).when(deleted()),
-        Clause::matched(Action::Skip).when(same),
+        Clause::matched(Action::Skip).when(same().and(is_told())),
+        // A current version that is not told as such.
+        Clause::matched(Action::Write(vec![told()])).when(same()),
         Clause::matched(Action::supersede(closed(now()), opened(now())))
             .when(now().gt(target_col(4))),
-        Clause::matched(Action::Write(vec![set(2, col(1)), set(3, col(2))])),
+        Clause::matched(Action::Write(vec![set(2, col(1)), set(3, col(2)), told()])),
         Clause::not_matched(Action::Write(opened(now()))),
     ];
     assert_eq!(plan.clauses, wanted);
@@ -103,12 +113,13 @@ fn a_change_begins_a_version_and_a_delete_only_ends_one() {
 fn a_version_can_begin_when_the_source_says_so() {
     let plan = Scd2::plan(&context(r#"{"from":"modified"}"#, Contents::Snapshot)).unwrap();
     let wanted = [
-        Clause::matched(Action::Skip).when(price_is_same().and(col(2).eq(target_col(3)))),
+        Clause::matched(Action::Skip)
+            .when(price_is_same().and(col(2).eq(target_col(3))).and(is_told())),
         // The time alone begins no version, and is kept up to date.
-        Clause::matched(Action::Write(vec![set(3, col(2))])).when(price_is_same()),
+        Clause::matched(Action::Write(vec![set(3, col(2)), told()])).when(price_is_same()),
         Clause::matched(Action::supersede(closed(col(2)), opened(col(2))))
             .when(col(2).gt(target_col(4))),
-        Clause::matched(Action::Write(vec![set(2, col(1)), set(3, col(2))])),
+        Clause::matched(Action::Write(vec![set(2, col(1)), set(3, col(2)), told()])),
         Clause::not_matched(Action::Write(opened(col(2)))),
     ];
     assert_eq!(plan.clauses, wanted);
@@ -164,6 +175,18 @@ fn the_current_version_can_have_an_end_far_away() {
 fn a_table_of_keys_has_no_versions_after_the_first() {
     let mut context = context("{}", Contents::Upserts);
     context.delta.columns.truncate(1);
+    let plan = Scd2::plan(&context).unwrap();
+    assert_eq!(
+        plan.clauses[0],
+        Clause::matched(Action::Skip).when(is_told())
+    );
+    assert_eq!(
+        plan.clauses[1],
+        Clause::matched(Action::Write(vec![told()]))
+    );
+    assert_eq!(plan.clauses.len(), 3);
+
+    context.target.columns.pop();
     let plan = Scd2::plan(&context).unwrap();
     assert_eq!(plan.clauses[0], Clause::matched(Action::Skip));
     assert_eq!(plan.clauses.len(), 2);

@@ -10,6 +10,7 @@ mod options;
 mod repair;
 mod repair_product;
 mod shared;
+mod states;
 mod values;
 
 use icehost_tests::{Bed, Command};
@@ -115,7 +116,7 @@ fn insert(bed: &Bed, from: u32, rows: u32, modified: &str) {
 #[track_caller]
 fn counts(report: &Value, side: &str, class: &str) -> String {
     let of = &report[side][class];
-    let kinds = ["missing", "extra", "changed", "repeated"];
+    let kinds = ["missing", "extra", "changed", "repeated", "overlapping"];
     let told: Vec<String> = kinds
         .into_iter()
         .filter(|kind| of[kind] != 0)

@@ -58,7 +58,9 @@ fn the_current_versions_of_a_history_are_the_rows_of_the_lake() {
         [
             "changed Id = 2: Amount",
             "missing Id = 10",
-            "missing Id = 9"
+            "missing Id = 9",
+            // It ends before it begins.
+            "overlapping Id = 10"
         ]
     );
 }

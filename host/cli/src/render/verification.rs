@@ -212,6 +212,7 @@ fn kinds(differences: &Differences) -> String {
         (differences.extra, "extra"),
         (differences.changed, "changed"),
         (differences.repeated, "repeated"),
+        (differences.overlapping, "overlapping"),
     ];
     let told: Vec<String> = kinds
         .into_iter()

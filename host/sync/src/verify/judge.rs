@@ -24,6 +24,8 @@ pub(super) enum What {
     Changed,
     /// The row is there more often than expected.
     Repeated,
+    /// A version counts while another one of its key does, or ends before it begins.
+    Overlapping,
 }
 
 /// Which side a row is of.

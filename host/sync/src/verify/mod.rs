@@ -16,10 +16,15 @@ mod rows;
 mod shape;
 mod source_half;
 mod source_rules;
+mod states;
 mod sums;
 mod target_half;
 mod target_repair;
+mod target_rules;
 mod text;
+mod undelivered;
+mod versions;
+mod written;
 
 use std::time::Instant;
 
@@ -223,6 +228,10 @@ fn reading(
         split_on: None,
         observe: Vec::new(),
     };
+    valid(plan, table)
+}
+
+fn valid(plan: ExtractionPlan, table: &Table) -> Result<ValidExtractionPlan, SyncError> {
     plan.validate(table).map_err(|error| SyncError::Plan {
         doing: format!("planning to compare {}", table.name),
         error,

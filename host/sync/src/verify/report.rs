@@ -98,6 +98,8 @@ pub struct Differences {
     pub changed: u64,
     /// Rows that are found more often than expected.
     pub repeated: u64,
+    /// For a history: versions that count while another one of their key does, or end before they begin.
+    pub overlapping: u64,
     /// Whose they are.
     pub keys: Vec<Difference>,
 }
@@ -107,7 +109,7 @@ pub struct Differences {
 pub struct Difference {
     /// For example `Id = 7`.
     pub key: String,
-    /// `missing`, `extra`, `changed` or `repeated`.
+    /// `missing`, `extra`, `changed`, `repeated` or `overlapping`.
     pub what: &'static str,
     /// For a row that is there once on each side: the columns whose values differ.
     pub columns: Vec<String>,
@@ -120,6 +122,7 @@ impl What {
             What::Extra => "extra",
             What::Changed => "changed",
             What::Repeated => "repeated",
+            What::Overlapping => "overlapping",
         }
     }
 }
@@ -132,6 +135,7 @@ impl Differences {
             What::Extra => &mut self.extra,
             What::Changed => &mut self.changed,
             What::Repeated => &mut self.repeated,
+            What::Overlapping => &mut self.overlapping,
         };
         *counted += rows;
     }

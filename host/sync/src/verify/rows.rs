@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow_select::filter::filter_record_batch;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use futures::TryStreamExt;
 use icehost_lake::{LakeTable, ScanRequest};
 use icehost_plan::{Expression, ValidExtractionPlan};
@@ -11,7 +10,8 @@ use icehost_sqlserver::{Checksum, Connection, ErrorKind, ExtractOptions, SqlTabl
 use tokio_util::sync::CancellationToken;
 
 use super::reading;
-use super::shape::{absent, cell_bytes};
+use super::shape::absent;
+use super::states::States;
 use crate::clock;
 use crate::detection::{OpenSource, context};
 use crate::error::Doing;
@@ -108,19 +108,18 @@ pub(super) struct LakeRows<'a> {
     pub(super) snapshot: Option<i64>,
     /// Ordinals of the compared columns.
     pub(super) columns: Vec<u32>,
+    /// What the target tells rows that count by, and has beside these columns.
+    pub(super) states: Option<&'a States>,
 }
 
 /// The rows of a target that its merge takes for those of the lake.
 pub(super) struct TargetRows<'a> {
     pub(super) connection: &'a mut Connection,
     pub(super) table: &'a SqlTable,
-    /// The compared columns, then those of `live`.
+    /// The compared columns, those of `states` last.
     pub(super) plan: ValidExtractionPlan,
     pub(super) options: ExtractOptions,
-    /// How many columns are compared.
-    pub(super) compared: usize,
-    /// What the further columns hold in a row that counts.
-    pub(super) live: Vec<Vec<u8>>,
+    pub(super) states: &'a States,
 }
 
 impl Rows<'_> {
@@ -256,8 +255,12 @@ impl LakeRows<'_> {
             batch = batches.try_next() => batch.doing(doing)?,
             () = cancel.cancelled() => return Err(SyncError::cancelled()),
         } {
+            let mut arrays = batch.columns().to_vec();
+            if let Some(states) = self.states {
+                arrays.extend(states.expected(batch.num_rows()));
+            }
             sink(&Read {
-                arrays: batch.columns().to_vec(),
+                arrays,
                 cursor: Vec::new(),
                 rows: batch.num_rows(),
             })?;
@@ -278,19 +281,14 @@ impl TargetRows<'_> {
             batch = extraction.next_batch() => batch.doing(doing)?,
             () = cancel.cancelled() => return Err(SyncError::cancelled()),
         } {
-            let batch = live(batch, self.compared, &self.live).map_err(|error| {
+            let batch = self.states.standing(batch).map_err(|error| {
                 SyncError::schema(
                     format!("{}: {error}", doing()),
                     "please report this as a defect",
                 )
             })?;
             sink(&Read {
-                arrays: batch
-                    .columns()
-                    .iter()
-                    .take(self.compared)
-                    .cloned()
-                    .collect(),
+                arrays: batch.columns().to_vec(),
                 cursor: Vec::new(),
                 rows: batch.num_rows(),
             })?;
@@ -298,26 +296,6 @@ impl TargetRows<'_> {
         extraction.finish().doing(doing)?;
         Ok(())
     }
-}
-
-/// The rows that hold those values in the columns behind the compared ones.
-pub(super) fn live(
-    batch: RecordBatch,
-    compared: usize,
-    wanted: &[Vec<u8>],
-) -> Result<RecordBatch, arrow_schema::ArrowError> {
-    if wanted.is_empty() {
-        return Ok(batch);
-    }
-    let holds = |row: usize| {
-        let behind = batch.columns().iter().skip(compared);
-        wanted
-            .iter()
-            .zip(behind)
-            .all(|(wanted, array)| cell_bytes(array, row).as_ref() == Some(wanted))
-    };
-    let kept: BooleanArray = (0..batch.num_rows()).map(|row| Some(holds(row))).collect();
-    filter_record_batch(&batch, &kept)
 }
 
 impl Read {

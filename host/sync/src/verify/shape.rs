@@ -6,6 +6,7 @@
 //! compared by the first 128 bits of the SHA-256 of those bytes: nobody can choose rows that collide.
 
 use std::borrow::Cow;
+use std::iter::repeat_n;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -18,7 +19,7 @@ use arrow_array::{
     Float32Array, Float64Array, Int32Array, Int64Array, StringArray, Time64MicrosecondArray,
     TimestampMicrosecondArray,
 };
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, TimeUnit};
 use icehost_plan::{Collation, SqlType, Value};
 use sha2::{Digest, Sha256};
 
@@ -107,6 +108,18 @@ pub(super) struct Hashed {
 }
 
 impl Shape {
+    /// The key alone, which is all of it.
+    pub(super) fn of_key(&self) -> Shape {
+        let columns = self.key.iter();
+        let columns: Vec<ShapeColumn> = columns
+            .filter_map(|&at| self.columns.get(at).cloned())
+            .collect();
+        Shape {
+            key: (0..columns.len()).collect(),
+            columns,
+        }
+    }
+
     /// What each row of a batch is compared by. `arrays` are in the order of the shape's columns.
     ///
     /// # Errors
@@ -174,29 +187,31 @@ impl Shape {
     }
 }
 
-/// The same bytes as those of a cell with this value.
-pub(super) fn bytes_of(value: &Value) -> Vec<u8> {
-    let mut out = Vec::new();
+/// An array that holds this value so many times.
+pub(super) fn constant(value: &Value, rows: usize) -> ArrayRef {
     match value {
-        Value::Null => out.push(NULL),
-        Value::Boolean(v) => number(i128::from(*v), 0, &mut out),
-        Value::Integer(v) => number(i128::from(*v), 0, &mut out),
-        Value::Decimal { unscaled, scale } => number(*unscaled, *scale as i8, &mut out),
-        Value::Double(v) => fixed(DOUBLE, &v.to_bits().to_be_bytes(), &mut out),
-        Value::Text(v) => variable(TEXT, v.as_bytes(), &mut out),
-        Value::Binary(v) => variable(BYTES, v, &mut out),
-        Value::Uuid(v) => variable(BYTES, v, &mut out),
-        Value::Date(days) => fixed(DATE, &days.to_be_bytes(), &mut out),
+        Value::Null => absent(rows),
+        Value::Boolean(v) => Arc::new(BooleanArray::from(vec![*v; rows])),
+        Value::Integer(v) => Arc::new(Int64Array::from_value(*v, rows)),
+        Value::Decimal { unscaled, scale } => {
+            let scale = i8::try_from(*scale).unwrap_or(i8::MAX);
+            let of_type = DataType::Decimal128(DECIMAL128_MAX_PRECISION, scale);
+            Arc::new(Decimal128Array::from_value(*unscaled, rows).with_data_type(of_type))
+        }
+        Value::Double(v) => Arc::new(Float64Array::from_value(*v, rows)),
+        Value::Text(v) => Arc::new(StringArray::from_iter_values(repeat_n(v, rows))),
+        Value::Binary(v) => Arc::new(BinaryArray::from_iter_values(repeat_n(v, rows))),
+        Value::Uuid(v) => Arc::new(BinaryArray::from_iter_values(repeat_n(v, rows))),
+        Value::Date(days) => Arc::new(Date32Array::from_value(*days, rows)),
         Value::Time(ticks) => {
             let micros = i64::try_from(*ticks).unwrap_or(i64::MAX) / TICKS_PER_MICROSECOND;
-            fixed(TIME, &micros.to_be_bytes(), &mut out);
+            Arc::new(Time64MicrosecondArray::from_value(micros, rows))
         }
         Value::Timestamp(ticks) | Value::TimestampTz { ticks, .. } => {
             let micros = ticks.div_euclid(TICKS_PER_MICROSECOND);
-            fixed(MOMENT, &micros.to_be_bytes(), &mut out);
+            Arc::new(TimestampMicrosecondArray::from_value(micros, rows))
         }
     }
-    out
 }
 
 /// The bytes of one value of a batch; `None` for a type that rows never have.
@@ -205,6 +220,9 @@ pub(super) fn cell_bytes(array: &ArrayRef, row: usize) -> Option<Vec<u8>> {
     Cells::of(array)?.append(row, Padding::None, None, &mut out);
     Some(out)
 }
+
+/// The bytes of a cell that is NULL.
+pub(super) const NULL_CELL: &[u8] = &[NULL];
 
 const NULL: u8 = 0;
 const NUMBER: u8 = 1;

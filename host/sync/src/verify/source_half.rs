@@ -176,6 +176,7 @@ pub(super) async fn compare(
                 table: &lake,
                 snapshot: lake.current_snapshot().map(|snapshot| snapshot.id),
                 columns: lake_columns,
+                states: None,
             }),
             false => Rows::None,
         },

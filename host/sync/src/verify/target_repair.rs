@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::repair::{WrongKeys, broken, check_repairable, delta_rows};
-use super::rows::live;
 use super::shape::Shape;
+use super::states::States;
 use crate::error::Doing;
 use crate::stop::OfAttempt;
 use crate::target_table::{self, OpenTarget};
@@ -40,7 +40,7 @@ pub(super) struct TargetRepair<'a> {
     pub(super) wrong: &'a WrongKeys,
     /// How the target is read, and which of its rows count.
     pub(super) read: &'a ValidExtractionPlan,
-    pub(super) live: Vec<Vec<u8>>,
+    pub(super) states: &'a States,
     pub(super) batch_bytes: usize,
     pub(super) row_bytes: usize,
 }
@@ -77,14 +77,10 @@ impl TargetRepair<'_> {
                 batch = extraction.next_batch() => batch.doing(doing)?,
                 () = cancel.cancelled() => return Err(SyncError::cancelled()),
             } {
-                let batch = live(batch, self.pairs.len(), &self.live).map_err(broken)?;
-                let arrays: Vec<ArrayRef> = batch
-                    .columns()
-                    .iter()
-                    .take(self.pairs.len())
-                    .cloned()
-                    .collect();
-                let rows = self.wrong.filter(&batch, self.shape, &arrays, &there)?;
+                let batch = self.states.standing(batch).map_err(broken)?;
+                let rows = self
+                    .wrong
+                    .filter(&batch, self.shape, batch.columns(), &there)?;
                 if rows.num_rows() > 0 {
                     let gone = delta_rows(&self.delta.columns, &rows, Operation::Delete)?;
                     loader.stage(&gone).await.doing(staging)?;
@@ -173,7 +169,10 @@ impl TargetRepair<'_> {
             let at = self.takes.iter().position(|taken| taken == ordinal)?;
             batch.columns().get(at).cloned()
         };
-        self.pairs.iter().filter_map(column).collect()
+        let columns = self.pairs.iter().filter_map(column);
+        columns
+            .chain(self.states.expected(batch.num_rows()))
+            .collect()
     }
 
     /// The rows under the delta's names.

@@ -66,7 +66,9 @@ fn values_of_a_plan_are_the_same_as_those_of_rows() {
         ),
     ];
     for (value, array) in cases {
-        assert_eq!(bytes_of(&value), cell_bytes(&array, 0).unwrap(), "{value}");
+        let constant = constant(&value, 2);
+        assert_eq!(cell_bytes(&constant, 1), cell_bytes(&array, 0), "{value}");
+        assert_eq!(constant.len(), 2, "{value}");
     }
 }
 
