@@ -2,17 +2,16 @@
 # The demo: a table of 1,000 customers travels from one SQL Server database into an Iceberg table and on
 # into a second database; then 100 are added and 25 changed, and just the delta follows.
 #
-# The server is the development SQL Server of this repository, in memory, on a random port.
+# The server is the development SQL Server of this repository, in memory, on a random port. What is missing to build
+# both is installed first (setup.sh). ICEHOST_BIN is where icehost, icehost-devserver and icehost-sql are, if they are
+# not to be built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf '\n== %s\n' "$*"; }
 
-say "building what is missing"
-plugins/toolchain.sh
-cargo build --release --package icehost --package icehost-devserver --package icehost-sql
-programs="${CARGO_TARGET_DIR:-target}/release"
-
+[ -n "${ICEHOST_BIN:-}" ] || say "building what is missing"
+. demo/programs.sh
 . demo/server.sh
 warehouse="$work/warehouse"
 sync() {

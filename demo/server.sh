@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the demos: the development SQL Server, in memory, on a random port, for as long as they run.
 #
 # Takes `programs`, the directory of icehost-devserver and icehost-sql. Gives `work`, a directory that goes with
@@ -11,7 +12,7 @@ fail() {
 work=$(mktemp -d)
 export ICEHOST_DEVSERVER_PASSWORD="demo-$RANDOM$RANDOM"
 : >"$work/server.out"
-"$programs/icehost-devserver" --listen 127.0.0.1:0 >"$work/server.out" 2>"$work/server.log" &
+"${programs:?}/icehost-devserver" --listen 127.0.0.1:0 >"$work/server.out" 2>"$work/server.log" &
 server_process=$!
 trap 'kill "$server_process" 2>/dev/null || true; rm -rf "$work"' EXIT
 for _ in $(seq 100); do

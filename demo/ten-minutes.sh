@@ -8,14 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=${1:-change-detector} language=${2:-rust}
 
-if [ -z "${ICEHOST_BIN:-}" ]; then
-  plugins/toolchain.sh
-  cargo build --release --package icehost --package icehost-devserver --package icehost-sql
-  ICEHOST_BIN="${CARGO_TARGET_DIR:-target}/release"
-fi
-ICEHOST_BIN=$(cd "$ICEHOST_BIN" && pwd)
-
-programs=$ICEHOST_BIN
+. demo/programs.sh
 . demo/server.sh
 sql master "CREATE DATABASE Shop"
 sql Shop "CREATE TABLE dbo.Orders (Id int NOT NULL PRIMARY KEY, Version bigint NOT NULL, Email nvarchar(50) NULL, Changed datetime2 NOT NULL)"
@@ -33,7 +26,7 @@ step() { # what, command…
   printf '%-14s %6.1f s\n' "$what" "$(((to - from) / 100000000))e-1"
 }
 rows() { grep -o '"rows_extracted":[0-9]*' step.out | grep -o '[0-9]*$'; }
-sync=("$ICEHOST_BIN/icehost" sync --source "mssql://sa:$ICEHOST_DEVSERVER_PASSWORD@$server/Shop?trust_server_certificate=true"
+sync=("$programs/icehost" sync --source "mssql://sa:$ICEHOST_DEVSERVER_PASSWORD@$server/Shop?trust_server_certificate=true"
   --table dbo.Orders --warehouse lake --lake-table demo.orders --output json)
 case $kind in
 change-detector) sync+=(--strategy ./made.wasm --strategy-option column=Version --merge upsert) ;;
@@ -42,9 +35,9 @@ batch-transformer) sync+=(--strategy timestamp --merge upsert --transform ./made
 *) fail "there is no kind '$kind'" ;;
 esac
 
-step "plugin new" "$ICEHOST_BIN/icehost" plugin new made --kind "$kind" --lang "$language"
-step "plugin test" "$ICEHOST_BIN/icehost" plugin test made
-step "plugin build" "$ICEHOST_BIN/icehost" plugin build made
+step "plugin new" "$programs/icehost" plugin new made --kind "$kind" --lang "$language"
+step "plugin test" "$programs/icehost" plugin test made
+step "plugin build" "$programs/icehost" plugin build made
 step "first sync" "${sync[@]}"
 [ "$(rows)" -eq 1000 ] || fail "the first sync read $(rows) rows, not 1000"
 sql Shop "UPDATE dbo.Orders SET Version = Version + 1000, Changed = '2026-01-02' WHERE Id <= 25"

@@ -18,7 +18,8 @@ while (($#)); do
     shift
 done
 
-plugins/toolchain.sh
+. ./setup.sh
+setup build
 export ICEHOST_MODEL_CASES=$cases ICEHOST_MODEL_SEED=$seed ICEHOST_MODEL_KILLS=all
 echo "seed $seed, $cases interleavings of each strategy"
 # --workspace: with the features that the suites build, so that nothing is built twice

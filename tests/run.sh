@@ -2,13 +2,15 @@
 # The whole test suite. Arguments go to `cargo test`.
 #
 # ICEHOST_TEST_SQLSERVER=mssql://… runs the SQL Server cases on that server too.
-# ICEHOST_CACHE is where the Python and Node packages that tests use are kept.
+# ICEHOST_CACHE is where the Python and Node packages that tests use are kept. What else is missing on the machine is
+# installed first (setup.sh).
 #
 # After the suites, Microsoft's own T-SQL parser judges every statement that they sent to development servers.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-plugins/toolchain.sh
+. ./setup.sh
+setup tests
 
 # Assigned first: `export X=$(…)` would hide a failure.
 python=$(tests/readers/venv.sh)
@@ -18,31 +20,6 @@ componentize_js=$(tests/clients/node_modules.sh tests/languages)
 export ICEHOST_TEST_TOOLS=${componentize_py%/*}:$componentize_js/.bin
 export ICEHOST_TEST_PYTHON=$python
 export ICEHOST_TEST_NODE_MODULES=$node_modules
-
-if ! command -v tsql >/dev/null; then
-    echo "error: no tsql on the PATH" >&2
-    echo "hint: on Debian, apt-get install freetds-bin; on macOS, brew install freetds" >&2
-    exit 1
-fi
-
-for program in clang wasm-ld; do
-    if ! compgen -c "$program" | grep -E "^$program(-[0-9]+)?$" >/dev/null; then
-        echo "error: neither $program nor $program-N on the PATH" >&2
-        echo "hint: on Debian, apt-get install clang lld; on macOS, brew install llvm lld" >&2
-        exit 1
-    fi
-done
-if ! command -v openssl >/dev/null; then
-    echo "error: no openssl on the PATH" >&2
-    echo "hint: on Debian, apt-get install openssl" >&2
-    exit 1
-fi
-# There is none for macOS; its case says that it is skipped.
-if [[ $(uname) == Linux ]] && ! command -v docker-registry >/dev/null; then
-    echo "error: no docker-registry on the PATH" >&2
-    echo "hint: on Debian, apt-get install docker-registry" >&2
-    exit 1
-fi
 
 statements=$(mktemp -d)
 trap 'rm -rf "$statements"' EXIT

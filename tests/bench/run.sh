@@ -2,7 +2,8 @@
 # Builds in release and prints the figures: see bench.py. Arguments go to it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-plugins/toolchain.sh
+. ./setup.sh
+setup build
 cargo build --release --package icehost --package icehost-devserver --package icehost-sql
 baselines=()
 if python=$(tests/readers/venv.sh tests/bench/requirements.txt); then

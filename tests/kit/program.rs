@@ -15,6 +15,7 @@ use crate::judge::{self, Excuse, Judgement};
 pub struct Command {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    directory: Option<PathBuf>,
     excuse: Option<Excuse>,
 }
 
@@ -24,6 +25,7 @@ impl Command {
         Command {
             arguments: arguments.into_iter().map(str::to_owned).collect(),
             environment: Vec::new(),
+            directory: None,
             excuse: None,
         }
     }
@@ -50,6 +52,13 @@ impl Command {
         self
     }
 
+    /// The working directory.
+    #[must_use]
+    pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
     /// Lets the run fail or crash at a failpoint: `return` or `panic`-like actions of the `fail` crate.
     #[must_use]
     pub fn failpoint(self, name: &str, action: &str) -> Self {
@@ -59,7 +68,11 @@ impl Command {
     /// Starts the process.
     pub fn spawn(&self) -> Child {
         let program = program();
-        std::process::Command::new(&program)
+        let mut process = std::process::Command::new(&program);
+        if let Some(directory) = &self.directory {
+            process.current_dir(directory);
+        }
+        process
             .args(&self.arguments)
             .env_remove("RUST_LOG")
             .env("NO_COLOR", "1")
@@ -122,6 +135,7 @@ impl Command {
         Some(Command {
             arguments,
             environment: environment.cloned().collect(),
+            directory: self.directory.clone(),
             excuse: None,
         })
     }

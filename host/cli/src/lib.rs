@@ -8,6 +8,7 @@
 mod advice;
 mod args;
 mod command;
+mod discovery;
 mod failure;
 mod interrupt;
 mod job;

@@ -9,6 +9,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use icehost_untrusted as untrusted;
 
 use crate::args::Arguments;
+use crate::discovery;
 use crate::render::note;
 
 /// What may stand beside `icehost sync --config`. Everything else that it takes is said by the file.
@@ -73,8 +74,14 @@ pub(crate) fn arguments() -> Arguments {
 
 fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
     let mut command = Arguments::command();
-    let matches = command.try_get_matches_from_mut(arguments)?;
-    refuse_overruled(&mut command, &matches)?;
+    let given: Vec<OsString> = arguments.into_iter().collect();
+    let with_file = discovery::with_file(command.clone(), &given);
+    let file = match with_file {
+        Some(_) => discovery::FILE,
+        None => "--config",
+    };
+    let matches = command.try_get_matches_from_mut(with_file.unwrap_or(given))?;
+    refuse_overruled(&mut command, &matches, file)?;
     Arguments::from_arg_matches(&matches)
 }
 
@@ -121,11 +128,16 @@ fn fit_to_show(text: &str, given: &[String]) -> String {
     untrusted::without_secrets(&text).into_owned()
 }
 
-fn refuse_overruled(command: &mut Command, matches: &ArgMatches) -> Result<(), clap::Error> {
+/// `file` is what the user knows the configuration file by.
+fn refuse_overruled(
+    command: &mut Command,
+    matches: &ArgMatches,
+    file: &str,
+) -> Result<(), clap::Error> {
     if let Some((name, given)) = matches.subcommand()
         && let Some(command) = command.find_subcommand_mut(name)
     {
-        return refuse_overruled(command, given);
+        return refuse_overruled(command, given, file);
     }
     if !matches!(matches.try_contains_id("config"), Ok(true)) {
         return Ok(());
@@ -138,7 +150,7 @@ fn refuse_overruled(command: &mut Command, matches: &ArgMatches) -> Result<(), c
     });
     if let Some(flag) = overruled.and_then(clap::Arg::get_long) {
         let message = format!(
-            "the argument '--{flag}' cannot be used with '--config': set '{flag}' in the file"
+            "the argument '--{flag}' cannot be used with '{file}': set '{flag}' in the file"
         );
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }

@@ -28,8 +28,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a file. Relative paths in it start at its directory; `shipped` are the names of the strategies
-    /// that icehost ships.
+    /// Reads a file. Relative paths in it start at its directory, or where it has none, as a shell's `<(…)`, at the
+    /// working directory; `shipped` are the names of the strategies that icehost ships.
     ///
     /// # Errors
     /// Everything that is wrong with it, in the order of the file; at least one problem.
@@ -44,7 +44,10 @@ impl Config {
             .map_err(|e| unreadable(e.to_string()))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| unreadable("it is not text in UTF-8".to_owned()))?;
-        let directory = path.parent().unwrap_or(Path::new(""));
+        let directory = match has_no_place(path) {
+            true => Path::new(""),
+            false => path.parent().unwrap_or(Path::new("")),
+        };
         Config::parse(&path.display().to_string(), &text, directory, shipped)
     }
 
@@ -74,7 +77,10 @@ impl Config {
             &document.registry,
             document.strategies.values(),
             directory,
-            Path::new(file).with_extension("lock"),
+            match has_no_place(Path::new(file)) {
+                true => directory.join("icehost.lock"),
+                false => Path::new(file).with_extension("lock"),
+            },
         );
         let pipelines = document.pipelines(&mut findings, directory, shipped);
         match findings.is_empty() {
@@ -123,6 +129,11 @@ impl Config {
         };
         Ok(self.pipelines.iter().filter(chosen).cloned().collect())
     }
+}
+
+/// Whether a path names what was handed over to the process (`/dev/fd/63`, `/dev/stdin`), beside which nothing lies.
+fn has_no_place(path: &Path) -> bool {
+    path.starts_with("/dev") || path.starts_with("/proc")
 }
 
 /// The sections of a file.

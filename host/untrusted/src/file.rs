@@ -1,8 +1,10 @@
 //! Files, with a kind and a size.
 
+use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a pipe may take to give what it holds, where one is taken.
@@ -64,6 +66,9 @@ pub fn check(path: &Path, most: u64) -> io::Result<()> {
 /// The same for what people like to give to a program without writing it to a disk: a pipe, such as a shell's
 /// `<(…)`, is taken too. It has [`PIPE_TIME_LIMIT`] to be written to its end.
 ///
+/// A pipe gives what it holds once, and several parts of a run may want it: several pipelines with one connection, for
+/// example. So what it gave is kept for the life of the process.
+///
 /// # Errors
 /// As [`read`]; a pipe that nobody writes into, or that takes too long.
 pub fn read_file_or_pipe(path: &Path, most: u64) -> io::Result<Vec<u8>> {
@@ -71,9 +76,44 @@ pub fn read_file_or_pipe(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     match kind {
         Kind::File if file.metadata()?.len() > most => Err(too_large(most)),
         Kind::File => to_end(file, most),
-        Kind::Pipe => pipe_to_end(file, most),
+        Kind::Pipe => pipe_once(path, file, most),
         other => Err(other.refused()),
     }
+}
+
+/// A pipe: its path, and its device and inode, since another one may be at the path by now.
+type Pipe = (PathBuf, u64, u64);
+
+/// What pipes have given.
+static GIVEN: Mutex<Option<HashMap<Pipe, Vec<u8>>>> = Mutex::new(None);
+
+/// What is written into a pipe, or was when it was read before. Of several that ask at once, one reads and the others
+/// wait for it.
+fn pipe_once(path: &Path, pipe: File, most: u64) -> io::Result<Vec<u8>> {
+    let (device, inode) = identity(&pipe.metadata()?);
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let given = given.get_or_insert_with(HashMap::new);
+    let key = (path.to_owned(), device, inode);
+    if let Some(bytes) = given.get(&key) {
+        return match bytes.len() as u64 > most {
+            true => Err(too_large(most)),
+            false => Ok(bytes.clone()),
+        };
+    }
+    let bytes = pipe_to_end(pipe, most)?;
+    given.insert(key, bytes.clone());
+    Ok(bytes)
+}
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> (u64, u64) {
+    (0, 0)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,7 +293,18 @@ mod tests {
         std::thread::sleep(Duration::from_millis(50));
         drop(writer);
         assert_eq!(reader.join().unwrap().unwrap(), b"secret");
+        // Nobody writes into it any more, and another part of the run wants it too.
+        assert_eq!(read_file_or_pipe(&path, 100).unwrap(), b"secret");
+        refused(read_file_or_pipe(&path, 5), "more than 5 bytes");
 
+        let path = directory.path().join("another");
+        assert!(
+            Command::new("mkfifo")
+                .arg(&path)
+                .status()
+                .unwrap()
+                .success()
+        );
         let mut writer = OpenOptions::new()
             .read(true)
             .write(true)

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod check;
+mod discovery;
 mod documentation;
 mod file;
 mod lake_tables;

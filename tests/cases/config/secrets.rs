@@ -125,3 +125,57 @@ fn a_secret_that_is_missing_is_told_where_it_is_needed() {
         .run()
         .failure(&["nowhere"]);
 }
+
+/// A shell's `<(…)`: it has no directory, and gives what it holds once.
+#[test]
+#[cfg(unix)]
+fn a_file_and_its_secrets_may_be_pipes() {
+    let bed = customers::bed_on_development_server(2);
+    let url = without_password(&bed.source_url());
+    let text = format!(
+        "warehouse = 'warehouse'\n[connections.source]\nurl = '{url}'\npassword-file = '/dev/fd/8'\n\
+         [defaults]\nsource = 'source'\ntable = 'dbo.Customers'\nstrategy = 'timestamp'\nmerge = 'upsert'\n\
+         column-rules = {{ Name = 'hash' }}\nhash-key-file = '/dev/fd/7'\n\
+         [pipelines.one]\nlake-table = 'a.one'\n[pipelines.two]\nlake-table = 'a.two'\n"
+    );
+    let key = "0123456789abcdef0123456789abcdef";
+    let run = |arguments: &str| {
+        let script = format!(
+            "\"$0\" {arguments} --config <(printf %s \"$FILE\") 7< <(printf %s \"$KEY\") 8< <(printf %s \"$SECRET\")"
+        );
+        let output = std::process::Command::new("bash")
+            .args(["-c", &script])
+            .arg(icehost_tests::program())
+            .current_dir(bed.path(""))
+            .envs([("FILE", text.as_str()), ("KEY", key)])
+            .env("SECRET", bed.login().1)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments}: {said}");
+    };
+    run("check");
+    run("sync --jobs 2");
+    // Relative paths start where the command was given.
+    assert!(bed.lake("a.one").exists() && bed.lake("a.two").exists());
+    run("verify");
+}
+
+/// As Kubernetes mounts a secret: links into a directory that is replaced as a whole.
+#[test]
+#[cfg(unix)]
+fn a_mounted_secret_is_a_link() {
+    use std::os::unix::fs::symlink;
+    let bed = customers::bed_on_development_server(1);
+    std::fs::create_dir_all(bed.path("mount/..2026")).unwrap();
+    std::fs::write(bed.path("mount/..2026/password"), bed.login().1).unwrap();
+    symlink("..2026", bed.path("mount/..data")).unwrap();
+    symlink("..data/password", bed.path("mount/password")).unwrap();
+    let url = without_password(&bed.source_url());
+    let connection = format!("url = '{url}'\npassword-file = 'mount/password'");
+    write_raw(
+        &bed,
+        &format!("warehouse = 'warehouse'\n[connections.source]\n{connection}\n{PIPELINE}"),
+    );
+    with_config(&bed, ["sync"]).run().success();
+}

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod guarantees;
+mod security;
+mod setup;
 // .NET and the parser come for x86-64.
 #[cfg(target_arch = "x86_64")]
 mod tsql;

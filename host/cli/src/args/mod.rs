@@ -67,7 +67,8 @@ pub(crate) struct LakeArguments {
     #[arg(value_name = "PIPELINE", requires = "config")]
     pub(crate) pipeline: Option<String>,
 
-    /// Take what is asked for from this file, instead of from flags
+    /// Take what is asked for from this file, instead of from flags [default: icehost.toml in the working directory,
+    /// where a pipeline is named]
     #[arg(long, value_name = "FILE", requires = "pipeline")]
     pub(crate) config: Option<PathBuf>,
 

@@ -19,7 +19,8 @@ pub(crate) struct SyncArguments {
     #[arg(value_name = "PIPELINE", requires = "config")]
     pub(crate) pipelines: Vec<String>,
 
-    /// Take connections, tables and strategies from this file, instead of from flags
+    /// Take connections, tables and strategies from this file, instead of from flags [default: icehost.toml in the
+    /// working directory, where no flag says what is to be synced]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 

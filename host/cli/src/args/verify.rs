@@ -31,8 +31,9 @@ pub(crate) struct VerifyArguments {
     #[arg(value_name = "PIPELINE", requires = "config")]
     pub(crate) pipelines: Vec<String>,
 
-    /// Take connections, tables and strategies from this file, instead of from flags; --exclude-columns beside it names
-    /// columns of the lake that the target does not take
+    /// Take connections, tables and strategies from this file, instead of from flags [default: icehost.toml in the
+    /// working directory, where no flag says what is to be compared]; --exclude-columns beside it names columns of the
+    /// lake that the target does not take
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 

@@ -1,0 +1,115 @@
+//! `icehost.toml` in the working directory, which is found without `--config`.
+//!
+//! Which of file and flags counts is decided by what is typed alone, never by the environment:
+//!
+//! 1. `--config FILE` names the file.
+//! 2. A pipeline's name, or a switch that only goes with a file, means the file in the working directory.
+//! 3. A flag that says what is where or which strategy moves it means flags; no file is looked for.
+//! 4. Otherwise the file in the working directory counts, if there is one.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
+
+/// What the file is called.
+pub(crate) const FILE: &str = "icehost.toml";
+
+/// Arguments that mean a file.
+const OF_FILES: &[&str] = &["pipelines", "pipeline", "jobs"];
+
+/// Flags that describe a run: each command that goes without a file needs some of them.
+const OF_FLAGS: &[&str] = &[
+    "source",
+    "table",
+    "warehouse",
+    "lake_table",
+    "target",
+    "target_table",
+    "strategy",
+    "merge",
+];
+
+/// The arguments with `--config icehost.toml` where they mean that file; `None` where they stay as they are.
+pub(crate) fn with_file(command: Command, arguments: &[OsString]) -> Option<Vec<OsString>> {
+    // What is wrong with them is told when they are read in earnest.
+    let matches = command.ignore_errors(true).try_get_matches_from(arguments);
+    let is_there = Path::new(FILE).symlink_metadata().is_ok();
+    if !is_there || !means_file(&matches.ok()?) {
+        return None;
+    }
+    let mut arguments = arguments.to_vec();
+    // Behind `--` it would be a pipeline's name.
+    let end = arguments.iter().position(|one| one == OsStr::new("--"));
+    let at = end.unwrap_or(arguments.len());
+    arguments.insert(at, format!("--config={FILE}").into());
+    Some(arguments)
+}
+
+/// Whether the file in the working directory is meant, if it is there.
+fn means_file(matches: &ArgMatches) -> bool {
+    if let Some((_, of_subcommand)) = matches.subcommand() {
+        return means_file(of_subcommand);
+    }
+    let typed = |id: &&str| {
+        matches.try_contains_id(id).is_ok()
+            && matches.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    // A command that takes no file, or has a default of its own, or was given one.
+    let takes_file = matches.try_contains_id("config").is_ok();
+    if !takes_file || matches.value_source("config").is_some() {
+        return false;
+    }
+    OF_FILES.iter().any(|id| typed(&id)) || !OF_FLAGS.iter().any(|id| typed(&id))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::args::Arguments;
+
+    fn means(arguments: &str) -> bool {
+        let arguments = arguments.split_whitespace();
+        let command = Arguments::command().ignore_errors(true);
+        let matches = command.try_get_matches_from(std::iter::once("icehost").chain(arguments));
+        matches.is_ok_and(|matches| means_file(&matches))
+    }
+
+    #[test]
+    fn what_is_typed_decides() {
+        for file in [
+            "sync",
+            "sync a b@c --jobs 2",
+            "--output json sync --dry-run",
+            "sync --parallel 4",
+            "sync a --table dbo.T",
+            "load a --full",
+            "verify",
+            "verify --limit 3",
+            "snapshots a",
+            "watermark show a",
+            "watermark set a --mark Id=integer:4",
+        ] {
+            assert!(means(file), "{file}");
+        }
+        for flags in [
+            "sync --table dbo.T",
+            "sync --config other.toml",
+            "load --lake-table a.b --merge upsert",
+            "verify --lake-table a.b",
+            "snapshots --warehouse w",
+            "watermark clear --lake-table a.b",
+            // They have a default of their own.
+            "check",
+            "plugin lock",
+            // They take no file.
+            "plugin list",
+            "--help",
+        ] {
+            assert!(!means(flags), "{flags}");
+        }
+    }
+}
