@@ -19,6 +19,19 @@ def compact(table: Table) -> None:
     table.overwrite(table.scan().to_arrow())
 
 
+def unsort(table: Table) -> None:
+    """Writes all rows again, the last ones first."""
+    rows = table.scan().to_arrow()
+    table.overwrite(rows.take(pa.array(range(rows.num_rows - 1, -1, -1))))
+
+
+def rewrite(table: Table, rows: str) -> None:
+    """Writes the files with these rows again, as an engine does that deletes by copying what is left."""
+    kept = table.scan(row_filter=rows).to_arrow()
+    table.delete(rows)
+    table.append(kept)
+
+
 def expire(table: Table) -> None:
     """Keeps the current snapshot only."""
     current = table.current_snapshot().snapshot_id
@@ -30,6 +43,15 @@ def expire(table: Table) -> None:
 def copy(table: Table, rows: str) -> None:
     """Writes rows a second time."""
     table.append(table.scan(row_filter=rows).to_arrow())
+
+
+def alter(table: Table, rows: str, column: str, value: str) -> None:
+    """Writes rows a second time, with another value in a column."""
+    found = table.scan(row_filter=rows).to_arrow()
+    at = found.schema.get_field_index(column)
+    field = found.schema.field(at)
+    values = pa.array([value] * found.num_rows).cast(field.type)
+    table.append(found.set_column(at, field, values))
 
 
 def distinct(table: Table) -> None:
@@ -44,10 +66,16 @@ def step(table: Table, text: str) -> None:
     match name:
         case "compact":
             compact(table)
+        case "unsort":
+            unsort(table)
+        case "rewrite":
+            rewrite(table, argument)
         case "expire":
             expire(table)
         case "copy":
             copy(table, argument)
+        case "alter":
+            alter(table, *argument.split(":"))
         case "distinct":
             distinct(table)
         case "delete":
@@ -73,7 +101,7 @@ def step(table: Table, text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path, help="the table's directory")
-    parser.add_argument("steps", nargs="+", help="compact, expire, copy=…, distinct, delete=…, rollback=…, drop=…, readd=…, rename=…:…")
+    parser.add_argument("steps", nargs="+", help="compact, unsort, rewrite=…, expire, copy=…, alter=…:…:…, distinct, delete=…, rollback=…, drop=…, readd=…, rename=…:…")
     parser.add_argument("--forget", action="store_true", help="remove the versions before")
     parser.add_argument("--own", action="store_true", help="leave the versions under PyIceberg's own names")
     arguments = parser.parse_args()

@@ -21,6 +21,8 @@ pub enum LakeErrorKind {
     /// The snapshot from which changes are asked for is no ancestor of the one they are asked up to: it has
     /// expired, or the table was rolled back. Only a full read helps.
     PositionLost,
+    /// One row of each key is asked for, and nothing tells which of several rows of a key is the newest.
+    VersionsUnordered,
     /// Another writer was faster, more often than this one was willing to try again.
     Conflict,
     /// The caller's own guard refused the state that the commit met.

@@ -20,6 +20,7 @@ fn request(change: &RowChange, from: Option<i64>, identity: &[u32], rows: usize)
         change: change.clone(),
         identity: identity.to_vec(),
         from: from.map(|id| (0, Value::Integer(id), false)),
+        copies: false,
         most_bytes: rows * HELD_ROW_BYTES,
     }
 }

@@ -180,6 +180,18 @@ impl ColumnRules {
     }
 }
 
+impl ColumnRules {
+    /// What tells rules from others by what they make of rows; the order in which they were given does not count, nor
+    /// a key that none of them uses.
+    pub(crate) fn fingerprint_of_rules(&self) -> Vec<String> {
+        let rules = self.rules.iter();
+        let rules = rules.map(|(name, rule)| format!("{} {rule:?}", name.to_lowercase()));
+        let hashes = self.rules.iter().any(|(_, rule)| *rule == ColumnRule::Hash);
+        let key = self.key.as_ref().filter(|_| hashes);
+        rules.chain(key.map(apply::key_check)).collect()
+    }
+}
+
 fn find(columns: &[Column], name: &str) -> Option<u32> {
     let exact = columns.iter().position(|column| column.name == name);
     let position = exact.or_else(|| {

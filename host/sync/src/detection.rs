@@ -166,6 +166,8 @@ pub(crate) struct LakeChange {
     pub(crate) unique_keys: bool,
     /// The delta's columns, as transformers leave them.
     pub(crate) columns: Vec<Column>,
+    /// Field ids of the lake's columns, and whether the delta brings a value for them.
+    pub(crate) fields: Vec<(i32, bool)>,
     /// How rows that a transformer drops are taken out; `None` where none is dropped or none can be matched.
     pub(crate) withdrawals: Option<Withdrawals>,
 }
@@ -336,9 +338,14 @@ async fn lake_change(
         withdrawals = Some(Withdrawals::new(&delta.columns, &rows.key_columns()));
         rows = rows.with_withdrawals().doing(doing)?;
     }
+    let fields = lake.columns().doing(doing)?.into_iter().map(|column| {
+        let brought = delta.columns.iter().any(|c| c.name == column.name);
+        (column.field_id, brought)
+    });
     Ok(LakeChange {
         rows,
         unique_keys,
+        fields: fields.collect(),
         columns: delta.columns,
         withdrawals,
     })

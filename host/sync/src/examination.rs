@@ -13,8 +13,8 @@ use crate::lake_to_target::Delivery;
 use crate::source_to_lake::open_lake;
 use crate::target_table::{self, OpenTarget};
 use crate::{
-    DeletionGuard, Detection, Lake, Merging, Observer, Source, SyncError, Target, WatermarkStore,
-    same_table,
+    DeletionGuard, Detection, Lake, MemoryBudget, Merging, Observer, Source, SyncError, Target,
+    WatermarkStore, same_table,
 };
 
 /// What of a pipeline does not do.
@@ -181,6 +181,7 @@ async fn target_half(
         trust_position: false,
         exclude: &[],
         deletions: DeletionGuard::default(),
+        most_bytes: MemoryBudget::default().held_bytes(),
     };
     let Some(mut open) = found.or(Part::Target, OpenTarget::open(target, lake).await) else {
         return;

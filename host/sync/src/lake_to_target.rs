@@ -17,6 +17,7 @@ use crate::failpoint::{failpoint, stands};
 use crate::key_doubts::KeyDoubts;
 use crate::landing_at_target::{Landing, Question, check_takes_changes, keys_must_be_unique};
 use crate::layout;
+use crate::newest;
 use crate::staging_at_target::Staging;
 use crate::stop::{self, OfAttempt};
 use crate::target_table::{OpenTarget, Taken, remove_created, taken};
@@ -35,6 +36,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) exclude: &'a [String],
     /// How many rows may go because the lake does not have them.
     pub(crate) deletions: DeletionGuard,
+    /// Most memory for telling which row of a key is the newest.
+    pub(crate) most_bytes: usize,
 }
 
 /// What the second half did.
@@ -55,6 +58,7 @@ impl LoadJob {
             trust_position: self.trust_position,
             exclude: &self.exclude,
             deletions: self.settings.deletions,
+            most_bytes: self.settings.memory.held_bytes(),
         }
     }
 }
@@ -138,6 +142,11 @@ impl Delivery<'_> {
             .land(&target.table, read, &takes.columns, &situation)
             .await?;
         let changes = keyed(changes, &landing.plan, &target.table).doing(reading)?;
+        let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
+        let unordered = |error| {
+            let columns = &landing.delta.columns;
+            newest::with_way_on(error, self.merging, lake, &landing.plan, columns)
+        };
         delivered.warnings.extend(landing.warnings.iter().cloned());
         delivered
             .warnings
@@ -180,7 +189,8 @@ impl Delivery<'_> {
             observer,
             cancel,
         };
-        let mut loader = staging.stage(&mut target.connection, changes).await?;
+        let staged = staging.stage(&mut target.connection, changes).await;
+        let mut loader = staged.map_err(unordered)?;
         let loading = || format!("loading into target table {name}");
         let partial = from.is_some() && !state.empty;
         if partial
@@ -196,8 +206,10 @@ impl Delivery<'_> {
             loader.discard().await.doing(loading)?;
             let changes = wanted().await.doing(reading)?;
             let changes = keyed(changes, &landing.plan, &target.table).doing(reading)?;
+            let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
             let changes = changes.with_others_of_each_key();
-            loader = staging.stage(&mut target.connection, changes).await?;
+            let staged = staging.stage(&mut target.connection, changes).await;
+            loader = staged.map_err(unordered)?;
         }
         if let Some(collision) = doubts
             .collision(&mut loader, &landing)

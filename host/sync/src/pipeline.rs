@@ -76,6 +76,7 @@ pub async fn sync(
             trust_position: false,
             exclude: &[],
             deletions: job.settings.deletions,
+            most_bytes: job.settings.memory.held_bytes(),
         };
         let delivered = retry
             .run(observer, cancel, || {

@@ -9,6 +9,7 @@ use crate::detection::{OpenSource, detect};
 use crate::error::Doing;
 use crate::lake_to_target::Delivery;
 use crate::repetition;
+use crate::row_shape;
 use crate::source_to_lake::open_lake;
 use crate::target_table::OpenTarget;
 use crate::{Event, LoadJob, Observer, SyncError, SyncJob, same_table};
@@ -73,7 +74,8 @@ pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, Syn
     let lake = open_lake(&job.lake, &job.source.rules, &source).await?;
     let detected = detect(job, &mut source, &lake, observer, None).await?;
     repetition::refuse(&lake, &detected).await?;
-    for warning in &detected.warnings {
+    let reshaped = row_shape::check(job, detected.stored.as_ref(), &detected)?;
+    for warning in detected.warnings.iter().chain(&reshaped) {
         observer.event(Event::Warning(warning));
     }
     let statement = lower::extraction(&source.table, &detected.plan)
@@ -94,6 +96,7 @@ pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, Syn
                 trust_position: false,
                 exclude: &[],
                 deletions: job.settings.deletions,
+                most_bytes: job.settings.memory.held_bytes(),
             };
             Some(merge_preview(&delivery, &lake).await?)
         }

@@ -10,6 +10,7 @@ use icehost_plan::Coverage;
 use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
 use crate::failpoint::stands;
+use crate::watermark_record::{SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST};
 use crate::{Event, Observer, SyncError, SyncJob};
 
 /// What the lake holds of the rows that a plan reads; `None` where none need be left out: the plan reads
@@ -51,6 +52,7 @@ pub(crate) async fn held(
         from: carried
             .filter(|_| bound.is_ordered())
             .map(|column| (column, bound.least, bound.or_null)),
+        copies: others_were_at_work(lake),
         most_bytes,
     };
     let held = lake.held(request).await.doing(|| {
@@ -78,6 +80,23 @@ pub(crate) async fn held(
         "{many}: they are written again; a higher --memory-limit, of which a quarter is for them, would leave them out"
     )));
     Ok(None)
+}
+
+/// Whether others have committed to the lake since the last run: what they did may have put rows beside those that
+/// are there, and a merge that keeps one row of each key is to find one.
+fn others_were_at_work(lake: &LakeTable) -> bool {
+    let Some(current) = lake.current_snapshot() else {
+        return false;
+    };
+    for snapshot in lake.ancestors(current.id) {
+        if snapshot.summary.contains_key(SUMMARY_STRATEGY_DIGEST) {
+            return false;
+        }
+        if !snapshot.summary.contains_key(SUMMARY_RUN_ID) {
+            return true;
+        }
+    }
+    true
 }
 
 /// Where a column of the source stands in the delta, if it is carried as it is.

@@ -22,6 +22,7 @@ use crate::lake_keys::{AskSource, check_unique};
 use crate::layout;
 use crate::preparation::Preparation;
 use crate::read_again;
+use crate::row_shape::{self, RowShape};
 use crate::stop::{self, OfAttempt};
 use crate::transfer::Transfer;
 use crate::visibility;
@@ -113,6 +114,7 @@ pub(crate) async fn attempt(
     clocks::compare(&mut source).await?;
     let misdated = clocks::tell(&lake, observer);
     let (detected, load) = route(job, &mut source, &mut lake, observer).await?;
+    let reshaped = row_shape::check(job, detected.stored.as_ref(), &detected)?;
     failpoint("sync::after-detect")?;
     if let Some(load) = load {
         let run = Run {
@@ -144,6 +146,7 @@ pub(crate) async fn attempt(
         observer.event(Event::Warning(warning));
     }
     landed.warnings.extend(misdated);
+    landed.warn(reshaped, observer);
     // Where every row was to be read, none is an answer: all that the lake has is gone.
     let all_gone = detected.plan.coverage == Coverage::Full
         && detected.change.rows.deletes_unlisted()
@@ -385,6 +388,7 @@ pub(crate) async fn advance(
         source_rows: source.table.row_estimate,
         source_table: created_again::which(source),
         source_digest: names.on_server.map(str::to_owned),
+        shape: Some(RowShape::of(job, &detected.change).after(detected)),
     })
 }
 

@@ -3,7 +3,7 @@
 use icehost_plan::Watermark;
 use serde::{Deserialize, Serialize};
 
-use crate::SyncError;
+use crate::{RowShape, SyncError};
 
 /// Snapshot summary entry that holds a [`WatermarkRecord`] as JSON, or `null` for a cleared one.
 pub const SUMMARY_WATERMARK: &str = "icehost.watermark";
@@ -40,6 +40,9 @@ pub struct WatermarkRecord {
     /// its server does not tell, or an earlier version wrote the watermark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_digest: Option<String>,
+    /// What the rows before it were shaped by; `None` where an earlier version wrote the watermark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<RowShape>,
 }
 
 /// Which table a name stands for: one that is dropped and created again is another one.

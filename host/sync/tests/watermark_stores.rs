@@ -44,6 +44,7 @@ fn record(id: i64) -> WatermarkRecord {
         source_rows: None,
         source_table: None,
         source_digest: None,
+        shape: None,
     }
 }
 

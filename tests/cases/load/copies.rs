@@ -74,9 +74,16 @@ fn a_copy_that_is_removed_takes_nothing_with_it() {
         )
         .json();
     assert_eq!(report["rows_deleted"], 0, "{report}");
-    let there = rows(&bed, "Id, V");
-    assert_eq!(there.len(), 3, "{there:?}");
-    assert_eq!(there[1..], [["2", "20"], ["3", "30"]]);
+    let wanted = [["1", "11"], ["2", "20"], ["3", "30"]];
+    assert_eq!(rows(&bed, "Id, V"), wanted);
+    load(&bed, "upsert")
+        .arg("--full")
+        .run()
+        .failure(&["with the key Id = 1, and nothing tells which of them is the newest"]);
+    load(&bed, "upsert")
+        .args(["--full", "--merge-option", "deduplicate-by=Modified"])
+        .json();
+    assert_eq!(rows(&bed, "Id, V"), wanted);
 }
 
 #[test]

@@ -11,3 +11,4 @@ mod positions;
 mod rows;
 mod spelling;
 mod targets;
+mod versions;

@@ -95,6 +95,7 @@ async fn carry_out(
                 source_digest: before
                     .as_ref()
                     .and_then(|stored| stored.record.source_digest.clone()),
+                shape: before.and_then(|stored| stored.record.shape),
             };
             let table = write_watermark(&table, store.as_ref(), Some(record), &run_id).await?;
             let stored = store.load(&table, progress).await?;

@@ -7,7 +7,7 @@ pub(crate) mod hasher;
 mod net;
 mod sought;
 
-use icehost_plan::{Column, Contents, Delta};
+use icehost_plan::{Column, Contents, Delta, SortKey};
 
 use crate::changes::difference::FileChange;
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
@@ -17,6 +17,7 @@ use crate::read::live_files::TableFiles;
 use crate::read::stream::{BatchStream, produce};
 use crate::schema::LakeColumn;
 use crate::table::LakeTable;
+use crate::versions::OneOfEach;
 
 /// Which changes to read.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,6 +77,8 @@ pub struct ChangePlan {
     pub(crate) batch_rows: usize,
     /// Deliver the other rows of each new row's key too.
     pub(crate) with_others: bool,
+    /// The reader keeps one row of each key.
+    pub(crate) one_of_each: Option<OneOfEach>,
     contents: Contents,
     snapshots: usize,
 }
@@ -140,6 +143,7 @@ impl LakeTable {
                 fold: request.key_fold,
                 batch_rows: request.batch_rows,
                 with_others: false,
+                one_of_each: None,
                 contents,
                 snapshots,
             })
@@ -189,6 +193,16 @@ impl ChangePlan {
     #[must_use]
     pub fn with_others_of_each_key(mut self) -> ChangePlan {
         self.with_others = true;
+        self
+    }
+
+    /// The same changes for a reader that keeps one row of each key: the first in the order of `order`, whose columns
+    /// are those of the delta, or else, and where it ties, the newest, which is delivered last. Reading them fails
+    /// with [`LakeErrorKind::VersionsUnordered`] where nothing tells which one that is (`versions` says when). It
+    /// takes at most `most_bytes`, unless rows may have gone: then about 200 bytes for each key that is delivered.
+    #[must_use]
+    pub fn one_of_each_key(mut self, order: &[SortKey], most_bytes: usize) -> ChangePlan {
+        self.one_of_each = Some(OneOfEach::new(order, most_bytes));
         self
     }
 

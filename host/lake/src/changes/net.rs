@@ -31,6 +31,7 @@ use crate::keys::KeyEncoder;
 use crate::read::data_file::Pick;
 use crate::read::live_files::LiveFile;
 use crate::read::stream::Output;
+use crate::versions::{self, Authors, Versions};
 
 /// Reads the changes of a plan.
 pub(crate) fn produce(plan: &ChangePlan, output: &Output) -> Result<()> {
@@ -38,6 +39,9 @@ pub(crate) fn produce(plan: &ChangePlan, output: &Output) -> Result<()> {
     if plan.stats().has_removals || plan.with_others {
         Net::new(plan)?.produce(&emit)
     } else {
+        if stands("lake::guard-newest") {
+            versions::look(plan)?;
+        }
         let _flow = each_batch(plan, false, &mut |_, batch| {
             emit.all(batch, Operation::Insert)
         })?;
@@ -289,6 +293,18 @@ impl<'a> Net<'a> {
             .filter(|change| !change.removes())
             .map(|change| (change.file().path(), change))
             .collect();
+        let delivered = |file: &&LiveFile| {
+            new.contains_key(file.path()) || found.rows.contains_key(file.path())
+        };
+        let mut authors = Authors::default();
+        let mut versions = None;
+        for file in self.plan.after.data.iter().filter(delivered) {
+            let all_own = authors.place(&self.plan.files, file)?.is_own();
+            if !all_own && stands("lake::guard-newest") {
+                versions = Versions::new(self.plan)?;
+                break;
+            }
+        }
         for file in &self.plan.after.data {
             let wanted = found.rows.get(file.path()).unwrap_or(&nothing);
             let (pick, restored) = match new.get(file.path()) {
@@ -298,6 +314,10 @@ impl<'a> Net<'a> {
                 Some(_) => (None, None),
                 None if wanted.is_empty() => continue,
                 None => (Some(Pick::Only(wanted.clone())), Some(&nothing)),
+            };
+            let place = match versions {
+                Some(_) => Some(authors.place(&self.plan.files, file)?),
+                None => None,
             };
             let sink = &mut |batch: RecordBatch, positions: &[u64]| {
                 let is_new = |position: u64| restored.is_none_or(|rows| rows.contains(position));
@@ -319,11 +339,17 @@ impl<'a> Net<'a> {
                     }
                 }
                 let rows = filter_record_batch(&batch, &BooleanArray::from(picked))?;
+                if let (Some(versions), Some(place)) = (&mut versions, place) {
+                    versions.note(&rows, place)?;
+                }
                 emit.each(rows, operations)
             };
             if self.read(file, pick, sink)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
+        }
+        if let Some(versions) = versions {
+            versions.judge()?;
         }
         Ok(ControlFlow::Continue(()))
     }

@@ -3,6 +3,7 @@
 //! Rows are compared as they would be written, all columns of them, by hashes: 128 bits from two independently
 //! keyed SipHashes, which nobody can choose values for.
 
+mod copies;
 mod floor;
 
 use std::collections::HashSet;
@@ -15,13 +16,16 @@ use roaring::RoaringTreemap;
 
 use crate::changes::hasher::Hasher;
 use crate::error::{Result, blocking};
+use crate::held::copies::Copies;
 use crate::held::floor::Floor;
+use crate::keys::{KeyEncoder, KeyFold};
 use crate::read::data_file::Pick;
 use crate::read::deletes::Deletes;
 use crate::read::live_files::{LiveFile, TableFiles};
 use crate::row_change::{Origin, RowChange};
 use crate::schema::LakeColumn;
 use crate::table::LakeTable;
+use crate::versions::{Authors, Place};
 
 /// Rows in a batch of the table.
 const BATCH_ROWS: usize = 8192;
@@ -35,15 +39,25 @@ pub struct HeldRequest {
     /// How the delta lands.
     pub change: RowChange,
     /// Ordinals of the delta's columns that tell its rows apart; a row is then held where the newest row with
-    /// the same values in them is the same. Empty: where nothing tells them apart, a row is held as often as the
+    /// the same values in them is the same, or one of those of which nothing tells which is the newest. Empty: where nothing tells them apart, a row is held as often as the
     /// table has it.
     pub identity: Vec<u32>,
     /// Ordinal of a column of the delta, and what all its rows have in it at least; the flag says that some may
     /// have nothing. The table's other rows are not looked at.
     pub from: Option<(u32, Value, bool)>,
+    /// The table may have several rows with the same values in them, though the change keeps one of each: those are
+    /// looked for among all rows.
+    pub copies: bool,
     /// Most memory for what is remembered.
     pub most_bytes: usize,
 }
+
+/// The lowest bits of a row's hash make way for what its file tells of the order of rows.
+const IMAGE: u64 = !0b11;
+/// The row is newer than all that were read before it.
+const SETTLES: u64 = 0b01;
+/// The row is newer than those of other files that were read before it.
+const SETTLES_OTHERS: u64 = 0b10;
 
 /// Hashes of rows, sorted by the first two numbers: of a row's identity and of the whole row, or of the whole row
 /// and how often it is there.
@@ -54,10 +68,12 @@ pub struct HeldRows {
     hasher: Hasher,
     images: RowConverter,
     /// What tells rows apart, and where it stands among the table's columns.
-    identity: Option<(RowConverter, Vec<usize>)>,
+    identity: Option<(KeyEncoder, Vec<usize>)>,
     /// The change keeps one row of each identity: where there are more, none of them is as it should be.
     one_of_each: bool,
     entries: Vec<Entry>,
+    /// Where else rows of the same identity are looked for.
+    copies: Option<Copies>,
 }
 
 impl std::fmt::Debug for HeldRows {
@@ -107,7 +123,9 @@ fn look(table: &LakeTable, request: &HeldRequest) -> Result<Option<HeldRows>> {
     let wanted: HashSet<&str> = candidates.iter().map(|file| file.path()).collect();
     let deletes = Deletes::load(&files, &live.deletes, Some(&wanted))?;
     let most_rows = request.most_bytes / HELD_ROW_BYTES;
+    let mut authors = Authors::default();
     for file in candidates {
+        let place = authors.place(&files, file)?;
         let pick = match &floor {
             None => Pick::Except(deletes.positions(file)),
             Some(floor) => Pick::Only(above(floor, &files, file, &deletes)?),
@@ -119,7 +137,7 @@ fn look(table: &LakeTable, request: &HeldRequest) -> Result<Option<HeldRows>> {
             &pick,
             BATCH_ROWS,
             &mut |batch, _| {
-                held.note(batch.columns())?;
+                held.note(batch.columns(), place)?;
                 Ok(match held.entries.len() > most_rows {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(()),
@@ -131,6 +149,10 @@ fn look(table: &LakeTable, request: &HeldRequest) -> Result<Option<HeldRows>> {
         }
     }
     held.seal();
+    if let Some(copies) = held.copies.take() {
+        let deletes = Deletes::load(&files, &live.deletes, None)?;
+        held.leave_out_copies(copies, &files, &live.data, &deletes)?;
+    }
     Ok(Some(held))
 }
 
@@ -182,25 +204,50 @@ impl HeldRequest {
 impl HeldRows {
     fn new(columns: &[LakeColumn], request: &HeldRequest) -> Result<HeldRows> {
         let field = |column: &LakeColumn| SortField::new(column.lake_type.arrow());
+        let one_of_each = request.change.has_key();
+        let mut copies = None;
         let identity = match request.identity() {
             None => None,
             Some(at) => {
-                let fields = at.iter().filter_map(|&at| columns.get(at)).map(field);
-                Some((RowConverter::new(fields.collect())?, at))
+                let parts: Vec<LakeColumn> = at
+                    .iter()
+                    .filter_map(|&at| columns.get(at).cloned())
+                    .collect();
+                let fold = match one_of_each {
+                    true => request.change.fold(),
+                    false => KeyFold::default(),
+                };
+                let kinds = parts.iter().map(|part| part.lake_type).collect();
+                if one_of_each && request.copies && request.from.is_some() {
+                    copies = Some(Copies::new(parts, &fold));
+                }
+                Some((KeyEncoder::new(kinds, fold)?, at))
             }
         };
         Ok(HeldRows {
             hasher: Hasher::default(),
             images: RowConverter::new(columns.iter().map(field).collect())?,
             identity,
-            one_of_each: request.change.has_key(),
+            one_of_each,
             entries: Vec::new(),
+            copies,
         })
     }
 
     /// Takes rows of the table, the oldest first.
-    fn note(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        let entries = self.entries_of(columns)?;
+    fn note(&mut self, columns: &[ArrayRef], place: Place) -> Result<()> {
+        let mut entries = self.entries_of(columns)?;
+        if self.identity.is_some() {
+            let order = match (place.is_own(), place.is_added()) {
+                (true, _) => SETTLES,
+                (_, true) => SETTLES_OTHERS,
+                _ => 0,
+            };
+            entries.iter_mut().for_each(|entry| entry[2] |= order);
+        }
+        if let (Some(copies), Some((_, at))) = (&mut self.copies, &self.identity) {
+            copies.note(&parts(columns, at));
+        }
         self.entries.extend(entries);
         Ok(())
     }
@@ -209,7 +256,7 @@ impl HeldRows {
         let halves = |hash: u128| [(hash >> 64) as u64, hash as u64];
         let images = self.images.convert_columns(columns)?;
         let images = images.iter().map(|row| self.hasher.hash(row.data()));
-        let Some((converter, at)) = &self.identity else {
+        let Some((encoder, at)) = &self.identity else {
             return Ok(images
                 .map(|image| {
                     let [high, low] = halves(image);
@@ -217,16 +264,12 @@ impl HeldRows {
                 })
                 .collect());
         };
-        let keys: Vec<ArrayRef> = at
-            .iter()
-            .filter_map(|&at| columns.get(at).cloned())
-            .collect();
-        let keys = converter.convert_columns(&keys)?;
-        let both = keys.iter().zip(images);
-        Ok(both
-            .map(|(key, image)| {
-                let [high, low] = halves(self.hasher.hash(key.data()));
-                [high, low, image as u64]
+        let keys = encoder.encode(&parts(columns, at))?;
+        Ok(images
+            .enumerate()
+            .map(|(row, image)| {
+                let [high, low] = halves(self.hasher.hash(keys.bytes(row)));
+                [high, low, image as u64 & IMAGE]
             })
             .collect())
     }
@@ -248,9 +291,12 @@ impl HeldRows {
                     .collect();
             }
             Some(_) => {
-                self.entries.reverse();
-                self.entries.dedup_by_key(|entry| first_two(entry));
-                self.entries.reverse();
+                let entries = std::mem::take(&mut self.entries);
+                let same = |a: &Entry, b: &Entry| first_two(a) == first_two(b);
+                for group in entries.chunk_by(same) {
+                    let newest = group.get(first_of_the_newest(group)..).unwrap_or(group);
+                    self.entries.extend_from_slice(newest);
+                }
             }
             None => self.entries.dedup_by(|next, kept| {
                 let same = first_two(next) == first_two(kept);
@@ -272,21 +318,48 @@ impl HeldRows {
         let sought = self.entries_of(image.columns())?;
         let by_identity = self.identity.is_some();
         let mut held = |entry: Entry| {
+            if by_identity {
+                let wanted = first_two(&entry);
+                let first = self.entries.partition_point(|e| first_two(e) < wanted);
+                let known = self.entries.get(first..).unwrap_or_default().iter();
+                let mut known = known.take_while(|known| first_two(known) == wanted);
+                return known.any(|known| known[2] & IMAGE == entry[2]);
+            }
             let at = self
                 .entries
                 .binary_search_by_key(&first_two(&entry), first_two);
             let Some(known) = at.ok().and_then(|at| self.entries.get_mut(at)) else {
                 return false;
             };
-            if by_identity {
-                return known[2] == entry[2];
-            }
             let left = known[2] > 0;
             known[2] -= u64::from(left);
             left
         };
         Ok(sought.into_iter().map(&mut held).collect())
     }
+}
+
+/// Where the rows begin among which the newest of one identity is.
+fn first_of_the_newest(rows: &[Entry]) -> usize {
+    let order = |at: usize| rows.get(at).map_or(0, |row| row[2] & !IMAGE);
+    for at in (0..rows.len()).rev() {
+        match order(at) {
+            SETTLES => return at,
+            // Which of them stand in one file is not known.
+            SETTLES_OTHERS => {
+                let of_others = (0..at).rev().take_while(|&at| order(at) == SETTLES_OTHERS);
+                return of_others.last().unwrap_or(at);
+            }
+            _ => {}
+        }
+    }
+    0
+}
+
+/// The columns of an identity.
+fn parts(columns: &[ArrayRef], at: &[usize]) -> Vec<ArrayRef> {
+    let parts = at.iter().filter_map(|&at| columns.get(at).cloned());
+    parts.collect()
 }
 
 fn first_two(entry: &Entry) -> [u64; 2] {

@@ -22,6 +22,7 @@ use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::evaluate::exact_cast;
 use crate::read::live_files::{LiveFile, TableFiles, missing_file};
 use crate::schema::{self, LakeColumn};
+use crate::staging::parquet_file::WRITER;
 
 /// Decoded size that a batch aims at, so that wide rows come in small batches.
 const BATCH_BYTES: u64 = 4 << 20;
@@ -122,6 +123,18 @@ impl TableFiles {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether icehost wrote the file, as its footer says.
+    pub(crate) fn is_own(&self, file: &LiveFile) -> Result<bool> {
+        let path = self.locator.find(file.path())?;
+        check_format(file, &path)?;
+        let handle = CheckedFile::open(&path)
+            .map_err(|e| missing_file("data file", &self.name, &path, e))?;
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let footer = open_checked(&handle, options).map_err(|e| unreadable(&handle, &path, e))?;
+        let writer = footer.metadata().file_metadata().created_by();
+        Ok(writer.is_some_and(|writer| writer.starts_with(WRITER)))
     }
 
     /// Where each column is among the file's root columns; `None` where the file does not have it.

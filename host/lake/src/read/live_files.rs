@@ -46,6 +46,11 @@ impl LiveFile {
     pub(crate) fn path(&self) -> &str {
         self.entry.file_path()
     }
+
+    /// The snapshot that added it.
+    pub(crate) fn added_by(&self) -> Option<i64> {
+        self.entry.snapshot_id()
+    }
 }
 
 /// A snapshot's files.

@@ -18,6 +18,9 @@ use crate::checksum::summed_file::{SummedFile, put_end_checksum};
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::schema::{self, LakeColumn};
 
+/// What the footers of icehost's files begin the name of their writer with.
+pub(crate) const WRITER: &str = "icehost ";
+
 /// Least for a page: below it, its header and the compressor's start outweigh the values.
 const SMALLEST_PAGE: usize = 16 << 10;
 /// Most for a page, which is Parquet's own default.
@@ -129,7 +132,7 @@ impl ParquetFile {
             .set_max_row_group_bytes(Some(row_group_bytes.max(1)))
             .set_data_page_size_limit(share.page_bytes)
             .set_dictionary_page_size_limit(share.dictionary_bytes)
-            .set_created_by(format!("icehost {}", env!("CARGO_PKG_VERSION")));
+            .set_created_by(format!("{WRITER}{}", env!("CARGO_PKG_VERSION")));
         let mut key = columns.iter().filter(|c| c.key_position.is_some());
         if let (Some(only), None) = (key.next(), key.next()) {
             // Its values are distinct: a dictionary would save nothing.

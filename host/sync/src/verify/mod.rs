@@ -119,6 +119,7 @@ async fn compare_sync(
                 trust_position: false,
                 exclude: &options.exclude,
                 deletions: job.settings.deletions,
+                most_bytes: job.settings.memory.held_bytes(),
             },
             lake_keeps_all: Some(source.lake_keeps_all),
             again: source.again,
