@@ -175,6 +175,16 @@ fn a_rule_that_is_added_to_rows_that_are_replaced_is_told_until_all_have_it() {
     }
 }
 
+/// Merge and settings before and after, what is said to have changed, and the rows that the lake has in the end.
+type Case<'a> = (
+    &'a str,
+    &'a [&'a str],
+    &'a str,
+    &'a [&'a str],
+    &'a str,
+    usize,
+);
+
 #[test]
 fn another_key_or_other_transformers_of_rows_that_are_replaced_are_told_with_a_way_on() {
     let seven_and_eight = [
@@ -183,7 +193,7 @@ fn another_key_or_other_transformers_of_rows_that_are_replaced_are_told_with_a_w
         "--transform-option",
         "tenants=7,8",
     ];
-    let cases: [(&str, &[&str], &str, &[&str], &str, usize); 4] = [
+    let cases: [Case<'_>; 4] = [
         (
             "upsert",
             &OF_SEVEN,
