@@ -76,8 +76,8 @@ pub use row_shape::RowShape;
 pub use stop::is_settling;
 pub use transforms::{Transforming, Transforms};
 pub use verify::{
-    Comparison, Difference, Differences, LeftOut, Repaired, Verification, VerifyOptions, verify,
-    verify_load,
+    Comparison, Difference, Differences, LeftOut, Repaired, Stop, Verification, VerifyOptions,
+    verify, verify_load,
 };
 pub use watermark_directory::DirectoryWatermarks;
 pub use watermark_place::PROPERTY_WATERMARK;

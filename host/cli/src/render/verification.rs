@@ -151,6 +151,12 @@ fn print_text(verification: &Verification) {
     if let Some(watermark) = &verification.watermark {
         line(format!("watermark: {}", marks(watermark)));
     }
+    for stop in &verification.next_run_stops {
+        line(format!("warning: the next run will stop: {}", stop.error));
+        if let Some(hint) = &stop.hint {
+            line(format!("  hint: {hint}"));
+        }
+    }
     line(format!(
         "{} wrong, {} pending, {} not seen",
         HumanCount(verification.wrong),

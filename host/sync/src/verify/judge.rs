@@ -110,6 +110,8 @@ pub(super) struct Rules {
     pub(super) unique: bool,
     /// For [`Landing::Among`]: when the same row may be there more often than expected.
     pub(super) again: Again,
+    /// A row that comes takes the place of all that have its key.
+    pub(super) overwrites: bool,
 }
 
 /// A difference between the rows of one key.
@@ -179,16 +181,14 @@ impl Rules {
             return findings;
         };
         let mut found = entries.iter().filter(|entry| entry.side == Side::Found);
-        // What the lake has as it is read again is left out.
-        let settled = match (found.next(), found.next()) {
-            (Some(only), None) => only.row == later.row,
-            _ => false,
-        };
+        // What the lake has as it is read again is left out, whatever stands beside it.
+        let held = found.any(|entry| entry.row == later.row);
         let takes_away = |what| match (self.landing, what) {
             // Rows are only added.
             (Landing::Among, What::Missing) => true,
             (Landing::Among, _) => false,
-            _ => !settled,
+            (_, What::Changed | What::Repeated) => self.overwrites && !held,
+            _ => !held,
         };
         let findings = findings.into_iter().map(|finding| Finding {
             class: match takes_away(finding.what) {

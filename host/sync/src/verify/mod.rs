@@ -17,8 +17,10 @@ mod shape;
 mod source_half;
 mod source_rules;
 mod states;
+mod stops;
 mod sums;
 mod target_half;
+mod target_position;
 mod target_repair;
 mod target_rules;
 mod text;
@@ -35,9 +37,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::lake_to_target::Delivery;
 use crate::report::milliseconds;
+use crate::same_table;
 use crate::{LoadJob, Memory, Observer, Settings, SyncError, SyncJob};
+use stops::Stops;
 
 pub use report::{Comparison, Difference, Differences, LeftOut, Repaired, Verification};
+pub use stops::Stop;
 
 /// How a comparison is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +108,7 @@ async fn compare_sync(
         snapshot_id: source.snapshot_id,
         watermark: source.watermark,
         lake: Some(source.comparison),
+        next_run_stops: source.stops,
         ..Verification::default()
     };
     let mut repaired = Repaired {
@@ -125,12 +131,13 @@ async fn compare_sync(
             again: source.again,
             settings: &job.settings,
         };
-        let (compared, rows) = retry
+        let compared = retry
             .run(observer, cancel, || half.compare(options, cancel))
             .await?;
         verification.target_table = Some(target.table.to_string());
-        verification.target = Some(compared);
-        repaired.target_rows = rows;
+        verification.target = Some(compared.comparison);
+        verification.next_run_stops.extend(compared.stops);
+        repaired.target_rows = compared.repaired;
     }
     verification.repaired = options.repair.then_some(repaired);
     verification.total();
@@ -188,17 +195,22 @@ async fn compare_load(
         settings: &job.settings,
     };
     let retry = &job.settings.retry;
-    let (compared, target_rows) = retry
-        .run(observer, cancel, || half.compare(options, cancel))
+    let (compared, origin) = retry
+        .run(observer, cancel, || async {
+            let mut stops = Stops::default();
+            stops.note(same_table::refuse_origin(&job.lake, &job.target).await)?;
+            Ok((half.compare(options, cancel).await?, stops.0))
+        })
         .await?;
     let mut verification = Verification {
         lake_table: job.lake.table.to_string(),
         target_table: Some(job.target.table.to_string()),
-        target: Some(compared),
+        target: Some(compared.comparison),
         repaired: options.repair.then_some(Repaired {
             lake_rows: 0,
-            target_rows,
+            target_rows: compared.repaired,
         }),
+        next_run_stops: origin.into_iter().chain(compared.stops).collect(),
         ..Verification::default()
     };
     verification.total();

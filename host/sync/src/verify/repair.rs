@@ -60,6 +60,18 @@ impl WrongKeys {
         filter_record_batch(batch, &wrong).map_err(broken)
     }
 
+    /// Those of them that rows of a batch have, each as often as there are rows.
+    pub(super) fn groups(
+        &self,
+        shape: &Shape,
+        arrays: &[ArrayRef],
+    ) -> Result<Vec<Hash>, SyncError> {
+        let hashed = shape.hash(arrays).map_err(defect)?;
+        let groups = hashed.into_iter().map(|hashed| hashed.group);
+        let wrong = groups.filter(|group| self.groups.contains(group));
+        Ok(wrong.collect())
+    }
+
     /// Adds those of them that stand in a batch.
     pub(super) fn seen(
         &self,
@@ -67,9 +79,7 @@ impl WrongKeys {
         arrays: &[ArrayRef],
         seen: &mut HashSet<Hash>,
     ) -> Result<(), SyncError> {
-        let hashed = shape.hash(arrays).map_err(defect)?;
-        let groups = hashed.into_iter().map(|hashed| hashed.group);
-        seen.extend(groups.filter(|group| self.groups.contains(group)));
+        seen.extend(self.groups(shape, arrays)?);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use icehost_plan::Watermark;
 use serde::Serialize;
 
 use super::judge::{Class, What};
+use super::stops::Stop;
 
 /// Source, lake and target, compared.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -28,6 +29,9 @@ pub struct Verification {
     pub lake: Option<Comparison>,
     /// The lake (expected) and the target (found).
     pub target: Option<Comparison>,
+    /// Why the next run will stop, as far as that shows without writing; empty where nothing is known against it.
+    /// What is pending stays so until it is done.
+    pub next_run_stops: Vec<Stop>,
     /// What a repair delivered again; `null` where none was asked for.
     pub repaired: Option<Repaired>,
     /// Time in all.

@@ -13,7 +13,7 @@ use super::reading;
 use super::shape::absent;
 use super::states::States;
 use crate::clock;
-use crate::detection::{OpenSource, context};
+use crate::detection::{Detected, OpenSource, context};
 use crate::error::Doing;
 use crate::preparation::Preparation;
 use crate::{ColumnRules, Detection, StoredWatermark, SyncError};
@@ -73,6 +73,15 @@ pub(super) struct Planned {
     pub(super) plan: ValidExtractionPlan,
     /// What it or a later one would: rows that lie above its upper bound, too. `None` for every row.
     pub(super) reach: Option<Expression>,
+}
+
+impl Planned {
+    pub(super) fn of(detected: &Detected) -> Planned {
+        Planned {
+            plan: detected.plan.clone(),
+            reach: detected.plan.reach(&detected.probes, &detected.readings),
+        }
+    }
 }
 
 impl NextRun<'_> {

@@ -1,5 +1,6 @@
 //! Source and lake.
 
+use icehost_lake::{Absent, LakeTable};
 use icehost_plan::{
     Column, Contents, Coverage, LakeType, SqlType, Table, ValidMergePlan, Watermark,
 };
@@ -7,22 +8,24 @@ use icehost_sqlserver::{ExtractOptions, RowForm, SqlTable, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
-use super::judge::{Again, Side};
+use super::judge::{Again, Class, Side};
 use super::lake_repair::{LakeRepair, SourceReading};
 use super::order::Order;
 use super::report::{Comparison, LeftOut};
-use super::rows::{LakeRows, NextRun, Rows, SourceRows};
+use super::rows::{LakeRows, NextRun, Planned, Rows, SourceRows};
 use super::shape::{Fold, Padding, Shape, ShapeColumn};
 use super::source_rules::{RulesOf, again, cursor, rules, sees_updates};
+use super::stops::{Stop, Stops};
 use super::sums::ServerSums;
 use super::{VerifyOptions, memory, reading};
-use crate::detection::{OpenSource, landing};
+use crate::detection::{Detected, OpenSource, detect, landing};
 use crate::error::Doing;
+use crate::lake_keys::check_unique;
+use crate::layout::new_lake_table;
 use crate::preparation::Preparation;
-use crate::source_to_lake::open_lake;
-use crate::visibility;
 use crate::withdrawals::Withdrawals;
 use crate::{Observer, SyncError, SyncJob};
+use crate::{clocks, repetition, same_table, visibility};
 
 /// What was found, and what the other half has to know.
 pub(super) struct SourceHalf {
@@ -37,6 +40,8 @@ pub(super) struct SourceHalf {
     pub(super) lake_keeps_all: bool,
     /// Whether the same row may come again as it was.
     pub(super) again: Again,
+    /// Why the next run will stop.
+    pub(super) stops: Vec<Stop>,
 }
 
 pub(super) async fn compare(
@@ -45,25 +50,34 @@ pub(super) async fn compare(
     observer: &dyn Observer,
     cancel: &CancellationToken,
 ) -> Result<SourceHalf, SyncError> {
+    let mut stops = Stops::default();
+    if let Some((target, _)) = &job.target {
+        stops.note(same_table::refuse(&job.source, target).await)?;
+    }
     let mut source = OpenSource::open(&job.source).await?;
-    let lake = open_lake(&job.lake, &job.source.rules, &source).await?;
+    let lake = open_lake(job, &source, &mut stops).await?;
+    stops.note(clocks::compare(&mut source).await)?;
+    let stored = job.settings.watermarks.load(&lake, observer).await;
+    let stored = stops.note(stored)?.flatten();
     // After the lake: what changes in between is then the next run's.
-    source.begin_read().await?;
-    let stored = job.settings.watermarks.load(&lake, observer).await?;
+    let detected = detected(job, &mut source, &lake, observer, &mut stops).await?;
     let mut notes = Vec::new();
     let next = NextRun {
         detection: &job.detection,
         rules: &job.source.rules,
         stored: stored.clone(),
     };
-    let planned = match next.plan(&mut source).await {
-        Ok(plan) => Some(plan),
-        Err(error) => {
-            notes.push(format!(
-                "what the next run would read cannot be told, so nothing counts as pending: {error}"
-            ));
-            None
-        }
+    let planned = match &detected {
+        Some(detected) => Some(Planned::of(detected)),
+        None => match next.plan(&mut source).await {
+            Ok(plan) => Some(plan),
+            Err(error) => {
+                notes.push(format!(
+                    "what the next run would read cannot be told, so nothing counts as pending: {error}"
+                ));
+                None
+            }
+        },
     };
     let coverage = planned
         .as_ref()
@@ -190,6 +204,17 @@ pub(super) async fn compare(
         server,
     };
     let wrong = comparing.run(&mut comparison, cancel).await?;
+    if let (Some(detected), true) = (&detected, comparison.pending.rows > 0) {
+        stops.note(check_unique(&mut source, &detected.change, &job.source).await)?;
+    }
+    if rules.extra == Some(Class::Wrong) {
+        let absent = Absent {
+            rows: comparison.wrong.extra,
+            of: comparison.rows_found,
+        };
+        let lake = format!("lake table {}", lake.name());
+        stops.note(job.settings.deletions.check(&lake, absent))?;
+    }
     let mut repaired = 0;
     if !wrong.is_empty() {
         let repair = LakeRepair {
@@ -223,7 +248,53 @@ pub(super) async fn compare(
         lake_exists: lake.exists(),
         lake_keeps_all: landed.plan.keys.is_empty(),
         again: rules.again,
+        stops: stops.0,
     })
+}
+
+/// The table, whether or not a run may write to it; or one that comes into being with its first commit.
+async fn open_lake(
+    job: &SyncJob,
+    source: &OpenSource,
+    stops: &mut Stops,
+) -> Result<LakeTable, SyncError> {
+    let (warehouse, name) = (&job.lake.warehouse, &job.lake.table);
+    let doing = || format!("opening lake table {name}");
+    match warehouse.find(name).await.doing(doing)? {
+        Some(table) => {
+            stops.note(table.check_writable().doing(doing))?;
+            Ok(table)
+        }
+        None => {
+            stops.note(warehouse.check_place().doing(doing))?;
+            let new = new_lake_table(&source.landing(), &job.source.rules)?;
+            warehouse.prepare_create(name, &new).await.doing(doing)
+        }
+    }
+}
+
+/// What the next run finds before it reads, as of now; `None` where it stops there. A read of the source has begun.
+async fn detected(
+    job: &SyncJob,
+    source: &mut OpenSource,
+    lake: &LakeTable,
+    observer: &dyn Observer,
+    stops: &mut Stops,
+) -> Result<Option<Detected>, SyncError> {
+    let asked = Box::pin(detect(job, source, lake, observer, None)).await;
+    let detected = stops.note(asked)?;
+    match &detected {
+        Some(detected) => {
+            stops.note(repetition::refuse(lake, detected).await)?;
+        }
+        None => {
+            let name = source.table.name.to_string();
+            let ended = source.connection.end_read().await;
+            ended.doing(|| format!("ending the read of source table {name}"))?;
+            source.begin_read().await?;
+        }
+    }
+    Ok(detected)
 }
 
 /// What is compared: all columns that go to the lake, by the key that the merger matches rows by, else the source's.

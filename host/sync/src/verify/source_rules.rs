@@ -61,6 +61,7 @@ pub(super) fn rules(of: &RulesOf<'_>) -> Rules {
         repeated: Class::Wrong,
         unique: false,
         again: of.again,
+        overwrites: overwrites(of.plan),
     }
 }
 

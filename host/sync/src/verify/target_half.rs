@@ -1,8 +1,7 @@
 //! Lake and target.
 
-use icehost_lake::LakeTable;
 use icehost_plan::{Delta, Table, ValidMergePlan};
-use icehost_sqlserver::{ExtractOptions, KnownPosition, TimePrecision};
+use icehost_sqlserver::{ExtractOptions, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
@@ -12,13 +11,15 @@ use super::rows::{LakeRows, Rows, TargetRows};
 use super::shape::{Fold, Padding, Shape, ShapeColumn};
 use super::source_half::{key_names, server_sums};
 use super::states::{AtTwoTimes, States};
+use super::stops::{Stop, Stops};
+use super::target_position::{Followed, Found};
 use super::target_repair::TargetRepair;
 use super::target_rules::{RulesOf, order, rules};
-use super::undelivered::undelivered;
+use super::undelivered::Between;
 use super::versions::{History, Versions};
 use super::written::Written;
 use super::{VerifyOptions, memory, reading};
-use crate::delivery_start::{Line, NO_SNAPSHOT};
+use crate::delivery_start::{Line, NO_SNAPSHOT, Start};
 use crate::delta::{as_changes, expected_delta};
 use crate::error::Doing;
 use crate::lake_to_target::Delivery;
@@ -38,51 +39,62 @@ pub(super) struct TargetHalf<'a> {
     pub(super) settings: &'a Settings,
 }
 
+/// What was found.
+pub(super) struct Compared {
+    pub(super) comparison: Comparison,
+    /// Rows of the target that a repair has changed.
+    pub(super) repaired: u64,
+    /// Why the next run will stop.
+    pub(super) stops: Vec<Stop>,
+}
+
 impl TargetHalf<'_> {
     pub(super) async fn compare(
         &self,
         options: &VerifyOptions,
         cancel: &CancellationToken,
-    ) -> Result<(Comparison, u64), SyncError> {
+    ) -> Result<Compared, SyncError> {
         let delivery = &self.delivery;
+        let mut stops = Stops::default();
         let mut lake = delivery.open_lake().await?;
         let mut open = OpenTarget::open(delivery.target, &lake).await?;
         let name = open.table.name.to_string();
-        let mut notes = Vec::new();
-        let Followed { known, shared_with } = self.followed(&mut open, &lake).await?;
-        // Nothing has been delivered out of a table that had no snapshot.
-        let known = known.filter(|known| known.snapshot_id != NO_SNAPSHOT);
-        let position = known.as_ref().map(|known| known.snapshot_id);
+        stops.note(open.check_updatable().await)?;
+        let found = Found::read(delivery, &mut open, &lake).await?;
         // The position may be of a snapshot that was made meanwhile.
         lake.refresh()
             .await
             .doing(|| format!("reading lake table {}", lake.name()))?;
         let current = lake.current_snapshot().map(|snapshot| snapshot.id);
+        let line = Line::of(&lake, current);
+        let followed = Followed::of(delivery, &found, &line);
+        let position = followed.known.as_ref().map(|known| known.snapshot_id);
         let reached = position.filter(|id| lake.snapshot(*id).is_ok());
-        match (position, reached) {
-            (Some(lost), None) => notes.push(format!(
-                "the target's position is snapshot {lost}, which the lake no longer has: compared with the current one"
-            )),
-            (None, _) => notes.push(
-                "the target has no position yet: compared with the lake's current snapshot".to_owned(),
-            ),
-            _ => {}
-        }
-        if !shared_with.is_empty() {
-            notes.push(told_of_others(&name, &shared_with));
-        }
+        let mut notes = followed.notes(reached.is_some(), &name);
         let at = reached.or(current);
 
         let description = delivery.describe(&lake)?;
         let takes = taken(&description, &open.table, delivery.exclude)?.columns;
         let rows = description.row_estimate.unwrap_or(0);
-        let delta = expected_delta(&takes, position, rows, &open.table);
+        let expected = |as_changes: bool| {
+            let from = as_changes.then_some(NO_SNAPSHOT);
+            expected_delta(&takes, from, rows, &open.table)
+        };
+        let delta = expected(followed.as_changes());
         let Planned {
             plan,
             written,
             states,
             puts_aside,
         } = self.plan(&open, &delta, &takes).await?;
+        let mut refused = false;
+        if let Some(situation) = &followed.situation
+            && followed.start != Start::UpToDate
+        {
+            let read = expected(matches!(followed.start, Start::Changes(_)));
+            let landing = delivery.land(&open.table, read, &takes, situation).await;
+            refused = stops.note(landing)?.is_none();
+        }
 
         let shape = shape(&plan, &written, &states, &description, &takes, &open);
         let mut comparison = Comparison {
@@ -94,25 +106,44 @@ impl TargetHalf<'_> {
             ..Comparison::default()
         };
         if open.creation.is_some() {
-            notes.push("the target table is not there yet".to_owned());
+            notes.push(
+                "the target table is not there yet: a run creates it where it is told to, with --create-target"
+                    .to_owned(),
+            );
         } else if !open.table.snapshot_isolation {
             notes.push(format!(
                 "{name} is read under READ COMMITTED: rows that move while it is read can look wrong"
             ));
         }
+        let share = memory(self.settings, open.table.columns.len())?;
         if let (Some(from), Some(to)) = (reached, current)
             && from != to
         {
-            match undelivered(&lake, from, to, (&takes, &plan, &open.table), cancel).await {
-                Ok(rows) => comparison.undelivered = rows,
-                Err(SyncError::Cancelled) => return Err(SyncError::Cancelled),
-                Err(error) => notes.push(format!(
-                    "how many rows are yet to be delivered cannot be told: {error}"
-                )),
-            }
+            let between = Between {
+                lake: &lake,
+                from,
+                to,
+            };
+            let asked = match followed.start {
+                Start::Changes(_) => {
+                    let changes = between.changes((&takes, &plan, &open.table), cancel).await;
+                    let told = stops.note(changes)?;
+                    if told.is_none() {
+                        notes.push(
+                            "how many rows are yet to be delivered cannot be told".to_owned(),
+                        );
+                    }
+                    told
+                }
+                _ => {
+                    let columns = written.pairs.iter().map(|(lake, _)| *lake).collect();
+                    let memory = share.row_group_bytes;
+                    Some(between.differing(columns, &shape, memory, cancel).await?)
+                }
+            };
+            comparison.undelivered = asked.unwrap_or_default();
         }
         comparison.notes = notes;
-        let share = memory(self.settings, open.table.columns.len())?;
         let columns = written.pairs.iter().map(|(_, target)| *target);
         let types = columns.clone().filter_map(|target| {
             let column = open.table.columns.get(target as usize)?;
@@ -129,12 +160,12 @@ impl TargetHalf<'_> {
         let rules = rules(&RulesOf {
             plan: &plan,
             target: &open.table,
-            first: position.is_none(),
+            all_to_come: followed.all_to_come() && !refused,
             order: order.as_ref(),
             puts_aside,
             lake_keeps_all: self.lake_keeps_all,
             again: self.again,
-            shared: !shared_with.is_empty(),
+            shared: !followed.shared_with.is_empty(),
         });
         let extract = ExtractOptions {
             batch_bytes: share.batch_bytes,
@@ -193,7 +224,7 @@ impl TargetHalf<'_> {
             .await
             .doing(|| format!("ending the read of target table {name}"))?;
         let mut repaired = 0;
-        if let (false, Some(position), Some(at)) = (wrong.is_empty(), &known, at) {
+        if let (false, Some(position), Some(at)) = (wrong.is_empty(), &followed.known, at) {
             let repair = TargetRepair {
                 target: delivery.target,
                 lake: &lake,
@@ -212,7 +243,11 @@ impl TargetHalf<'_> {
             };
             repaired = repair.run(&mut open, cancel).await?;
         }
-        Ok((comparison, repaired))
+        Ok(Compared {
+            comparison,
+            repaired,
+            stops: stops.0,
+        })
     }
 
     /// Asks the merger how rows land, and what it makes of the target's.
@@ -262,39 +297,6 @@ impl TargetHalf<'_> {
             puts_aside,
         })
     }
-
-    /// What the target has followed, read in the same state as its rows where the database allows that.
-    async fn followed(
-        &self,
-        open: &mut OpenTarget,
-        lake: &LakeTable,
-    ) -> Result<Followed, SyncError> {
-        let name = open.table.name.to_string();
-        if open.creation.is_some() {
-            // No row is there, and so none of others.
-            let known = open
-                .connection
-                .read_position(lake.uuid(), &open.table)
-                .await;
-            return Ok(Followed {
-                known: known.doing(|| format!("reading the position of target table {name}"))?,
-                shared_with: Vec::new(),
-            });
-        }
-        open.connection
-            .begin_read(&open.table)
-            .await
-            .doing(|| format!("starting to read target table {name}"))?;
-        let state = self.delivery.state(open, lake).await?;
-        let line = Line::of(lake, lake.current_snapshot().map(|snapshot| snapshot.id));
-        let situation = self.delivery.situation(&state, false, &line);
-        let others = situation.shared_with().into_iter();
-        let shared_with = others.map(|other| other.lake_table.clone()).collect();
-        Ok(Followed {
-            known: state.own,
-            shared_with,
-        })
-    }
 }
 
 /// How rows land.
@@ -304,22 +306,6 @@ struct Planned {
     states: States,
     /// Rows that the lake does not have are put aside.
     puts_aside: bool,
-}
-
-/// What a target has followed.
-struct Followed {
-    /// How far it has followed the lake table.
-    known: Option<KnownPosition>,
-    /// Other lake tables that deliver into the same table.
-    shared_with: Vec<String>,
-}
-
-fn told_of_others(target: &str, others: &[String]) -> String {
-    let others = others.join(", ");
-    format!(
-        "{target} has rows of other lake tables ({others}): rows that this lake table does not have are not seen, since \
-         which of them those delivered cannot be told; where one is gone, delete its row from dbo.icehost_positions"
-    )
 }
 
 /// What is compared: the columns that the merge copies, and those that tell rows that count, by the merge's key.

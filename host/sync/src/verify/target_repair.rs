@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::repair::{WrongKeys, broken, check_repairable, delta_rows};
-use super::shape::Shape;
+use super::shape::{Hash, Shape};
 use super::states::States;
+use super::target_rules::deletes;
 use crate::error::Doing;
 use crate::stop::OfAttempt;
 use crate::target_table::{self, OpenTarget};
@@ -52,42 +53,22 @@ impl TargetRepair<'_> {
         open: &mut OpenTarget,
         cancel: &CancellationToken,
     ) -> Result<u64, SyncError> {
-        let name = open.table.name.to_string();
-        check_repairable(self.plan, &format!("target table {name}"))?;
+        check_repairable(self.plan, &format!("target table {}", open.table.name))?;
         let there = self.there(cancel).await?;
-        let staging = || format!("loading into target table {name}");
-        // Read by a session of its own: this one loads meanwhile.
-        let (mut reader, found) = target_table::find(self.target).await?;
-        let mut loader = Loader::begin(&mut open.connection, &open.table, &self.delta.columns)
-            .await
-            .doing(staging)?;
-        if let Some(table) = &found {
-            let doing = || format!("reading target table {name}");
-            let options = ExtractOptions {
-                batch_bytes: self.batch_bytes,
-                largest_row: self.row_bytes,
-                time_precision: TimePrecision::Truncate,
-                ..ExtractOptions::default()
-            };
-            let mut extraction = reader
-                .extract(table, self.read, options)
-                .await
-                .doing(doing)?;
-            while let Some(batch) = tokio::select! {
-                batch = extraction.next_batch() => batch.doing(doing)?,
-                () = cancel.cancelled() => return Err(SyncError::cancelled()),
-            } {
-                let batch = self.states.standing(batch).map_err(broken)?;
-                let rows = self
-                    .wrong
-                    .filter(&batch, self.shape, batch.columns(), &there)?;
-                if rows.num_rows() > 0 {
-                    let gone = delta_rows(&self.delta.columns, &rows, Operation::Delete)?;
-                    loader.stage(&gone).await.doing(staging)?;
-                }
-            }
-            extraction.finish().doing(doing)?;
+        let surplus = match deletes(self.plan) {
+            true => self.surplus(&there, cancel).await?,
+            false => HashSet::new(),
+        };
+        let (mut changed, mut run_id) = (0, self.position.run_id.clone());
+        if !surplus.is_empty() {
+            // A row that stands beside another one of its key can only go with all of them, and come again.
+            let stays: HashSet<Hash> = there.difference(&surplus).copied().collect();
+            let mut loader = self.begin(open).await?;
+            self.stage_gone(&mut loader, &stays, cancel).await?;
+            changed += self.merge(loader, &mut run_id).await?;
         }
+        let mut loader = self.begin(open).await?;
+        self.stage_gone(&mut loader, &there, cancel).await?;
         let none = HashSet::new();
         let mut batches = self.scan()?;
         while let Some(batch) = self.next(&mut batches, cancel).await? {
@@ -96,9 +77,99 @@ impl TargetRepair<'_> {
             if rows.num_rows() > 0 {
                 let rows = self.renamed(&rows)?;
                 let come = delta_rows(&self.delta.columns, &rows, Operation::Update)?;
-                loader.stage(&come).await.doing(staging)?;
+                loader.stage(&come).await.doing(|| self.staging())?;
             }
         }
+        Ok(changed + self.merge(loader, &mut run_id).await?)
+    }
+
+    fn staging(&self) -> String {
+        format!("loading into target table {}", self.target.table)
+    }
+
+    async fn begin<'l>(&self, open: &'l mut OpenTarget) -> Result<Loader<'l>, SyncError> {
+        Loader::begin(&mut open.connection, &open.table, &self.delta.columns)
+            .await
+            .doing(|| self.staging())
+    }
+
+    /// Stages deletions of the rows of the target whose keys are wrong, but for some.
+    async fn stage_gone(
+        &self,
+        loader: &mut Loader<'_>,
+        but: &HashSet<Hash>,
+        cancel: &CancellationToken,
+    ) -> Result<(), SyncError> {
+        let stage = async |batch: RecordBatch| {
+            let rows = self
+                .wrong
+                .filter(&batch, self.shape, batch.columns(), but)?;
+            if rows.num_rows() == 0 {
+                return Ok(());
+            }
+            let gone = delta_rows(&self.delta.columns, &rows, Operation::Delete)?;
+            loader.stage(&gone).await.doing(|| self.staging())
+        };
+        self.each_found(stage, cancel).await
+    }
+
+    /// Those of these keys that the target has in several rows.
+    async fn surplus(
+        &self,
+        of: &HashSet<Hash>,
+        cancel: &CancellationToken,
+    ) -> Result<HashSet<Hash>, SyncError> {
+        let (mut once, mut several) = (HashSet::new(), HashSet::new());
+        let count = async |batch: RecordBatch| {
+            for group in self.wrong.groups(self.shape, batch.columns())? {
+                if of.contains(&group) && !once.insert(group) {
+                    several.insert(group);
+                }
+            }
+            Ok(())
+        };
+        self.each_found(count, cancel).await?;
+        Ok(several)
+    }
+
+    /// Reads the rows of the target that count, by a session of its own: another one loads meanwhile.
+    async fn each_found(
+        &self,
+        mut each: impl AsyncFnMut(RecordBatch) -> Result<(), SyncError>,
+        cancel: &CancellationToken,
+    ) -> Result<(), SyncError> {
+        let (mut reader, found) = target_table::find(self.target).await?;
+        let Some(table) = found else {
+            return Ok(());
+        };
+        let doing = || format!("reading target table {}", table.name);
+        let options = ExtractOptions {
+            batch_bytes: self.batch_bytes,
+            largest_row: self.row_bytes,
+            time_precision: TimePrecision::Truncate,
+            ..ExtractOptions::default()
+        };
+        let mut extraction = reader
+            .extract(&table, self.read, options)
+            .await
+            .doing(doing)?;
+        while let Some(batch) = tokio::select! {
+            batch = extraction.next_batch() => batch.doing(doing)?,
+            () = cancel.cancelled() => return Err(SyncError::cancelled()),
+        } {
+            each(self.states.standing(batch).map_err(broken)?).await?;
+        }
+        extraction.finish().doing(doing)?;
+        Ok(())
+    }
+
+    /// Merges what is staged, under the position that the target has and that this run wrote last. Gives the rows that
+    /// changed.
+    async fn merge(
+        &self,
+        mut loader: Loader<'_>,
+        written_by: &mut String,
+    ) -> Result<u64, SyncError> {
         let attempt = OfAttempt::new();
         loader.set_terms(Terms {
             committing: Some(Arc::new(move || Box::new(attempt.hold()))),
@@ -111,7 +182,7 @@ impl TargetRepair<'_> {
             lake_location: delivery_start::location(self.lake),
             previous: Some(Previous {
                 snapshot_id: known.snapshot_id,
-                run_id: known.run_id.clone(),
+                run_id: std::mem::replace(written_by, Uuid::now_v7().to_string()),
             }),
             snapshot_id: known.snapshot_id,
             sequence_number: self
@@ -119,12 +190,12 @@ impl TargetRepair<'_> {
                 .snapshot(known.snapshot_id)
                 .doing(|| format!("reading lake table {}", self.lake.name()))?
                 .sequence_number,
-            run_id: Uuid::now_v7().to_string(),
+            run_id: written_by.clone(),
         };
         let counts = loader
             .merge(self.plan, self.delta, &position)
             .await
-            .doing(|| format!("merging into target table {name}"))?;
+            .doing(|| format!("merging into target table {}", self.target.table))?;
         Ok(counts.inserted + counts.updated + counts.deleted)
     }
 

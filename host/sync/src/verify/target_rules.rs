@@ -14,8 +14,8 @@ pub(super) struct RulesOf<'a> {
     /// How changes land.
     pub(super) plan: &'a ValidMergePlan,
     pub(super) target: &'a SqlTable,
-    /// Nothing has been delivered.
-    pub(super) first: bool,
+    /// The next run delivers every row, and nothing is known of those that are there.
+    pub(super) all_to_come: bool,
     /// The order by which one of several rows of a key is chosen; `None` where only the server knows it.
     pub(super) order: Option<&'a Order>,
     /// Rows that the lake no longer has are put aside in the target.
@@ -30,7 +30,7 @@ pub(super) struct RulesOf<'a> {
 
 /// What differences mean.
 pub(super) fn rules(of: &RulesOf<'_>) -> Rules {
-    let class = match of.first {
+    let class = match of.all_to_come {
         true => Class::Pending,
         false => Class::Wrong,
     };
@@ -56,6 +56,7 @@ pub(super) fn rules(of: &RulesOf<'_>) -> Rules {
         repeated: Class::Wrong,
         unique: is_unique(of.plan, of.target),
         again: of.again,
+        overwrites: overwrites(of.plan),
     };
     match of.shared {
         true => among_others(rules),
@@ -97,7 +98,7 @@ pub(super) fn order(plan: &ValidMergePlan, written: &Written, takes: &[Taken]) -
 }
 
 /// Whether rows that the lake no longer has leave the target.
-fn deletes(plan: &ValidMergePlan) -> bool {
+pub(super) fn deletes(plan: &ValidMergePlan) -> bool {
     let mut clauses = plan.clauses.iter();
     clauses.any(|clause| clause.action == Action::Delete)
 }

@@ -1,4 +1,4 @@
-//! What changed in the lake since the snapshot that a target has reached.
+//! What is yet to be delivered: the lake changed since the snapshot that a target has reached.
 
 use futures::TryStreamExt;
 use icehost_lake::LakeTable;
@@ -6,32 +6,97 @@ use icehost_plan::ValidMergePlan;
 use icehost_sqlserver::SqlTable;
 use tokio_util::sync::CancellationToken;
 
+use super::compare::Comparing;
+use super::judge::{Again, Class, Landing, Rules};
+use super::order::Order;
+use super::report::Comparison;
+use super::rows::{LakeRows, Rows};
+use super::shape::Shape;
 use crate::SyncError;
 use crate::delta::{keyed, request};
 use crate::error::Doing;
 use crate::target_table::Taken;
 
-/// The rows that a run delivers which goes on from the snapshot that the target has reached.
-pub(super) async fn undelivered(
-    lake: &LakeTable,
-    from: i64,
-    to: i64,
-    (takes, plan, target): (&[Taken], &ValidMergePlan, &SqlTable),
-    cancel: &CancellationToken,
-) -> Result<u64, SyncError> {
-    let doing = || format!("reading the changes of lake table {}", lake.name());
-    let changes = lake
-        .changes(request(Some(from), Some(to), takes))
-        .await
-        .and_then(|changes| keyed(changes, plan, target))
-        .doing(doing)?;
-    let mut batches = changes.stream();
-    let mut rows = 0;
-    while let Some(batch) = tokio::select! {
-        batch = batches.try_next() => batch.doing(doing)?,
-        () = cancel.cancelled() => return Err(SyncError::cancelled()),
-    } {
-        rows += batch.num_rows() as u64;
+/// Two snapshots of a lake table: the one that the target has reached, and the current one.
+pub(super) struct Between<'a> {
+    pub(super) lake: &'a LakeTable,
+    pub(super) from: i64,
+    pub(super) to: i64,
+}
+
+/// Any difference is yet to be delivered.
+const RULES: Rules = Rules {
+    landing: Landing::Same,
+    missing: Class::Pending,
+    changed: Class::Pending,
+    extra: Some(Class::Pending),
+    repeated: Class::Pending,
+    unique: false,
+    again: Again::Always,
+    overwrites: true,
+};
+
+impl Between<'_> {
+    /// The rows that a run delivers which goes on from there.
+    ///
+    /// # Errors
+    /// The changes cannot be told, and the run ends with that.
+    pub(super) async fn changes(
+        &self,
+        (takes, plan, target): (&[Taken], &ValidMergePlan, &SqlTable),
+        cancel: &CancellationToken,
+    ) -> Result<u64, SyncError> {
+        let doing = || format!("reading lake table {}", self.lake.name());
+        let changes = self
+            .lake
+            .changes(request(Some(self.from), Some(self.to), takes))
+            .await
+            .and_then(|changes| keyed(changes, plan, target))
+            .doing(doing)?;
+        let mut batches = changes.stream();
+        let mut rows = 0;
+        while let Some(batch) = tokio::select! {
+            batch = batches.try_next() => batch.doing(doing)?,
+            () = cancel.cancelled() => return Err(SyncError::cancelled()),
+        } {
+            rows += batch.num_rows() as u64;
+        }
+        Ok(rows)
     }
-    Ok(rows)
+
+    /// The rows in which the snapshots differ, where none comes from the other. `columns` are those that the target
+    /// has, the first ones of `shape`.
+    pub(super) async fn differing(
+        &self,
+        columns: Vec<u32>,
+        shape: &Shape,
+        memory: usize,
+        cancel: &CancellationToken,
+    ) -> Result<u64, SyncError> {
+        let rows = |snapshot| {
+            Rows::Lake(LakeRows {
+                table: self.lake,
+                snapshot: Some(snapshot),
+                columns: columns.clone(),
+                states: None,
+            })
+        };
+        let comparing = Comparing {
+            expected: rows(self.to),
+            found: rows(self.from),
+            shape: Shape {
+                columns: shape.columns.iter().take(columns.len()).cloned().collect(),
+                key: shape.key.clone(),
+            },
+            rules: RULES,
+            order: Order::NONE,
+            memory,
+            limit: 0,
+            remember: 0,
+            server: None,
+        };
+        let mut found = Comparison::default();
+        comparing.run(&mut found, cancel).await?;
+        Ok(found.pending.rows)
+    }
 }

@@ -16,8 +16,8 @@ pub struct MergeChecks {
     /// A key that several rows of the delta have, deletions aside: its columns as text. `None` for a plan without
     /// keys.
     pub repeated_key: Option<Statement>,
-    /// A key of the delta that several rows of the target have: its columns as text. `None` where the target has a
-    /// unique key that rules it out, and where only some of its rows take part.
+    /// A key of the delta, deletions aside, that several rows of the target have: its columns as text. `None` where the
+    /// target has a unique key that rules it out, and where only some of its rows take part.
     pub ambiguous_key: Option<Statement>,
     /// A row of the target that would have to get another identity value: that value, the one that it has, and its
     /// key's columns as text. `None` where no identity column but one of the key has values.
@@ -59,19 +59,23 @@ fn shown(values: &[String]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// The row of a deletion may come before that of a row that takes its key.
-fn repeated_key(context: &Context<'_>) -> Statement {
-    let keys = staged_key(context);
+/// Holds of staged rows that are no deletions; empty where none is.
+fn but_deletions(context: &Context<'_>) -> String {
     let operation = context.delta.operation.map(|ordinal| ordinal as usize);
-    let operation = operation.and_then(|at| context.staging.columns.get(at));
-    let live = match operation {
+    match operation.and_then(|at| context.staging.columns.get(at)) {
         Some(column) => format!(
             "\nWHERE {} <> {}",
             column.staged(),
             Operation::Delete as i32
         ),
         None => String::new(),
-    };
+    }
+}
+
+/// The row of a deletion may come before that of a row that takes its key.
+fn repeated_key(context: &Context<'_>) -> Statement {
+    let keys = staged_key(context);
+    let live = but_deletions(context);
     Statement::plain(format!(
         "SELECT TOP (1) {}\nFROM {}{live}\nGROUP BY {}\nHAVING COUNT_BIG(*) > 1;",
         shown(&keys),
@@ -80,6 +84,7 @@ fn repeated_key(context: &Context<'_>) -> Statement {
     ))
 }
 
+/// A deletion is of all rows that have its key.
 fn ambiguous_key(context: &Context<'_>) -> Result<Option<Statement>> {
     if context.plan.among.is_some() {
         return Ok(None);
@@ -95,11 +100,12 @@ fn ambiguous_key(context: &Context<'_>) -> Result<Option<Statement>> {
     let mut parameters = Parameters::default();
     let matching = Matching::new(context, &mut parameters)?;
     Ok(Some(parameters.finish(format!(
-        "SELECT TOP (1) {}\nFROM {} AS T\nINNER JOIN {} ON {}\nGROUP BY S.{}\nHAVING COUNT_BIG(*) > 1;",
+        "SELECT TOP (1) {}\nFROM {} AS T\nINNER JOIN {} ON {}{}\nGROUP BY S.{}\nHAVING COUNT_BIG(*) > 1;",
         shown(&staged_key(context)),
         context.target.name.sql(),
         context.source(),
         matching.on(),
+        but_deletions(context),
         quote(ARRIVAL)
     ))))
 }

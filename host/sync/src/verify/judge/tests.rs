@@ -37,6 +37,7 @@ fn rules(landing: Landing) -> Rules {
         repeated: Class::Wrong,
         unique: false,
         again: Again::Between,
+        overwrites: true,
     }
 }
 
@@ -194,7 +195,14 @@ fn what_later_runs_take_away_is_pending_and_nothing_else() {
     for (landing, rows, wanted) in [
         (Landing::Same, "e1", "Pending 1 missing"),
         (Landing::Same, "e1 f2", "Pending 1 changed"),
-        (Landing::Same, "e1 f1 f1", "Pending 1 repeated"),
+        // It is left out, and what stands beside it stays.
+        (Landing::Same, "e1 f1 f1", "Wrong 1 repeated"),
+        (Landing::Same, "e1 f1 f2", "Wrong 1 repeated"),
+        (
+            Landing::Same,
+            "e1 f2 f3",
+            "Pending 1 changed, Pending 1 repeated",
+        ),
         // A transformer drops it.
         (Landing::Same, "f2", "Pending 1 extra"),
         (Landing::Among, "e1 f2", "Pending 1 missing"),
@@ -219,5 +227,26 @@ fn what_later_runs_take_away_is_pending_and_nothing_else() {
             .map(|of| format!("{:?} {} {}", of.class, of.rows, of.what.word()))
             .collect();
         assert_eq!(told.join(", "), wanted, "{landing:?}: {rows}");
+    }
+}
+
+#[test]
+fn what_a_merge_leaves_as_it_is_stays_though_it_is_read_again() {
+    let none: Box<[u8]> = Box::default();
+    let later = Later { rank: none, row: 1 };
+    let rules = Rules {
+        changed: Class::NotSeen,
+        overwrites: false,
+        ..rules(Landing::Same)
+    };
+    for (rows, wanted) in [
+        ("e1", Class::Pending),
+        ("e1 f2", Class::NotSeen),
+        ("f2", Class::Pending),
+    ] {
+        let entries = entries(rows);
+        let findings = rules.in_time(rules.judge(&entries), &entries, Some(&later));
+        let classes: Vec<Class> = findings.iter().map(|of| of.class).collect();
+        assert_eq!(classes, [wanted], "{rows}");
     }
 }
