@@ -23,6 +23,13 @@ setup_has() {
     command -v "$1" >/dev/null || compgen -c "$1-" | grep -qE "^$1-[0-9]+$"
 }
 
+setup_wants() { # package…
+    local package
+    for package; do
+        [[ " ${setup_packages[*]-} " == *" $package "* ]] || setup_packages+=("$package")
+    done
+}
+
 setup_version_of_rust() { # command…
     "$@" --version 2>/dev/null | sed -nE 's/^(rustc|cargo) ([0-9]+)\.([0-9]+).*/\2 \3/p'
 }
@@ -71,11 +78,11 @@ setup_look_for_rust() {
         setup_has_rust || setup_rustup+=("rustup toolchain install stable --profile minimal --no-self-update")
     elif ! setup_has_rust; then
         if setup_is_new_enough "$(setup_candidate rustc-web)"; then
-            setup_packages+=(rustc-web cargo-web rust-web-src)
-            setup_has wasm-ld || setup_packages+=(lld)
+            setup_wants rustc-web cargo-web rust-web-src
+            setup_has wasm-ld || setup_wants lld
             return
         elif [[ -n $(setup_candidate rustup) ]]; then
-            setup_packages+=(rustup)
+            setup_wants rustup
             export RUSTUP_TOOLCHAIN=stable
             setup_rustup+=("rustup toolchain install stable --profile minimal --no-self-update")
         else
@@ -87,8 +94,8 @@ setup_look_for_rust() {
         if setup_find_rustup || [[ " ${setup_packages[*]-} " == *" rustup "* ]]; then
             setup_rustup+=("rustup target add $setup_target")
         else
-            setup_packages+=(rust-web-src)
-            setup_has wasm-ld || setup_packages+=(lld)
+            setup_wants rust-web-src
+            setup_has wasm-ld || setup_wants lld
         fi
     fi
 }
@@ -100,8 +107,8 @@ setup_look_for_components() {
         case $component-$(setup_find_rustup && echo rustup) in
             fmt-rustup) setup_rustup+=("rustup component add rustfmt") ;;
             clippy-rustup) setup_rustup+=("rustup component add clippy") ;;
-            fmt-*) setup_packages+=(rustfmt-web) ;;
-            *) setup_packages+=(rust-web-clippy) ;;
+            fmt-*) setup_wants rustfmt-web ;;
+            *) setup_wants rust-web-clippy ;;
         esac
     done
 }
@@ -113,30 +120,31 @@ setup_has_library() {
 setup_python='import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))'
 
 setup_look() { # purpose
+    # rust-toolchain.toml has rustup install what is missing whenever it is asked anything: not before it is said.
+    local -x RUSTUP_AUTO_INSTALL=0
     setup_packages=() setup_rustup=() setup_wanting=()
-    # apt-get's own index may be empty; nothing can be told of packages then.
-    if [[ -d /etc/ssl && ! -e /etc/ssl/certs/ca-certificates.crt ]] && command -v apt-get >/dev/null; then
-        setup_packages+=(ca-certificates)
+    if [[ ! -e /etc/ssl/certs/ca-certificates.crt ]] && command -v apt-get >/dev/null; then
+        setup_wants ca-certificates
     fi
-    command -v cc >/dev/null || setup_packages+=(build-essential)
+    command -v cc >/dev/null || setup_wants build-essential
     if [[ $1 != build ]]; then
-        setup_has clang || setup_packages+=(clang)
-        setup_has wasm-ld || setup_packages+=(lld)
-        command -v tsql >/dev/null || setup_packages+=(freetds-bin)
-        command -v openssl >/dev/null || setup_packages+=(openssl)
-        command -v npm >/dev/null || setup_packages+=(nodejs npm)
-        python3 -c "$setup_python" 2>/dev/null || setup_packages+=(python3 python3-venv)
+        setup_has clang || setup_wants clang
+        setup_has wasm-ld || setup_wants lld
+        command -v tsql >/dev/null || setup_wants freetds-bin
+        command -v openssl >/dev/null || setup_wants openssl
+        command -v npm >/dev/null || setup_wants nodejs npm
+        python3 -c "$setup_python" 2>/dev/null || setup_wants python3 python3-venv
         if [[ $(uname) == Linux ]]; then
             # There is none for macOS; its case says that it is skipped.
-            command -v docker-registry >/dev/null || setup_packages+=(docker-registry)
+            command -v docker-registry >/dev/null || setup_wants docker-registry
             # What the ODBC driver inside mssql-python links against
-            setup_has_library libgssapi_krb5 || setup_packages+=(libgssapi-krb5-2)
-            setup_has_library libltdl || setup_packages+=(libltdl7)
+            setup_has_library libgssapi_krb5 || setup_wants libgssapi-krb5-2
+            setup_has_library libltdl || setup_wants libltdl7
         fi
     fi
     if [[ $1 == ci ]]; then
-        command -v cmake >/dev/null || setup_packages+=(cmake)
-        command -v pkg-config >/dev/null || setup_packages+=(pkg-config)
+        command -v cmake >/dev/null || setup_wants cmake
+        command -v pkg-config >/dev/null || setup_wants pkg-config
     fi
     setup_look_for_rust
     [[ $1 != ci ]] || setup_look_for_components
@@ -187,7 +195,13 @@ setup_fail() { # purpose
     command=$(setup_command)
     ((${#setup_wanting[@]} == 0)) || wanting=$(printf '%s, ' "${setup_wanting[@]}")
     setup_say "error: this machine lacks what '$1' needs: ${wanting}${setup_packages[*]-}${setup_rustup[*]+ ${setup_rustup[*]}}"
-    [[ -z $wanting ]] || setup_say "hint: first install ${wanting%, }"
+    if [[ -n $wanting ]]; then
+        if command -v apt-get >/dev/null && [[ -z $(setup_candidate bash) ]]; then
+            setup_say "hint: run 'apt-get update' first: it may be a package, and the index of packages is empty"
+        else
+            setup_say "hint: first install ${wanting%, }"
+        fi
+    fi
     [[ -z $command ]] || setup_say "hint: $command"
     exit 1
 }

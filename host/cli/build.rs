@@ -1,12 +1,42 @@
 //! Takes the SDK's sources and the templates into the program: `icehost plugin new` lays them beside the
 //! strategy, so that it builds wherever it stands and against the contract of the program that made it.
+//!
+//! And fails where the build would fail at its end: the strategies that icehost ships are built for WebAssembly when most
+//! else has been compiled, and this script needs nothing to be compiled before it.
+
+// Shared with the crate that builds them, which this script is not to wait for.
+#[path = "../componentize/src/environment.rs"]
+#[allow(dead_code)]
+mod environment;
+#[path = "../componentize/src/toolchain.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod toolchain;
 
 use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::{env, fs};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    if toolchain::Toolchain::find().is_none() {
+        eprintln!(
+            "error: nothing here builds for {}, which the strategies that icehost ships are built for",
+            toolchain::TARGET
+        );
+        eprintln!("hint: {}", toolchain::TO_INSTALL);
+        return ExitCode::FAILURE;
+    }
+    match tables() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: the templates of 'icehost plugin new' were not taken in: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tables() -> Result<(), Box<dyn Error>> {
     let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let root = here
         .ancestors()

@@ -9,18 +9,18 @@ use std::process::ExitCode;
 
 use icehost_componentize::{BuildOptions, build};
 
-/// By the names that users give; each is a directory beside this crate's.
-const SHIPPED: [&str; 10] = [
-    "timestamp",
-    "id",
-    "rowversion",
-    "full-refresh",
-    "upsert",
-    "append-only",
-    "soft-delete",
-    "scd2",
-    "mask",
-    "tenant-filter",
+/// By the names that users give, with what they decide; each is a directory beside this crate's.
+const SHIPPED: [(&str, &str); 10] = [
+    ("timestamp", "ChangeDetector"),
+    ("id", "ChangeDetector"),
+    ("rowversion", "ChangeDetector"),
+    ("full-refresh", "ChangeDetector"),
+    ("upsert", "Merger"),
+    ("append-only", "Merger"),
+    ("soft-delete", "Merger"),
+    ("scd2", "Merger"),
+    ("mask", "BatchTransformer"),
+    ("tenant-filter", "BatchTransformer"),
 ];
 
 fn main() -> ExitCode {
@@ -57,7 +57,7 @@ fn components() -> Result<(), Box<dyn Error>> {
         ..BuildOptions::default()
     };
     let mut table = String::from("&[\n");
-    for name in SHIPPED {
+    for (name, kind) in SHIPPED {
         let crate_directory = plugins.join(name);
         println!("cargo::rerun-if-changed={}", crate_directory.display());
         let built = build(&crate_directory, &options)?;
@@ -65,7 +65,7 @@ fn components() -> Result<(), Box<dyn Error>> {
         fs::write(&file, built.component)?;
         writeln!(
             table,
-            "    Shipped {{ name: {name:?}, component: include_bytes!({file:?}) }},"
+            "    Shipped {{ name: {name:?}, kind: Kind::{kind}, component: include_bytes!({file:?}) }},"
         )?;
     }
     table.push_str("]\n");

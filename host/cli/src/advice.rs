@@ -1,8 +1,11 @@
-//! Commands in messages, as they are typed for a pipeline of a configuration file.
+//! Commands and settings in messages, as they are typed for a run.
 //!
-//! Whoever writes a hint knows the command and not how this run was begun: `icehost load --full` describes source,
-//! lake and target by flags, and beside a file these are refused. So messages name the command alone, between
-//! backquotes, and what they belong to is put in where they are told.
+//! Whoever writes a message knows the command and the flag, and not how this run was begun: `icehost load --full`
+//! describes source, lake and target by flags, and beside a file these are refused. So messages name the command alone,
+//! between backquotes, and settings by their flags; here, where they are told, a command gets what it belongs to, and
+//! a setting of a pipeline becomes the key of the file. A flag within a command stays one.
+
+mod setting;
 
 use std::path::Path;
 
@@ -17,18 +20,32 @@ const OF_PIPELINES: [&str; 7] = [
     "watermark clear",
 ];
 
-/// What is put into commands: nothing where flags describe the run.
+/// How commands and settings are named: as they are written where flags describe the run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Advice {
+    /// What is put into commands.
     place: Option<String>,
+    /// A file describes the run.
+    of_file: bool,
+    /// Settings that are flags all the same.
+    flags: &'static [&'static str],
 }
 
 impl Advice {
+    /// For a file as a whole.
+    pub(crate) fn of_file() -> Advice {
+        Advice {
+            of_file: true,
+            ..Advice::default()
+        }
+    }
+
     /// For one pipeline of a file.
     pub(crate) fn of(pipeline: &str, config: &Path) -> Advice {
         let config = config.display().to_string();
         Advice {
             place: Some(format!(" {} --config {}", shell(pipeline), shell(&config))),
+            ..Advice::of_file()
         }
     }
 
@@ -40,32 +57,46 @@ impl Advice {
         }
     }
 
-    /// The text with its commands as they are typed for the pipeline.
+    /// For a command that looks from the lake on: which columns of the lake it leaves out is a flag of its own.
+    pub(crate) fn of_lake(self) -> Advice {
+        Advice {
+            flags: &["exclude-columns"],
+            ..self
+        }
+    }
+
+    /// The text with its commands and settings as they are typed for the run.
     pub(crate) fn complete(&self, text: &str) -> String {
-        let Some(place) = &self.place else {
+        if !self.of_file {
             return text.to_owned();
-        };
+        }
         let mut completed = String::with_capacity(text.len());
-        let mut parts = text.split("`icehost ");
-        completed.push_str(parts.next().unwrap_or_default());
-        for part in parts {
-            completed.push_str("`icehost ");
-            let ends = |rest: &str| rest.starts_with(['`', ' ']);
-            let command = OF_PIPELINES
-                .iter()
-                .find(|command| part.strip_prefix(**command).is_some_and(ends));
-            match command.and_then(|command| Some((command, part.strip_prefix(*command)?))) {
-                Some((command, rest)) => {
-                    completed.push_str(command);
-                    if !rest.starts_with(place.as_str()) {
-                        completed.push_str(place);
-                    }
-                    completed.push_str(rest);
-                }
-                None => completed.push_str(part),
+        // Every second part stands between backquotes.
+        for (at, part) in text.split('`').enumerate() {
+            if at > 0 {
+                completed.push('`');
+            }
+            match at % 2 {
+                0 => completed.push_str(&setting::as_keys(part, self.flags)),
+                _ => completed.push_str(&self.command(part)),
             }
         }
         completed
+    }
+
+    /// A command with what it belongs to.
+    fn command(&self, text: &str) -> String {
+        let placed = || {
+            let place = self.place.as_ref()?;
+            let command = text.strip_prefix("icehost ")?;
+            let (name, rest) = OF_PIPELINES.iter().find_map(|name| {
+                let rest = command.strip_prefix(name)?;
+                (rest.is_empty() || rest.starts_with(' ')).then_some((name, rest))
+            })?;
+            let is_placed = rest.starts_with(place.as_str());
+            (!is_placed).then(|| format!("icehost {name}{place}{rest}"))
+        };
+        placed().unwrap_or_else(|| text.to_owned())
     }
 
     /// The same of each text.
@@ -106,16 +137,36 @@ mod tests {
     #[test]
     fn what_is_completed_stays_so() {
         let advice = Advice::of("a", Path::new("my file.toml"));
-        let once = advice.complete("`icehost load --full`");
-        assert_eq!(once, "`icehost load a --config 'my file.toml' --full`");
+        let once = advice.complete("`icehost load --full`, or --lake-merge upsert");
+        assert_eq!(
+            once,
+            "`icehost load a --config 'my file.toml' --full`, or lake-merge = \"upsert\""
+        );
         assert_eq!(advice.complete(&once), once);
     }
 
     #[test]
     fn flags_add_nothing() {
-        let text = "deliver again with `icehost load --full`";
+        let text = "deliver again with `icehost load --full`, or raise --memory-limit";
         assert_eq!(Advice::default().complete(text), text);
         let file = Some(Path::new("f.toml"));
         assert_eq!(Advice::of_arguments(None, file).complete(text), text);
+    }
+
+    #[test]
+    fn settings_are_keys_beside_a_file_and_flags_of_commands_stay() {
+        let advice = Advice::of("a", Path::new("f.toml"));
+        assert_eq!(
+            advice.complete(
+                "raise --memory-limit; say it with `icehost watermark set --strategy id`"
+            ),
+            "raise 'memory-limit'; say it with `icehost watermark set a --config f.toml --strategy id`"
+        );
+        let text = "leave it out with --exclude-columns 'A'";
+        assert_eq!(
+            advice.complete(text),
+            "leave it out with exclude-columns = [\"A\"]"
+        );
+        assert_eq!(advice.of_lake().complete(text), text);
     }
 }

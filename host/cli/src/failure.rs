@@ -1,7 +1,5 @@
 //! How a failed command is told.
 
-use std::io::{IsTerminal, Write};
-
 use icehost_componentize::Error as ComponentizeError;
 use icehost_config::{Place, Problem};
 use icehost_conformance::CaseError;
@@ -14,7 +12,8 @@ use icehost_untrusted as untrusted;
 
 use crate::advice::Advice;
 use crate::args::Output;
-use crate::render::{hint, line};
+use crate::render::line;
+use crate::voice::{self, Level};
 
 /// Most bytes of an error or a warning. What others say is cut much sooner, where it enters.
 const MOST: usize = 16 << 10;
@@ -91,17 +90,7 @@ impl Failure {
     /// `error: …` and `hint: …` on stderr; with JSON output also an object on stdout, so that a program
     /// that reads stdout always finds one.
     pub(crate) fn print(&self, output: Output) {
-        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let (red, cyan, reset) = if colour {
-            ("\x1b[1;31m", "\x1b[36m", "\x1b[0m")
-        } else {
-            ("", "", "")
-        };
-        // Nothing can be said where stderr is closed.
-        let _ = writeln!(std::io::stderr(), "{red}error{reset}: {}", self.message());
-        if let Some(text) = &self.hint {
-            hint(&format!("{cyan}hint{reset}"), text);
-        }
+        voice::say(Level::Error, &self.message(), self.hint());
         if output == Output::Json {
             let plain = || serde_json::json!({ "error": self.message(), "hint": self.hint });
             let object = self.object.clone().unwrap_or_else(plain);

@@ -17,11 +17,13 @@ mod registry;
 mod render;
 mod strategies;
 mod usage;
+mod voice;
 
 use std::process::ExitCode;
 
 use crate::args::{Arguments, Command};
 use crate::failure::Failure;
+use crate::voice::Level;
 
 /// Bytes of a worker's stack.
 const STACK: usize = 8 << 20;
@@ -33,9 +35,10 @@ pub fn main() -> ExitCode {
 
     // A panic is a defect, and what it says may be anybody's text.
     std::panic::set_hook(Box::new(|panic| {
-        render::note(format_args!("error: a defect of icehost: {panic}"));
+        voice::say(Level::Error, &format!("a defect of icehost: {panic}"), None);
     }));
     let arguments = usage::arguments();
+    arguments.voice.voice().begin();
     logging::start();
     let output = arguments.output;
     match run(arguments) {
@@ -64,6 +67,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Snapshots(arguments) => command::snapshots::run(arguments, output).await,
             Command::Watermark(command) => command::watermark::run(command, output).await,
             Command::Plugin(command) => command::plugin::run(command, output).await,
+            Command::Completions { shell } => command::manual::completions(shell),
+            Command::Man { directory } => command::manual::man(directory.as_deref()),
         }
     }));
     interrupt::wind_down(runtime, &cancel);

@@ -227,10 +227,13 @@ fn shipped(name: &str) -> Result<&'static [u8], Failure> {
                 "there is no strategy {}",
                 icehost_untrusted::given(name).replace("what was given", "as was given")
             ),
-            format!(
-                "shipped are {}; a component's file is named by a path, such as ./NAME.wasm",
-                shipped_names().join(", ")
-            ),
+            match icehost_config::nearest(name, shipped_names()) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!(
+                    "shipped are {}; a component's file is named by a path, such as ./NAME.wasm",
+                    shipped_names().join(", ")
+                ),
+            },
         )),
     }
 }

@@ -22,7 +22,6 @@ const SYNC_WITH_CONFIG: &[&str] = &[
     "allow_deletes",
     "cache_dir",
     "no_cache",
-    "output",
 ];
 
 /// What may stand beside `icehost load --config`.
@@ -36,7 +35,6 @@ const LOAD_WITH_CONFIG: &[&str] = &[
     "dry_run",
     "cache_dir",
     "no_cache",
-    "output",
 ];
 
 /// What may stand beside `icehost verify --config`.
@@ -48,8 +46,10 @@ const VERIFY_WITH_CONFIG: &[&str] = &[
     "exclude_columns",
     "cache_dir",
     "no_cache",
-    "output",
 ];
+
+/// How any command speaks.
+const OF_ANY: &[&str] = &["output", "quiet", "log_format"];
 
 /// What a file says of a pipeline's lake table.
 const PLACES: &[&str] = &["warehouse", "lake_table", "watermark_dir"];
@@ -57,6 +57,7 @@ const PLACES: &[&str] = &["warehouse", "lake_table", "watermark_dir"];
 /// Whether a configuration file says what an argument of a command says.
 fn is_overruled(command: &str, id: &str) -> bool {
     match command {
+        _ if OF_ANY.contains(&id) => false,
         "sync" => !SYNC_WITH_CONFIG.contains(&id),
         "load" => !LOAD_WITH_CONFIG.contains(&id),
         "verify" => !VERIFY_WITH_CONFIG.contains(&id),
@@ -201,7 +202,7 @@ mod tests {
             );
         }
         let ids = arguments().map(|argument| argument.get_id().as_str());
-        for id in ids.filter(|id| !SYNC_WITH_CONFIG.contains(id)) {
+        for id in ids.filter(|id| is_overruled("sync", id)) {
             let key = id.replace('_', "-");
             let options = format!("{key}s");
             assert!(

@@ -140,7 +140,7 @@ impl Error {
             Error::NoCdylib { .. } => {
                 "add to its Cargo.toml: [lib] crate-type = [\"cdylib\", \"rlib\"]".to_owned()
             }
-            Error::NoToolchain => format!("rustup target add {}", crate::TARGET),
+            Error::NoToolchain => crate::toolchain::TO_INSTALL.to_owned(),
             Error::NoComponentType => {
                 "export a strategy with icehost_sdk::export_change_detector! or export_merger!"
                     .to_owned()

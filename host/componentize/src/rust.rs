@@ -27,7 +27,7 @@ pub(crate) fn build(manifest: &Path, options: &BuildOptions) -> Result<Built, Er
     let package = Package::read(manifest)?;
     let toolchain = match &options.toolchain {
         Some(toolchain) => toolchain.clone(),
-        None => Toolchain::find()?,
+        None => Toolchain::find().ok_or(Error::NoToolchain)?,
     };
     let mut cargo = cargo();
     cargo

@@ -1,13 +1,16 @@
 //! Which compiler builds for WebAssembly.
+//!
+//! The build script of `host/cli` includes this file: it looks before everything else is compiled.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::Error;
-
 /// The target that strategies are built for: WebAssembly without a system underneath.
 pub const TARGET: &str = "wasm32-unknown-unknown";
+
+/// What to do where there is none.
+pub(crate) const TO_INSTALL: &str = "run 'rustup target add wasm32-unknown-unknown', or with Debian's Rust 'apt-get install rust-web-src lld' as root";
 
 /// Debian's compiler and the standard library source of its package `rust-web-src` (or `rust-src`).
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -31,19 +34,19 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
-    /// Finds what is there; the installed compiler comes first.
-    pub fn find() -> Result<Toolchain, Error> {
+    /// Finds what is there; the installed compiler comes first. `None` where nothing is.
+    pub fn find() -> Option<Toolchain> {
         if installed_rustc_has_target() {
-            return Ok(Toolchain::Installed);
+            return Some(Toolchain::Installed);
         }
         let rustc = PathBuf::from(DEBIAN_RUSTC);
         if rustc.is_file()
             && Path::new(DEBIAN_STD_SOURCE).is_dir()
             && let Some(linker) = find_newest("wasm-ld", std::env::var_os("PATH").as_deref())
         {
-            return Ok(Toolchain::Debian { rustc, linker });
+            return Some(Toolchain::Debian { rustc, linker });
         }
-        Err(Error::NoToolchain)
+        None
     }
 
     /// Sets up a cargo command, which has its subcommand already.

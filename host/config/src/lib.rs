@@ -20,11 +20,13 @@ mod section;
 mod setting;
 mod strategy;
 mod tenant;
+mod written;
 
 pub use component::{Component, Origin, is_path};
 pub use config::Config;
 pub use connection::Connection;
 pub use icehost_registry::Digest;
+pub use near::nearest;
 pub use pipeline::{
     DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace,
     Pipeline, Target, Use, Waits, default_lake_table,
@@ -33,3 +35,4 @@ pub use problem::{Place, Problem};
 pub use registry::{Registered, Registries, read_key};
 pub use schema::pipeline_keys;
 pub use setting::{parse_percent, parse_seconds, parse_size, parse_wait};
+pub use written::as_setting;

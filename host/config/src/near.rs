@@ -9,7 +9,7 @@ const MOST_COMPARED: usize = 1000;
 const MOST_LISTED: usize = 60;
 
 /// The known name that is nearest to `name`, where one is near; among the first thousand.
-pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if name.len() > LONGEST {
         return None;
     }

@@ -96,8 +96,8 @@ impl Servers {
             let waited = started.elapsed();
             if waited + pause > away {
                 let seconds = waited.as_secs_f64();
-                let hint = "see whether the server is up again; --reconnect-timeout (reconnect-timeout in the file) \
-                     waits longer for one that is away";
+                let hint = "see whether the server is up again; --reconnect-timeout waits longer for one \
+                     that is away";
                 return Err(error
                     .context(format!("{tries} tries within {seconds:.0} s"))
                     .with_hint(hint)

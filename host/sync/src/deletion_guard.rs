@@ -74,7 +74,7 @@ impl DeletionGuard {
 }
 
 /// What to do when rows were kept.
-const HINT: &str = "see whether the source is complete; if those rows are to go, run once with --allow-deletes, or set --delete-limit (in a file: delete-limit) for every run";
+const HINT: &str = "see whether the source is complete; if those rows are to go, run once with --allow-deletes, or set --delete-limit for every run";
 
 #[cfg(test)]
 mod tests {

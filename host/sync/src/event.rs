@@ -12,7 +12,7 @@ pub enum Event<'a> {
     Detecting,
     /// Rows are being read from the source.
     Extracting {
-        /// Rows in the table, where the server has an estimate.
+        /// How many, about: the whole table is read, and the server has an estimate of its rows.
         row_estimate: Option<u64>,
     },
     /// So many rows have been read and staged as files.

@@ -45,7 +45,7 @@ pub(crate) async fn refuse(lake: &LakeTable, detected: &Detected) -> Result<(), 
         Some(_) => (
             "the strategy reads every row of the source in each run",
             "merge by a key (--lake-merge upsert), or go on with a strategy that reads what is new: say with \
-             `icehost watermark set` --strategy and --mark how far it would have read by now",
+             `icehost watermark set --strategy … --mark …` how far it would have read by now",
         ),
     };
     Err(SyncError::settings(

@@ -310,8 +310,9 @@ async fn extract(
     observer: &dyn Observer,
     cancel: &CancellationToken,
 ) -> Result<(Extracted, Staged), SyncError> {
+    let is_whole = detected.plan.coverage == Coverage::Full;
     observer.event(Event::Extracting {
-        row_estimate: source.table.table.row_estimate,
+        row_estimate: source.table.table.row_estimate.filter(|_| is_whole),
     });
     let memory = source.memory(job)?;
     let held = read_again::held(job, source, lake, detected, observer).await?;

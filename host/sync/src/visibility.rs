@@ -91,7 +91,7 @@ pub(crate) fn check_absence(
             filters.join(", "),
             table.name
         ),
-        "let the policy's predicate show the login every row, and say so with --allow-row-filter (in a file: allow-row-filter = true)",
+        "let the policy's predicate show the login every row, and say so with --allow-row-filter",
     ))
 }
 

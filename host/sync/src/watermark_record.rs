@@ -66,7 +66,7 @@ impl WatermarkRecord {
                     self.strategy
                 ),
                 format!(
-                    "go on with --strategy {}, or start over with `icehost watermark clear`",
+                    "go on with --strategy '{}', or start over with `icehost watermark clear`",
                     self.strategy
                 ),
             ));

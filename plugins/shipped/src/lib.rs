@@ -1,10 +1,23 @@
 //! The strategies that icehost ships, as components.
 
+/// What a strategy decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Which rows of a source changed.
+    ChangeDetector,
+    /// How a delta lands in a target.
+    Merger,
+    /// What becomes of rows on their way to the lake.
+    BatchTransformer,
+}
+
 /// A strategy that is part of the program.
 #[derive(Debug, Clone, Copy)]
 pub struct Shipped {
     /// What users call it, for example `timestamp`.
     pub name: &'static str,
+    /// What it decides.
+    pub kind: Kind,
     /// The component.
     pub component: &'static [u8],
 }

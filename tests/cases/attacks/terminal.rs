@@ -112,7 +112,13 @@ fn a_mark_is_data_to_programs_and_harmless_to_people() {
         .run()
         .success();
     bed.on_lake(["watermark", "set"], "demo.customers")
-        .args(["--mark", &format!("Heard=text:{EVIL}")])
+        // A strategy of which nothing is known may have any.
+        .args([
+            "--strategy",
+            "heard",
+            "--mark",
+            &format!("Heard=text:{EVIL}"),
+        ])
         .run()
         .success();
     let show = bed.on_lake(["watermark", "show"], "demo.customers");

@@ -74,7 +74,7 @@ fn limits_are_those_of_the_strategy() {
     );
     with_config(&bed, ["check"]).run().failure(&[
         "more than 1048576 bytes of memory",
-        "it may have 1 MiB and wanted 2: give it that or more with --strategy-memory",
+        "it may have 1 MiB and wanted 2: give it that or more with 'strategy-memory'",
     ]);
     // The pipeline's options count more than the strategy's, and those that it does not name stay.
     let text =

@@ -176,3 +176,37 @@ fn a_machine_that_has_all_is_left_alone() {
     assert!(run.status.success(), "{}", stderr(&run));
     assert_eq!(stderr(&run), "");
 }
+
+/// The build script of the program itself, which waits for no other crate.
+#[test]
+fn a_build_without_the_target_fails_before_anything_is_compiled() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/cli");
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("script");
+    let compiled = Command::new("rustc")
+        .args(["--edition", "2024", "--crate-name", "build_script", "-o"])
+        .arg(&script)
+        .arg(root.join("build.rs"))
+        .output()
+        .unwrap();
+    assert!(compiled.status.success(), "{}", stderr(&compiled));
+    let run = |path: &std::ffi::OsStr| {
+        Command::new(&script)
+            .env("PATH", path)
+            .env("CARGO_MANIFEST_DIR", &root)
+            .env("OUT_DIR", directory.path())
+            .output()
+            .unwrap()
+    };
+    let there = run(&std::env::var_os("PATH").unwrap());
+    assert!(there.status.success(), "{}", stderr(&there));
+    let bare = Machine::with(&[("rustc", "echo /nowhere")]);
+    let run = run(bare.programs().as_os_str());
+    // Debian's own compiler may be there; its linker is not on the path.
+    assert_eq!(run.status.code(), Some(1));
+    let said = stderr(&run);
+    assert!(
+        said.contains("rustup target add wasm32-unknown-unknown"),
+        "{said}"
+    );
+}

@@ -76,7 +76,7 @@ fn a_strategy_that_reads_everything_each_time_does_not_double_what_is_there() {
         "lake table demo.customers has rows, and the strategy reads every row of the source in each run",
         "would add them a second time",
         "hint: merge by a key (--lake-merge upsert)",
-        "`icehost watermark set` --strategy and --mark",
+        "`icehost watermark set --strategy … --mark …`",
     ]);
     assert_once(&bed);
     // The ways that the hint names: each ends in equality.

@@ -123,3 +123,52 @@ fn syncs_at_the_same_time_lose_and_repeat_nothing() {
     let snapshots = bed.on_lake(["snapshots"], "demo.customers").json();
     assert_eq!(snapshots["snapshots"].as_array().unwrap().len(), 1);
 }
+
+/// A slip in the name or the type would replace a good mark by one that the strategy cannot read, or passes over.
+#[test]
+fn a_mark_that_is_none_of_the_strategys_is_refused() {
+    let bed = customers::bed(3);
+    bed.sync_to_target("dbo.Customers", "demo.customers").json();
+    let show = || bed.on_lake(["watermark", "show"], "demo.customers").json();
+    let before = show();
+    let set = |arguments: &[&str]| {
+        bed.on_lake(["watermark", "set"], "demo.customers")
+            .args(arguments.iter().copied())
+            .run()
+    };
+    let mark = "ModifiedDate=timestamp:2026-01-01T00:00:01";
+    set(&["--mark", "ModifedDate=timestamp:2026-01-01T00:00:01"]).failure(&[
+        "strategy 'timestamp' has no mark 'ModifedDate'",
+        "hint: did you mean 'ModifiedDate'?",
+    ]);
+    set(&["--mark", "Other=integer:1"]).failure(&["its marks are: ModifiedDate"]);
+    set(&["--mark", "ModifiedDate=date:2026-01-01"]).failure(&[
+        "mark 'ModifiedDate' of strategy 'timestamp' is of type timestamp, not date",
+        "hint: write it as the stored one is: --mark 'ModifiedDate=timestamp:",
+    ]);
+    set(&["--mark", mark, "--mark", "Nme=text:a"]).failure(&["no mark 'Nme'"]);
+    // The mark that it goes on from is missing.
+    let read_at = "ModifiedDate read at=timestamp:2026-01-01T00:00:01";
+    set(&["--mark", read_at]).failure(&["goes on from its mark 'ModifiedDate'"]);
+    // Of a strategy that has never been here, a mark is a column.
+    set(&["--strategy", "id", "--mark", "CustomerId2=integer:1"])
+        .failure(&["strategy 'id' has no mark", "did you mean 'CustomerID'?"]);
+    set(&["--strategy", "id", "--mark", "CustomerID=text:1"]).failure(&["is of type integer"]);
+    set(&["--strategy", "rowversion", "--mark", "below=binary:0x01"]).failure(&["of 8 bytes"]);
+    set(&["--strategy", "full-refresh", "--mark", "a=integer:1"]).failure(&["its marks are: rows"]);
+    assert_eq!(show(), before, "the mark that was there stays");
+
+    set(&["--mark", read_at, "--mark", mark]).success();
+    let marks = show()["watermark"]["marks"].clone();
+    assert_eq!(marks[0][0], "ModifiedDate", "in the strategy's own order");
+    // Also after it was cleared.
+    bed.on_lake(["watermark", "clear"], "demo.customers")
+        .run()
+        .success();
+    let by = ["--strategy", "timestamp", "--source-name", "s", "--mark"];
+    set(&[&by[..], &["ModifedDate=timestamp:2026-01-01T00:00:00"]].concat())
+        .failure(&["did you mean"]);
+    set(&[&by[..], &[mark]].concat()).success();
+    // Another cursor column of the table
+    set(&["--mark", "CustomerID=integer:4"]).success();
+}

@@ -1,5 +1,7 @@
 //! The command line, as clap sees it.
 
+mod examples;
+mod headings;
 mod plugin;
 mod sync;
 mod table;
@@ -9,11 +11,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use icehost_config::Waits;
+use icehost_plugins::Kind;
 use icehost_strategy::Limits;
 
 use crate::advice::Advice;
+use crate::voice::Voice;
 
+use headings::{CACHE, LAKE, LIMITS, OUTPUT, STRATEGIES, TARGET, WAITS, shipped};
 pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage, PullArguments, PushArguments};
 pub(crate) use sync::{CheckArguments, CommitMode, MemoryArguments, SyncArguments, TimePrecision};
 pub(crate) use table::TableArguments;
@@ -27,8 +33,11 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 
     /// What stdout holds: text for people, or one JSON object
-    #[arg(long, value_enum, default_value_t = Output::Text, global = true)]
+    #[arg(long, value_enum, default_value_t = Output::Text, global = true, help_heading = OUTPUT)]
     pub(crate) output: Output,
+
+    #[command(flatten, next_help_heading = OUTPUT)]
+    pub(crate) voice: VoiceArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,24 +46,71 @@ pub(crate) enum Output {
     Json,
 }
 
+/// What is said on stderr.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct VoiceArguments {
+    /// Say nothing but errors and, with --output json, the object: no warnings, no progress, no report of a run
+    #[arg(long, short, global = true)]
+    quiet: bool,
+
+    /// What stderr holds: text for people, or one JSON object a line
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
+    log_format: LogFormat,
+}
+
+impl VoiceArguments {
+    pub(crate) fn voice(self) -> Voice {
+        Voice {
+            quiet: self.quiet,
+            format: self.log_format,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Move what changed in a SQL Server table to an Iceberg table, and on to a second SQL Server
+    #[command(after_help = examples::SYNC)]
     Sync(Box<SyncArguments>),
     /// Check a configuration file, and that what it names can be reached
+    #[command(after_help = examples::CHECK)]
     Check(CheckArguments),
     /// Move what changed in an Iceberg table to a SQL Server table
+    #[command(after_help = examples::LOAD)]
     Load(Box<LoadArguments>),
     /// Compare source, Iceberg table and target, row by row, and write nothing
+    #[command(after_help = examples::VERIFY)]
     Verify(Box<VerifyArguments>),
     /// List the snapshots of an Iceberg table
+    #[command(after_help = examples::SNAPSHOTS)]
     Snapshots(LakeArguments),
     /// Show, set or clear how far a source has been read
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::WATERMARK)]
     Watermark(WatermarkCommand),
     /// Build, inspect and distribute strategies
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::PLUGIN)]
     Plugin(PluginCommand),
+    /// Print what completes commands in a shell
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command
+    #[command(after_help = examples::MAN)]
+    Man {
+        /// Write them all into this directory, which is made if need be
+        #[arg(value_name = "DIR")]
+        directory: Option<PathBuf>,
+    },
 }
 
 /// Which Iceberg table: where it is, or the pipeline of a configuration file that writes it. What the file says no
@@ -72,7 +128,7 @@ pub(crate) struct LakeArguments {
     #[arg(long, value_name = "FILE", requires = "pipeline")]
     pub(crate) config: Option<PathBuf>,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = LAKE)]
     pub(crate) place: PlaceArguments,
 }
 
@@ -102,7 +158,7 @@ pub(crate) struct LoadArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = TARGET)]
     pub(crate) target: TargetArguments,
 
     /// Create the target table where it is missing
@@ -122,7 +178,7 @@ pub(crate) struct LoadArguments {
     #[arg(long, conflicts_with = "full")]
     pub(crate) trust_position: bool,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = STRATEGIES)]
     pub(crate) merge: MergeArguments,
 
     #[command(flatten)]
@@ -149,8 +205,8 @@ pub(crate) struct TargetArguments {
 /// How a delta lands.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MergeArguments {
-    /// How a delta lands: a shipped strategy (upsert, append-only) or a component's file
-    #[arg(long, value_name = "NAME|FILE")]
+    /// How a delta lands
+    #[arg(help = shipped("How a delta lands", Kind::Merger), long, value_name = "NAME|FILE")]
     pub(crate) merge: Option<String>,
 
     /// An option of the merge strategy; may be repeated
@@ -168,16 +224,16 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "N", default_value_t = icehost_config::DEFAULT_RETRIES)]
     pub(crate) retries: u32,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = WAITS)]
     pub(crate) waits: WaitArguments,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = LIMITS)]
     pub(crate) deletions: DeletionArguments,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = LIMITS)]
     pub(crate) limits: LimitArguments,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = CACHE)]
     pub(crate) cache: CacheArguments,
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::headings::{CACHE, FIRST_LOAD, LAKE, LIMITS, TARGET};
 use super::{CacheArguments, RunArguments, TableArguments};
 
 /// One table by flags, or the pipelines of a configuration file.
@@ -32,18 +33,18 @@ pub(crate) struct SyncArguments {
     pub(crate) table: TableArguments,
 
     /// Create the target table where it is missing, with the source's types and key
-    #[arg(long, requires = "target")]
+    #[arg(long, requires = "target", help_heading = TARGET)]
     pub(crate) create_target: bool,
 
     /// What to do with the 100 ns digit of time(7), datetime2(7) and datetimeoffset(7), which Iceberg
     /// cannot hold
-    #[arg(long, value_enum, default_value_t = TimePrecision::Truncate)]
+    #[arg(long, value_enum, default_value_t = TimePrecision::Truncate, help_heading = LAKE)]
     pub(crate) time_precision: TimePrecision,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = FIRST_LOAD)]
     pub(crate) first_load: FirstLoadArguments,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = LIMITS)]
     pub(crate) memory: MemoryArguments,
 
     #[command(flatten)]
@@ -102,7 +103,7 @@ pub(crate) struct CheckArguments {
     #[arg(long)]
     pub(crate) offline: bool,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = CACHE)]
     pub(crate) cache: CacheArguments,
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::headings::{CACHE, LIMITS, WAITS};
 use super::{CacheArguments, LimitArguments, MemoryArguments, TableArguments, WaitArguments};
 
 /// Source, lake and target of a sync; lake and target alone, where no source table is named; or the pipelines of a
@@ -40,7 +41,7 @@ pub(crate) struct VerifyArguments {
     #[command(flatten)]
     pub(crate) table: TableArguments,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = LIMITS)]
     pub(crate) memory: MemoryArguments,
 
     /// Differing keys that are named, of each class; all are counted
@@ -56,12 +57,12 @@ pub(crate) struct VerifyArguments {
     #[arg(long, value_name = "N", default_value_t = icehost_config::DEFAULT_RETRIES)]
     pub(crate) retries: u32,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = WAITS)]
     pub(crate) waits: WaitArguments,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = LIMITS)]
     pub(crate) limits: LimitArguments,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = CACHE)]
     pub(crate) cache: CacheArguments,
 }

@@ -20,6 +20,7 @@ use crate::job::{
 use crate::registry::{Registry, registered, tell_moved};
 use crate::render::{line, problems};
 use crate::strategies::{Strategies, options, shipped_names};
+use crate::voice::Voice;
 
 /// Servers and tables that are looked at side by side.
 const AT_ONCE: usize = 8;
@@ -58,6 +59,7 @@ pub(crate) async fn run(arguments: CheckArguments, output: Output) -> Result<(),
             "offline": arguments.offline,
             "problems": [],
         })),
+        Output::Text if Voice::of_process().quiet => {}
         Output::Text => line(format!(
             "{}: no problem found in {} {}{}: {}",
             file.display(),
@@ -125,7 +127,8 @@ impl Check {
     }
 
     fn failed(&mut self, place: Option<&Place>, failure: impl Into<Failure>) {
-        self.add(failure.into().into_problem(place));
+        let failure = failure.into().with_advice(&Advice::of_file());
+        self.add(failure.into_problem(place));
     }
 
     async fn strategies(&mut self, pipeline: &Pipeline) {

@@ -20,7 +20,7 @@ pub(crate) async fn run(
     output: Output,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
-    let advice = arguments.lake.advice();
+    let advice = arguments.lake.advice().of_lake();
     let done = carry_out(arguments, output, &advice, cancel).await;
     done.map_err(|failure| failure.with_advice(&advice))
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod check;
 pub(crate) mod load;
+pub(crate) mod manual;
+mod marks;
 pub(crate) mod pipelines;
 pub(crate) mod plugin;
 pub(crate) mod snapshots;

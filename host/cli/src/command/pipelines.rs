@@ -17,8 +17,9 @@ use crate::args::{CacheArguments, Output, SyncArguments};
 use crate::command::sync::this_run;
 use crate::failure::Failure;
 use crate::job::{ThisRun, job};
+use crate::logging::PIPELINE;
 use crate::registry::Registry;
-use crate::render::{Outcome, Progress, print_outcome, problems, summary};
+use crate::render::{Outcome, Progress, Told, problems, summary};
 use crate::strategies::{Strategies, shipped_names};
 
 /// What the flags beside `--config` say.
@@ -61,7 +62,7 @@ pub(crate) async fn run(
     let mut order = HashMap::new();
     for (index, pipeline) in pipelines.into_iter().enumerate() {
         let (slots, switches, cancel) = (Arc::clone(&slots), switches.clone(), cancel.clone());
-        let span = tracing::info_span!("pipeline", name = pipeline.name);
+        let span = tracing::error_span!(PIPELINE, name = %pipeline.name);
         let task = async move {
             // Never closed, so there is always a permit in the end.
             let _slot = slots.acquire().await.ok();
@@ -72,6 +73,7 @@ pub(crate) async fn run(
         order.insert(running.spawn(task.instrument(span)).id(), index);
     }
     let mut ended: Vec<Option<Outcome>> = names.iter().map(|_| None).collect();
+    let mut told = Told::of(names.len(), output);
     while let Some(joined) = running.join_next_with_id().await {
         let (id, result) = match joined {
             Ok((id, result)) => (id, result),
@@ -87,8 +89,8 @@ pub(crate) async fn run(
             continue;
         };
         let name = &names[index];
-        let outcome = result.unwrap_or_else(|failure| Outcome::Failed(failure.of_pipeline(name)));
-        print_outcome(name, &outcome, output);
+        let outcome = result.unwrap_or_else(Outcome::Failed);
+        told.ended(name, &outcome);
         ended[index] = Some(outcome);
     }
     let outcomes: Vec<(String, Outcome)> = names

@@ -150,7 +150,7 @@ async fn pipelines(
                 "run the same command again",
             ));
         }
-        let advice = Advice::of(&pipeline.name, config);
+        let advice = Advice::of(&pipeline.name, config).of_lake();
         let compared = one(
             &pipeline, arguments, &registry, &this_run, options, cancel, &advice,
         )

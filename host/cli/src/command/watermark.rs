@@ -10,6 +10,7 @@ use icehost_sync::{
 };
 
 use super::Place;
+use super::marks::Known;
 use crate::args::{LakeArguments, Output, WatermarkCommand, WatermarkStoreArguments};
 use crate::failure::Failure;
 use crate::job::watermark_store;
@@ -66,6 +67,7 @@ async fn carry_out(
                 Err(_) => last_watermark(&table).await,
             };
             let run_id = new_run_id();
+            let stored = before.as_ref().map(|stored| &stored.record);
             let inherited = |given: Option<String>,
                              of: fn(&StoredWatermark) -> &str,
                              flag: &str| {
@@ -74,28 +76,28 @@ async fn carry_out(
                     .ok_or_else(|| {
                         Failure::new(
                             format!("{} has no watermark to take the {flag} from", table.name()),
-                            format!("pass --{flag}"),
+                            format!("say it: `icehost watermark set --{flag} …`"),
                         )
                     })
             };
+            let strategy = inherited(strategy, |stored| &stored.record.strategy, "strategy")?;
+            let source = inherited(source_name, |stored| &stored.record.source, "source-name")?;
+            let known = Known::of(&table, &strategy, stored);
+            let format = format.or(known.format()).unwrap_or(1);
             let record = WatermarkRecord {
-                strategy: inherited(strategy, |stored| &stored.record.strategy, "strategy")?,
-                source: inherited(source_name, |stored| &stored.record.source, "source-name")?,
                 watermark: Watermark {
-                    format: format
-                        .or(before.as_ref().map(|stored| stored.watermark().format))
-                        .unwrap_or(1),
-                    marks: mark,
+                    format,
+                    marks: known.check(format, mark)?,
                 },
+                strategy,
+                source,
                 run_id: run_id.clone(),
                 rows: 0,
                 time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
                 source_rows: None,
                 source_table: None,
-                source_digest: before
-                    .as_ref()
-                    .and_then(|stored| stored.record.source_digest.clone()),
-                shape: before.and_then(|stored| stored.record.shape),
+                source_digest: stored.and_then(|record| record.source_digest.clone()),
+                shape: stored.and_then(|record| record.shape.clone()),
             };
             let table = write_watermark(&table, store.as_ref(), Some(record), &run_id).await?;
             let stored = store.load(&table, progress).await?;

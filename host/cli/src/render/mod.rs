@@ -2,6 +2,7 @@
 
 mod checks;
 mod inspection;
+mod pace;
 mod pipelines;
 mod preview;
 mod problems;
@@ -13,7 +14,7 @@ mod watermark;
 
 pub(crate) use checks::print_checks;
 pub(crate) use inspection::print_inspection;
-pub(crate) use pipelines::{Outcome, print_outcome, summary};
+pub(crate) use pipelines::{Outcome, Told, summary};
 pub(crate) use preview::print_preview;
 pub(crate) use problems::problems;
 pub(crate) use progress::Progress;
@@ -27,35 +28,18 @@ use std::io::Write;
 
 use icehost_untrusted as untrusted;
 
+use crate::voice::{self, Level};
+
 /// Writes one line to stdout. Whatever others have put into the text, it is one line and controls no terminal, and a
 /// document of JSON stays the document that it is. A reader that went away (`icehost … | head`) is no error.
 pub(crate) fn line(text: impl Display) {
-    let _ = writeln!(
-        std::io::stdout().lock(),
-        "{}",
-        untrusted::line(&text.to_string())
-    );
+    let text = text.to_string();
+    voice::around_moving_line(|| {
+        let _ = writeln!(std::io::stdout().lock(), "{}", untrusted::line(&text));
+    });
 }
 
-/// Writes one line to stderr, as [`line`] does to stdout.
+/// Says on stderr what is under way, or done.
 pub(crate) fn note(text: impl Display) {
-    let _ = writeln!(
-        std::io::stderr().lock(),
-        "{}",
-        untrusted::line(&text.to_string())
-    );
-}
-
-/// Writes `hint: …` to stderr. Its line ends are our own: what follows them is indented, so that it is no line of
-/// its own even where a place has let somebody else's slip in.
-pub(crate) fn hint(label: &str, text: &str) {
-    let mut stderr = std::io::stderr().lock();
-    for (at, text) in text.split('\n').enumerate() {
-        let text = untrusted::line(text);
-        // Nothing can be said where stderr is closed.
-        let _ = match at {
-            0 => writeln!(stderr, "{label}: {text}"),
-            _ => writeln!(stderr, "  {}", text.trim_start()),
-        };
-    }
+    voice::say(Level::Note, &text.to_string(), None);
 }

@@ -3,16 +3,19 @@
 use icehost_sync::Preview;
 
 use crate::args::Output;
-use crate::render::{line, note};
+use crate::render::line;
+use crate::voice::{self, Level};
 
 /// Prints a dry run as one JSON object, or as text.
 pub(crate) fn print_preview(preview: &Preview, output: Output) {
     match output {
         Output::Json => match serde_json::to_string(preview) {
             Ok(json) => line(json),
-            Err(error) => note(format_args!(
-                "error: cannot write the preview as JSON: {error}"
-            )),
+            Err(error) => voice::say(
+                Level::Error,
+                &format!("cannot write the preview as JSON: {error}"),
+                None,
+            ),
         },
         Output::Text => print_preview_text(preview),
     }

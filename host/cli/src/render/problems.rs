@@ -5,15 +5,13 @@ use std::path::Path;
 use icehost_config::Problem;
 
 use crate::failure::{Failure, shown};
-use crate::render::{hint, note};
+use crate::voice::{self, Level};
 
 /// Tells each problem on stderr, and gives the failure that counts them.
 pub(crate) fn problems(file: &Path, problems: &[Problem]) -> Failure {
     for problem in problems {
-        note(format_args!("error: {}", shown(&problem.to_string())));
-        if let Some(text) = &problem.hint {
-            hint("hint", text);
-        }
+        let message = shown(&problem.to_string());
+        voice::say(Level::Error, &message, problem.hint.as_deref());
     }
     let listed: Vec<serde_json::Value> = problems.iter().map(object).collect();
     let count = match problems.len() {

@@ -1,46 +1,74 @@
 //! Progress on a terminal, steps in the log elsewhere.
 
-use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use icehost_sync::{Event, Observer};
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use crate::advice::Advice;
 use crate::args::Output;
 use crate::failure::shown;
-use crate::render::note;
+use crate::render::pace::Pace;
+use crate::voice::{self, Level};
 
 /// Shows one line that moves where stderr is a terminal; always logs each step.
 pub(crate) struct Progress {
     /// In front of what is told: the pipeline, where there are several.
     prefix: String,
-    /// For commands that warnings name.
+    /// For commands and settings that warnings name.
     advice: Advice,
     line: Option<ProgressBar>,
-    started: Mutex<Instant>,
-    /// Of a first load: ranges done and in all.
-    ranges: Mutex<Option<(u64, u64)>>,
+    counted: Mutex<Counted>,
+}
+
+/// What is being counted.
+struct Counted {
+    started: Instant,
+    /// Rows that there are to move, about.
+    total: Option<u64>,
+    /// Of a first load: ranges done when it began, done by now, and in all.
+    ranges: Option<(u64, u64, u64)>,
+}
+
+impl Counted {
+    fn of(total: Option<u64>) -> Counted {
+        Counted {
+            started: Instant::now(),
+            total,
+            ranges: None,
+        }
+    }
+
+    /// Rows that are left to this run of those that there are: ranges are of one size.
+    fn left_to_run(&self) -> Option<u64> {
+        match (self.total, self.ranges) {
+            (Some(total), Some((before, _, ranges))) if ranges > 0 => {
+                let left = u128::from(total) * u128::from(ranges.saturating_sub(before));
+                u64::try_from(left / u128::from(ranges)).ok()
+            }
+            (total, _) => total,
+        }
+    }
 }
 
 impl Progress {
     pub(crate) fn new(output: Output) -> Self {
-        let moving = output == Output::Text && std::io::stderr().is_terminal();
+        let moving = output == Output::Text && voice::may_move();
         let line = moving.then(|| {
             let line = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
                 line.set_style(style);
             }
             line.enable_steady_tick(Duration::from_millis(100));
+            voice::set_moving_line(Some(line.clone()));
             line
         });
         Progress {
             prefix: String::new(),
             advice: Advice::default(),
             line,
-            started: Mutex::new(Instant::now()),
-            ranges: Mutex::new(None),
+            counted: Mutex::new(Counted::of(None)),
         }
     }
 
@@ -50,8 +78,7 @@ impl Progress {
             prefix: format!("{name}: "),
             advice,
             line: None,
-            started: Mutex::new(Instant::now()),
-            ranges: Mutex::new(None),
+            counted: Mutex::new(Counted::of(None)),
         }
     }
 
@@ -64,6 +91,7 @@ impl Progress {
     /// Takes the line away.
     pub(crate) fn finish(&self) {
         if let Some(line) = &self.line {
+            voice::set_moving_line(None);
             line.finish_and_clear();
         }
     }
@@ -75,35 +103,45 @@ impl Progress {
     }
 
     /// A new count starts.
-    fn restart(&self) {
-        if let Ok(mut started) = self.started.lock() {
-            *started = Instant::now();
-        }
+    fn restart(&self, total: Option<u64>) {
+        *self.counted() = Counted::of(total);
     }
 
-    fn rate(&self, what: &str, rows: u64, bytes: u64) -> String {
-        let seconds = self
-            .started
-            .lock()
-            .map_or(0.0, |started| started.elapsed().as_secs_f64());
-        let per_second = if seconds > 0.0 {
-            (rows as f64 / seconds) as u64
-        } else {
-            0
+    fn counted(&self) -> std::sync::MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn moved(&self, what: &str, rows: u64, bytes: u64, about: bool) {
+        if self.line.is_none() {
+            return;
+        }
+        let counted = self.counted();
+        let what = match counted.ranges {
+            Some((_, done, total)) => format!("{what}, {done} of {total} ranges"),
+            None => what.to_owned(),
         };
-        format!(
-            "{what}: {} rows, {} rows/s, {}",
-            HumanCount(rows),
-            HumanCount(per_second),
-            HumanBytes(bytes)
-        )
+        let pace = Pace {
+            rows,
+            bytes,
+            of: counted.left_to_run(),
+            about,
+            took: counted.started.elapsed(),
+        };
+        drop(counted);
+        self.show(format!("{what}: {pace}"));
     }
 
-    fn line_above(&self, text: &str) {
-        match &self.line {
-            Some(line) => line.suspend(|| note(shown(text))),
-            None => note(shown(text)),
-        }
+    fn warn(&self, text: &str) {
+        let text = self.advice.complete(text);
+        let text = shown(&format!("{}{text}", self.prefix));
+        voice::say(Level::Warning, &text, None);
+    }
+}
+
+impl Drop for Progress {
+    /// A command that is given up leaves no line behind.
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 
@@ -116,53 +154,43 @@ impl Observer for Progress {
             }
             Event::Extracting { row_estimate } => {
                 tracing::info!(row_estimate, "reading rows from the source");
-                self.restart();
+                self.restart(row_estimate);
             }
             Event::Extracted { rows, bytes } => {
                 tracing::debug!(rows, bytes, "rows staged for the lake");
-                let ranges = self.ranges.lock().ok().and_then(|ranges| *ranges);
-                let what = match ranges {
-                    Some((done, total)) => format!("to the lake, {done} of {total} ranges"),
-                    None => "to the lake".to_owned(),
-                };
-                self.show(self.rate(&what, rows, bytes));
+                self.moved("to the lake", rows, bytes, true);
             }
             Event::Ranges { done, total } => {
                 tracing::info!(done, total, "ranges of the first load read");
-                if let Ok(mut ranges) = self.ranges.lock() {
-                    *ranges = Some((done, total));
-                }
+                let mut counted = self.counted();
+                let before = counted.ranges.map_or(done, |(before, _, _)| before);
+                counted.ranges = Some((before, done, total));
             }
             Event::Committed { snapshot_id, rows } => {
                 tracing::info!(snapshot_id, rows, "committed a snapshot");
             }
             Event::Loading { rows } => {
                 tracing::info!(rows, "reading changes from the lake");
-                self.restart();
+                self.restart(Some(rows));
             }
             Event::Loaded { rows, bytes } => {
                 tracing::debug!(rows, bytes, "rows staged at the target");
-                self.show(self.rate("to the target", rows, bytes));
+                self.moved("to the target", rows, bytes, false);
             }
             Event::Merging { rows } => {
                 tracing::info!(rows, "merging");
                 self.show(format!("merging {} rows", HumanCount(rows)));
             }
             Event::Merged => tracing::info!("merged"),
-            Event::Warning(text) => {
-                let text = self.advice.complete(text);
-                self.line_above(&format!("warning: {}{text}", self.prefix));
-            }
+            Event::Warning(text) => self.warn(text),
             Event::Retrying {
                 attempt,
                 of,
                 delay,
                 error,
-            } => self.line_above(&format!(
-                "warning: {}attempt {attempt} of {of} failed, trying again in {:.1} s: {}",
-                self.prefix,
+            } => self.warn(&format!(
+                "attempt {attempt} of {of} failed, trying again in {:.1} s: {error}",
                 delay.as_secs_f64(),
-                self.advice.complete(&error.to_string())
             )),
             _ => {}
         }

@@ -5,17 +5,21 @@ use icehost_sync::Report;
 use indicatif::HumanCount;
 
 use crate::args::Output;
-use crate::render::{line, note};
+use crate::render::line;
+use crate::voice::{self, Level, Voice};
 
 /// Prints a report as one JSON object, or as a few lines.
 pub(crate) fn print_report(report: &Report, output: Output) {
     match output {
         Output::Json => match serde_json::to_string(report) {
             Ok(json) => line(json),
-            Err(error) => note(format_args!(
-                "error: cannot write the report as JSON: {error}"
-            )),
+            Err(error) => voice::say(
+                Level::Error,
+                &format!("cannot write the report as JSON: {error}"),
+                None,
+            ),
         },
+        Output::Text if Voice::of_process().quiet => {}
         Output::Text => print_report_text(report),
     }
 }

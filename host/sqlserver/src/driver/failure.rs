@@ -118,14 +118,14 @@ fn broken(kind: IoErrorKind, message: &str, endpoint: &Endpoint) -> SqlServerErr
             format!("{endpoint} took too long for a statement: {message}"),
         )
         .with_hint(
-            "see what it waits for in sys.dm_exec_requests, or allow more with --query-timeout (query-timeout in the file)",
+            "see what it waits for in sys.dm_exec_requests, or allow more with --query-timeout",
         ),
         IoErrorKind::TimedOut => SqlServerError::new(
             ErrorKind::Timeout,
             format!("{endpoint} did not answer in time: {message}"),
         )
         .with_hint(
-            "see what holds up the server or the network; where it may be silent for so long, allow more with --idle-timeout (idle-timeout in the file)",
+            "see what holds up the server or the network; where it may be silent for so long, allow more with --idle-timeout",
         ),
         _ => SqlServerError::new(
             ErrorKind::ConnectionLost,

@@ -243,7 +243,7 @@ fn row_too_large(most: usize) -> SqlServerError {
         most as f64 / f64::from(1 << 20)
     ))
     .with_hint(
-        "a quarter of --memory-limit (memory-limit in the file) is for one row: allow more, or leave the column out with --exclude-columns",
+        "a quarter of --memory-limit is for one row: allow more, or leave the column out with --exclude-columns",
     )
 }
 
