@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
-from pyiceberg.types import StringType
+from pyiceberg.types import LongType, StringType
 
 
 def compact(table: Table) -> None:
@@ -90,6 +90,9 @@ def step(table: Table, text: str) -> None:
                 update.delete_column(argument)
             with table.update_schema() as update:
                 update.add_column(argument, StringType())
+        case "widen":
+            with table.update_schema() as update:
+                update.update_column(argument, LongType())
         case "rename":
             old, _, new = argument.partition(":")
             with table.update_schema() as update:
@@ -101,7 +104,7 @@ def step(table: Table, text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path, help="the table's directory")
-    parser.add_argument("steps", nargs="+", help="compact, unsort, rewrite=…, expire, copy=…, alter=…:…:…, distinct, delete=…, rollback=…, drop=…, readd=…, rename=…:…")
+    parser.add_argument("steps", nargs="+", help="compact, unsort, rewrite=…, expire, copy=…, alter=…:…:…, distinct, delete=…, rollback=…, drop=…, readd=…, widen=…, rename=…:…")
     parser.add_argument("--forget", action="store_true", help="remove the versions before")
     parser.add_argument("--own", action="store_true", help="leave the versions under PyIceberg's own names")
     arguments = parser.parse_args()

@@ -244,7 +244,8 @@ pub(crate) fn hint_for_number(number: u32) -> Option<&'static str> {
             "another session holds a lock on the table; wait for it or find it in sys.dm_tran_locks"
         }
         2601 | 2627 => {
-            "a row with this key is already in the target under another spelling, or the plan's key is not the table's key"
+            "a row with this key is already in the target: as another version, which a merge that adds every row brings \
+             and a unique key keeps out, under another spelling, or since the plan's key is not the table's key"
         }
         2628 | 8152 => "make the target column longer",
         41332 | 41368 => {

@@ -78,15 +78,31 @@ impl Counts {
     }
 
     /// What the user should know, now that the lake is as it is. `committed`: this run has made a snapshot.
-    pub(crate) fn tell(
+    ///
+    /// A snapshot's summary says how many rows there are, or less; before anything is told they are counted.
+    pub(crate) async fn tell(
         &self,
         source: &OpenSource,
         lake: &LakeTable,
         detected: &Detected,
         committed: bool,
     ) -> Option<String> {
-        let known = self.0.as_ref()?;
         let now = lake.current_snapshot().as_ref().and_then(rows_of)?;
+        self.told(now, source, lake, detected, committed)?;
+        let now = lake.count_rows().await.ok()??;
+        self.told(now, source, lake, detected, committed)
+    }
+
+    /// What is to be told if the lake has so many rows.
+    fn told(
+        &self,
+        now: u64,
+        source: &OpenSource,
+        lake: &LakeTable,
+        detected: &Detected,
+        committed: bool,
+    ) -> Option<String> {
+        let known = self.0.as_ref()?;
         let surplus = surplus(now, known.source);
         let (table, name) = (&source.table.name, lake.name());
         if let Some(missing) = known.counted.and_then(|counted| counted.checked_sub(now))

@@ -28,6 +28,7 @@ impl Delivery<'_> {
         lake: &LakeTable,
     ) -> Result<Expected, SyncError> {
         target.check_updatable().await?;
+        self.settle_key(target, lake).await?;
         let description = self.describe(lake)?;
         let takes = taken(&description, &target.table, self.exclude)?;
         let rows = description.row_estimate.unwrap_or(0);

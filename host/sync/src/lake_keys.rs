@@ -22,7 +22,7 @@ impl LakeChange {
     }
 
     /// Ordinals in the source of the change's key; `None` where a part of it is no column of the source.
-    fn chosen_key(&self, source: &Table) -> Option<Vec<u32>> {
+    pub(crate) fn chosen_key(&self, source: &Table) -> Option<Vec<u32>> {
         let ordinal = |&key: &u32| {
             let name = &self.columns.get(key as usize)?.name;
             let at = source.columns.iter().position(|c| c.name == *name)?;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::delivery_start::{Line, Situation, Start};
-use crate::delta::{as_changes, delta, keyed, request};
+use crate::delta::{as_changes, delta, expected_delta, keyed, request};
 use crate::error::Doing;
 use crate::failpoint::{failpoint, stands};
 use crate::key_doubts::KeyDoubts;
@@ -75,6 +75,7 @@ impl Delivery<'_> {
         let lake = self.open_lake().await?;
         let mut target = OpenTarget::open(self.target, &lake).await?;
         target.check_updatable().await?;
+        self.settle_key(&mut target, &lake).await?;
         let created = {
             // Whether there is a table to be taken away again must be known.
             let _creating = stop::hold();
@@ -281,6 +282,23 @@ impl Delivery<'_> {
             .adopt_position(position, &target.table, &state.identity, state.rows)
             .await
             .doing(|| format!("writing the position of target table {}", target.table.name))
+    }
+
+    /// A table that is yet to be created has the lake's key, unless the merge adds every row.
+    pub(crate) async fn settle_key(
+        &self,
+        target: &mut OpenTarget,
+        lake: &LakeTable,
+    ) -> Result<(), SyncError> {
+        if target.creation.is_none() {
+            return Ok(());
+        }
+        let takes = taken(&self.describe(lake)?, &target.table, self.exclude)?;
+        let delta = expected_delta(&takes.columns, None, 0, &target.table);
+        if self.plan(&target.table, &delta).await?.keys.is_empty() {
+            target.take_every_row();
+        }
+        Ok(())
     }
 
     pub(crate) async fn open_lake(&self) -> Result<LakeTable, SyncError> {

@@ -137,6 +137,7 @@ impl<'a> Question<'a> {
                 "delivering every row into target table {name}: {why}"
             ));
         }
+        warnings.extend(self.lets_in_one_of_each());
         if self.situation.state.empty || self.plan.keys.is_empty() {
             return warnings;
         }
@@ -155,6 +156,27 @@ impl<'a> Question<'a> {
             ));
         }
         warnings
+    }
+}
+
+impl Question<'_> {
+    /// The table has the key of the rows, and a merge that adds every row brings them again as they change.
+    fn lets_in_one_of_each(&self) -> Option<String> {
+        if !self.plan.keys.is_empty() {
+            return None;
+        }
+        let made_by_itself = |name: &String| {
+            let mut columns = self.target.columns.iter();
+            columns.any(|column| column.name == *name && (column.identity || column.computed))
+        };
+        let mut unique = self.target.unique_keys.iter();
+        let key = unique.find(|key| !key.is_empty() && !key.iter().any(made_by_itself))?;
+        Some(format!(
+            "target table {} has a unique key ({}), and the merge adds every row: a second version of a row is refused \
+             by the server; where rows change, take the key away, or put a column into it that each version has anew",
+            self.target.name,
+            key.join(", ")
+        ))
     }
 }
 

@@ -90,6 +90,35 @@ pub(crate) fn with_collations(table: &LakeTable, mut description: Table) -> Tabl
     description
 }
 
+/// The way on that fits every change of the source's columns.
+const ANEW: &str = "move the directory of the lake table away and run again: everything is read anew, and delivered anew \
+     into a target, whose columns have to take the values, too";
+
+/// What to do about a source column of another type than the lake's. Iceberg lets some types be widened (Iceberg table
+/// spec, "Schema Evolution").
+fn other_type(there: LakeType, source: LakeType) -> String {
+    let widens = match (there, source) {
+        (LakeType::Int, LakeType::Long) | (LakeType::Float, LakeType::Double) => true,
+        (
+            LakeType::Decimal {
+                precision: before,
+                scale,
+            },
+            LakeType::Decimal {
+                precision,
+                scale: now,
+            },
+        ) => scale == now && before <= precision,
+        _ => false,
+    };
+    match widens {
+        true => format!(
+            "widen the column of the lake table to {source}, by another engine, and that of a target; or {ANEW}"
+        ),
+        false => ANEW.to_owned(),
+    }
+}
+
 /// Checks that every source column has its place in the lake: one that the lake lacks, or holds in another
 /// type, would be lost quietly. Lake columns that the source does not bring become NULL.
 pub(crate) fn check_source_fits(
@@ -116,7 +145,7 @@ pub(crate) fn check_source_fits(
                     "column '{}' is {} in source table {source_name}, but {} in lake table {}",
                     column.name, column.column_type, there.column_type, lake.name
                 ),
-                "sync into a new lake table, or leave the column out with --exclude-columns",
+                other_type(there.column_type.lake(), column.column_type.lake()),
             ));
         }
         if column.nullable && !there.nullable {
@@ -125,7 +154,7 @@ pub(crate) fn check_source_fits(
                     "column '{}' may be NULL in source table {source_name}, but not in lake table {}",
                     column.name, lake.name
                 ),
-                "sync into a new lake table",
+                format!("let it be NULL in the lake table, by another engine; or {ANEW}"),
             ));
         }
     }

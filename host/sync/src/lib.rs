@@ -20,6 +20,7 @@ mod event;
 mod examination;
 mod expected_delivery;
 mod failpoint;
+mod filled_in;
 mod first_load;
 mod job;
 mod journal;

@@ -17,6 +17,7 @@ use crate::created_again;
 use crate::detection::{Detected, OpenSource, SourceNames};
 use crate::error::Doing;
 use crate::failpoint::{failpoint, stands};
+use crate::filled_in;
 use crate::first_load::{Run, route};
 use crate::lake_keys::{AskSource, check_unique};
 use crate::layout;
@@ -125,7 +126,7 @@ pub(crate) async fn attempt(
         return load.run(job, source, lake, &detected, run).await;
     }
 
-    let (extracted, staged) =
+    let (extracted, staged, left) =
         extract(job, &mut source, &lake, &detected, run_id, observer, cancel).await?;
     let mut landed = Landed::new(run_id, &detected, &lake);
     landed.rows_read_again = staged.rows_held();
@@ -147,6 +148,7 @@ pub(crate) async fn attempt(
     }
     landed.warnings.extend(misdated);
     landed.warn(reshaped, observer);
+    landed.warn(left, observer);
     // Where every row was to be read, none is an answer: all that the lake has is gone.
     let all_gone = detected.plan.coverage == Coverage::Full
         && detected.change.rows.deletes_unlisted()
@@ -156,7 +158,8 @@ pub(crate) async fn attempt(
         // No snapshot, and so no new watermark: nothing lies between the old one and the upper bound.
         staged.discard();
         ensure_table(job, &source, &mut lake).await?;
-        landed.warn(counts.tell(&source, &lake, &detected, false), observer);
+        let told = counts.tell(&source, &lake, &detected, false).await;
+        landed.warn(told, observer);
         return Ok(landed);
     }
     let rows = landed.rows_extracted;
@@ -173,7 +176,8 @@ pub(crate) async fn attempt(
     let spares = spares_reading(job, &source.table, &detected, &record, read).await;
     if rows == 0 && !spares && !all_gone {
         staged.discard();
-        landed.warn(counts.tell(&source, &lake, &detected, false), observer);
+        let told = counts.tell(&source, &lake, &detected, false).await;
+        landed.warn(told, observer);
         return Ok(landed);
     }
     let commit_of = Commit {
@@ -206,7 +210,9 @@ pub(crate) async fn attempt(
         sequence_number: committed.sequence_number,
     };
     copy_watermark(job, &committed.table, stored, observer, &mut landed).await;
-    let told = counts.tell(&source, &committed.table, &detected, true);
+    let told = counts
+        .tell(&source, &committed.table, &detected, true)
+        .await;
     landed.warn(told, observer);
     Ok(landed)
 }
@@ -309,7 +315,7 @@ async fn extract(
     run_id: Uuid,
     observer: &dyn Observer,
     cancel: &CancellationToken,
-) -> Result<(Extracted, Staged), SyncError> {
+) -> Result<(Extracted, Staged, Option<String>), SyncError> {
     let is_whole = detected.plan.coverage == Coverage::Full;
     observer.event(Event::Extracting {
         row_estimate: source.table.table.row_estimate.filter(|_| is_whole),
@@ -317,13 +323,15 @@ async fn extract(
     let memory = source.memory(job)?;
     let held = read_again::held(job, source, lake, detected, observer).await?;
     let preparation = Preparation::new(&job.source, &source.table.table, detected)?;
+    let options = extract_options(job, memory, &detected.change.key_columns(&source.table));
+    let also = filled_in::also_read(job, source, lake, detected, options.clone()).await?;
     let transfer = Transfer {
         table: &source.table,
-        plan: &detected.plan,
+        plan: also.as_ref().map_or(&detected.plan, |also| &also.plan),
         lake,
         change: &detected.change.rows,
         preparation: &preparation,
-        extract: extract_options(job, memory, &detected.change.key_columns(&source.table)),
+        extract: options,
         stage: StageOptions {
             unique_keys: detected.change.unique_keys,
             // A history of changes has a key as often as its row changed.
@@ -334,9 +342,9 @@ async fn extract(
         run_id,
     };
     let progress = |rows, bytes| observer.event(Event::Extracted { rows, bytes });
-    transfer
-        .run(&mut source.connection, held, progress, cancel)
-        .await
+    let transferred = transfer.run(&mut source.connection, held, progress, cancel);
+    let (extracted, staged) = transferred.await?;
+    Ok((extracted, staged, also.and_then(|also| also.told)))
 }
 
 /// `keys` are the ordinals of the columns that rows are told apart by.

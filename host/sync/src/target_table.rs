@@ -53,6 +53,15 @@ impl OpenTarget {
         })
     }
 
+    /// A table that is yet to be created takes every row that comes, versions of a row among them: without the key
+    /// that would let in one of each.
+    pub(crate) fn take_every_row(&mut self) {
+        if let Some(creation) = &mut self.creation {
+            creation.key.clear();
+            self.table = described(creation);
+        }
+    }
+
     /// Refuses a target that nobody can write to, before anything is tried.
     pub(crate) async fn check_updatable(&mut self) -> Result<(), SyncError> {
         let name = &self.table.name;
@@ -219,7 +228,10 @@ fn described(creation: &Creation) -> SqlTable {
         snapshot_isolation: false,
         table,
         columns,
-        unique_keys: vec![creation.key.clone()],
+        unique_keys: match creation.key.is_empty() {
+            true => Vec::new(),
+            false => vec![creation.key.clone()],
+        },
         clustered_key: Vec::new(),
         traits: Traits::default(),
         skipped: Vec::new(),

@@ -148,8 +148,10 @@ impl Marks {
             };
         };
         let until = at.saturating_sub(window);
-        match self.earlier.iter().find(|(time, _)| *time <= until) {
-            Some((_, mark)) => History::Known(mark),
+        let latest = (window == 0).then_some(&self.mark);
+        let earlier = self.earlier.iter().find(|(time, _)| *time <= until);
+        match latest.or(earlier.map(|(_, mark)| mark)) {
+            Some(mark) => History::Known(mark),
             None => History::Unknown,
         }
     }
@@ -257,6 +259,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn without_a_window_the_latest_mark_is_old_enough() {
+        let marks = runs(100, 3);
+        let found = marks.as_ref().map(|marks| marks.before(0));
+        assert_eq!(found, Some(History::Known(&Value::Integer(2))));
     }
 
     #[test]

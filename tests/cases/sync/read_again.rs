@@ -316,3 +316,36 @@ fn rows_that_are_committed_late_are_not_missed() {
         assert_eq!(sync()["snapshot_created"], false, "{strategy}");
     }
 }
+
+#[test]
+fn without_lookback_a_run_begins_at_the_last_mark() {
+    for strategy in ["timestamp", "id"] {
+        let bed = Bed::new();
+        bed.source().execute(
+            "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, V int NOT NULL, M datetime2(3) NOT NULL);
+             INSERT INTO dbo.T VALUES (1, 1, '2026-01-01'), (2, 1, '2026-01-02')",
+        );
+        let sync = || {
+            bed.sync("dbo.T", "demo.t")
+                .args(["--strategy", strategy, "--merge", "upsert"])
+                .args(["--strategy-option", "lookback-seconds=0"])
+                .json()
+        };
+        sync();
+        for (id, appended) in [(3, 1), (4, 1)] {
+            bed.source().execute(&format!(
+                "INSERT INTO dbo.T VALUES ({id}, 1, '2026-01-0{id}')"
+            ));
+            let run = sync();
+            assert_eq!(run["rows_appended"], appended, "{strategy}: {run}");
+            // The row with the last mark's own value.
+            assert_eq!(run["rows_read_again"], 1, "{strategy}: {run}");
+        }
+        // One that comes with that value is read still.
+        if strategy == "timestamp" {
+            bed.source()
+                .execute("INSERT INTO dbo.T VALUES (5, 1, '2026-01-04')");
+            assert_eq!(sync()["rows_appended"], 1);
+        }
+    }
+}

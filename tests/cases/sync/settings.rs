@@ -175,16 +175,6 @@ fn a_rule_that_is_added_to_rows_that_are_replaced_is_told_until_all_have_it() {
     }
 }
 
-/// Merge and settings before and after, what is said to have changed, and the rows that the lake has in the end.
-type Case<'a> = (
-    &'a str,
-    &'a [&'a str],
-    &'a str,
-    &'a [&'a str],
-    &'a str,
-    usize,
-);
-
 #[test]
 fn another_key_or_other_transformers_of_rows_that_are_replaced_are_told_with_a_way_on() {
     let seven_and_eight = [
@@ -193,41 +183,30 @@ fn another_key_or_other_transformers_of_rows_that_are_replaced_are_told_with_a_w
         "--transform-option",
         "tenants=7,8",
     ];
-    let cases: [Case<'_>; 4] = [
+    type Settings<'a> = (&'a str, &'a [&'a str]);
+    let transformers = "the transformers, or their options,";
+    let cases: [(Settings, Settings, &str, usize); 4] = [
         (
-            "upsert",
-            &OF_SEVEN,
-            "upsert",
-            &seven_and_eight,
-            "the transformers, or their options,",
+            ("upsert", &OF_SEVEN),
+            ("upsert", &seven_and_eight),
+            transformers,
             3,
         ),
+        (("upsert", &[]), ("upsert", &OF_SEVEN), transformers, 2),
         (
-            "upsert",
-            &[],
-            "upsert",
-            &OF_SEVEN,
-            "the transformers, or their options,",
-            2,
-        ),
-        (
-            "upsert",
-            &["--merge-option", "keys=Id,Note"],
-            "upsert",
-            &[],
+            ("upsert", &["--merge-option", "keys=Id,Note"]),
+            ("upsert", &[]),
             "the merge into the lake (rows replaced others by Id, Note; now rows replaced others by Id)",
             3,
         ),
         (
-            "append-only",
-            &[],
-            "upsert",
-            &[],
+            ("append-only", &[]),
+            ("upsert", &[]),
             "the merge into the lake (every row was added; now rows replaced others by Id)",
             3,
         ),
     ];
-    for (merge, before, merge_after, after, says, rows) in cases {
+    for ((merge, before), (merge_after, after), says, rows) in cases {
         let bed = orders();
         sync(&bed, merge, before).json();
         bed.source()

@@ -5,6 +5,7 @@
 
 mod copies;
 mod floor;
+mod nulls;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;

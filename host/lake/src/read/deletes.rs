@@ -230,6 +230,11 @@ impl Deletes {
         deleted
     }
 
+    /// Whether rows may be taken out by their values.
+    pub(crate) fn by_equality(&self) -> bool {
+        !self.equality.is_empty()
+    }
+
     /// The equality delete files that may take rows out of a data file.
     pub(crate) fn equality_files(&self, file: &LiveFile) -> Vec<&(String, i64)> {
         let mut files: Vec<_> = self

@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt;
 
-use crate::error::{LakeError, LakeErrorKind, Result};
+use crate::error::{LakeError, LakeErrorKind, Result, blocking};
 use crate::read::deletes::SnapshotRows;
 use crate::read::live_files::TableFiles;
 use crate::read::stream::{BatchStream, produce};
@@ -78,6 +78,29 @@ impl LakeTable {
             }
         }
         Ok(false)
+    }
+
+    /// Rows of the current snapshot, counted by its files and its position deletes; `None` where equality deletes may
+    /// take out more. The totals of a snapshot's summary may be less: some engines leave deletes in place whose files
+    /// are gone.
+    ///
+    /// # Errors
+    /// Those of a scan.
+    pub async fn count_rows(&self) -> Result<Option<u64>> {
+        let files = TableFiles::new(self);
+        let current = self.metadata.current_snapshot_id();
+        blocking(move || {
+            let rows = SnapshotRows::load(&files, current)?;
+            if rows.deletes.by_equality() {
+                return Ok(None);
+            }
+            let live = rows.data.iter().map(|file| {
+                let deleted = rows.deletes.positions(file).len();
+                file.file().record_count().saturating_sub(deleted)
+            });
+            Ok(Some(live.sum()))
+        })
+        .await
     }
 
     /// The columns at these ordinals.
