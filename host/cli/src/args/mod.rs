@@ -14,7 +14,9 @@ use icehost_strategy::Limits;
 
 use crate::advice::Advice;
 
-pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage, PullArguments, PushArguments};
+pub(crate) use plugin::{
+    ExplainArguments, PluginCommand, PluginKind, PluginLanguage, PullArguments, PushArguments,
+};
 pub(crate) use sync::{CheckArguments, CommitMode, MemoryArguments, SyncArguments, TimePrecision};
 pub(crate) use table::TableArguments;
 pub(crate) use verify::VerifyArguments;
