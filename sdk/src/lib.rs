@@ -106,6 +106,11 @@ pub mod prelude {
     pub use crate::{BatchTransformer, Transformation, Transformed};
 }
 
+/// The examples of the documentation, which are tested as those here are.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/strategies.md")]
+pub struct Documentation;
+
 /// What the macros expand to; not for direct use.
 #[doc(hidden)]
 pub mod __private {

@@ -8,6 +8,7 @@
 mod advice;
 mod args;
 mod command;
+mod compiler;
 mod discovery;
 mod failure;
 mod interrupt;
@@ -30,6 +31,9 @@ const STACK: usize = 8 << 20;
 
 /// Runs the command that the process was given.
 pub fn main() -> ExitCode {
+    if let Some(code) = compiler::if_asked() {
+        return code;
+    }
     #[cfg(feature = "failpoints")]
     let _scenario = fail::FailScenario::setup();
 

@@ -12,6 +12,7 @@ use icehost_strategy::{
 };
 
 use crate::args::CacheArguments;
+use crate::compiler;
 use crate::failure::Failure;
 use crate::registry::Registry;
 
@@ -22,8 +23,8 @@ type Loaded = (Component, Result<Strategy, Failure>);
 pub(crate) struct Strategies {
     cache: CacheArguments,
     registry: Registry,
-    /// One for each set of limits.
-    runtimes: Vec<((Duration, u32), Runtime)>,
+    /// The engine, once it is needed; each set of limits shares it.
+    runtime: Option<Runtime>,
     /// By their names; one that cannot be loaded is not tried again.
     loaded: HashMap<String, Vec<Loaded>>,
 }
@@ -39,7 +40,7 @@ impl Strategies {
         Strategies {
             cache: cache.clone(),
             registry: registry.clone(),
-            runtimes: Vec::new(),
+            runtime: None,
             loaded: HashMap::new(),
         }
     }
@@ -102,17 +103,17 @@ impl Strategies {
 
     /// Time spent in components so far.
     pub(crate) fn time(&self) -> Duration {
-        let times = self.runtimes.iter();
-        times.map(|(_, runtime)| runtime.time_in_components()).sum()
+        let runtime = self.runtime.as_ref();
+        runtime.map_or(Duration::ZERO, Runtime::time_in_components)
     }
 
     fn runtime(&mut self, timeout: Duration, memory: u32) -> Result<Runtime, Failure> {
-        let wanted = (timeout, memory);
-        if let Some((_, runtime)) = self.runtimes.iter().find(|(limits, _)| *limits == wanted) {
-            return Ok(runtime.clone());
+        let limits = limits(timeout, memory);
+        if let Some(runtime) = &self.runtime {
+            return Ok(runtime.with_limits(limits));
         }
-        let runtime = runtime(&self.cache, limits(timeout, memory))?;
-        self.runtimes.push((wanted, runtime.clone()));
+        let runtime = runtime(&self.cache, limits)?;
+        self.runtime = Some(runtime.clone());
         Ok(runtime)
     }
 }
@@ -161,6 +162,7 @@ pub(crate) fn limits(timeout: Duration, memory: u32) -> Limits {
 pub(crate) fn runtime(cache: &CacheArguments, limits: Limits) -> Result<Runtime, Failure> {
     let options = RuntimeOptions {
         cache_dir: cache_dir(cache),
+        compiler: compiler::itself()?,
         limits,
         ..RuntimeOptions::default()
     };

@@ -30,6 +30,8 @@ pub(crate) struct Case {
     /// One for each aggregate that the plan observes.
     pub(crate) observed: Vec<Value>,
     pub(crate) delta: Option<Delta>,
+    /// Whether a merger's plan has to do for a lake table.
+    pub(crate) lake: bool,
     /// Rows for a transformer.
     pub(crate) batch: Vec<Row>,
     pub(crate) expected: Expected,
@@ -62,6 +64,8 @@ struct FileText {
     #[serde(default)]
     options: Map<String, Json>,
     format: Option<u32>,
+    /// Whether the merger is for lake tables, too; true unless it is said here or for the case.
+    lake: Option<bool>,
     #[serde(rename = "case", default)]
     cases: Vec<CaseText>,
 }
@@ -79,7 +83,7 @@ struct DeltaText {
 }
 
 /// The run's time of a case that does not say it: 2026-01-31T12:00:00Z.
-const RUN_TIME: i64 = 17_698_608_000_000_000;
+pub(crate) const RUN_TIME: i64 = 17_698_608_000_000_000;
 
 #[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "kebab-case")]
@@ -96,6 +100,7 @@ struct CaseText {
     table: Option<TableText>,
     delta: Option<DeltaText>,
     options: Option<Map<String, Json>>,
+    lake: Option<bool>,
     /// The layout of the watermark; 1 unless it is said here or for the file.
     format: Option<u32>,
     watermark: Option<Vec<String>>,
@@ -188,6 +193,7 @@ impl CaseText {
             rows: self.rows,
             observed: values(&self.observed)?,
             delta: delta.map(DeltaText::read).transpose()?,
+            lake: self.lake.or(file.lake).unwrap_or(true),
             batch: self
                 .batch
                 .clone()

@@ -57,7 +57,7 @@ pub async fn run(strategy: &Strategy, files: &[CaseFile]) -> Vec<Check> {
                     merger::case(&merger, case, &options).await,
                 ));
                 if case.expected.error.is_none() {
-                    checks.push(merger::conformance(&merger, case, &options, &name).await);
+                    checks.extend(merger::conformance(&merger, case, &options, &name).await);
                 }
             } else if let Ok(transformer) = strategy.as_batch_transformer() {
                 checks.push(Check::new(

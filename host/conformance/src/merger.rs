@@ -1,5 +1,6 @@
 //! Mergers under test.
 
+use icehost_lake::RowChange;
 use icehost_plan::Delta;
 use icehost_strategy::{Merger, Options, StrategyError};
 
@@ -15,6 +16,22 @@ async fn ask(
 ) -> Result<String, StrategyError> {
     let plan = merger.plan(&case.table, delta, options).await?;
     Ok(describe::merge(&plan, &case.table, delta))
+}
+
+/// Whether a lake table takes the plan; what keeps it from that is said as a run says it.
+async fn lands_in_the_lake(merger: &Merger, case: &Case, options: &Options) -> Result<(), String> {
+    let delta = delta(case)?;
+    let plan = merger.plan(&case.table, delta, options).await;
+    let plan = plan.map_err(|error| error.to_string())?;
+    match RowChange::from_plan(&plan, &case.table, delta) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!(
+            "{error}\nhint: {}; or say that the merger is for SQL Server targets alone: lake = false",
+            error
+                .hint()
+                .unwrap_or("let the plan read the delta's rows only")
+        )),
+    }
 }
 
 fn delta(case: &Case) -> Result<&Delta, String> {
@@ -47,7 +64,7 @@ pub(crate) async fn conformance(
     case: &Case,
     options: &Options,
     name: &str,
-) -> Check {
+) -> Vec<Check> {
     let result = match delta(case) {
         Err(why) => Err(why),
         Ok(delta) => {
@@ -59,8 +76,15 @@ pub(crate) async fn conformance(
             }
         }
     };
-    Check::new(
+    let mut checks = vec![Check::new(
         format!("{name}: the same question gets the same answer"),
         result,
-    )
+    )];
+    if case.lake {
+        checks.push(Check::new(
+            format!("{name}: a lake table takes the plan"),
+            lands_in_the_lake(merger, case, options).await,
+        ));
+    }
+    checks
 }

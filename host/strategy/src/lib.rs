@@ -11,6 +11,7 @@
 mod bindings;
 mod cache;
 mod call;
+mod compile;
 mod contract;
 mod convert;
 mod description;
@@ -30,6 +31,7 @@ mod strategy;
 mod transform;
 mod usage;
 
+pub use compile::{Compiler, run_compiler};
 pub use contract::{CONTRACT_VERSION, Kind, PREVIOUS_CONTRACT_VERSION};
 pub use description::Description;
 pub use detector::{ChangeDetector, Context};

@@ -99,6 +99,28 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It consists of more than a strategy has any use for.
+    #[error("the component has {count} {what}; a strategy has at most {limit}")]
+    TooMuch {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is, as far as it was counted.
+        count: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Compiling took more memory than it may.
+    #[error("the component did not compile within {} MiB of memory", .limit >> 20)]
+    CompileMemory {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The process that compiles could not be started, or failed.
+    #[error("the component was not compiled: the compiler did not run: {reason}")]
+    Compiler {
+        /// Why.
+        reason: String,
+    },
     /// Compiling took too long.
     #[error("the component did not compile within {limit:?}")]
     CompileTimeout {
@@ -126,8 +148,15 @@ impl LoadError {
             LoadError::Precompiled => {
                 "give the component that it was compiled from; icehost compiles and caches it".to_owned()
             }
-            LoadError::TooLarge { .. } => {
+            LoadError::TooLarge { .. } | LoadError::TooMuch { .. } => {
                 "leave out what the strategy does not need: modules that it imports, data, debug information"
+                    .to_owned()
+            }
+            LoadError::CompileMemory { .. } => {
+                "make the component smaller, or cut its largest functions into several".to_owned()
+            }
+            LoadError::Compiler { .. } => {
+                "see whether this user may start processes, and how much memory they may take (ulimit -a)"
                     .to_owned()
             }
             LoadError::CompileTimeout { .. } => {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use wasmtime::{Config, Engine};
 
 use crate::cache::CompileCache;
+use crate::compile::{Compiler, Components};
 use crate::load_error::reason;
 use crate::usage::Counters;
 use crate::{Limits, LoadError, Strategy, StrategyError, load};
@@ -25,6 +26,8 @@ pub struct RuntimeOptions {
     /// Where compiled components are kept; `None` keeps none. The directory is made if it is missing, and
     /// not used if anyone else can write to it.
     pub cache_dir: Option<PathBuf>,
+    /// Where components are compiled.
+    pub compiler: Compiler,
     /// What a strategy may use.
     pub limits: Limits,
     /// Whether instructions are counted, which makes them slower; see [`Strategy::take_usage`].
@@ -41,21 +44,22 @@ pub struct Runtime {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) limits: Limits,
-    pub(crate) cache: Option<CompileCache>,
+    pub(crate) cache: Option<Arc<CompileCache>>,
+    /// What has been compiled or read from the cache: a component that is loaded under several limits is there once.
+    pub(crate) components: Arc<Components>,
+    pub(crate) compiler: Compiler,
     pub(crate) count_fuel: bool,
     pub(crate) counters: Counters,
-    nanoseconds_in_components: AtomicU64,
+    nanoseconds_in_components: Arc<AtomicU64>,
     // Dropped last, so that deadlines hold for as long as anything runs.
-    _ticker: Ticker,
+    ticker: Arc<Ticker>,
 }
 
 impl Runtime {
     /// Starts the engine.
     pub fn new(options: RuntimeOptions) -> Result<Runtime, StrategyError> {
-        let mut config = config();
-        config.consume_fuel(options.count_fuel);
         let engine =
-            Engine::new(&config).map_err(|e| StrategyError::Engine { reason: reason(&e) })?;
+            engine(options.count_fuel).map_err(|reason| StrategyError::Engine { reason })?;
         let cache = options
             .cache_dir
             .and_then(|directory| CompileCache::open(&directory, &engine));
@@ -66,13 +70,34 @@ impl Runtime {
             shared: Arc::new(Shared {
                 engine,
                 limits: options.limits,
-                cache,
+                cache: cache.map(Arc::new),
+                components: Arc::default(),
+                compiler: options.compiler,
                 count_fuel: options.count_fuel,
                 counters: Counters::default(),
-                nanoseconds_in_components: AtomicU64::new(0),
-                _ticker: ticker,
+                nanoseconds_in_components: Arc::default(),
+                ticker: Arc::new(ticker),
             }),
         })
+    }
+
+    /// A runtime with other limits that shares everything else with this one: engine, cache and what is compiled.
+    #[must_use]
+    pub fn with_limits(&self, limits: Limits) -> Runtime {
+        let shared = &self.shared;
+        Runtime {
+            shared: Arc::new(Shared {
+                engine: shared.engine.clone(),
+                limits,
+                cache: shared.cache.clone(),
+                components: Arc::clone(&shared.components),
+                compiler: shared.compiler.clone(),
+                count_fuel: shared.count_fuel,
+                counters: Counters::default(),
+                nanoseconds_in_components: Arc::clone(&shared.nanoseconds_in_components),
+                ticker: Arc::clone(&shared.ticker),
+            }),
+        }
     }
 
     /// Loads a strategy from the bytes of a component, or of a core module with an embedded component type.
@@ -93,7 +118,7 @@ impl Runtime {
         }
     }
 
-    /// Time spent in components so far, by all strategies: setting up sandboxes, running and reading results.
+    /// Time spent in components so far, by all strategies of this runtime and of those that share it: setting up sandboxes, running and reading results.
     pub fn time_in_components(&self) -> Duration {
         Duration::from_nanos(
             self.shared
@@ -109,6 +134,13 @@ impl Shared {
         self.nanoseconds_in_components
             .fetch_add(nanoseconds, Ordering::Relaxed);
     }
+}
+
+/// The engine, or why there is none. What one compiles, each other one of the same program runs.
+pub(crate) fn engine(count_fuel: bool) -> Result<Engine, String> {
+    let mut config = config();
+    config.consume_fuel(count_fuel);
+    Engine::new(&config).map_err(|e| reason(&e))
 }
 
 /// Deterministic and small: what a strategy has no use for is off.

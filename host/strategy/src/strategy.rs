@@ -150,7 +150,7 @@ impl Strategy {
         self.loaded.load_time
     }
 
-    /// Whether the machine code came from the cache.
+    /// Whether the machine code came from the cache, or had been loaded before.
     pub fn from_cache(&self) -> bool {
         self.loaded.cached
     }

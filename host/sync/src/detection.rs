@@ -247,6 +247,17 @@ pub(crate) struct Landing {
     pub(crate) plan: ValidMergePlan,
 }
 
+impl Landing {
+    /// What the plan does to the lake table.
+    ///
+    /// # Errors
+    /// What of it a lake table cannot do.
+    pub(crate) fn change(&self, lake: &LakeTable) -> Result<RowChange, SyncError> {
+        let doing = || format!("planning the change to lake table {}", lake.name());
+        RowChange::from_plan(&self.plan, &self.description, &self.delta).doing(doing)
+    }
+}
+
 /// Asks the merger how rows with these columns land in the lake.
 pub(crate) async fn landing(
     merging: &Merging,
@@ -325,14 +336,11 @@ async fn lake_change(
     let doing = || format!("planning the change to lake table {}", lake.name());
     let table = &source.table.table;
     let columns = source.transforms.columns(&plan.columns_of(table));
-    let Landing {
-        description,
-        delta,
-        plan: merge_plan,
-    } = landing(merging, table, columns, contents, lake).await?;
-    let keys = || merge_plan.keys.iter().map(|key| key.source);
-    let unique_keys = is_the_key(table, &delta, keys().collect());
-    let mut rows = RowChange::from_plan(&merge_plan, &description, &delta).doing(doing)?;
+    let landing = landing(merging, table, columns, contents, lake).await?;
+    let mut rows = landing.change(lake)?;
+    let Landing { delta, plan, .. } = landing;
+    let keys = plan.keys.iter().map(|key| key.source);
+    let unique_keys = is_the_key(table, &delta, keys.collect());
     let mut withdrawals = None;
     if !source.transforms.is_empty() && rows.has_key() {
         withdrawals = Some(Withdrawals::new(&delta.columns, &rows.key_columns()));

@@ -149,20 +149,21 @@ async fn source_half(
     Some(lake)
 }
 
-/// That the merger has a plan for the lake. Whether rows will come as a whole or as what is new is the detector's
+/// That the merger has a plan that the lake can do. Whether rows will come as a whole or as what is new is the detector's
 /// to say once it has read its probes: a merger that takes either may well be right.
 async fn lake_plan(
     merging: &Merging,
     source: &OpenSource,
     lake: &LakeTable,
 ) -> Result<(), SyncError> {
-    let plan = |contents| {
+    let plan = async |contents| {
         let columns = source.landing().columns;
-        landing(merging, &source.table.table, columns, contents, lake)
+        let landing = landing(merging, &source.table.table, columns, contents, lake).await?;
+        landing.change(lake).map(drop)
     };
     match plan(Contents::Snapshot).await {
-        Ok(_) => Ok(()),
-        Err(_) => plan(Contents::Upserts).await.map(drop),
+        Ok(()) => Ok(()),
+        Err(_) => plan(Contents::Upserts).await,
     }
 }
 

@@ -42,9 +42,17 @@ pub struct Memory {
     pub batch_bytes: usize,
     /// Memory that a row group may take while it is written, in bytes.
     pub row_group_bytes: usize,
+    /// Memory that the keys of a delta may take, in bytes; what goes beyond it is on disk.
+    pub key_bytes: usize,
     /// Connections at once; fewer than asked for where the memory does not suffice.
     pub connections: usize,
 }
+
+/// What the keys of a delta take, unless there is a limit; and the part of what a limit leaves beside the run itself.
+const KEYS: u64 = 1024 * MIB;
+const PARTS_KEYS: u64 = 8;
+/// Least for keys, of what a run takes whatever it moves.
+const LEAST_KEYS: u64 = MIB;
 
 /// What a run takes for rows that it reads again, unless there is a limit.
 const HELD: u64 = 256 * MIB;
@@ -94,7 +102,8 @@ impl MemoryBudget {
 
     /// Divides it among the connections that read a table of so many columns.
     ///
-    /// Of what is left beside 40 MiB for the run itself, each connection has an equal share, a quarter of which
+    /// Of what is left beside 40 MiB for the run itself, an eighth is for keys, and each connection has an equal share of
+    /// the rest, a quarter of which
     /// the allocator takes, and half with several connections; the rest is for 320 KiB a column, four batches
     /// and a row group. A batch takes a twelfth, 4 MiB at most, or `batch` where that is given; a row group
     /// what the others leave, 32 MiB at most. Without a limit a run has 104 MiB with one connection and 40 MiB
@@ -112,6 +121,12 @@ impl MemoryBudget {
             .limit
             .unwrap_or(BASE + wanted * held(largest.max(2 * least), wanted));
         let available = limit.saturating_sub(BASE);
+        // Keys can do with less, and no connection can.
+        let keys = match self.limit {
+            Some(_) => (available / PARTS_KEYS).min(available.saturating_sub(held(least, 1))),
+            None => 0,
+        };
+        let available = available - keys;
         let fits = |connections: &u64| connections * held(least, *connections) <= available;
         let fitting = (1..=wanted).rev().find(fits).unwrap_or(0);
         if fitting == 0 {
@@ -141,6 +156,8 @@ impl MemoryBudget {
         Ok(Memory {
             batch_bytes: usize::try_from(batch).unwrap_or(usize::MAX),
             row_group_bytes: usize::try_from(row_group).unwrap_or(usize::MAX),
+            key_bytes: usize::try_from(self.limit.map_or(KEYS, |_| keys.max(LEAST_KEYS)))
+                .unwrap_or(usize::MAX),
             connections: usize::try_from(fitting).unwrap_or(usize::MAX),
         })
     }
@@ -184,7 +201,10 @@ mod tests {
                         + BATCHES * memory.batch_bytes as u64
                         + memory.row_group_bytes as u64;
                     let many = memory.connections as u64;
-                    let all = BASE + many * held(each, many);
+                    let keys = memory.key_bytes as u64;
+                    assert!(keys >= LEAST_KEYS && keys <= limit * MIB / PARTS_KEYS);
+                    let keys = if keys == LEAST_KEYS { 0 } else { keys };
+                    let all = BASE + keys + many * held(each, many);
                     assert!(all <= limit * MIB, "{limit} {connections}: {memory:?}");
                     assert!(memory.connections >= 1 && memory.connections <= connections);
                 }
@@ -195,7 +215,7 @@ mod tests {
     #[test]
     fn a_small_limit_takes_connections_away_before_it_is_refused() {
         let connections = |limit, columns| budget(limit, 16).divide(columns).unwrap().connections;
-        assert_eq!(connections(64, 0), 3);
+        assert_eq!(connections(64, 0), 2);
         assert_eq!(connections(80, 12), 2);
         assert_eq!(connections(51, 12), 1);
         let error = budget(45, 16).divide(0).unwrap_err();

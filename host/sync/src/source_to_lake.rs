@@ -362,6 +362,7 @@ pub(crate) fn extract_options(job: &SyncJob, memory: Memory, keys: &[u32]) -> Ex
 pub(crate) fn stage_options(memory: Memory) -> StageOptions {
     StageOptions {
         row_group_bytes: memory.row_group_bytes,
+        key_bytes: memory.key_bytes,
         ..StageOptions::default()
     }
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod author;
+mod explain;
 mod languages;
+mod newer;
 mod tools;
 mod tutorial;
 mod values;

@@ -14,6 +14,7 @@ mod end_to_end;
 mod extremes;
 mod first_load;
 mod history;
+mod key_memory;
 mod key_spelling;
 mod key_spelling_random;
 mod keys;

@@ -20,7 +20,9 @@ use crate::advice::Advice;
 use crate::voice::Voice;
 
 use headings::{CACHE, LAKE, LIMITS, OUTPUT, STRATEGIES, TARGET, WAITS, shipped};
-pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage, PullArguments, PushArguments};
+pub(crate) use plugin::{
+    ExplainArguments, PluginCommand, PluginKind, PluginLanguage, PullArguments, PushArguments,
+};
 pub(crate) use sync::{CheckArguments, CommitMode, MemoryArguments, SyncArguments, TimePrecision};
 pub(crate) use table::TableArguments;
 pub(crate) use verify::VerifyArguments;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CacheArguments, LimitArguments};
+use super::{CacheArguments, LimitArguments, pair};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
@@ -35,6 +35,13 @@ pub(crate) enum PluginCommand {
         cases: Option<PathBuf>,
         #[command(flatten)]
         limits: LimitArguments,
+        #[command(flatten)]
+        cache: CacheArguments,
+    },
+    /// Show what a strategy plans for a table, the SQL that this becomes, and what was checked of it
+    Explain {
+        #[command(flatten)]
+        explain: ExplainArguments,
         #[command(flatten)]
         cache: CacheArguments,
     },
@@ -97,6 +104,39 @@ pub(crate) enum PluginCommand {
         #[command(flatten)]
         cache: CacheArguments,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// The strategy's directory, a component's file, or the name of a shipped strategy
+    #[arg(value_name = "DIR|FILE|NAME")]
+    pub(crate) path: String,
+
+    /// An option of the strategy; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) option: Vec<(String, String)>,
+
+    /// A column of the table that it is shown, with null, key, identity and read-only behind the type where they apply;
+    /// may be repeated [default: those of a table of orders]
+    #[arg(long, value_name = "NAME TYPE", conflicts_with = "table")]
+    pub(crate) column: Vec<String>,
+
+    /// Columns that a merger's delta does not have, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) target_only: Vec<String>,
+
+    /// The server of a table that it is shown; only what the catalog says of it is read
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ICEHOST_SOURCE",
+        hide_env_values = true
+    )]
+    pub(crate) source: Option<String>,
+
+    /// The table, as SCHEMA.TABLE
+    #[arg(long, value_name = "TABLE", requires = "source")]
+    pub(crate) table: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! What people and programs see.
 
 mod checks;
+mod explanation;
 mod inspection;
 mod pace;
 mod pipelines;
@@ -13,6 +14,7 @@ mod verification;
 mod watermark;
 
 pub(crate) use checks::print_checks;
+pub(crate) use explanation::print_explanation;
 pub(crate) use inspection::print_inspection;
 pub(crate) use pipelines::{Outcome, Told, summary};
 pub(crate) use preview::print_preview;

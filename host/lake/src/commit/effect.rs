@@ -10,7 +10,7 @@ use iceberg::spec::DataFile;
 use roaring::RoaringTreemap;
 
 use crate::commit::same_keys::{Asking, KeyQuestion};
-use crate::commit::{Stopping, check_asked};
+use crate::commit::{Stopping, check_asked, spilled};
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::keys::KeyEncoder;
 use crate::read::data_file::Pick;
@@ -18,7 +18,9 @@ use crate::read::deletes::Deletes;
 use crate::read::live_files::{LiveFile, TableFiles};
 use crate::schema::LakeColumn;
 use crate::staging::Staged;
-use crate::staging::delta_keys::{DeltaKeys, StagedRow};
+use crate::staging::delta_keys::{DeltaKeys, StagedRow, StagedRows};
+use crate::staging::key_bounds::KeyBounds;
+use crate::staging::key_set::{KeySet, Keys};
 use crate::table::LakeTable;
 
 /// Rows in a batch of keys.
@@ -77,7 +79,7 @@ impl Effect {
                 )
                 .with_hint("run again: the rows are then matched by their keys"));
             }
-            None => (Positions::new(), Vec::new(), Absent::default()),
+            None => (Positions::new(), StagedRows::default(), Absent::default()),
             Some((keys, encoder)) => match settle(staged, keys, encoder, base, stopping)? {
                 ControlFlow::Break(question) => return Ok(ControlFlow::Break(question)),
                 ControlFlow::Continue(settled) => settled,
@@ -90,13 +92,9 @@ impl Effect {
         Ok(ControlFlow::Continue(effect))
     }
 
-    fn add_staged(&mut self, files: &[DataFile], superseded: &[StagedRow]) {
+    fn add_staged(&mut self, files: &[DataFile], superseded: &StagedRows) {
         for (index, file) in (0u32..).zip(files) {
-            let gone: RoaringTreemap = superseded
-                .iter()
-                .filter(|row| row.file == index)
-                .map(|row| row.position)
-                .collect();
+            let gone = superseded.of(index).cloned().unwrap_or_default();
             if gone.len() == file.record_count() {
                 continue;
             }
@@ -110,43 +108,123 @@ impl Effect {
 }
 
 /// The table's rows that go, the staged rows that do not count, and how many of the former are only absent.
-type Settled = (Positions, Vec<StagedRow>, Absent);
+pub(super) type Settled = (Positions, StagedRows, Absent);
 
-fn settle(
-    staged: &Staged,
-    keys: &DeltaKeys,
-    encoder: &KeyEncoder,
-    base: &LakeTable,
-    stopping: Option<&dyn Stopping>,
-) -> Result<ControlFlow<Box<KeyQuestion>, Settled>> {
-    let mut absent = Absent::default();
-    let mut found = vec![false; keys.entries.len()];
-    let mut removed = Positions::new();
-    let everything = staged.change.delete_unlisted;
-    let snapshot = base.metadata.current_snapshot_id();
-    if let (Some(snapshot), true) = (snapshot, everything || !keys.entries.is_empty()) {
+/// The files of the table that may have rows with keys of the delta, and how they are read.
+pub(super) struct Candidates<'a> {
+    pub(super) keys: &'a KeySet,
+    base: &'a LakeTable,
+    stopping: Option<&'a dyn Stopping>,
+    pub(super) snapshot: i64,
+    files: TableFiles,
+    pub(super) data: Vec<LiveFile>,
+    deletes: Deletes,
+    columns: Vec<LakeColumn>,
+    /// Whether rows go whose key is not in the delta, so that each is read.
+    pub(super) everything: bool,
+}
+
+impl<'a> Candidates<'a> {
+    /// `None` where there is nothing to be read.
+    fn of(
+        staged: &'a Staged,
+        keys: &'a KeySet,
+        base: &'a LakeTable,
+        stopping: Option<&'a dyn Stopping>,
+    ) -> Result<Option<Candidates<'a>>> {
+        let everything = staged.change.delete_unlisted;
+        let none = matches!(&keys.keys, Keys::Held(held) if held.entries.is_empty());
+        let (Some(snapshot), false) = (base.metadata.current_snapshot_id(), none && !everything)
+        else {
+            return Ok(None);
+        };
         let files = TableFiles::new(base);
         let live = files.live_files(snapshot)?;
-        let candidates: Vec<&LiveFile> = live
-            .data
-            .iter()
+        let of = live.data.len();
+        let candidates = live.data.into_iter();
+        let data: Vec<LiveFile> = candidates
             .filter(|file| everything || keys.bounds.may_be_in(file.file()))
             .collect();
         tracing::debug!(
             table = %base.display,
-            of = live.data.len(),
-            read = candidates.len(),
+            of,
+            read = data.len(),
             "match keys against data files"
         );
-        let wanted: HashSet<&str> = candidates.iter().map(|file| file.path()).collect();
+        let wanted: HashSet<&str> = data.iter().map(|file| file.path()).collect();
         let deletes = Deletes::load(&files, &live.deletes, Some(&wanted))?;
-        let columns = key_columns(staged, base)?;
+        let ordinals: Vec<u32> = staged.change.keys.iter().map(|key| key.target).collect();
+        Ok(Some(Candidates {
+            keys,
+            base,
+            stopping,
+            snapshot,
+            columns: base.select(Some(&ordinals))?,
+            files,
+            deletes,
+            data,
+            everything,
+        }))
+    }
+
+    /// Reads the keys of a file's rows that may be among the delta's, with their positions; of all rows, where
+    /// `everything` is asked for.
+    pub(super) fn read(
+        &self,
+        file: &LiveFile,
+        everything: bool,
+        take: &mut dyn FnMut(RecordBatch, &[u64]) -> Result<()>,
+    ) -> Result<()> {
+        let sink = &mut |batch: RecordBatch, positions: &[u64]| {
+            check_asked(self.stopping, self.base)?;
+            let (batch, positions) = near(&self.keys.bounds, self.everything, batch, positions)?;
+            take(batch, &positions)?;
+            Ok(ControlFlow::Continue(()))
+        };
+        let gone = self.deletes.positions(file);
+        let pick = match everything {
+            true => Pick::Except(gone),
+            false => Pick::Near(&self.keys.bounds, gone),
+        };
+        let (files, columns) = (&self.files, &self.columns);
+        let _all_read = self
+            .deletes
+            .read_picked(files, file, columns, &pick, BATCH_ROWS, sink)?;
+        Ok(())
+    }
+}
+
+fn settle(
+    staged: &Staged,
+    keys: &KeySet,
+    encoder: &KeyEncoder,
+    base: &LakeTable,
+    stopping: Option<&dyn Stopping>,
+) -> Result<ControlFlow<Box<KeyQuestion>, Settled>> {
+    let candidates = Candidates::of(staged, keys, base, stopping)?;
+    match &keys.keys {
+        Keys::Held(held) => settle_held(staged, held, encoder, candidates.as_ref()),
+        Keys::Spilled(spilled) => {
+            spilled::settle(spilled, encoder, candidates.as_ref()).map(ControlFlow::Continue)
+        }
+    }
+}
+
+fn settle_held(
+    staged: &Staged,
+    keys: &DeltaKeys,
+    encoder: &KeyEncoder,
+    candidates: Option<&Candidates<'_>>,
+) -> Result<ControlFlow<Box<KeyQuestion>, Settled>> {
+    let mut absent = Absent::default();
+    let mut found = vec![false; keys.entries.len()];
+    let mut removed = Positions::new();
+    if let Some(candidates) = candidates {
+        let (snapshot, everything) = (candidates.snapshot, candidates.everything);
         let mut uncertain = false;
-        for &file in &candidates {
+        for file in &candidates.data {
             let mut gone = RoaringTreemap::new();
-            let sink = &mut |batch: RecordBatch, positions: &[u64]| {
-                check_asked(stopping, base)?;
-                let (batch, positions) = near(keys, everything, batch, positions)?;
+            candidates.read(file, everything, &mut |batch, positions| {
                 let encoded = encoder.encode(batch.columns())?;
                 absent.of += positions.len() as u64;
                 for (row, &position) in positions.iter().enumerate() {
@@ -174,13 +252,8 @@ fn settle(
                         gone.insert(position);
                     }
                 }
-                Ok(ControlFlow::Continue(()))
-            };
-            let pick = match everything {
-                true => Pick::Except(deletes.positions(file)),
-                false => Pick::Near(&keys.bounds, deletes.positions(file)),
-            };
-            let _all_read = deletes.read_picked(&files, file, &columns, &pick, BATCH_ROWS, sink)?;
+                Ok(())
+            })?;
             if !gone.is_empty() {
                 removed.insert(file.path().to_owned(), gone);
             }
@@ -192,16 +265,8 @@ fn settle(
             false => Asking::new(staged, (keys, encoder), &found, uncertain)?,
         };
         if let Some(mut asking) = asking {
-            for &file in &candidates {
-                let sink = &mut |batch: RecordBatch, positions: &[u64]| {
-                    check_asked(stopping, base)?;
-                    let (batch, _) = near(keys, everything, batch, positions)?;
-                    asking.see(&batch)?;
-                    Ok(ControlFlow::Continue(()))
-                };
-                let pick = Pick::Near(&keys.bounds, deletes.positions(file));
-                let _all_read =
-                    deletes.read_picked(&files, file, &columns, &pick, BATCH_ROWS, sink)?;
+            for file in &candidates.data {
+                candidates.read(file, false, &mut |batch, _| asking.see(&batch))?;
             }
             if let Some(question) = asking.question(snapshot)? {
                 return Ok(ControlFlow::Break(Box::new(question)));
@@ -209,29 +274,37 @@ fn settle(
         }
     }
     let mut superseded = keys.superseded.clone();
-    for (entry, found) in keys.entries.iter().zip(found) {
-        if !entry.decision.writes(found) {
-            superseded.extend(entry.row);
-        }
-    }
+    superseded.extend(uncounted(keys, &found));
     // Unless the whole table was read, what was read of it says nothing.
-    let absent = match everything {
+    let absent = match staged.change.delete_unlisted {
         true => absent,
         false => Absent::default(),
     };
     Ok(ControlFlow::Continue((removed, superseded, absent)))
 }
 
+/// Staged rows that do not count, by whether the table has their key.
+pub(super) fn uncounted<'a>(
+    keys: &'a DeltaKeys,
+    found: &'a [bool],
+) -> impl Iterator<Item = StagedRow> {
+    let entries = keys.entries.iter().zip(found);
+    entries.filter_map(|(entry, found)| match entry.decision.writes(*found) {
+        true => None,
+        false => entry.row,
+    })
+}
+
 /// Of the rows that were read, those that may have a key of the delta: few, and the others are not worth encoding.
 fn near<'a>(
-    keys: &DeltaKeys,
+    bounds: &KeyBounds,
     everything: bool,
     batch: RecordBatch,
     positions: &'a [u64],
 ) -> Result<(RecordBatch, Cow<'a, [u64]>)> {
     let among = match everything {
         true => None,
-        false => keys.bounds.among(batch.columns()),
+        false => bounds.among(batch.columns()),
     };
     let Some(among) = among else {
         return Ok((batch, Cow::Borrowed(positions)));
@@ -240,9 +313,4 @@ fn near<'a>(
     let picked = picked.filter_map(|row| positions.get(row).copied());
     let picked = picked.collect();
     Ok((filter_record_batch(&batch, &among)?, Cow::Owned(picked)))
-}
-
-fn key_columns(staged: &Staged, base: &LakeTable) -> Result<Vec<LakeColumn>> {
-    let ordinals: Vec<u32> = staged.change.keys.iter().map(|key| key.target).collect();
-    base.select(Some(&ordinals))
 }

@@ -5,6 +5,7 @@ mod effect;
 mod new_metadata;
 mod same_keys;
 mod snapshot_writer;
+mod spilled;
 
 use std::any::Any;
 use std::collections::BTreeMap;

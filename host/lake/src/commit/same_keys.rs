@@ -11,7 +11,7 @@ use icehost_untrusted::quoted;
 
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::keys::{Alike, KeyEncoder};
-use crate::row_change::{Matched, NotMatched};
+use crate::row_change::Matched;
 use crate::staging::Staged;
 use crate::staging::delta_keys::{Decision, DeltaKeys};
 
@@ -142,10 +142,6 @@ impl<'a> Asking<'a> {
         uncertain: bool,
     ) -> Result<Option<Self>> {
         // Where all rows go that the delta does not have, so does one with the same key in another spelling.
-        let replaces = |decision: Decision| {
-            decision.matched == Matched::Replace && decision.not_matched == NotMatched::Insert
-        };
-        let keeps = |decision: Decision| !replaces(decision) && decision.matched == Matched::Keep;
         if staged.change.delete_unlisted && !keys.entries.iter().any(|e| keeps(e.decision)) {
             return Ok(None);
         }
@@ -254,6 +250,11 @@ impl<'a> Asking<'a> {
             snapshot,
         }))
     }
+}
+
+/// Whether a row of the table stays as it is where the delta has its key.
+pub(super) fn keeps(decision: Decision) -> bool {
+    decision.matched == Matched::Keep
 }
 
 fn unknown(message: String) -> LakeError {

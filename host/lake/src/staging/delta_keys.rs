@@ -1,13 +1,10 @@
 //! The keys of a delta, collected while its rows are staged.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use arrow_array::ArrayRef;
-use icehost_plan::LakeType;
+use roaring::RoaringTreemap;
 
-use crate::keys::KeyFold;
 use crate::row_change::{Matched, NotMatched};
-use crate::staging::key_bounds::KeyBounds;
 
 /// What becomes of a delta's row, in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,30 +51,52 @@ pub(crate) struct KeyEntry {
     /// Whether keys that are spelled otherwise may be one with it.
     pub(crate) uncertain: bool,
     /// Its place in the plan's order, where the plan has one.
-    order: Option<Box<[u8]>>,
+    pub(crate) order: Option<Box<[u8]>>,
 }
 
-/// One entry for each key of the delta. Takes about a hundred bytes a key, and sixteen more for each part of it
-/// that is a number, a time or a UUID.
-#[derive(Debug)]
+/// Rows of staged files, by file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StagedRows(BTreeMap<u32, RoaringTreemap>);
+
+impl StagedRows {
+    pub(crate) fn extend(&mut self, rows: impl IntoIterator<Item = StagedRow>) {
+        for row in rows {
+            self.0.entry(row.file).or_default().insert(row.position);
+        }
+    }
+
+    /// The positions in a file, if there are any.
+    pub(crate) fn of(&self, file: u32) -> Option<&RoaringTreemap> {
+        self.0.get(&file)
+    }
+
+    /// Takes the others, too.
+    pub(crate) fn join(&mut self, others: &StagedRows) {
+        for (file, rows) in &others.0 {
+            *self.0.entry(*file).or_default() |= rows;
+        }
+    }
+}
+
+/// What an entry takes beside its key and its place in the order, in bytes: the entry, two allocations, and a place in
+/// an index that is half full.
+pub(crate) const ENTRY: usize = 128;
+
+/// One entry for each key of the delta, or of a part of it.
+#[derive(Debug, Default)]
 pub(crate) struct DeltaKeys {
     index: HashMap<Box<[u8]>, u32>,
     pub(crate) entries: Vec<KeyEntry>,
-    /// Rows that were written before a later one with the same key.
-    pub(crate) superseded: Vec<StagedRow>,
-    /// Where the keys can be at all.
-    pub(crate) bounds: KeyBounds,
+    /// Rows that were written before a later one with the same key, or after one that counts.
+    pub(crate) superseded: StagedRows,
+    /// What it takes, roughly.
+    bytes: usize,
 }
 
 impl DeltaKeys {
-    /// `fields` are the field ids and types of the key columns, in key order.
-    pub(crate) fn new(fields: &[(i32, LakeType)], fold: &KeyFold) -> Self {
-        DeltaKeys {
-            index: HashMap::new(),
-            entries: Vec::new(),
-            superseded: Vec::new(),
-            bounds: KeyBounds::new(fields, fold),
-        }
+    /// What it takes in memory, roughly, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The entry of a key.
@@ -121,19 +140,10 @@ impl DeltaKeys {
                 }
             }
             None => {
+                self.bytes += ENTRY + key.len() + order.map_or(0, <[u8]>::len);
                 self.index.insert(key.into(), self.entries.len() as u32);
                 self.entries.push(entry);
             }
         }
-    }
-
-    /// Notes a batch's key columns, in key order, to tell by them where the keys cannot be.
-    pub(crate) fn note(&mut self, columns: &[ArrayRef]) {
-        self.bounds.note(columns);
-    }
-
-    /// To be called when every batch has been noted.
-    pub(crate) fn seal(&mut self) {
-        self.bounds.seal();
     }
 }

@@ -1,6 +1,6 @@
 //! From a delta's batches to data files: decides on rows, collects keys, writes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
@@ -18,7 +18,8 @@ use crate::keys::{KeyEncoder, as_a_server_orders};
 use crate::metadata_files::create_dir_all;
 use crate::row_change::{KeyColumn, Matched, NotMatched, Origin, RowChange, Rule};
 use crate::schema::{self, LakeColumn};
-use crate::staging::delta_keys::{Decision, DeltaKeys, StagedRow};
+use crate::staging::delta_keys::{Decision, StagedRow};
+use crate::staging::key_set::{KeySet, KeyedRow, Keys};
 use crate::staging::parquet_file::ParquetFile;
 use crate::staging::staged_files::StagedFiles;
 use crate::staging::statistics;
@@ -29,6 +30,9 @@ use crate::table::LakeTable;
 /// are, and a page of long values ends not far behind its limit.
 const CHUNK_ROWS: usize = 8192;
 const CHUNK_BYTES: usize = 1 << 20;
+
+/// What is wrong with a key that was to tell rows apart.
+const REPEATED: &str = "stands in several rows";
 
 pub(crate) struct Encoder {
     change: RowChange,
@@ -50,7 +54,7 @@ pub(crate) struct Encoder {
 
 /// Tells rows of a delta apart by their keys.
 struct Tracker {
-    keys: DeltaKeys,
+    keys: KeySet,
     encoder: KeyEncoder,
     order: Option<RowConverter>,
 }
@@ -81,7 +85,9 @@ impl Encoder {
         let tracker = if change.keys.is_empty() || (nothing_to_match && !change.delete_unlisted) {
             None
         } else {
-            Some(Tracker::new(&change, &columns)?)
+            let directory = table.dir.join("data");
+            let most = options.key_bytes;
+            Some(Tracker::new(&change, &columns, most, &directory)?)
         };
         Ok(Encoder {
             arrow_schema: schema::arrow_schema(&columns),
@@ -211,9 +217,8 @@ impl Encoder {
                 },
             };
             let repeated = tracker.track(&self.change, &chunk, &mut keep)?;
-            let refused = self.options.refuse_repeats && !self.change.has_order();
-            if let Some(row) = repeated.filter(|_| refused) {
-                return Err(self.misfit_of_key(&key_columns, row, "stands in several rows"));
+            if let Some(row) = repeated.filter(|_| self.refuses_repeats()) {
+                return Err(self.misfit_of_key(&key_columns, row, REPEATED));
             }
         }
         if !keep.contains(&true) {
@@ -227,6 +232,26 @@ impl Encoder {
         };
         self.check_required(&rows)?;
         self.append(&rows)
+    }
+
+    /// Whether no two rows may have one key.
+    fn refuses_repeats(&self) -> bool {
+        self.options.refuse_repeats && !self.change.has_order()
+    }
+
+    /// Looks for keys that came again after they had gone to disk.
+    fn check_repeats(&self) -> Result<()> {
+        let Some(Tracker { keys, encoder, .. }) = &self.tracker else {
+            return Ok(());
+        };
+        let repeated = match &keys.keys {
+            Keys::Spilled(spilled) if self.refuses_repeats() => spilled.repeated()?,
+            _ => None,
+        };
+        match repeated {
+            None => Ok(()),
+            Some(key) => Err(self.misfit_of_key(&encoder.decode(&[&key])?, 0, REPEATED)),
+        }
     }
 
     /// The key columns in key order, as the table's types.
@@ -375,6 +400,7 @@ impl Encoder {
         if let Some(file) = self.current.take() {
             self.finish_file(file)?;
         }
+        self.check_repeats()?;
         if !self.finished.is_empty() {
             crate::metadata_files::sync_dir(&self.data_dir)?;
         }
@@ -386,7 +412,7 @@ impl Encoder {
             data_files: self.finished,
             rows_received: self.rows_received,
             rows_held: self.rows_held,
-            keys: self.tracker.map(Tracker::finish),
+            keys: self.tracker.map(Tracker::finish).transpose()?,
             answers: None,
             vouched: self.options.unmatched,
             files: self.files,
@@ -508,7 +534,12 @@ fn choose<T: Copy>(
 }
 
 impl Tracker {
-    fn new(change: &RowChange, columns: &[LakeColumn]) -> Result<Tracker> {
+    fn new(
+        change: &RowChange,
+        columns: &[LakeColumn],
+        most: usize,
+        directory: &Path,
+    ) -> Result<Tracker> {
         let fields: Vec<_> = change
             .keys
             .iter()
@@ -532,15 +563,15 @@ impl Tracker {
             Some(RowConverter::new(fields.collect())?)
         };
         Ok(Tracker {
-            keys: DeltaKeys::new(&fields, &change.fold()),
+            keys: KeySet::new(&fields, &change.fold(), most, directory),
             encoder: KeyEncoder::new(types, change.fold())?,
             order,
         })
     }
 
-    fn finish(mut self) -> (DeltaKeys, KeyEncoder) {
-        self.keys.seal();
-        (self.keys, self.encoder)
+    fn finish(mut self) -> Result<(KeySet, KeyEncoder)> {
+        self.keys.seal()?;
+        Ok((self.keys, self.encoder))
     }
 
     /// Enters a chunk's rows, and takes those out of `keep` that do not count. Gives the first row whose key has
@@ -576,16 +607,20 @@ impl Tracker {
                 let key = keys.bytes(row);
                 let order = order.as_ref().map(|rows| rows.row(row));
                 let order = order.as_ref().map(|row| row.data());
-                if repeated.is_none() && self.keys.find(key).is_some() {
+                let entered = self.keys.enter(&KeyedRow {
+                    key,
+                    order,
+                    decision,
+                    row: keep.then_some(next),
+                    uncertain: keys.is_uncertain(row),
+                })?;
+                if repeated.is_none() && entered.repeated {
                     repeated = Some(row);
                 }
-                if !self.keys.wins(key, order) {
+                if !entered.counts {
                     *keep = false;
                     continue;
                 }
-                let written = keep.then_some(next);
-                let uncertain = keys.is_uncertain(row);
-                self.keys.enter(key, order, decision, (written, uncertain));
             }
             if *keep {
                 next.position += 1;

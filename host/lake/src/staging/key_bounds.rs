@@ -10,7 +10,7 @@ use crate::keys::KeyFold;
 use crate::read::data_file::Near;
 use crate::staging::key_values::KeyValues;
 
-/// The values of keys, part by part. Takes sixteen bytes for each part that is a number, a time or a UUID.
+/// The values of keys, part by part. Takes 64 bytes for each part that is a number, a time or a UUID.
 #[derive(Debug)]
 pub(crate) struct KeyBounds(Vec<KeyValues>);
 
@@ -21,6 +21,17 @@ impl KeyBounds {
             KeyValues::new(field_id, kind, fold.get(position).is_some())
         };
         KeyBounds(fields.iter().enumerate().map(values).collect())
+    }
+
+    /// The same, in so many bytes of memory: of more values the ranges are kept that hold them.
+    pub(crate) fn within(self, bytes: usize) -> Self {
+        let each = bytes / self.0.len().max(1);
+        KeyBounds(
+            self.0
+                .into_iter()
+                .map(|values| values.within(each))
+                .collect(),
+        )
     }
 
     /// Takes a batch's key columns, in key order.

@@ -1,7 +1,8 @@
 //! The values of one part of a delta's keys, to tell which files, row groups and pages hold none of them.
 //!
 //! Numbers, dates, times and UUIDs are kept one by one: a page is read only where one of them lies within its
-//! bounds, so that the cost of an upsert follows the number of pages that its keys touch. Of texts the smallest
+//! bounds, so that the cost of an upsert follows the number of pages that its keys touch. Where they are too many, ranges
+//! that hold them are kept. Of texts the smallest
 //! and the largest are kept, and files are left out by them. Bloom filters are not used: among ten thousand
 //! keys, even one false positive in a hundred for each of them reads every row group.
 
@@ -25,6 +26,11 @@ use parquet::schema::types::ColumnDescriptor;
 use roaring::RoaringTreemap;
 
 use crate::staging::key_filter::KeyFilter;
+use crate::staging::value_ranges::ValueRanges;
+
+/// What a value takes in memory, in bytes: itself, in a list that has doubled, sixty-four bits of the filter, and once
+/// more while they are put in order or into ranges.
+const VALUE: usize = 64;
 
 /// What is known of the values of one key column.
 #[derive(Debug)]
@@ -34,6 +40,8 @@ pub(crate) struct KeyValues {
     known: Known,
     /// Of every value, once sealed.
     filter: KeyFilter,
+    /// Most values that are kept one by one.
+    most: usize,
 }
 
 #[derive(Debug)]
@@ -41,6 +49,8 @@ enum Known {
     /// Every value, as an integer in the order that Iceberg and Parquet compare by (see [`ordinal`]); in
     /// ascending order once sealed.
     Each(Vec<i128>),
+    /// The same, where they are too many.
+    Ranges(ValueRanges),
     /// The smallest and the largest.
     Bounds(Option<(Datum, Datum)>),
     /// Nothing: values that compare equal are not ordered as their bytes are.
@@ -72,13 +82,27 @@ impl KeyValues {
             kind,
             known,
             filter: KeyFilter::default(),
+            most: usize::MAX,
         }
+    }
+
+    /// The same, in so many bytes of memory.
+    pub(crate) fn within(mut self, bytes: usize) -> KeyValues {
+        self.most = bytes / VALUE;
+        self
     }
 
     /// Takes the values of a batch; NULL equals no key and is left out.
     pub(crate) fn note(&mut self, column: &ArrayRef) {
         match &mut self.known {
-            Known::Each(values) => each(column, self.kind, |_, value| values.push(value)),
+            Known::Each(values) => {
+                each(column, self.kind, |_, value| values.push(value));
+                if values.len() > self.most {
+                    let ranges = ValueRanges::of(std::mem::take(values), self.most);
+                    self.known = Known::Ranges(ranges);
+                }
+            }
+            Known::Ranges(ranges) => each(column, self.kind, |_, value| ranges.add(value)),
             Known::Bounds(bounds) => widen(bounds, column),
             Known::Nothing => {}
         }
@@ -86,10 +110,14 @@ impl KeyValues {
 
     /// Ends the taking of values.
     pub(crate) fn seal(&mut self) {
-        if let Known::Each(values) = &mut self.known {
-            values.sort_unstable();
-            values.dedup();
-            self.filter = KeyFilter::new(values);
+        match &mut self.known {
+            Known::Each(values) => {
+                values.sort_unstable();
+                values.dedup();
+                self.filter = KeyFilter::new(values);
+            }
+            Known::Ranges(ranges) => ranges.settle(),
+            Known::Bounds(_) | Known::Nothing => {}
         }
     }
 
@@ -100,10 +128,10 @@ impl KeyValues {
         let upper = file.upper_bounds().get(&self.field_id);
         match &self.known {
             Known::Nothing | Known::Bounds(None) => true,
-            Known::Each(values) => {
+            Known::Each(_) | Known::Ranges(_) => {
                 let low = lower.and_then(integer).unwrap_or(i128::MIN);
                 let high = upper.and_then(integer).unwrap_or(i128::MAX);
-                any_between(values, low, high)
+                self.any_between(low, high)
             }
             Known::Bounds(Some((low, high))) => {
                 let below =
@@ -117,26 +145,40 @@ impl KeyValues {
 
     /// Which values of a column may be among them, few others with them; `None` where that cannot be told.
     pub(crate) fn among(&self, column: &ArrayRef) -> Option<BooleanBuffer> {
-        let Known::Each(_) = &self.known else {
-            return None;
-        };
         let mut among = BooleanBufferBuilder::new(column.len());
         among.append_n(column.len(), false);
-        each(column, self.kind, |row, value| {
-            if self.filter.may_hold(value) {
-                among.set_bit(row, true);
-            }
-        });
+        match &self.known {
+            Known::Each(_) => each(column, self.kind, |row, value| {
+                if self.filter.may_hold(value) {
+                    among.set_bit(row, true);
+                }
+            }),
+            Known::Ranges(ranges) => each(column, self.kind, |row, value| {
+                if ranges.any_between(value, value) {
+                    among.set_bit(row, true);
+                }
+            }),
+            Known::Bounds(_) | Known::Nothing => return None,
+        }
         Some(among.finish())
+    }
+
+    /// Whether one of the values may lie between the two, both included.
+    fn any_between(&self, low: i128, high: i128) -> bool {
+        match &self.known {
+            Known::Each(values) => any_between(values, low, high),
+            Known::Ranges(ranges) => ranges.any_between(low, high),
+            Known::Bounds(_) | Known::Nothing => true,
+        }
     }
 
     /// The rows of a file that may hold one of the values; `None` where its metadata rules out none.
     pub(crate) fn rows_that_may_match(&self, file: &ParquetMetaData) -> Option<RoaringTreemap> {
-        let Known::Each(values) = &self.known else {
+        let (Known::Each(_) | Known::Ranges(_)) = &self.known else {
             return None;
         };
         rows_within(file, self.field_id, self.kind, false, &|low, high| {
-            any_between(values, low, high)
+            self.any_between(low, high)
         })
     }
 }

@@ -5,10 +5,13 @@ mod encoder;
 mod kept;
 pub(crate) mod key_bounds;
 mod key_filter;
+pub(crate) mod key_set;
 pub(crate) mod key_values;
 pub(crate) mod parquet_file;
+pub(crate) mod partitions;
 pub(crate) mod staged_files;
 pub(crate) mod statistics;
+mod value_ranges;
 
 use std::fmt;
 
@@ -25,8 +28,8 @@ use crate::error::{LakeError, LakeErrorKind, Result, blocking};
 use crate::held::HeldRows;
 use crate::keys::KeyEncoder;
 use crate::row_change::RowChange;
-use crate::staging::delta_keys::DeltaKeys;
 use crate::staging::encoder::Encoder;
+use crate::staging::key_set::KeySet;
 use crate::staging::staged_files::StagedFiles;
 use crate::table::LakeTable;
 
@@ -48,6 +51,9 @@ pub struct StageOptions {
     /// A key that comes twice is an error where no order says which row counts: the rows were to be told apart by
     /// it.
     pub refuse_repeats: bool,
+    /// Most memory for the keys of the delta, in bytes; of more, the rest is in a file without a name beside the data
+    /// files until the commit is made. Default: 1 GiB.
+    pub key_bytes: usize,
 }
 
 impl Default for StageOptions {
@@ -58,6 +64,7 @@ impl Default for StageOptions {
             unique_keys: false,
             unmatched: false,
             refuse_repeats: false,
+            key_bytes: 1 << 30,
         }
     }
 }
@@ -168,7 +175,7 @@ pub struct Staged {
     pub(crate) data_files: Vec<DataFile>,
     pub(crate) rows_received: u64,
     pub(crate) rows_held: u64,
-    pub(crate) keys: Option<(DeltaKeys, KeyEncoder)>,
+    pub(crate) keys: Option<(KeySet, KeyEncoder)>,
     /// Which keys of the table are one with keys of the delta, though spelled otherwise.
     pub(crate) answers: Option<Answers>,
     /// Nothing in the table has one of the keys, the caller vouches.

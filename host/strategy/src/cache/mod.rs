@@ -6,7 +6,7 @@
 //! compiled again.
 
 mod ownership;
-mod trusted;
+pub(crate) mod trusted;
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -84,7 +84,7 @@ impl CompileCache {
             .split_at_checked(MAC_BYTES)
             .and_then(|(mac, compiled)| {
                 self.mac(&name, compiled)?.verify_slice(mac).ok()?;
-                Some(trusted::Authenticated(compiled))
+                Some(trusted::Compiled(compiled))
             });
         let Some(entry) = entry else {
             tracing::warn!(
@@ -104,8 +104,8 @@ impl CompileCache {
     }
 
     /// Keeps a component. A cache that cannot be written to only costs time, so failures are logged.
-    pub(crate) fn put(&self, digest: &[u8; 32], component: &Component) {
-        if let Err(error) = self.write(digest, component) {
+    pub(crate) fn put(&self, digest: &[u8; 32], compiled: &[u8]) {
+        if let Err(error) = self.write(digest, compiled) {
             tracing::warn!(
                 directory = %self.directory.display(),
                 "a compiled component was not cached: {error}"
@@ -113,18 +113,15 @@ impl CompileCache {
         }
     }
 
-    fn write(&self, digest: &[u8; 32], component: &Component) -> io::Result<()> {
-        let compiled = component
-            .serialize()
-            .map_err(|error| io::Error::other(format!("{error:#}")))?;
+    fn write(&self, digest: &[u8; 32], compiled: &[u8]) -> io::Result<()> {
         let name = self.entry_name(digest);
         let mac = self
-            .mac(&name, &compiled)
+            .mac(&name, compiled)
             .ok_or_else(|| io::Error::other("the key has the wrong length"))?;
         // Made with mode 0600, then renamed into place: a reader sees all of it or nothing.
         let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
         file.write_all(&mac.finalize().into_bytes())?;
-        file.write_all(&compiled)?;
+        file.write_all(compiled)?;
         file.persist(self.directory.join(&name))
             .map_err(|error| error.error)?;
         self.forget_oldest()

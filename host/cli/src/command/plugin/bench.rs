@@ -11,7 +11,7 @@ use super::test::{cases_of, read};
 use crate::args::{CacheArguments, LimitArguments, Output};
 use crate::failure::Failure;
 use crate::render::line;
-use crate::strategies;
+use crate::{compiler, strategies};
 
 /// What was measured.
 struct Costs {
@@ -58,15 +58,17 @@ impl Bench {
         bytes: &[u8],
         files: &[CaseFile],
     ) -> Result<Costs, Failure> {
-        let options = || RuntimeOptions {
+        let options = RuntimeOptions {
+            compiler: compiler::itself()?,
             limits: self.limits.limits(),
             ..RuntimeOptions::default()
         };
-        let uncached = Runtime::new(options())?;
+        let uncached = Runtime::new(options.clone())?;
         let compiled = uncached.load(name, bytes).await?.load_time();
-        // The first of these writes the cache, if it has to.
-        let runtime = strategies::runtime(&self.cache, self.limits.limits())?;
-        runtime.load(name, bytes).await?;
+        // The first of these writes the cache, if it has to. Each knows what it has loaded before.
+        let runtime = || strategies::runtime(&self.cache, self.limits.limits());
+        runtime()?.load(name, bytes).await?;
+        let runtime = runtime()?;
         let strategy = runtime.load(name, bytes).await?;
         let cached = strategy.from_cache().then(|| strategy.load_time());
         let instantiated = icehost_conformance::instantiation(&strategy, self.runs).await?;
@@ -75,7 +77,7 @@ impl Bench {
         let counting = Runtime::new(RuntimeOptions {
             cache_dir: strategies::cache_dir(&self.cache),
             count_fuel: true,
-            ..options()
+            ..options
         })?;
         let counted = counting.load(name, bytes).await?;
         let usages = icehost_conformance::usage(&counted, files).await?;

@@ -1,6 +1,7 @@
 //! `icehost plugin`
 
 mod bench;
+mod explain;
 mod lock;
 mod new;
 mod pull;
@@ -58,6 +59,7 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
         } => {
             test::run(&cache, &limits, &path, cases, output).await?;
         }
+        PluginCommand::Explain { explain, cache } => explain::run(&cache, &explain, output).await?,
         PluginCommand::Bench {
             path,
             cases,
