@@ -66,3 +66,48 @@ fn a_comparison_keeps_the_memory_limit_however_much_differs() {
         "{equal} {peaks:?}"
     );
 }
+
+/// Rows that nothing tells apart fall into one bucket, however many they are.
+#[test]
+fn rows_that_are_the_same_are_counted_and_not_remembered_each() {
+    let bed = Bed::new();
+    bed.source().execute(&format!(
+        "CREATE TABLE dbo.T (V int NOT NULL, Modified datetime2(3) NOT NULL);
+         INSERT INTO dbo.T SELECT 1, '2026-01-01' FROM GENERATE_SERIES(1, {ROWS})"
+    ));
+    let told = |command: Command| {
+        let target = bed.target_url();
+        command
+            .args(["--strategy", "timestamp", "--merge", "append-only"])
+            .args(["--target", &target])
+    };
+    told(bed.sync("dbo.T", "demo.t"))
+        .arg("--create-target")
+        .json();
+    let counted = |differ: bool| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let verify = told(bed.verify("dbo.T", "demo.t"))
+            .args(["--memory-limit", "48MiB"])
+            .env(
+                "ICEHOST_TEST_COUNT_ALLOCATIONS",
+                file.path().to_str().unwrap(),
+            );
+        match differ {
+            false => assert_eq!(verify.json()["target"]["rows_read_again"], 0),
+            true => {
+                let report = differs(verify);
+                assert_eq!(counts(&report, "target", "wrong"), "1 repeated");
+                assert_eq!(report["target"]["rows_read_again"], 2 * ROWS + 1);
+            }
+        }
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        let (_, peak) = text.split_once(' ').unwrap();
+        peak.parse::<u64>().unwrap()
+    };
+    let equal = counted(false);
+    bed.target()
+        .execute("INSERT INTO dbo.T VALUES (1, '2026-01-01')");
+    let differing = counted(true);
+    // Remembered each, they would take 20 MiB; what is read of the target takes some.
+    assert!(differing < equal + 10 * MIB, "{equal} {differing}");
+}

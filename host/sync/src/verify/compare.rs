@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use tokio_util::sync::CancellationToken;
 
-use super::judge::{Class, Entry, Finding, Later, Rules, Side, What};
+use super::judge::{Class, Entry, Finding, Later, Rules, Side, What, fold};
 use super::order::Order;
 use super::repair::WrongKeys;
 use super::report::{Comparison, Difference};
@@ -48,7 +48,20 @@ struct Sample {
 /// What is kept of the differences that were counted.
 struct Told {
     samples: Vec<Sample>,
+    /// How many of them are of each class.
+    of_class: HashMap<Class, usize>,
     wrong: WrongKeys,
+}
+
+impl Told {
+    /// Keeps a difference, unless there are as many of its class as are shown.
+    fn sample(&mut self, sample: Sample, limit: usize) {
+        let shown = self.of_class.entry(sample.class).or_default();
+        if *shown < limit {
+            *shown += 1;
+            self.samples.push(sample);
+        }
+    }
 }
 
 impl Comparing<'_> {
@@ -67,13 +80,16 @@ impl Comparing<'_> {
         let capacity = (self.memory / each).max(1) as u64;
         let mut told = Told {
             samples: Vec::new(),
+            of_class: HashMap::new(),
             wrong: WrongKeys::at_most(self.remember),
         };
         comparison.checksums_by_server = self.server.is_some();
         let alike = self.rules.sums_suffice();
-        for pass in passes(&buckets, capacity, alike) {
-            comparison.rows_read_again += pass.rows as u64;
-            self.pass(&pass, comparison, &mut told, cancel).await?;
+        let passes = passes(&buckets, capacity, alike);
+        for pass in passes.each() {
+            comparison.rows_read_again = comparison.rows_read_again.saturating_add(pass.rows);
+            self.pass(&pass, capacity, comparison, &mut told, cancel)
+                .await?;
         }
         self.show(&told.samples, comparison, cancel).await?;
         Ok(told.wrong)
@@ -146,12 +162,15 @@ impl Comparing<'_> {
     /// Compares the rows of these buckets one by one.
     async fn pass(
         &mut self,
-        pass: &Pass,
+        pass: &Pass<'_>,
+        capacity: u64,
         comparison: &mut Comparison,
         told: &mut Told,
         cancel: &CancellationToken,
     ) -> Result<(), SyncError> {
-        let mut entries: Vec<Entry> = Vec::with_capacity(pass.rows);
+        // A bucket alone may have more rows than there is memory for, where many are the same.
+        let mut most = usize::try_from(capacity.min(pass.rows)).unwrap_or(usize::MAX);
+        let mut entries: Vec<Entry> = Vec::with_capacity(most);
         for side in [Side::Expected, Side::Found] {
             let placing = Placing {
                 shape: &self.shape,
@@ -163,18 +182,23 @@ impl Comparing<'_> {
                 Side::Found => &Order::NONE,
             };
             let mut remember = |read: &Read| {
-                let places = placing.rows(read)?;
                 let hashed = hash(placing.shape, read)?;
+                let places = placing.places(read, &hashed);
                 let ranks = order.ranks(&read.arrays).map_err(not_compared)?;
                 for (row, (hashed, (bucket, _))) in hashed.into_iter().zip(places).enumerate() {
                     sequence += 1;
                     if pass.has(bucket) {
+                        if entries.len() >= most {
+                            fold(&mut entries);
+                            most = most.max(entries.len().saturating_mul(2));
+                        }
                         entries.push(Entry {
                             group: hashed.group,
                             row: hashed.row,
                             spelling: hashed.spelling,
                             side,
                             passed_over: read.is_passed_over(row),
+                            times: 1,
                             sequence,
                             rank: ranks.of(row),
                         });
@@ -187,7 +211,7 @@ impl Comparing<'_> {
                 Side::Found => self.found.all(cancel, &mut remember).await?,
             }
         }
-        entries.sort_unstable_by_key(|entry| (entry.group, entry.row));
+        fold(&mut entries);
         let rules = self.rules;
         let judged = || {
             entries
@@ -228,10 +252,7 @@ impl Comparing<'_> {
                 if class == Class::Wrong {
                     told.wrong.add(group);
                 }
-                let shown = told.samples.iter().filter(|sample| sample.class == class);
-                if shown.count() < self.limit {
-                    told.samples.push(Sample { group, class, what });
-                }
+                told.sample(Sample { group, class, what }, self.limit);
             }
         }
         Ok(())

@@ -50,11 +50,27 @@ pub(super) struct Entry {
     pub(super) side: Side,
     /// The source's cursor is NULL in it, and the strategy passes over such rows.
     pub(super) passed_over: bool,
-    /// The order in which it was read.
+    /// How often it was read.
+    pub(super) times: u64,
+    /// The order in which it was read, the last time.
     pub(super) sequence: u64,
     /// Its place in the order by which a merge chooses among rows with one key, the lowest first; empty where there
     /// is none.
     pub(super) rank: Box<[u8]>,
+}
+
+/// Sorts rows by their key and what they are, and brings those together that are the same. The last one stands for
+/// all: of rows that are the same in a merge's order, it is the one that counts.
+pub(super) fn fold(entries: &mut Vec<Entry>) {
+    entries.sort_unstable_by_key(|entry| (entry.group, entry.row, entry.side, entry.sequence));
+    entries.dedup_by(|next, kept| {
+        let same = (next.group, next.row, next.side) == (kept.group, kept.row, kept.side);
+        if same {
+            kept.times += next.times;
+            kept.sequence = next.sequence;
+        }
+        same
+    });
 }
 
 /// How the expected rows of a key should be found.
@@ -394,8 +410,8 @@ fn images(entries: &[Entry]) -> Vec<Image> {
         }
         if let Some(image) = images.last_mut() {
             match entry.side {
-                Side::Expected => image.expected += 1,
-                Side::Found => image.found += 1,
+                Side::Expected => image.expected += entry.times,
+                Side::Found => image.found += entry.times,
             }
             image.passed_over |= entry.passed_over;
         }

@@ -1,11 +1,13 @@
 //! Rows counted and added up, by buckets of their keys.
 
+use std::ops::Range;
+
 use icehost_sqlserver::{Checksum, RowForm};
 
 use super::compare::hash;
 use super::judge::Side;
 use super::rows::Read;
-use super::shape::Shape;
+use super::shape::{Hashed, Shape};
 use crate::SyncError;
 
 /// Buckets that keys fall into, as a power of two.
@@ -53,60 +55,87 @@ pub(super) struct Placing<'a> {
 impl Placing<'_> {
     /// The bucket of each row, and the hash that is added up.
     pub(super) fn rows(&self, read: &Read) -> Result<Vec<(usize, u128)>, SyncError> {
-        let placed = match self.server {
+        Ok(match self.server {
+            Some(_) => self.places(read, &[]),
+            None => self.places(read, &hash(self.shape, read)?),
+        })
+    }
+
+    /// The same, where the rows are hashed already; their hashes count where no server adds up its own.
+    pub(super) fn places(&self, read: &Read, hashed: &[Hashed]) -> Vec<(usize, u128)> {
+        match self.server {
             Some(server) => server
                 .form
                 .hash(&read.arrays)
                 .into_iter()
                 .map(|(key, row)| (RowForm::bucket(key, BUCKETS), row))
                 .collect(),
-            None => hash(self.shape, read)?
-                .into_iter()
+            None => hashed
+                .iter()
                 .map(|hashed| (RowForm::bucket(hashed.group, BUCKETS), hashed.row))
                 .collect(),
-        };
-        Ok(placed)
+        }
     }
 }
 
-/// Buckets that are compared at a time.
-pub(super) struct Pass {
-    buckets: Vec<bool>,
-    /// Rows that fell into them, and at most as many as memory is for: a server says how many there are.
-    pub(super) rows: usize,
+/// The buckets that are compared, in parts.
+pub(super) struct Passes {
+    /// For each bucket, whether it is compared.
+    compared: Vec<bool>,
+    /// Where each part ends, and how many rows fell into it.
+    parts: Vec<(usize, u64)>,
 }
 
-impl Pass {
+/// Buckets that are compared at a time.
+pub(super) struct Pass<'a> {
+    compared: &'a [bool],
+    buckets: Range<usize>,
+    /// Rows that fell into them.
+    pub(super) rows: u64,
+}
+
+impl Passes {
+    pub(super) fn each(&self) -> impl Iterator<Item = Pass<'_>> {
+        let begins = [0]
+            .into_iter()
+            .chain(self.parts.iter().map(|(end, _)| *end));
+        let parts = begins.zip(&self.parts);
+        parts.map(|(begin, &(end, rows))| Pass {
+            compared: &self.compared,
+            buckets: begin..end,
+            rows,
+        })
+    }
+}
+
+impl Pass<'_> {
     pub(super) fn has(&self, bucket: usize) -> bool {
-        self.buckets.get(bucket).copied().unwrap_or(false)
+        self.buckets.contains(&bucket) && self.compared.get(bucket).copied().unwrap_or(false)
     }
 }
 
 /// The buckets in which the sides differ, so many rows at a time; a bucket with more is alone. Where rows that are
 /// `alike` may be wrong all the same, all buckets in which there are several.
-pub(super) fn passes(buckets: &[Bucket], capacity: u64, alike: bool) -> Vec<Pass> {
-    let mut passes: Vec<Pass> = Vec::new();
+pub(super) fn passes(buckets: &[Bucket], capacity: u64, alike: bool) -> Passes {
+    let mut passes = Passes {
+        compared: vec![false; buckets.len()],
+        parts: Vec::new(),
+    };
     let mut room = 0;
-    for (at, bucket) in buckets.iter().enumerate() {
+    for (at, (bucket, compared)) in buckets.iter().zip(&mut passes.compared).enumerate() {
         if bucket.agrees() && (alike || bucket.found.rows < 2) {
             continue;
         }
+        *compared = true;
         let rows = bucket.expected.rows.saturating_add(bucket.found.rows);
-        if passes.is_empty() || rows > room {
-            passes.push(Pass {
-                buckets: vec![false; BUCKETS as usize],
-                rows: 0,
-            });
-            room = capacity;
-        }
-        room = room.saturating_sub(rows);
-        if let Some(pass) = passes.last_mut() {
-            let rows = (pass.rows as u64).saturating_add(rows).min(capacity);
-            pass.rows = usize::try_from(rows).unwrap_or(usize::MAX);
-            if let Some(has) = pass.buckets.get_mut(at) {
-                *has = true;
+        match passes.parts.last_mut() {
+            Some(last) if rows <= room => *last = (at + 1, last.1 + rows),
+            _ => {
+                room = capacity;
+                passes.parts.push((at + 1, rows));
             }
         }
+        room = room.saturating_sub(rows);
     }
     passes
 }

@@ -19,6 +19,7 @@ fn entries(text: &str) -> Vec<Entry> {
                     _ => Side::Expected,
                 },
                 passed_over: side == "n",
+                times: 1,
                 sequence,
                 rank: rank.as_bytes().into(),
             })
@@ -42,8 +43,11 @@ fn rules(landing: Landing) -> Rules {
 }
 
 fn judged(rules: Rules, text: &str) -> String {
-    let told: Vec<String> = rules
-        .judge(&entries(text))
+    let mut entries = entries(text);
+    let findings = rules.judge(&entries);
+    fold(&mut entries);
+    assert_eq!(rules.judge(&entries), findings, "folded: {text}");
+    let told: Vec<String> = findings
         .iter()
         .map(|of| format!("{:?} {} {}", of.class, of.rows, of.what.word()))
         .collect();
