@@ -61,7 +61,7 @@ fn means_file(matches: &ArgMatches) -> bool {
     if !takes_file || matches.value_source("config").is_some() {
         return false;
     }
-    OF_FILES.iter().any(&typed) || !OF_FLAGS.iter().any(typed)
+    OF_FILES.iter().any(typed) || !OF_FLAGS.iter().any(typed)
 }
 
 #[cfg(test)]

@@ -6,18 +6,18 @@ mod plugin;
 mod sync;
 mod table;
 mod verify;
+mod voice;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use icehost_config::Waits;
 use icehost_plugins::Kind;
 use icehost_strategy::Limits;
 
 use crate::advice::Advice;
-use crate::voice::Voice;
 
 use headings::{CACHE, LAKE, LIMITS, OUTPUT, STRATEGIES, TARGET, WAITS, shipped};
 pub(crate) use plugin::{
@@ -26,6 +26,7 @@ pub(crate) use plugin::{
 pub(crate) use sync::{CheckArguments, CommitMode, MemoryArguments, SyncArguments, TimePrecision};
 pub(crate) use table::TableArguments;
 pub(crate) use verify::VerifyArguments;
+pub(crate) use voice::{LogFormat, Output, VoiceArguments};
 
 /// Keep Microsoft SQL Server tables and Apache Iceberg tables in step, both ways, incrementally.
 #[derive(Debug, Parser)]
@@ -40,40 +41,6 @@ pub(crate) struct Arguments {
 
     #[command(flatten, next_help_heading = OUTPUT)]
     pub(crate) voice: VoiceArguments,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    Text,
-    Json,
-}
-
-/// What is said on stderr.
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct VoiceArguments {
-    /// Say nothing but errors and, with --output json, the object: no warnings, no progress, no report of a run
-    #[arg(long, short, global = true)]
-    quiet: bool,
-
-    /// What stderr holds: text for people, or one JSON object a line
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
-    log_format: LogFormat,
-}
-
-impl VoiceArguments {
-    pub(crate) fn voice(self) -> Voice {
-        Voice {
-            quiet: self.quiet,
-            format: self.log_format,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    #[default]
-    Text,
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
