@@ -7,6 +7,7 @@ use crate::delivery_start::{Line, Start};
 use crate::delta::expected_delta;
 use crate::lake_to_target::Delivery;
 use crate::landing_at_target::Landing;
+use crate::same_table;
 use crate::target_table::{OpenTarget, taken};
 
 /// A delivery that is not made.
@@ -27,6 +28,7 @@ impl Delivery<'_> {
         target: &mut OpenTarget,
         lake: &LakeTable,
     ) -> Result<Expected, SyncError> {
+        same_table::refuse_origin(lake, target).await?;
         target.check_updatable().await?;
         self.settle_key(target, lake).await?;
         let description = self.describe(lake)?;

@@ -18,6 +18,7 @@ use crate::key_doubts::KeyDoubts;
 use crate::landing_at_target::{Landing, Question, check_takes_changes, keys_must_be_unique};
 use crate::layout;
 use crate::newest;
+use crate::same_table;
 use crate::staging_at_target::Staging;
 use crate::stop::{self, OfAttempt};
 use crate::target_table::{OpenTarget, Taken, remove_created, taken};
@@ -74,6 +75,7 @@ impl Delivery<'_> {
     ) -> Result<Delivered, SyncError> {
         let lake = self.open_lake().await?;
         let mut target = OpenTarget::open(self.target, &lake).await?;
+        same_table::refuse_origin(&lake, &mut target).await?;
         target.check_updatable().await?;
         self.settle_key(&mut target, &lake).await?;
         let created = {

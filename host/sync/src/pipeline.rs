@@ -103,9 +103,8 @@ pub async fn load(
     let delivered = job
         .settings
         .retry
-        .run(observer, cancel, || async {
-            same_table::refuse_origin(&job.lake, &job.target).await?;
-            Box::pin(delivery.attempt(Uuid::now_v7(), observer, cancel)).await
+        .run(observer, cancel, || {
+            Box::pin(delivery.attempt(Uuid::now_v7(), observer, cancel))
         })
         .await?;
     let mut report = Report {

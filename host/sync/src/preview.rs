@@ -129,7 +129,6 @@ pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, Syn
 /// # Errors
 /// Those that the run itself would meet before it reads rows.
 pub async fn load(job: &LoadJob) -> Result<Preview, SyncError> {
-    same_table::refuse_origin(&job.lake, &job.target).await?;
     let delivery = job.delivery();
     let lake = delivery.open_lake().await?;
     let merge = merge_preview(&delivery, &lake).await?;

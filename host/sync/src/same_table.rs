@@ -5,11 +5,12 @@ use icehost_sqlserver::{ConnectOptions, Connection, Endpoint, Result, TableName,
 use sha2::{Digest, Sha256};
 
 use crate::error::Doing;
+use crate::target_table::OpenTarget;
 use crate::watermark_store::last_watermark;
-use crate::{Lake, Source, SyncError, Target};
+use crate::{Source, SyncError, Target};
 
-/// Refuses a target that is the source, by whatever names they are reached. What cannot be reached, or is not there,
-/// is told by the half that needs it.
+/// Refuses a target that is the source, by whatever names they are reached, before the lake has its rows. What cannot
+/// be reached, or is not there, is told by the half that needs it, and that looks again ([`refuse_origin`]).
 ///
 /// # Errors
 /// [`SyncError::Settings`] where both are one table.
@@ -34,26 +35,28 @@ pub(crate) async fn refuse(source: &Source, target: &Target) -> std::result::Res
     }
 }
 
-/// Refuses a target that the lake table was read from, as the watermark has it.
+/// Refuses a target that the lake table was read from, as the watermark has it. This look is the last before anything
+/// is written there, and on its connection: one that fails ends the run.
 ///
 /// # Errors
-/// [`SyncError::Settings`] where it is; those of the lake and of the target.
+/// [`SyncError::Settings`] where it is; those of the target.
 pub(crate) async fn refuse_origin(
-    lake: &Lake,
-    target: &Target,
+    lake: &LakeTable,
+    target: &mut OpenTarget,
 ) -> std::result::Result<(), SyncError> {
-    let name = &lake.table;
-    let lake = lake.warehouse.load(name).await;
-    let lake = lake.doing(|| format!("opening lake table {name}"))?;
-    let Some(origin) = origin(&lake).await else {
+    // One that is yet to be created has no rows that were read.
+    if target.creation.is_some() {
+        return Ok(());
+    }
+    let Some(origin) = origin(lake).await else {
         return Ok(());
     };
-    let there = table(&target.endpoint, &target.connect, &target.table).await;
-    match there.doing(|| format!("looking at target table {}", target.table))? {
+    let name = &target.table.name;
+    let there = target.connection.table_on_server(name).await;
+    match there.doing(|| format!("looking at target table {name}"))? {
         Some(there) if noted(&there).as_ref() == Some(&origin) => Err(SyncError::settings(
             format!(
-                "target table {} is the table that lake table {} was read from",
-                target.table,
+                "target table {name} is the table that lake table {} was read from",
                 lake.name()
             ),
             "name another table or another database as the target; to put rows of the source back, load into an \

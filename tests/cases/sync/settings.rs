@@ -249,6 +249,34 @@ fn what_takes_nothing_from_rows_that_are_there_is_no_question() {
 }
 
 #[test]
+fn another_merge_into_the_target_counts_for_what_is_delivered_from_then_on() {
+    let bed = orders();
+    bed.target().execute(
+        "CREATE TABLE dbo.Orders (Id int NOT NULL PRIMARY KEY, TenantId int NOT NULL, Email nvarchar(80) NULL,
+            Note nvarchar(40) NULL, Modified datetime2(3) NOT NULL, IsDeleted bit NOT NULL DEFAULT 0)",
+    );
+    let deliver = |merge: &str| {
+        bed.sync("dbo.Orders", LAKE)
+            .args(["--strategy", "full-refresh", "--lake-merge", "upsert"])
+            .args(["--lake-merge-option", "delete-missing=true"])
+            .args(["--target", &bed.target_url(), "--merge", merge])
+    };
+    deliver("soft-delete").json();
+    bed.source().execute("DELETE FROM dbo.Orders WHERE Id = 2");
+    deliver("soft-delete").json();
+    bed.source().execute("DELETE FROM dbo.Orders WHERE Id = 3");
+    let ids = |bed: &Bed| bed.target().rows("SELECT Id FROM dbo.Orders ORDER BY Id");
+    deliver("upsert")
+        .leaves_apart("a row that was marked before stays")
+        .json();
+    assert_eq!(ids(&bed), [["1"], ["2"]]);
+    bed.load(LAKE, "dbo.Orders")
+        .args(["--merge", "upsert", "--full"])
+        .json();
+    assert_eq!(ids(&bed), [["1"]]);
+}
+
+#[test]
 fn a_watermark_of_an_earlier_version_is_gone_on_from() {
     let bed = orders();
     sync(&bed, "append-only", &[]).json();
