@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::error::Doing;
 use crate::failpoint::stands;
 use crate::lake_to_target::{self, Delivered};
 use crate::report::milliseconds;
 use crate::source_to_lake::{self, Landed};
-use crate::{LoadJob, Observer, Report, SyncError, SyncJob, same_table, stop};
+use crate::{
+    LoadJob, Observer, Report, SyncError, SyncJob, Target, same_table, stop, target_table,
+};
 
 /// A new run's id.
 pub fn new_run_id() -> String {
@@ -42,8 +45,11 @@ pub async fn sync(
     };
 
     if let Some((target, _)) = &job.target {
-        let refused = same_table::refuse(&job.source, target);
-        stop::stoppable(cancel, Duration::ZERO, refused).await?;
+        let looked_at = async {
+            same_table::refuse(&job.source, target).await?;
+            look_ahead(job, target).await
+        };
+        stop::stoppable(cancel, Duration::ZERO, looked_at).await?;
     }
     let new_warehouse = !job.lake.warehouse.exists();
     let land = || {
@@ -87,6 +93,17 @@ pub async fn sync(
     }
     report.duration_ms = milliseconds(started.elapsed());
     Ok(report)
+}
+
+/// Before a first sync, whether the target can be reached and is there: what it reads may be much, and most mistakes are
+/// made then. Later, a target that is away does not keep the lake from following its source.
+async fn look_ahead(job: &SyncJob, target: &Target) -> Result<(), SyncError> {
+    let name = &job.lake.table;
+    let there = job.lake.warehouse.has_table(name).await;
+    if there.doing(|| format!("opening lake table {name}"))? {
+        return Ok(());
+    }
+    target_table::find(target).await.map(drop)
 }
 
 /// Moves what changed in the lake to the target.

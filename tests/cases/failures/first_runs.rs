@@ -1,4 +1,4 @@
-//! Two first runs at once, one of which creates the target's table and merges second.
+//! First runs: two at once, one of which creates the target's table and merges second; and one whose target is of no use.
 
 use std::time::Duration;
 
@@ -77,4 +77,38 @@ fn a_table_that_a_failed_run_created_goes_again_and_one_with_rows_does_not() {
         .execute("INSERT INTO dbo.Customers VALUES (1, N'mine', NULL, 0, '2026-01-01')");
     Run::of("a run that fails".to_owned(), child).failure(&["before-merge"]);
     assert_eq!(target_rows(&bed), "1");
+}
+
+#[test]
+fn a_target_that_is_of_no_use_is_told_before_a_first_sync_reads() {
+    let bed = customers::bed_on_development_server(ROWS);
+    bed.target().execute("DROP TABLE dbo.Customers");
+    let sync = |target: &str| {
+        bed.sync("dbo.Customers", "demo.customers")
+            .args(["--strategy", "timestamp", "--merge", "upsert"])
+            .args(["--target", target])
+    };
+    let right = bed.target_url();
+    let password = right.replace("T3st", "Wr0ng");
+    assert_ne!(password, right);
+    sync(&right).run().failure(&[
+        "target table dbo.Customers does not exist",
+        "--create-target",
+    ]);
+    sync(&password)
+        .run()
+        .failure(&["opening target table dbo.Customers", "hint: "]);
+    assert!(!bed.warehouse().exists(), "the source was read");
+
+    // A lake that follows its source already does not wait for a target.
+    bed.sync("dbo.Customers", "demo.customers")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .json();
+    customers::add(&bed, ROWS + 1, ROWS + 5, "2026-02-01");
+    sync(&right)
+        .run()
+        .failure(&["target table dbo.Customers does not exist"]);
+    let next = sync(&right).arg("--create-target").json();
+    assert_eq!(next["rows_extracted"], 0, "{next}");
+    assert_eq!(next["rows_inserted"], ROWS + 5, "{next}");
 }

@@ -23,6 +23,8 @@ fn shows_plan_sql_bounds_and_estimate_and_touches_nothing() {
             first.stdout
         );
     }
+    // Lines of a plan are lines.
+    assert!(!first.stdout.contains(r"\n"), "{}", first.stdout);
     assert!(!bed.warehouse().exists(), "nothing is written to the lake");
     assert_eq!(
         bed.target()

@@ -90,3 +90,19 @@ fn a_warehouse_that_is_not_there_has_nothing_to_compare() {
     assert!(told.contains("cannot be created"), "{told}");
     sync.run().failure(&[&told, "hint: "]);
 }
+
+#[test]
+fn a_lake_table_that_is_not_there_is_no_comparison() {
+    let case = Case::synced(20);
+    case.bed
+        .verify("dbo.T", "demo.mistyped")
+        .args(case.sync.iter().map(String::as_str))
+        .run()
+        .failure(&["there is no lake table demo.mistyped", "hint: "]);
+    let lost = case.bed.path("lost");
+    fs::rename(case.bed.warehouse(), &lost).unwrap();
+    with_warehouse(&case, "verify", &case.bed.warehouse())
+        .run()
+        .failure(&["there is no lake table demo.t", "does not exist", "hint: "]);
+    assert!(!case.bed.warehouse().exists());
+}

@@ -39,10 +39,10 @@ pub(crate) fn print_preview_text(preview: &Preview) {
         indented(&extraction.text);
     }
     line("");
-    line(format!(
-        "lake {}: {}",
-        preview.lake_table, preview.lake_plan
-    ));
+    let mut plan = preview.lake_plan.lines();
+    let first = plan.next().unwrap_or_default();
+    line(format!("lake {}: {first}", preview.lake_table));
+    plan.for_each(indented);
     if let Some(merge) = &preview.merge {
         line("");
         line(format!("target {}: {}", merge.table, merge.from));

@@ -37,9 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::lake_to_target::Delivery;
 use crate::report::milliseconds;
-use crate::same_table;
 use crate::{LoadJob, Memory, Observer, Settings, SyncError, SyncJob};
-use stops::Stops;
 
 pub use report::{Comparison, Difference, Differences, LeftOut, Repaired, Verification};
 pub use stops::Stop;
@@ -115,7 +113,7 @@ async fn compare_sync(
         lake_rows: source.repaired,
         target_rows: 0,
     };
-    if let (Some((target, merging)), true) = (&job.target, source.lake_exists) {
+    if let Some((target, merging)) = &job.target {
         let half = target_half::TargetHalf {
             delivery: Delivery {
                 lake: &job.lake,
@@ -195,12 +193,8 @@ async fn compare_load(
         settings: &job.settings,
     };
     let retry = &job.settings.retry;
-    let (compared, origin) = retry
-        .run(observer, cancel, || async {
-            let mut stops = Stops::default();
-            stops.note(same_table::refuse_origin(&job.lake, &job.target).await)?;
-            Ok((half.compare(options, cancel).await?, stops.0))
-        })
+    let compared = retry
+        .run(observer, cancel, || half.compare(options, cancel))
         .await?;
     let mut verification = Verification {
         lake_table: job.lake.table.to_string(),
@@ -210,7 +204,7 @@ async fn compare_load(
             lake_rows: 0,
             target_rows: compared.repaired,
         }),
-        next_run_stops: origin.into_iter().chain(compared.stops).collect(),
+        next_run_stops: compared.stops,
         ..Verification::default()
     };
     verification.total();

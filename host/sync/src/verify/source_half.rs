@@ -21,7 +21,6 @@ use super::{VerifyOptions, memory, reading};
 use crate::detection::{Detected, OpenSource, detect, landing};
 use crate::error::Doing;
 use crate::lake_keys::check_unique;
-use crate::layout::new_lake_table;
 use crate::preparation::Preparation;
 use crate::withdrawals::Withdrawals;
 use crate::{Observer, SyncError, SyncJob};
@@ -35,7 +34,6 @@ pub(super) struct SourceHalf {
     pub(super) comparison: Comparison,
     /// Rows of the lake that a repair has changed.
     pub(super) repaired: u64,
-    pub(super) lake_exists: bool,
     /// Every version of a row stays in the lake.
     pub(super) lake_keeps_all: bool,
     /// Whether the same row may come again as it was.
@@ -55,7 +53,7 @@ pub(super) async fn compare(
         stops.note(same_table::refuse(&job.source, target).await)?;
     }
     let mut source = OpenSource::open(&job.source).await?;
-    let lake = open_lake(job, &source, &mut stops).await?;
+    let lake = open_lake(job, &mut stops).await?;
     stops.note(clocks::compare(&mut source).await)?;
     let stored = job.settings.watermarks.load(&lake, observer).await;
     let stored = stops.note(stored)?.flatten();
@@ -185,15 +183,12 @@ pub(super) async fn compare(
             cursor,
             source: &mut source,
         })),
-        found: match lake.exists() {
-            true => Rows::Lake(LakeRows {
-                table: &lake,
-                snapshot: lake.current_snapshot().map(|snapshot| snapshot.id),
-                columns: lake_columns,
-                states: None,
-            }),
-            false => Rows::None,
-        },
+        found: Rows::Lake(LakeRows {
+            table: &lake,
+            snapshot: lake.current_snapshot().map(|snapshot| snapshot.id),
+            columns: lake_columns,
+            states: None,
+        }),
         shape: shape.clone(),
         rules,
         order: Order::of(&landed.plan.deduplicate, |column| Some(column as usize))
@@ -245,32 +240,20 @@ pub(super) async fn compare(
         watermark: stored.map(|stored| stored.record.watermark),
         comparison,
         repaired,
-        lake_exists: lake.exists(),
         lake_keeps_all: landed.plan.keys.is_empty(),
         again: rules.again,
         stops: stops.0,
     })
 }
 
-/// The table, whether or not a run may write to it; or one that comes into being with its first commit.
-async fn open_lake(
-    job: &SyncJob,
-    source: &OpenSource,
-    stops: &mut Stops,
-) -> Result<LakeTable, SyncError> {
-    let (warehouse, name) = (&job.lake.warehouse, &job.lake.table);
+/// The table, whether or not a run may write to it. One that is not there holds nothing that could agree: more likely
+/// its name is mistyped, or it is lost, than that it was never synced.
+async fn open_lake(job: &SyncJob, stops: &mut Stops) -> Result<LakeTable, SyncError> {
+    let name = &job.lake.table;
     let doing = || format!("opening lake table {name}");
-    match warehouse.find(name).await.doing(doing)? {
-        Some(table) => {
-            stops.note(table.check_writable().doing(doing))?;
-            Ok(table)
-        }
-        None => {
-            stops.note(warehouse.check_place().doing(doing))?;
-            let new = new_lake_table(&source.landing(), &job.source.rules)?;
-            warehouse.prepare_create(name, &new).await.doing(doing)
-        }
-    }
+    let table = job.lake.warehouse.load(name).await.doing(doing)?;
+    stops.note(table.check_writable().doing(doing))?;
+    Ok(table)
 }
 
 /// What the next run finds before it reads, as of now; `None` where it stops there. A read of the source has begun.

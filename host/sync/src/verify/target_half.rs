@@ -23,6 +23,7 @@ use crate::delivery_start::{Line, NO_SNAPSHOT, Start};
 use crate::delta::{as_changes, expected_delta};
 use crate::error::Doing;
 use crate::lake_to_target::Delivery;
+use crate::same_table;
 use crate::target_table::{OpenTarget, Taken, taken};
 use crate::{Settings, SyncError};
 
@@ -59,6 +60,7 @@ impl TargetHalf<'_> {
         let mut lake = delivery.open_lake().await?;
         let mut open = OpenTarget::open(delivery.target, &lake).await?;
         let name = open.table.name.to_string();
+        stops.note(same_table::refuse_origin(&lake, &mut open).await)?;
         stops.note(open.check_updatable().await)?;
         let found = Found::read(delivery, &mut open, &lake).await?;
         // The position may be of a snapshot that was made meanwhile.
