@@ -150,14 +150,20 @@ fn a_wrong_password_is_tried_once_in_a_run() {
         let before = tried();
         let run = Command::new(["sync", "--config", &config, "--jobs", jobs])
             .run()
-            .failure(&["Login failed", "not tried again"]);
+            .failure(&[
+                "Login failed",
+                "not tried again",
+                "12 of 12 pipelines failed",
+            ]);
         assert_eq!(tried() - before, 1, "{jobs}\n{}", run.stderr);
+        // Each is told where a program reads it.
+        let told = Command::new(["sync", "--config", &config, "--jobs", jobs])
+            .args(["--output", "json"])
+            .run();
+        assert_eq!(told.code, Some(1), "{}", told.stderr);
         for number in 0..12 {
-            assert!(
-                run.stderr.contains(&format!("p{number}: ")),
-                "{}",
-                run.stderr
-            );
+            let name = format!("\"p{number}\"");
+            assert!(told.stdout.contains(&name), "{name}\n{}", told.stdout);
         }
     }
     let before = tried();
