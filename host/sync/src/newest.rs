@@ -46,7 +46,8 @@ fn way_on(
     columns: &[Column],
 ) -> String {
     let options = merging.strategy.strategy().description().options.options();
-    let anew = "read the source into a new lake table that keeps one row of each key (--lake-merge upsert)";
+    let anew = "move the directory of the lake table away and read the source anew into one that keeps one row of each \
+                key (--lake-merge upsert)";
     if !options.iter().any(|option| option.name == OPTION) {
         return anew.to_owned();
     }

@@ -125,7 +125,8 @@ pub(crate) fn check(
                 "{what} changed since rows were written to lake table {lake}, which keeps every row: those that are \
                  read again would be added a second time, as they are made now"
             ),
-            "go on with the settings as they were, or read the source into a new lake table (--lake-table)",
+            "go on with the settings as they were, or move the directory of the lake table away and run again: \
+             everything is read anew",
         ));
     }
     let anew = format!(

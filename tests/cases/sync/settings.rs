@@ -90,7 +90,7 @@ fn an_appending_lake_takes_no_row_again_because_it_is_made_otherwise_now() {
             run.run().failure(&[
                 says,
                 "since rows were written to lake table demo.orders, which keeps every row",
-                "hint: go on with the settings as they were, or read the source into a new lake table",
+                "hint: go on with the settings as they were, or move the directory of the lake table away and run again",
             ]);
         }
         // A mark that somebody sets is no answer to that.
@@ -101,13 +101,32 @@ fn an_appending_lake_takes_no_row_again_because_it_is_made_otherwise_now() {
         assert_eq!(lake(&bed).rows, there, "{says}");
         // Both ways on.
         assert_eq!(sync(&bed, "append-only", before).json()["rows_appended"], 0);
-        bed.sync("dbo.Orders", "demo.anew")
-            .args(["--strategy", "timestamp", "--merge", "append-only"])
-            .args(after.iter().copied())
-            .env("FIRST_KEY", "a key of sixteen bytes and more")
-            .env("OTHER_KEY", "another key of sixteen bytes and more")
-            .json();
+        std::fs::rename(bed.lake(LAKE), bed.path("away")).unwrap();
+        sync(&bed, "append-only", after).json();
     }
+}
+
+#[test]
+fn a_target_that_takes_every_row_is_not_filled_twice_on_the_way_on() {
+    let bed = orders();
+    let run = |settings: &[&str]| {
+        sync(&bed, "append-only", settings).args(["--target", &bed.target_url(), "--create-target"])
+    };
+    run(&[]).json();
+    run(&HASHED).run().failure(&["which keeps every row"]);
+    std::fs::rename(bed.lake(LAKE), bed.path("away")).unwrap();
+    run(&HASHED).run().failure(&[
+        "every row would be added to target table dbo.Orders",
+        "empty the target table",
+    ]);
+    bed.target().execute("DELETE FROM dbo.Orders");
+    bed.load(LAKE, "dbo.Orders")
+        .args(["--merge", "append-only", "--full"])
+        .json();
+    let mut target = bed.target();
+    assert_eq!(target.value("SELECT COUNT(*) FROM dbo.Orders"), "3");
+    let plain = "SELECT COUNT(*) FROM dbo.Orders WHERE Email LIKE N'%@%'";
+    assert_eq!(target.value(plain), "0");
 }
 
 #[test]
