@@ -34,7 +34,7 @@ fn a_lake_table_is_not_loaded_into_the_table_that_it_was_read_from() {
     assert_eq!(bed.source().value(positions), "0", "nothing is written");
     // Also where the mark was set by hand since.
     bed.on_lake(["watermark", "set"], "demo.t")
-        .args(["--mark", "n=integer:1"])
+        .args(["--mark", "rows=integer:1"])
         .run()
         .success();
     let url = bed.source_url();
