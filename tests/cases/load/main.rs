@@ -9,6 +9,7 @@ mod foreign;
 mod other_catalogs;
 mod positions;
 mod rows;
+mod shared;
 mod spelling;
 mod targets;
 mod versions;
