@@ -6,6 +6,7 @@ mod copies;
 mod damage;
 mod empty_lake;
 mod foreign;
+mod histories;
 mod other_catalogs;
 mod positions;
 mod rows;
