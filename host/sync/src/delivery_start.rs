@@ -4,7 +4,7 @@
 use std::fmt;
 
 use icehost_lake::LakeTable;
-use icehost_sqlserver::{KnownPosition, TableIdentity, TargetState};
+use icehost_sqlserver::{KnownPosition, Loss, TableIdentity, TargetState};
 use uuid::Uuid;
 
 use crate::failpoint::stands;
@@ -31,6 +31,8 @@ pub(crate) enum Why {
     AnotherTable,
     /// The target has no row, and had so many.
     Emptied(Option<u64>),
+    /// It had none, after so many, when a run of another lake table found it.
+    EmptiedBefore(Option<u64>),
     /// The lake table is another one, at the place of the one that was delivered.
     AnotherLakeTable,
     /// The snapshot that the target stands at is not known to the lake.
@@ -146,12 +148,21 @@ impl Situation<'_> {
         if !self.is_of_this_table(position) {
             return Some(Why::AnotherTable);
         }
-        let had_rows = position.target_rows != Some(0);
-        (self.state.empty && had_rows).then_some(Why::Emptied(position.target_rows))
+        if self.state.empty {
+            let had_rows = position.target_rows != Some(0);
+            return had_rows.then_some(Why::Emptied(position.target_rows));
+        }
+        (position.loss == Some(Loss::All)).then_some(Why::EmptiedBefore(position.target_rows))
+    }
+
+    /// A run of another lake table has found the table empty since the last one of this.
+    pub(crate) fn was_emptied_before(&self) -> bool {
+        let mut own = self.state.own.iter();
+        own.any(|own| own.loss == Some(Loss::All) && self.is_of_this_table(own))
     }
 
     /// A position of an earlier version does not say.
-    fn is_of_this_table(&self, position: &KnownPosition) -> bool {
+    pub(crate) fn is_of_this_table(&self, position: &KnownPosition) -> bool {
         let same = |noted: &TableIdentity| {
             let now = &self.state.identity;
             let dates = (&noted.created, &now.created);
@@ -191,17 +202,9 @@ impl Situation<'_> {
         let others = self.shared_with();
         let known = others.iter().all(|other| other.lake_location.is_some());
         // The last of them to be written; they come in this order.
-        let last = others.first().and_then(|other| other.target_rows);
+        let last = others.first().filter(|other| other.loss.is_none());
+        let last = last.and_then(|other| other.target_rows);
         known && last.is_some() && last == self.state.rows
-    }
-
-    /// Rows that the last run left and that are gone, as far as the catalog's count tells.
-    pub(crate) fn rows_gone(&self) -> Option<(u64, u64)> {
-        let position = self.state.own.as_ref()?;
-        let (had, has) = (position.target_rows?, self.state.rows?);
-        // That another table has fewer is no news.
-        let same = !self.created && self.is_of_this_table(position);
-        (has < had && same && self.shared_with().is_empty()).then_some((had, has))
     }
 }
 
@@ -215,6 +218,13 @@ impl fmt::Display for Why {
             ),
             Why::Emptied(Some(rows)) => write!(f, "it is empty, and had {rows} rows after the last run"),
             Why::Emptied(None) => f.write_str("it is empty, though rows were delivered into it"),
+            Why::EmptiedBefore(rows) => {
+                f.write_str("it was emptied after the last run")?;
+                if let Some(rows) = rows {
+                    write!(f, ", which left {rows} rows")?;
+                }
+                f.write_str(", and another lake table has been delivered into it since")
+            }
             Why::AnotherLakeTable => f.write_str(
                 "the lake table that it was filled from is gone, and this one was created in its place",
             ),
@@ -256,6 +266,7 @@ mod tests {
             run_id: "run".to_owned(),
             target: Some(identity(7, "monday")),
             target_rows: Some(10),
+            loss: None,
         }
     }
 
@@ -266,6 +277,7 @@ mod tests {
             rows: Some(10),
             own,
             others: Vec::new(),
+            last: None,
             layout: PositionsLayout::Current,
         }
     }
@@ -393,19 +405,20 @@ mod tests {
     }
 
     #[test]
-    fn fewer_rows_than_the_last_run_left_are_told() {
-        let fewer = TargetState {
-            rows: Some(9),
-            ..state(Some(position(1, 3)))
+    fn a_table_that_another_run_found_empty_gets_every_row() {
+        let told = |loss| {
+            let own = KnownPosition {
+                loss,
+                ..position(1, 3)
+            };
+            state(Some(own))
         };
-        let line = line();
-        let situation = Situation {
-            state: &fewer,
-            created: false,
-            line: &line,
-            full: false,
-            trust: false,
-        };
-        assert_eq!(situation.rows_gone(), Some((10, 9)));
+        let all = told(Some(Loss::All));
+        let why = Why::EmptiedBefore(Some(10));
+        assert_eq!(start(&all), Start::Everything(why));
+        assert_eq!(start_with(&all, |s| s.trust = true), Start::UpToDate);
+        assert_eq!(start(&told(Some(Loss::Some))), Start::UpToDate);
+        let still = TargetState { empty: true, ..all };
+        assert_eq!(start(&still), Start::Everything(Why::Emptied(Some(10))));
     }
 }

@@ -1,6 +1,7 @@
 //! The second half: read changes, stage, merge.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use icehost_lake::LakeTable;
 use icehost_plan::{Contents, Delta, Table, ValidMergePlan};
@@ -126,7 +127,13 @@ impl Delivery<'_> {
         if start == Start::UpToDate {
             delivered
                 .warnings
-                .extend(told_of_gone_rows(&situation, &target.table));
+                .extend(situation.told_of_gone_rows(&target.table));
+            let marks = situation.marks();
+            target
+                .connection
+                .mark_positions(&marks, &position.run_id, &target.table)
+                .await
+                .doing(|| format!("writing the position of target table {}", target.table.name))?;
             self.adopt(target, &state, &position).await?;
             tell(&delivered.warnings, observer);
             return Ok(delivered);
@@ -153,7 +160,7 @@ impl Delivery<'_> {
         delivered.warnings.extend(landing.warnings.iter().cloned());
         delivered
             .warnings
-            .extend(told_of_gone_rows(&situation, &target.table));
+            .extend(situation.told_of_gone_rows(&target.table));
         if from.is_none() {
             delivered
                 .warnings
@@ -181,6 +188,7 @@ impl Delivery<'_> {
             may_delete: Some(Arc::new(move |absent| guard.lets_through(of_lake(absent)))),
             committing: Some(Arc::new(move || Box::new(attempt.hold()))),
             replaces: situation.replaced(),
+            marks: situation.marks(),
         };
         let name = target.table.name.to_string();
         let doubts = KeyDoubts::of(lake, &description, &takes.columns, &landing, &target.table);
@@ -191,6 +199,7 @@ impl Delivery<'_> {
             terms,
             observer,
             cancel,
+            deletions: AtomicU64::new(0),
         };
         let staged = staging.stage(&mut target.connection, changes).await;
         let mut loader = staged.map_err(unordered)?;
@@ -232,6 +241,17 @@ impl Delivery<'_> {
             guard.check(&format!("target table {name}"), of_lake(*absent))?;
         }
         delivered.counts = merged.doing(|| format!("merging into target table {name}"))?;
+        let told = situation.told_of_deletions(
+            staging.deletions.load(Ordering::Relaxed),
+            &delivered.counts,
+            &landing.plan,
+            lake.name(),
+            &target.table,
+        );
+        if let Some(told) = told {
+            observer.event(Event::Warning(&told));
+            delivered.warnings.push(told);
+        }
         observer.event(Event::Merged);
         Ok(delivered)
     }
@@ -273,6 +293,7 @@ impl Delivery<'_> {
         let noted = state.own.as_ref().is_some_and(|own| {
             own.target.as_ref() == Some(&state.identity)
                 && own.target_rows == state.rows
+                && own.loss.is_none()
                 && own.lake_location == position.lake_location
                 && own.sequence_number.is_some()
         });
@@ -383,14 +404,6 @@ fn position(lake: &LakeTable, line: &Line, state: &TargetState, run_id: Uuid) ->
         sequence_number: line.sequence_number(),
         run_id: run_id.to_string(),
     }
-}
-
-fn told_of_gone_rows(situation: &Situation<'_>, target: &SqlTable) -> Option<String> {
-    let (had, has) = situation.rows_gone()?;
-    Some(format!(
-        "target table {} has {has} rows and had {had} after the last run: somebody else has removed rows",
-        target.name
-    ))
 }
 
 /// The server counts what the guard knows as the lake's.

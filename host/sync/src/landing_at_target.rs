@@ -67,7 +67,7 @@ impl<'a> Question<'a> {
                 format!(
                     "the merge would take the rows of {others} other lake table{} ({}) out of target table {}",
                     if others == 1 { "" } else { "s" },
-                    self.shared_with.join(", "),
+                    listed(&self.shared_with),
                     self.target.name
                 ),
                 "leave out the merge option that removes missing rows; give it to the lake alone with --lake-merge-option",
@@ -80,8 +80,11 @@ impl<'a> Question<'a> {
     fn refuse_repetition(&self, why: &Why) -> Result<(), SyncError> {
         let name = &self.target.name;
         let empty = self.situation.state.empty;
+        // A table that was emptied has what the others have brought since.
+        let has_none = empty || self.situation.has_only_rows_of_others();
+        let told = self.situation.was_emptied_before();
         let hint = match (why, empty) {
-            (Why::Emptied(_), true) => {
+            (Why::Emptied(_), true) | (Why::EmptiedBefore(_), false) if has_none => {
                 return Err(SyncError::position(
                     format!("target table {name} does not look as it was left: {why}"),
                     "deliver every row again with `icehost load --full`, or go on with what is new with \
@@ -89,6 +92,7 @@ impl<'a> Question<'a> {
                 ));
             }
             (_, true) => return Ok(()),
+            (Why::Asked, false) if told && has_none => return Ok(()),
             (Why::First, false) if self.situation.has_only_rows_of_others() => return Ok(()),
             (Why::AnotherTable, false) => {
                 "empty the target table and deliver every row with `icehost load --full`; or, if it has the rows \
@@ -138,17 +142,12 @@ impl<'a> Question<'a> {
             ));
         }
         warnings.extend(self.lets_in_one_of_each());
-        if self.situation.state.empty || self.plan.keys.is_empty() {
+        if self.situation.state.empty {
             return warnings;
         }
-        if !self.shared_with.is_empty() && *why != Why::First {
-            warnings.push(format!(
-                "rows of target table {name} that the lake table does not have stay: which of them {} delivered \
-                 cannot be told; where that lake table is gone, delete its row from dbo.icehost_positions and \
-                 deliver again with `icehost load --full`",
-                self.shared_with.join(", ")
-            ));
-        } else if *why == Why::First && self.shared_with.is_empty() && !removes_unmatched(self.plan)
+        if !self.shared_with.is_empty() {
+            warnings.push(self.rows_of_others());
+        } else if *why == Why::First && !self.plan.keys.is_empty() && !removes_unmatched(self.plan)
         {
             warnings.push(format!(
                 "target table {name} had rows before its first delivery; those that the lake table does not have \
@@ -160,6 +159,24 @@ impl<'a> Question<'a> {
 }
 
 impl Question<'_> {
+    /// The target has rows of other lake tables, and this one is delivered beside them, or in the place of one.
+    fn rows_of_others(&self) -> String {
+        let name = &self.target.name;
+        let others = listed(&self.shared_with);
+        match self.plan.keys.is_empty() {
+            false => format!(
+                "rows of target table {name} that the lake table does not have stay: which of them {others} delivered \
+                 cannot be told; where that lake table is gone, or this one takes its place, delete its row from \
+                 dbo.icehost_positions and deliver again with `icehost load --full`"
+            ),
+            true => format!(
+                "target table {name} has rows of {others}, and every row is added to them; where that lake table is gone, \
+                 or this one takes its place, its rows are there twice: empty the target table, delete its row from \
+                 dbo.icehost_positions and deliver again with `icehost load --full`"
+            ),
+        }
+    }
+
     /// The table has the key of the rows, and a merge that adds every row brings them again as they change.
     fn lets_in_one_of_each(&self) -> Option<String> {
         if !self.plan.keys.is_empty() {
@@ -227,6 +244,17 @@ pub(crate) fn check_takes_changes(target: &SqlTable, plan: &MergePlan) -> Result
             ),
             "choose --merge append-only, or load into another table",
         )),
+    }
+}
+
+/// Names of lake tables, some of them where they are many.
+pub(crate) fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = names.iter().take(SHOWN).map(String::as_str);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

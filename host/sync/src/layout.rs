@@ -134,7 +134,7 @@ pub(crate) fn check_source_fits(
                     column.name, lake.name
                 ),
                 format!(
-                    "leave it out with --exclude-columns '{}', or sync into a new lake table",
+                    "leave it out with --exclude-columns '{}'; or {ANEW}",
                     column.name
                 ),
             ));
@@ -165,7 +165,7 @@ pub(crate) fn check_source_fits(
                     "lake table {} needs column '{}', which source table {source_name} does not bring",
                     lake.name, there.name
                 ),
-                "bring the column, or sync into a new lake table",
+                format!("bring the column; or {ANEW}"),
             ));
         }
     }

@@ -1,5 +1,7 @@
 //! Changes of the lake on their way into the target's staging table.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use futures::TryStreamExt;
 use icehost_lake::{ChangePlan, LakeTable};
 use icehost_sqlserver::{Connection, Loader, SqlTable, Terms};
@@ -9,6 +11,7 @@ use crate::delta::batch_as_changes;
 use crate::error::Doing;
 use crate::failpoint::failpoint;
 use crate::landing_at_target::Landing;
+use crate::shared_deletions::deletions;
 use crate::{Event, Observer, SyncError};
 
 /// What is staged, for whom.
@@ -19,6 +22,8 @@ pub(crate) struct Staging<'a> {
     pub(crate) terms: Terms,
     pub(crate) observer: &'a dyn Observer,
     pub(crate) cancel: &'a CancellationToken,
+    /// How many of the rows that were staged last are deletions.
+    pub(crate) deletions: AtomicU64,
 }
 
 impl<'a> Staging<'a> {
@@ -42,6 +47,7 @@ impl<'a> Staging<'a> {
         });
         let mut batches = changes.stream();
         let mut bytes = 0;
+        self.deletions.store(0, Ordering::Relaxed);
         while let Some(batch) = tokio::select! {
             batch = batches.try_next() => batch.doing(reading)?,
             () = self.cancel.cancelled() => return Err(SyncError::cancelled()),
@@ -51,6 +57,8 @@ impl<'a> Staging<'a> {
                 true => batch_as_changes(&batch, &self.landing.delta)?,
                 false => batch,
             };
+            let gone = deletions(&batch, &self.landing.delta);
+            self.deletions.fetch_add(gone, Ordering::Relaxed);
             loader.stage(&batch).await.doing(loading)?;
             failpoint("sync::while-loading")?;
             self.observer.event(Event::Loaded {

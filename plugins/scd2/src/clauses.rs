@@ -48,20 +48,26 @@ pub(crate) fn clauses(
     };
     let written: Vec<SharedColumn> = [content.compared.as_slice(), &content.others].concat();
     // What comes again as it is changes nothing, where its current version is told as such.
-    let settled = match (none_differs(&written), history.is_told()) {
-        (Some(same), Some(told)) => Some(same.and(told)),
-        (same, told) => same.or(told),
+    let told = match history.is_told() {
+        Some(told) => told.and(history.is_open()),
+        None => history.is_open(),
     };
-    match settled {
-        Some(settled) => clauses.push(Clause::matched(Action::Skip).when(fitting(settled)?)),
-        None => clauses.push(Clause::matched(Action::Skip)),
-    }
-    if !content.others.is_empty() || history.current.is_some() {
-        clauses.push(match none_differs(&content.compared) {
-            Some(same) => Clause::matched(write(&content.others)).when(same),
-            None => Clause::matched(write(&content.others)),
-        });
-    }
+    let settled = match none_differs(&written) {
+        Some(same) => match fitting(same.clone().and(told)) {
+            Ok(settled) => settled,
+            // An end that was written under other settings stays as it is where there is no room to ask for it.
+            Err(_) => fitting(match history.is_told() {
+                Some(told) => same.and(told),
+                None => same,
+            })?,
+        },
+        None => told,
+    };
+    clauses.push(Clause::matched(Action::Skip).when(settled));
+    clauses.push(match none_differs(&content.compared) {
+        Some(same) => Clause::matched(write(&content.others)).when(same),
+        None => Clause::matched(write(&content.others)),
+    });
     if !content.compared.is_empty() {
         let later = begins.at.clone().gt(target_col(history.from));
         let supersede = Action::supersede(history.closed(begins.at.clone()), new());

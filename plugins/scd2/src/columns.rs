@@ -20,6 +20,10 @@ pub(crate) struct HistoryColumns {
     pub(crate) now: Value,
     /// What `to` holds for the current version.
     open: Value,
+    /// From when on `to` is no end.
+    far: Value,
+    /// `to` may be NULL.
+    may_be_null: bool,
 }
 
 /// When a version begins.
@@ -47,7 +51,11 @@ impl HistoryColumns {
         }
         let now = begin.moment(context.delta.run_time);
         let now = now.ok_or_else(|| Error::internal("no-moment", "a column holds no moments"))?;
+        let far = end_of_time::far(end);
+        let far = far.ok_or_else(|| Error::internal("no-moment", "a column holds no moments"))?;
         Ok(HistoryColumns {
+            far,
+            may_be_null: end.nullable,
             from,
             to,
             current: current(context)?,
@@ -57,8 +65,23 @@ impl HistoryColumns {
         })
     }
 
-    /// Holds of the current version of a row.
+    /// Holds of the current version of a row. Runs with other settings may have written it: an end in the last year that
+    /// there is stands for none as NULL does, or a second current version would come beside it.
     pub(crate) fn is_current(&self) -> Predicate {
+        let to = || target_col(self.to);
+        let far = to().ge(lit(self.far.clone()));
+        let far = match is_before(&self.open, &self.far) {
+            true => to().eq(lit(self.open.clone())).or(far),
+            false => far,
+        };
+        match self.may_be_null {
+            true => to().is_null().or(far),
+            false => far,
+        }
+    }
+
+    /// Holds of a current version that has the end which this run writes.
+    pub(crate) fn is_open(&self) -> Predicate {
         match &self.open {
             Value::Null => target_col(self.to).is_null(),
             open => target_col(self.to).eq(lit(open.clone())),
@@ -67,21 +90,21 @@ impl HistoryColumns {
 
     /// What makes a row the current version.
     pub(crate) fn opened(&self, begins: &Begins) -> Vec<Assignment> {
-        let mut opened = vec![
-            Assignment::new(self.from, begins.at.clone()),
-            Assignment::new(self.to, lit(self.open.clone())),
-        ];
+        let mut opened = vec![Assignment::new(self.from, begins.at.clone())];
         opened.extend(self.told());
         opened
     }
 
-    /// What tells the current version as such, where a column does; it may have been changed by hand.
-    pub(crate) fn told(&self) -> Option<Assignment> {
-        let (column, yes, _) = self.current.as_ref()?;
-        Some(Assignment::new(*column, lit(yes.clone())))
+    /// What tells the current version as such; it may have been changed by hand, or written under other settings.
+    pub(crate) fn told(&self) -> Vec<Assignment> {
+        let mut told = vec![Assignment::new(self.to, lit(self.open.clone()))];
+        if let Some((column, yes, _)) = &self.current {
+            told.push(Assignment::new(*column, lit(yes.clone())));
+        }
+        told
     }
 
-    /// Holds of a current version that is told as such; `None` where no column does.
+    /// Holds of a current version whose flag says so; `None` where there is none.
     pub(crate) fn is_told(&self) -> Option<Predicate> {
         let (column, yes, _) = self.current.as_ref()?;
         Some(target_col(*column).eq(lit(yes.clone())))
@@ -100,6 +123,16 @@ impl HistoryColumns {
     pub(crate) fn contain(&self, column: ColumnId) -> bool {
         let current = self.current.as_ref().map(|(id, _, _)| *id);
         column == self.from || column == self.to || Some(column) == current
+    }
+}
+
+/// Of two moments of one column; NULL is before none.
+fn is_before(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Date(one), Value::Date(other)) => one < other,
+        (Value::Timestamp(one), Value::Timestamp(other)) => one < other,
+        (Value::TimestampTz(one), Value::TimestampTz(other)) => one.ticks < other.ticks,
+        _ => false,
     }
 }
 

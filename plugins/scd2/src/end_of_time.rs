@@ -39,6 +39,15 @@ pub(crate) fn of(column: &Column, named: Option<&str>) -> Result<Value, Error> {
     }
 }
 
+/// From when on an end is none: the last year that the column's type has. Ends of time are there, whatever the settings of
+/// the run were that wrote them.
+pub(crate) fn far(column: &Column) -> Option<Value> {
+    column.moment(ticks(match column.native_type.as_str() {
+        "smalldatetime" => "2079-01-01",
+        _ => "9999-01-01",
+    })?)
+}
+
 fn exactly(value: &Value, ticks: i64) -> bool {
     match value {
         Value::Date(days) => i64::from(*days) * 86_400 * SECOND == ticks,

@@ -68,12 +68,22 @@ fn closed(at: Scalar) -> Vec<Assignment> {
     vec![set(5, at), set(6, lit(false))]
 }
 
-fn told() -> Assignment {
-    set(6, lit(true))
+fn told() -> [Assignment; 2] {
+    [set(5, lit(Value::Null)), set(6, lit(true))]
 }
 
 fn is_told() -> Predicate {
-    target_col(6).eq(lit(true))
+    target_col(6).eq(lit(true)).and(target_col(5).is_null())
+}
+
+/// From when on an end is none.
+fn far() -> Scalar {
+    lit(Value::Timestamp(2_533_707_648_000_000_000))
+}
+
+fn with_told(mut written: Vec<Assignment>) -> Action {
+    written.extend(told());
+    Action::Write(written)
 }
 
 fn price_is_same() -> Predicate {
@@ -90,7 +100,8 @@ fn a_change_begins_a_version_and_a_delete_only_ends_one() {
             target: 1
         }]
     );
-    assert_eq!(plan.among, Some(Expression::from(target_col(5).is_null())));
+    let current = target_col(5).is_null().or(target_col(5).ge(far()));
+    assert_eq!(plan.among, Some(Expression::from(current)));
     let deleted = || col(3).eq(lit(0));
     let same = || price_is_same().and(col(2).eq(target_col(3)));
     let wanted = [
@@ -99,10 +110,10 @@ fn a_change_begins_a_version_and_a_delete_only_ends_one() {
         Clause::not_matched(Action::Skip).when(deleted()),
         Clause::matched(Action::Skip).when(same().and(is_told())),
         // A current version that is not told as such.
-        Clause::matched(Action::Write(vec![told()])).when(same()),
+        Clause::matched(with_told(vec![])).when(same()),
         Clause::matched(Action::supersede(closed(now()), opened(now())))
             .when(now().gt(target_col(4))),
-        Clause::matched(Action::Write(vec![set(2, col(1)), set(3, col(2)), told()])),
+        Clause::matched(with_told(vec![set(2, col(1)), set(3, col(2))])),
         Clause::not_matched(Action::Write(opened(now()))),
     ];
     assert_eq!(plan.clauses, wanted);
@@ -116,10 +127,10 @@ fn a_version_can_begin_when_the_source_says_so() {
         Clause::matched(Action::Skip)
             .when(price_is_same().and(col(2).eq(target_col(3))).and(is_told())),
         // The time alone begins no version, and is kept up to date.
-        Clause::matched(Action::Write(vec![set(3, col(2)), told()])).when(price_is_same()),
+        Clause::matched(with_told(vec![set(3, col(2))])).when(price_is_same()),
         Clause::matched(Action::supersede(closed(col(2)), opened(col(2))))
             .when(col(2).gt(target_col(4))),
-        Clause::matched(Action::Write(vec![set(2, col(1)), set(3, col(2)), told()])),
+        Clause::matched(with_told(vec![set(2, col(1)), set(3, col(2))])),
         Clause::not_matched(Action::Write(opened(col(2)))),
     ];
     assert_eq!(plan.clauses, wanted);
@@ -162,13 +173,22 @@ fn the_current_version_can_have_an_end_far_away() {
     let options = r#"{"end-of-time":"9999-12-31","current":"is current"}"#;
     let plan = Scd2::plan(&context(options, Contents::Upserts)).unwrap();
     let end = || lit(Value::Timestamp(2_534_022_144_000_000_000));
-    assert_eq!(plan.among, Some(Expression::from(target_col(5).eq(end()))));
+    let current = || target_col(5).is_null().or(target_col(5).ge(far()));
+    assert_eq!(plan.among, Some(Expression::from(current())));
     let mut wanted = opened(now());
     wanted[4] = set(5, end());
     assert_eq!(
         plan.clauses.last(),
         Some(&Clause::not_matched(Action::Write(wanted)))
     );
+
+    // One that is nearer is known as long as the run says so; a column that is never NULL is not asked for it.
+    let mut nearer = context(r#"{"end-of-time":"2999-12-31"}"#, Contents::Upserts);
+    nearer.target.columns[5].nullable = false;
+    let plan = Scd2::plan(&nearer).unwrap();
+    let end = lit(Value::Timestamp(325_035_936_000_000_000));
+    let current = target_col(5).eq(end).or(target_col(5).ge(far()));
+    assert_eq!(plan.among, Some(Expression::from(current)));
 }
 
 #[test]
@@ -180,16 +200,16 @@ fn a_table_of_keys_has_no_versions_after_the_first() {
         plan.clauses[0],
         Clause::matched(Action::Skip).when(is_told())
     );
-    assert_eq!(
-        plan.clauses[1],
-        Clause::matched(Action::Write(vec![told()]))
-    );
+    assert_eq!(plan.clauses[1], Clause::matched(with_told(vec![])));
     assert_eq!(plan.clauses.len(), 3);
 
     context.target.columns.pop();
     let plan = Scd2::plan(&context).unwrap();
-    assert_eq!(plan.clauses[0], Clause::matched(Action::Skip));
-    assert_eq!(plan.clauses.len(), 2);
+    assert_eq!(
+        plan.clauses[0],
+        Clause::matched(Action::Skip).when(target_col(5).is_null())
+    );
+    assert_eq!(plan.clauses.len(), 3);
 }
 
 #[test]

@@ -21,6 +21,9 @@ impl Loader<'_> {
         self.connection
             .forget_positions(&self.terms.replaces, self.target)
             .await?;
+        self.connection
+            .mark_positions(&self.terms.marks, &position.run_id, self.target)
+            .await?;
         failpoint("sqlserver::before-merge")?;
         let target = self.target;
         let merging =

@@ -4,6 +4,7 @@ mod apply;
 mod bulk;
 mod check;
 mod created;
+mod loss;
 mod merge;
 mod misfit;
 mod position;
@@ -19,6 +20,7 @@ use icehost_plan::values::{ArrowValue, is_known};
 use icehost_plan::{Column, ColumnType, SqlType};
 
 pub use created::Removal;
+pub use loss::{Loss, Mark};
 pub use merge::MergeCounts;
 pub use position::{Position, Previous};
 pub use positions_table::PositionsLayout;

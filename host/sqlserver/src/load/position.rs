@@ -154,7 +154,7 @@ SELECT CAST(@@ROWCOUNT AS bigint);"
         let by = parameters.add(NVARCHAR, Value::Text(previous.run_id.clone()));
         let belongs = belongs(&mut parameters, position, identity, rows);
         let statement = parameters.finish(format!(
-            "UPDATE {TABLE}\nSET {belongs}\nWHERE {row} AND [run_id] = {by};"
+            "UPDATE {TABLE}\nSET {belongs}, [updated_at] = SYSUTCDATETIME()\nWHERE {row} AND [run_id] = {by};"
         ));
         self.client.run(&statement).await.map_err(|error| {
             error.context(format!(
@@ -167,7 +167,7 @@ SELECT CAST(@@ROWCOUNT AS bigint);"
 }
 
 /// The condition that finds the target's row, by the parameters `@v1` and `@v2`.
-fn row_of(parameters: &mut Parameters, lake_uuid: Uuid, target: &SqlTable) -> String {
+pub(super) fn row_of(parameters: &mut Parameters, lake_uuid: Uuid, target: &SqlTable) -> String {
     let uuid = Value::Uuid(lake_uuid.into_bytes());
     let uuid = parameters.add(SqlType::UniqueIdentifier, uuid);
     let name = parameters.add(NVARCHAR, Value::Text(key(target)));
@@ -238,7 +238,7 @@ pub(super) fn settle(
     };
     parameters.finish(format!(
         "UPDATE {TABLE}
-SET [rows_inserted] = {inserted}, [rows_updated] = {updated}, [rows_deleted] = {deleted}{belongs}
+SET [rows_inserted] = {inserted}, [rows_updated] = {updated}, [rows_deleted] = {deleted}, [updated_at] = SYSUTCDATETIME(){belongs}
 WHERE {row};"
     ))
 }

@@ -4,6 +4,7 @@
 use icehost_plan::{Length, SqlType, Value};
 use uuid::Uuid;
 
+use super::loss::{Loss, decode};
 use super::positions_table::{PositionsLayout, TABLE};
 use crate::connection::Connection;
 use crate::error::{ErrorKind, Result, SqlServerError};
@@ -16,6 +17,9 @@ pub(super) const NVARCHAR: SqlType = SqlType::NVarChar(Length::Limited(4000));
 
 /// `The … permission was denied on the object …`
 const NO_PERMISSION: u32 = 229;
+
+/// How often rows and positions are looked at until they are of one moment.
+const LOOKS: usize = 3;
 
 /// Which table a name stands for: one that is dropped and created again is another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub struct KnownPosition {
     pub target: Option<TableIdentity>,
     /// The rows that the table had then.
     pub target_rows: Option<u64>,
+    /// What a run of another lake table has found to be lost since.
+    pub loss: Option<Loss>,
 }
 
 /// A target, as it stands.
@@ -60,6 +66,8 @@ pub struct TargetState {
     pub own: Option<KnownPosition>,
     /// How far it has followed other lake tables; the first thousand.
     pub others: Vec<KnownPosition>,
+    /// The lake table whose position was written last.
+    pub last: Option<Uuid>,
     /// What the table of positions can tell.
     pub layout: PositionsLayout,
 }
@@ -82,9 +90,22 @@ impl Connection {
             Some(identity) if identity.object_id == target.object_id => identity,
             _ => return Err(replaced(&target.name)),
         };
-        let (empty, rows) = self.rows_there(&target.name, identity.object_id).await?;
         let layout = self.find_positions().await.map_err(reading)?;
         let mut known = self.known_positions(target).await.map_err(reading)?;
+        let (mut empty, mut rows) = self.rows_there(&target.name, identity.object_id).await?;
+        // Rows and positions are of one moment where no run of another lake table came between.
+        for _ in 0..LOOKS {
+            if known.iter().all(|position| position.lake_uuid == lake_uuid) {
+                break;
+            }
+            let again = self.known_positions(target).await.map_err(reading)?;
+            if again == known {
+                break;
+            }
+            known = again;
+            (empty, rows) = self.rows_there(&target.name, identity.object_id).await?;
+        }
+        let last = known.first().map(|position| position.lake_uuid);
         let own = known
             .iter()
             .position(|position| position.lake_uuid == lake_uuid)
@@ -95,6 +116,7 @@ impl Connection {
             rows,
             own,
             others: known,
+            last,
             layout,
         })
     }
@@ -238,7 +260,7 @@ ORDER BY [updated_at] DESC;"
                 (fields.text()?, fields.integer()?, fields.text()?);
             let object_id = fields.optional_integer()?;
             let created = fields.optional_text()?;
-            let rows = fields.optional_integer()?;
+            let (target_rows, loss) = decode(fields.optional_integer()?);
             known.push(KnownPosition {
                 lake_uuid,
                 lake_table,
@@ -248,7 +270,8 @@ ORDER BY [updated_at] DESC;"
                     object_id: object_id as i32,
                     created,
                 }),
-                target_rows: rows.and_then(|rows| u64::try_from(rows).ok()),
+                target_rows,
+                loss,
                 lake_location: fields.optional_text()?,
                 sequence_number: fields.optional_integer()?,
             });

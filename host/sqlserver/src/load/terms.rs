@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::loss::Mark;
 use super::target_state::TableIdentity;
 
 /// Rows of a table that a complete delivery does not have.
@@ -38,6 +39,8 @@ pub struct Terms {
     pub committing: Option<Arc<dyn Fn() -> Box<dyn Send> + Send + Sync>>,
     /// Lake tables whose positions go, since the one that is delivered has taken their place.
     pub replaces: Vec<Uuid>,
+    /// Other lake tables that deliver into the same table, and what they are to be told of it.
+    pub marks: Vec<Mark>,
 }
 
 impl fmt::Debug for Terms {
@@ -51,6 +54,7 @@ impl fmt::Debug for Terms {
             .field("may_delete", &self.may_delete.is_some())
             .field("committing", &self.committing.is_some())
             .field("replaces", &self.replaces)
+            .field("marks", &self.marks)
             .finish()
     }
 }

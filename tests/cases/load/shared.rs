@@ -1,0 +1,237 @@
+//! A target table into which several lake tables deliver: what one of them finds or does, the others are told.
+
+use icehost_tests::{Bed, Command};
+
+use crate::belonging::{as_an_earlier_version_left_it, delivered, load, rows, warns};
+
+/// Rows 1 to 20 of `demo.t`, and 101 to 110 of `demo.u`.
+fn shared(merge: &str) -> Bed {
+    let bed = delivered(merge);
+    bed.source().execute(
+        "CREATE TABLE dbo.U (Id int NOT NULL PRIMARY KEY, V int NOT NULL, Modified datetime2(3) NOT NULL);
+         INSERT INTO dbo.U SELECT value, value, '2026-01-01' FROM GENERATE_SERIES(101, 110)",
+    );
+    sync_other(&bed);
+    assert_eq!(other(&bed, merge, &[]).json()["rows_inserted"], 10);
+    bed
+}
+
+fn sync_other(bed: &Bed) {
+    bed.sync("dbo.U", "demo.u")
+        .args(["--strategy", "full-refresh", "--merge", "upsert"])
+        .args(["--merge-option", "delete-missing=true"])
+        .json();
+}
+
+fn other(bed: &Bed, merge: &str, more: &[&str]) -> Command {
+    bed.load("demo.u", "dbo.T")
+        .args(["--merge", merge])
+        .args(more.iter().copied())
+}
+
+const BY_HAND: &str = "rows were removed from the target by hand";
+
+#[track_caller]
+fn assert_quiet(next: Command) {
+    let next = next.json();
+    assert_eq!(next["warnings"], serde_json::json!([]), "{next}");
+    for count in ["rows_inserted", "rows_updated", "rows_deleted"] {
+        assert_eq!(next[count], 0, "{count}");
+    }
+}
+
+#[track_caller]
+fn assert_both_quiet(bed: &Bed, merge: &str) {
+    assert_quiet(load(bed, merge, &[]));
+    assert_quiet(other(bed, merge, &[]));
+}
+
+#[test]
+fn a_shared_target_that_was_emptied_gets_the_rows_of_each_lake_table() {
+    for earlier in [false, true] {
+        let bed = shared("upsert");
+        if earlier {
+            as_an_earlier_version_left_it(&bed);
+        }
+        for emptied in ["DELETE FROM dbo.T", "TRUNCATE TABLE dbo.T"] {
+            bed.target().execute(emptied);
+            let first = load(&bed, "upsert", &[]).json();
+            assert_eq!(first["rows_inserted"], 20, "{emptied}");
+            warns(&first, "it is empty");
+            let second = other(&bed, "upsert", &[]).json();
+            assert_eq!(second["rows_inserted"], 10, "{emptied}");
+            warns(&second, "it was emptied after the last run");
+            assert_eq!(rows(&bed), "30");
+            assert_both_quiet(&bed, "upsert");
+        }
+    }
+}
+
+#[test]
+fn a_shared_target_that_was_emptied_is_told_whatever_the_first_run_does() {
+    for (changes, more) in [
+        (true, &[][..]),
+        (false, &["--full"]),
+        (true, &["--trust-position"]),
+    ] {
+        let bed = shared("upsert");
+        if changes {
+            bed.source()
+                .execute("INSERT INTO dbo.T VALUES (50, 50, '2026-02-01')");
+            crate::belonging::sync(&bed);
+        }
+        bed.target().execute("DELETE FROM dbo.T");
+        let trusts = more == ["--trust-position"];
+        let excused = |run: Command| match trusts {
+            true => run.leaves_apart("the target was emptied on purpose"),
+            false => run,
+        };
+        excused(load(&bed, "upsert", more)).json();
+        let second = other(&bed, "upsert", &[]).json();
+        assert_eq!(second["rows_inserted"], 10, "{more:?}");
+        assert_quiet(excused(load(&bed, "upsert", &[])));
+        assert_quiet(other(&bed, "upsert", &[]));
+    }
+}
+
+#[test]
+fn append_only_into_a_shared_target_that_was_emptied_asks_each() {
+    let bed = shared("append-only");
+    bed.target().execute("TRUNCATE TABLE dbo.T");
+    let asks = ["does not look as it was left", "--full", "--trust-position"];
+    load(&bed, "append-only", &[]).run().failure(&asks);
+    let full = load(&bed, "append-only", &["--full"]);
+    assert_eq!(full.json()["rows_inserted"], 20);
+    other(&bed, "append-only", &[]).run().failure(&asks);
+    let full = other(&bed, "append-only", &["--full"]);
+    assert_eq!(full.json()["rows_inserted"], 10);
+    assert_eq!(rows(&bed), "30");
+    assert_both_quiet(&bed, "append-only");
+    // Once only.
+    other(&bed, "append-only", &["--full"])
+        .run()
+        .failure(&["every row would be added"]);
+
+    // On purpose, for both.
+    bed.target().execute("TRUNCATE TABLE dbo.T");
+    for more in [&["--trust-position"][..], &[]] {
+        let next = load(&bed, "append-only", more).leaves_apart(BY_HAND).json();
+        assert_eq!(next["rows_inserted"], 0);
+        assert_quiet(other(&bed, "append-only", more).leaves_apart(BY_HAND));
+    }
+}
+
+#[test]
+fn rows_that_somebody_removes_from_a_shared_target_are_told_to_each() {
+    let bed = shared("upsert");
+    bed.target().execute("DELETE FROM dbo.T WHERE Id > 105");
+    let first = load(&bed, "upsert", &[]).json();
+    warns(&first, "has 25 rows and had 30 after the last run");
+    warns(&first, "of demo.u cannot be told");
+    let second = other(&bed, "upsert", &[]).leaves_apart(BY_HAND).json();
+    warns(
+        &second,
+        "somebody else has removed rows from target table dbo.T",
+    );
+    // Told once; the way back is what both have named.
+    assert_quiet(load(&bed, "upsert", &[]));
+    assert_quiet(other(&bed, "upsert", &[]).leaves_apart(BY_HAND));
+    let full = other(&bed, "upsert", &["--full"]).json();
+    assert_eq!(full["rows_inserted"], 5);
+    assert_both_quiet(&bed, "upsert");
+
+    // By a run that has rows to bring.
+    bed.target().execute("DELETE FROM dbo.T WHERE Id = 1");
+    bed.source()
+        .execute("INSERT INTO dbo.U VALUES (111, 0, '2026-02-01')");
+    sync_other(&bed);
+    let first = other(&bed, "upsert", &[]).json();
+    warns(&first, "has 29 rows and had 30 after the last run");
+    let second = load(&bed, "upsert", &[]).leaves_apart(BY_HAND).json();
+    warns(
+        &second,
+        "somebody else has removed rows from target table dbo.T",
+    );
+    // A deletion that the lake brings is no such thing.
+    bed.source().execute("DELETE FROM dbo.U WHERE Id = 111");
+    sync_other(&bed);
+    assert_eq!(other(&bed, "upsert", &[]).json()["rows_deleted"], 1);
+    assert_quiet(load(&bed, "upsert", &[]).leaves_apart(BY_HAND));
+    assert_quiet(other(&bed, "upsert", &[]));
+}
+
+#[test]
+fn a_lake_table_in_the_place_of_another_one_is_told_of_its_rows() {
+    let bed = delivered("upsert");
+    bed.source().execute("DELETE FROM dbo.T WHERE Id = 5");
+    bed.sync("dbo.T", "demo.t2")
+        .args(["--strategy", "full-refresh", "--merge", "upsert"])
+        .json();
+    let anew = |more: &[&str]| {
+        bed.load("demo.t2", "dbo.T")
+            .args(["--merge", "upsert"])
+            .args(more.iter().copied())
+            .json()
+    };
+    let first = anew(&[]);
+    assert_eq!(first["rows_deleted"], 0);
+    warns(&first, "which of them demo.t delivered cannot be told");
+    warns(&first, "or this one takes its place, delete its row");
+    // The way that it names.
+    bed.target()
+        .execute("DELETE FROM dbo.icehost_positions WHERE lake_table = N'demo.t'");
+    assert_eq!(anew(&["--full"])["rows_deleted"], 1);
+    bed.source_dump("dbo.T")
+        .assert_equals(&bed.target_dump("dbo.T"), "source", "target");
+    assert_eq!(anew(&[])["warnings"], serde_json::json!([]));
+
+    let bed = delivered("append-only");
+    bed.sync("dbo.T", "demo.t2")
+        .args(["--strategy", "full-refresh", "--merge", "upsert"])
+        .json();
+    bed.target()
+        .execute("ALTER TABLE dbo.T DROP CONSTRAINT PK_T");
+    let first = bed
+        .load("demo.t2", "dbo.T")
+        .args(["--merge", "append-only"])
+        .json();
+    warns(
+        &first,
+        "or this one takes its place, its rows are there twice",
+    );
+}
+
+#[test]
+fn rows_that_one_lake_table_takes_out_of_a_shared_target_are_told() {
+    for merge in ["upsert", "soft-delete"] {
+        let bed = Bed::new();
+        for (table, from) in [("T", 1), ("U", 11)] {
+            bed.source().execute(&format!(
+                "CREATE TABLE dbo.{table} (Id int NOT NULL PRIMARY KEY, V int NOT NULL, Modified datetime2(3) NOT NULL);
+                 INSERT INTO dbo.{table} SELECT value, value, '2026-01-01' FROM GENERATE_SERIES({from}, {from} + 9)"
+            ));
+        }
+        bed.target().execute(
+            "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, V int NOT NULL, Modified datetime2(3) NOT NULL, IsDeleted bit NOT NULL DEFAULT 0)",
+        );
+        crate::belonging::sync(&bed);
+        sync_other(&bed);
+        load(&bed, merge, &[]).json();
+        other(&bed, merge, &[]).json();
+        // A row moves from one source to the other.
+        bed.source().execute(
+            "DELETE FROM dbo.T WHERE Id = 5; INSERT INTO dbo.U VALUES (5, 55, '2026-02-01')",
+        );
+        sync_other(&bed);
+        let brings = other(&bed, merge, &[]).json();
+        assert_eq!(brings["rows_updated"], 1);
+        assert_eq!(brings["warnings"], serde_json::json!([]), "{merge}");
+        crate::belonging::sync(&bed);
+        let takes = load(&bed, merge, &[]).json();
+        warns(&takes, "rows that lake table demo.t no longer has were");
+        warns(&takes, "`icehost load --full` of it brings the row again");
+        other(&bed, merge, &["--full"]).json();
+        let there = "SELECT V FROM dbo.T WHERE Id = 5 AND IsDeleted = 0";
+        assert_eq!(bed.target().value(there), "55", "{merge}");
+    }
+}
