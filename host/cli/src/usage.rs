@@ -43,6 +43,7 @@ const VERIFY_WITH_CONFIG: &[&str] = &[
     "config",
     "limit",
     "repair",
+    "allow_deletes",
     "exclude_columns",
     "cache_dir",
     "no_cache",

@@ -50,4 +50,5 @@ pub use schema::{LakeColumn, NewColumn};
 pub use snapshot::SnapshotInfo;
 pub use staging::{KeptFiles, StageOptions, Staged, StagedWriter};
 pub use table::LakeTable;
+pub use versions::Turn;
 pub use warehouse::{NewTable, Warehouse};

@@ -39,6 +39,11 @@ pub(crate) fn with_way_on(
     }
 }
 
+/// Whether a merge is told which of several rows of a key counts.
+pub(crate) fn chooses(merging: &Merging) -> bool {
+    merging.options.values().contains_key(OPTION)
+}
+
 fn way_on(
     merging: &Merging,
     lake: &LakeTable,

@@ -3,6 +3,7 @@
 
 mod classes;
 mod finds;
+mod history;
 mod load;
 mod memory;
 mod merges;

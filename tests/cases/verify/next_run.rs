@@ -40,8 +40,6 @@ const TIMESTAMP: [&str; 4] = ["--strategy", "timestamp", "--merge", "upsert"];
 #[test]
 fn a_run_that_goes_on_is_not_said_to_stop() {
     let case = Case::new(10, &TIMESTAMP);
-    let report = case.agrees();
-    assert!(stops(&report).is_empty(), "{report}");
     case.run();
     insert(&case.bed, 20, 3, "2026-02-01");
     let report = case.agrees();
@@ -84,8 +82,10 @@ fn keys_that_stand_twice_in_the_source_stop_the_next_run() {
     by(bed.sync("dbo.T", "demo.t")).json();
     bed.source()
         .execute("INSERT INTO dbo.T VALUES (2, 8, '2026-02-01'), (3, 8, '2026-02-01')");
-    let report = by(bed.verify("dbo.T", "demo.t")).json();
-    assert_eq!(counts(&report, "lake", "pending"), "2 missing");
+    // No run brings them by itself.
+    let report = differs(by(bed.verify("dbo.T", "demo.t")));
+    assert_eq!(counts(&report, "lake", "wrong"), "2 missing");
+    assert_eq!(report["pending"], 0, "{report}");
     let saying = "Code = 8 stands in several rows";
     let told = stops(&report);
     assert!(told.len() == 1 && told[0].contains(saying), "{told:?}");
@@ -163,12 +163,11 @@ fn a_target_that_is_the_source_stops_the_next_run() {
     bed.sync("dbo.T", "demo.t").args(TIMESTAMP).json();
     let to = bed.source_url();
     let into = |command: Command| command.args(TIMESTAMP).args(["--target", &to]);
-    let verify = into(bed.verify("dbo.T", "demo.t"));
-    will_stop(
-        verify,
-        into(bed.sync("dbo.T", "demo.t")),
-        "is the source table",
-    );
+    // Both halves say so; the run ends with the first.
+    let told = stops(&into(bed.verify("dbo.T", "demo.t")).json());
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("is the source table"), "{told:?}");
+    into(bed.sync("dbo.T", "demo.t")).run().failure(&[&told[0]]);
 }
 
 /// A lake and a target that was loaded by a merge that only adds.
@@ -222,8 +221,19 @@ fn a_position_that_does_not_fit_stops_the_next_run_of_a_merge_that_only_adds() {
     case.sync();
     case.load().json();
     maintain(&case.bed.lake("demo.t"), &[&format!("rollback={first}")]);
-    let report = will_stop(case.verify(), case.load(), "the lake table was rolled back");
+    let report = differs(case.verify());
     assert_eq!(report["target"]["undelivered"], 1, "{report}");
+    assert_eq!(
+        (&report["wrong"], &report["pending"]),
+        (&1.into(), &0.into()),
+        "{report}"
+    );
+    let told = stops(&report);
+    assert!(
+        told.len() == 1 && told[0].contains("the lake table was rolled back"),
+        "{told:?}"
+    );
+    case.load().run().failure(&[&told[0]]);
 
     // The target was emptied: its rows are gone.
     let case = Added::loaded();

@@ -218,6 +218,41 @@ fn a_version_may_come_again_after_another_one_and_not_before() {
 }
 
 #[test]
+fn the_flags_of_a_sync_are_taken() {
+    let sync = [
+        "--strategy",
+        "full-refresh",
+        "--merge",
+        "upsert",
+        "--merge-option",
+        "delete-missing=true",
+    ];
+    let case = Case::new(1200, &sync);
+    case.run();
+    let flags = [
+        "--create-target",
+        "--time-precision=error",
+        "--parallel=2",
+        "--range-rows=100",
+        "--commit=per-range",
+        "--restart",
+        "--delete-limit=50%",
+    ];
+    assert_eq!(case.verify().args(flags).json()["wrong"], 0);
+    // What the next run is told counts.
+    case.source("DELETE FROM dbo.T WHERE Id > 100");
+    for (more, stops) in [
+        ("--delete-limit=50%", 1),
+        ("--delete-limit=100%", 0),
+        ("--allow-deletes", 0),
+    ] {
+        let report = differs(case.verify().arg(more));
+        let told = report["next_run_stops"].as_array().unwrap();
+        assert_eq!(told.len(), stops, "{more}: {report}");
+    }
+}
+
+#[test]
 fn columns_that_are_left_out_are_not_compared() {
     let case = Case::new(
         10,

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::headings::{CACHE, LIMITS, WAITS};
-use super::{CacheArguments, LimitArguments, MemoryArguments, TableArguments, WaitArguments};
+use super::sync::{FirstLoadArguments, TimePrecision};
+use super::{
+    CacheArguments, DeletionArguments, LimitArguments, MemoryArguments, TableArguments,
+    WaitArguments,
+};
 
 /// Source, lake and target of a sync; lake and target alone, where no source table is named; or the pipelines of a
 /// configuration file.
@@ -27,6 +31,15 @@ use super::{CacheArguments, LimitArguments, MemoryArguments, TableArguments, Wai
 #[command(mut_arg("lake_merge", |flag| flag.requires("table")))]
 #[command(mut_arg("column_rule", |flag| flag.requires("table")))]
 #[command(mut_arg("transform", |flag| flag.requires("table")))]
+#[command(mut_arg("parallel", |flag| flag.hide(true)))]
+#[command(mut_arg("range_rows", |flag| flag.hide(true)))]
+#[command(mut_arg("commit", |flag| flag.hide(true)))]
+#[command(mut_arg("restart", |flag| flag.hide(true)))]
+#[command(mut_arg("delete_limit", |flag| flag
+    .help("What the next run is told, to say whether it will stop: the largest share of a table of more than 1,000 \
+           rows that may be deleted because a complete read did not find those rows [default: 50%]")))]
+#[command(mut_arg("allow_deletes", |flag| flag
+    .help("The next run may delete as many rows as a complete read did not find")))]
 pub(crate) struct VerifyArguments {
     /// Pipelines of the configuration file, as NAME or NAME@TENANT [default: all]
     #[arg(value_name = "PIPELINE", requires = "config")]
@@ -61,8 +74,23 @@ pub(crate) struct VerifyArguments {
     pub(crate) waits: WaitArguments,
 
     #[command(flatten, next_help_heading = LIMITS)]
+    pub(crate) deletions: DeletionArguments,
+
+    #[command(flatten, next_help_heading = LIMITS)]
     pub(crate) limits: LimitArguments,
 
     #[command(flatten, next_help_heading = CACHE)]
     pub(crate) cache: CacheArguments,
+
+    /// Taken as `sync` takes it; nothing is created here
+    #[arg(long, requires = "target", hide = true)]
+    pub(crate) create_target: bool,
+
+    /// Taken as `sync` takes it; times are compared to the microsecond all the same
+    #[arg(long, value_enum, default_value_t = TimePrecision::Truncate, hide = true)]
+    pub(crate) time_precision: TimePrecision,
+
+    /// Taken as `sync` takes it; nothing of a first load is repeated here
+    #[command(flatten)]
+    pub(crate) first_load: FirstLoadArguments,
 }

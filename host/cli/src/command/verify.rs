@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::required;
 use super::sync::{of_table, used};
 use crate::advice::Advice;
-use crate::args::{Output, VerifyArguments};
+use crate::args::{DeletionArguments, Output, VerifyArguments};
 use crate::failure::Failure;
-use crate::job::{ThisRun, job, merging, retry_policy};
+use crate::job::{ThisRun, deletion_guard, job, merging, retry_policy};
 use crate::registry::Registry;
 use crate::render::{Progress, Verified, print_verification, print_verified, problems};
 use crate::strategies::{Strategies, shipped_names};
@@ -49,8 +49,11 @@ pub(crate) async fn run(
             let (table, memory) = (arguments.table, &arguments.memory);
             let waits = arguments.waits.waits();
             let (limits, retries) = (&arguments.limits, arguments.retries);
-            let pipeline = of_table(table, memory, limits, retries, waits)?;
-            let this_run = ThisRun::default();
+            let pipeline = Pipeline {
+                delete_limit: arguments.deletions.delete_limit,
+                ..of_table(table, memory, limits, retries, waits)?
+            };
+            let this_run = this_run(arguments.deletions);
             Job::Sync(Box::new(
                 sync_job(&pipeline, &mut strategies, &this_run).await?,
             ))
@@ -59,6 +62,14 @@ pub(crate) async fn run(
     };
     let verification = compare(&job, &options, Progress::new(output), cancel).await?;
     print_verification(&verification, output)
+}
+
+/// What the next run is told, and nothing else says.
+fn this_run(deletions: DeletionArguments) -> ThisRun {
+    ThisRun {
+        allow_deletes: deletions.allow_deletes,
+        ..ThisRun::default()
+    }
 }
 
 async fn compare(
@@ -121,6 +132,10 @@ async fn load_job(
         exclude: of.exclude_columns,
         settings: Settings {
             retry: retry_policy(arguments.retries),
+            deletions: deletion_guard(
+                arguments.deletions.delete_limit,
+                arguments.deletions.allow_deletes,
+            ),
             memory: MemoryBudget {
                 limit: arguments.memory.memory_limit,
                 batch: arguments.memory.batch_size.map(|mib| u64::from(mib) << 20),
@@ -142,7 +157,7 @@ async fn pipelines(
     let file = Config::read(config, &shipped_names()).map_err(|found| problems(config, &found))?;
     let registry = Registry::of(&file, &arguments.cache, false);
     let mut outcomes = Vec::new();
-    let this_run = ThisRun::default();
+    let this_run = this_run(arguments.deletions);
     for pipeline in file.select(&arguments.pipelines)? {
         if cancel.is_cancelled() {
             return Err(Failure::new(

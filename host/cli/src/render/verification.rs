@@ -102,16 +102,27 @@ pub(crate) fn print_verified(
     .with_object(object))
 }
 
-const HINT: &str = "the report names rows and columns; the guide says what each kind of difference means, and the way on";
+const HINT: &str = "the report names rows and columns; the guide's section \"Do they agree?\" says what each kind of difference \
+                    means, and the way on";
 
 /// What is wrong, if anything is.
 fn failure(verification: &Verification) -> Option<Failure> {
     let of = |comparison: &Option<Comparison>| {
         let comparison = comparison.as_ref()?;
-        (comparison.wrong.rows > 0).then(|| {
+        let mut told = Vec::new();
+        if comparison.wrong.rows > 0 {
+            told.push(kinds(&comparison.wrong));
+        }
+        if comparison.held && comparison.undelivered > 0 {
+            told.push(format!(
+                "{} undelivered",
+                HumanCount(comparison.undelivered)
+            ));
+        }
+        (!told.is_empty()).then(|| {
             format!(
                 "{} of {} against {}",
-                kinds(&comparison.wrong),
+                told.join(", "),
                 comparison.found,
                 comparison.expected
             )
@@ -121,8 +132,23 @@ fn failure(verification: &Verification) -> Option<Failure> {
         .into_iter()
         .filter_map(of)
         .collect();
+    let repairable = [&verification.lake, &verification.target]
+        .into_iter()
+        .flatten()
+        .any(|comparison| comparison.wrong.rows > 0 && comparison.repairable);
+    let hint = match (verification.next_run_stops.as_slice(), repairable) {
+        ([_, ..], _) => {
+            "the next run will stop: do first what its hint says; the guide's section \"Do they agree?\" says what each \
+             kind of difference means"
+        }
+        ([], true) => {
+            "`icehost verify --repair` delivers again just the rows that the report names, and those like them; the \
+             guide's section \"Do they agree?\" says what each kind of difference means, and the way on"
+        }
+        ([], false) => HINT,
+    };
     (!wrong.is_empty())
-        .then(|| Failure::new(format!("they do not agree: {}", wrong.join("; ")), HINT))
+        .then(|| Failure::new(format!("they do not agree: {}", wrong.join("; ")), hint))
 }
 
 fn object(verification: &Verification, failure: Option<&Failure>) -> serde_json::Value {
@@ -177,8 +203,12 @@ fn print_comparison(comparison: &Comparison) {
     print_differences("wrong", &comparison.wrong);
     print_differences("pending", &comparison.pending);
     if comparison.undelivered > 0 {
+        let class = match comparison.held {
+            true => "wrong",
+            false => "pending",
+        };
         line(format!(
-            "  pending: {} changes of the lake are yet to be delivered",
+            "  {class}: {} changes of the lake are yet to be delivered",
             HumanCount(comparison.undelivered)
         ));
     }

@@ -1,13 +1,15 @@
 //! All rows of a snapshot.
 
+use arrow_array::RecordBatch;
 use futures::TryStreamExt;
 
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
 use crate::read::deletes::SnapshotRows;
-use crate::read::live_files::TableFiles;
+use crate::read::live_files::{LiveFile, TableFiles};
 use crate::read::stream::{BatchStream, produce};
 use crate::schema::LakeColumn;
 use crate::table::LakeTable;
+use crate::versions::Authors;
 
 /// What to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,24 @@ impl LakeTable {
     ///
     /// Memory: a few batches, and the snapshot's deletes.
     pub fn scan(&self, request: ScanRequest) -> Result<BatchStream> {
+        self.scan_with(request, |_, _, _, batch| Ok(batch))
+    }
+
+    /// The same rows, and behind the columns that are wanted one more, which [`crate::Turn::of`] reads.
+    pub fn scan_in_turn(&self, request: ScanRequest) -> Result<BatchStream> {
+        self.scan_with(request, |files, authors, file, batch| {
+            let turn = authors.place(files, file)?.turn();
+            turn.beside(&batch).map_err(LakeError::internal)
+        })
+    }
+
+    fn scan_with(
+        &self,
+        request: ScanRequest,
+        each: impl Fn(&TableFiles, &mut Authors, &LiveFile, RecordBatch) -> Result<RecordBatch>
+        + Send
+        + 'static,
+    ) -> Result<BatchStream> {
         let columns = self.select(request.columns.as_deref())?;
         let snapshot_id = match request.snapshot_id {
             None => self.metadata.current_snapshot_id(),
@@ -44,8 +64,11 @@ impl LakeTable {
         let files = TableFiles::new(self);
         Ok(produce(move |output| {
             let rows = SnapshotRows::load(&files, snapshot_id)?;
+            let mut authors = Authors::default();
             for file in &rows.data {
-                let sink = &mut |batch, _: &[u64]| Ok(output.push(batch));
+                let sink = &mut |batch, _: &[u64]| {
+                    Ok(output.push(each(&files, &mut authors, file, batch)?))
+                };
                 let flow =
                     rows.deletes
                         .read_live(&files, file, &columns, request.batch_rows, sink)?;

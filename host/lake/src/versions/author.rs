@@ -6,6 +6,7 @@ use iceberg::spec::{Operation, SnapshotRef};
 
 use crate::error::Result;
 use crate::read::live_files::{LiveFile, TableFiles};
+use crate::versions::Turn;
 
 /// What the entries begin with that icehost puts into the summaries of its snapshots.
 const SUMMARY_OWN: &str = "icehost.";
@@ -30,6 +31,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    pub(crate) fn turn(self) -> Turn {
+        Turn {
+            sequence: self.sequence,
+            known: self.author != Author::Unknown,
+        }
+    }
+
     pub(crate) fn is_own(self) -> bool {
         self.author == Author::Own
     }

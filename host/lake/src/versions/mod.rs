@@ -16,6 +16,7 @@
 
 mod author;
 mod look;
+mod turn;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::keys::{KeyEncoder, as_a_server_orders};
 
 pub(crate) use author::{Authors, Place};
 pub(crate) use look::look;
+pub use turn::Turn;
 
 /// Bytes that a key takes of which there are several rows, about.
 const KEY_BYTES: usize = 256;

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use icehost_lake::Turn;
 use tokio_util::sync::CancellationToken;
 
 use super::judge::{Class, Entry, Finding, Later, Rules, Side, What, fold};
@@ -185,6 +186,7 @@ impl Comparing<'_> {
                 let hashed = hash(placing.shape, read)?;
                 let places = placing.places(read, &hashed);
                 let ranks = order.ranks(&read.arrays).map_err(not_compared)?;
+                let turn = |row: usize| read.turns.get(row).copied().unwrap_or(Turn::UNKNOWN);
                 for (row, (hashed, (bucket, _))) in hashed.into_iter().zip(places).enumerate() {
                     sequence += 1;
                     if pass.has(bucket) {
@@ -201,6 +203,8 @@ impl Comparing<'_> {
                             times: 1,
                             sequence,
                             rank: ranks.of(row),
+                            turn: turn(row),
+                            directly: 0,
                         });
                     }
                 }

@@ -1,5 +1,8 @@
 //! What a difference between rows of one key means.
 
+use icehost_lake::Turn;
+
+use super::newest::overtaken;
 use super::shape::Hash;
 
 /// What becomes of a difference.
@@ -44,7 +47,7 @@ pub(super) struct Entry {
     pub(super) group: Hash,
     /// The whole row.
     pub(super) row: Hash,
-    /// A few bits of the key's spelling.
+    /// A few bits of the key's spelling, as far as that may make it another key for the side that is expected.
     pub(super) spelling: u32,
     /// Whose row.
     pub(super) side: Side,
@@ -57,20 +60,43 @@ pub(super) struct Entry {
     /// Its place in the order by which a merge chooses among rows with one key, the lowest first; empty where there
     /// is none.
     pub(super) rank: Box<[u8]>,
+    /// When it came to the lake, the last time.
+    pub(super) turn: Turn,
+    /// How often it came again with no other row of its key in between.
+    pub(super) directly: u64,
 }
 
 /// Sorts rows by their key and what they are, and brings those together that are the same. The last one stands for
 /// all: of rows that are the same in a merge's order, it is the one that counts.
 pub(super) fn fold(entries: &mut Vec<Entry>) {
+    count_directly(entries);
     entries.sort_unstable_by_key(|entry| (entry.group, entry.row, entry.side, entry.sequence));
     entries.dedup_by(|next, kept| {
         let same = (next.group, next.row, next.side) == (kept.group, kept.row, kept.side);
         if same {
             kept.times += next.times;
+            kept.directly += next.directly;
             kept.sequence = next.sequence;
+            kept.turn = next.turn;
         }
         same
     });
+}
+
+/// Counts what came again directly. What was brought together before is there once, so nothing is counted twice.
+fn count_directly(entries: &mut [Entry]) {
+    if entries.iter().all(|entry| entry.turn == Turn::UNKNOWN) {
+        return;
+    }
+    entries.sort_unstable_by_key(|entry| (entry.group, entry.side, entry.sequence));
+    let mut last: Option<((Hash, Side, Hash), Turn)> = None;
+    for entry in entries {
+        let this = (entry.group, entry.side, entry.row);
+        if last.is_some_and(|(same, turn)| same == this && entry.turn.follows(turn)) {
+            entry.directly += entry.times;
+        }
+        last = Some((this, entry.turn));
+    }
 }
 
 /// How the expected rows of a key should be found.
@@ -126,6 +152,8 @@ pub(super) struct Rules {
     pub(super) unique: bool,
     /// For [`Landing::Among`]: when the same row may be there more often than expected.
     pub(super) again: Again,
+    /// For [`Landing::Among`]: the row of a key that came last has to be the one that is expected.
+    pub(super) last_counts: bool,
     /// A row that comes takes the place of all that have its key.
     pub(super) overwrites: bool,
 }
@@ -163,6 +191,8 @@ struct Image {
     row: Hash,
     expected: u64,
     found: u64,
+    /// How often it was found again with no other in between.
+    directly: u64,
     passed_over: bool,
 }
 
@@ -178,7 +208,7 @@ impl Rules {
         let findings = match self.landing {
             Landing::Same => self.same(&images),
             Landing::One(choice) => self.one(choice, entries, &images),
-            Landing::Among => self.among(&images),
+            Landing::Among => self.among(entries, &images),
         };
         findings
             .into_iter()
@@ -201,7 +231,7 @@ impl Rules {
         let held = found.any(|entry| entry.row == later.row);
         let takes_away = |what| match (self.landing, what) {
             // Rows are only added.
-            (Landing::Among, What::Missing) => true,
+            (Landing::Among, What::Missing | What::Changed) => true,
             (Landing::Among, _) => false,
             (_, What::Changed | What::Repeated) => self.overwrites && !held,
             _ => !held,
@@ -305,8 +335,19 @@ impl Rules {
         findings
     }
 
-    fn among(&self, images: &[Image]) -> Vec<Finding> {
+    fn among(&self, entries: &[Entry], images: &[Image]) -> Vec<Finding> {
         let mut findings = Vec::new();
+        if self.last_counts {
+            for (passed_over, class) in [(false, self.changed), (true, Class::NotSeen)] {
+                let overtaken = overtaken(entries).into_iter();
+                let of = overtaken.filter(|entry| entry.passed_over == passed_over);
+                findings.push(Finding {
+                    class,
+                    what: What::Changed,
+                    rows: of.count() as u64,
+                });
+            }
+        }
         let lacking = images.iter().filter(|i| i.expected > i.found);
         for (passed_over, class) in [(false, self.missing), (true, Class::NotSeen)] {
             let of = lacking.clone().filter(|i| i.passed_over == passed_over);
@@ -324,7 +365,10 @@ impl Rules {
                 what: What::Repeated,
                 rows: images
                     .iter()
-                    .map(|image| image.found.saturating_sub(self.most(image, images)))
+                    .map(|image| {
+                        let over = image.found.saturating_sub(self.most(image, images));
+                        over.max(image.directly)
+                    })
                     .sum(),
             });
         }
@@ -405,13 +449,17 @@ fn images(entries: &[Entry]) -> Vec<Image> {
                 row: entry.row,
                 expected: 0,
                 found: 0,
+                directly: 0,
                 passed_over: false,
             });
         }
         if let Some(image) = images.last_mut() {
             match entry.side {
                 Side::Expected => image.expected += entry.times,
-                Side::Found => image.found += entry.times,
+                Side::Found => {
+                    image.found += entry.times;
+                    image.directly += entry.directly;
+                }
             }
             image.passed_over |= entry.passed_over;
         }

@@ -9,6 +9,7 @@
 mod compare;
 mod judge;
 mod lake_repair;
+mod newest;
 mod order;
 mod repair;
 mod report;

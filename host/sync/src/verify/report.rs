@@ -30,7 +30,7 @@ pub struct Verification {
     /// The lake (expected) and the target (found).
     pub target: Option<Comparison>,
     /// Why the next run will stop, as far as that shows without writing; empty where nothing is known against it.
-    /// What is pending stays so until it is done.
+    /// Where it will, nothing is pending, and what would be is wrong.
     pub next_run_stops: Vec<Stop>,
     /// What a repair delivered again; `null` where none was asked for.
     pub repaired: Option<Repaired>,
@@ -78,6 +78,11 @@ pub struct Comparison {
     pub pending: Differences,
     /// Differences that the strategy or the merge does not see.
     pub not_seen: Differences,
+    /// Whether a repair can deliver again what is wrong.
+    pub repairable: bool,
+    /// The next run stops: nothing is pending, and what is undelivered is wrong.
+    #[serde(skip)]
+    pub held: bool,
 }
 
 /// A column that was not compared.
@@ -145,7 +150,44 @@ impl Differences {
     }
 }
 
+impl Differences {
+    /// Takes in those of another class; no more keys are named than `limit`.
+    fn absorb(&mut self, other: Differences, limit: usize) {
+        self.rows += other.rows;
+        self.missing += other.missing;
+        self.extra += other.extra;
+        self.changed += other.changed;
+        self.repeated += other.repeated;
+        self.overlapping += other.overlapping;
+        let room = limit.saturating_sub(self.keys.len());
+        self.keys.extend(other.keys.into_iter().take(room));
+    }
+}
+
 impl Comparison {
+    /// Nothing is pending where the next run stops: no run takes it away by itself.
+    pub(super) fn hold(&mut self, limit: usize) {
+        let pending = std::mem::take(&mut self.pending);
+        self.wrong.absorb(pending, limit);
+        self.held = true;
+    }
+
+    /// What should not be there, in rows.
+    #[must_use]
+    pub fn wrong_rows(&self) -> u64 {
+        match self.held {
+            true => self.wrong.rows + self.undelivered,
+            false => self.wrong.rows,
+        }
+    }
+
+    fn pending_rows(&self) -> u64 {
+        match self.held {
+            true => 0,
+            false => self.pending.rows + self.undelivered,
+        }
+    }
+
     pub(super) fn of(&mut self, class: Class) -> &mut Differences {
         match class {
             Class::Wrong => &mut self.wrong,
@@ -159,10 +201,8 @@ impl Verification {
     /// Adds up what the comparisons found.
     pub(super) fn total(&mut self) {
         let sides = || [&self.lake, &self.target].into_iter().flatten();
-        self.wrong = sides().map(|side| side.wrong.rows).sum();
-        self.pending = sides()
-            .map(|side| side.pending.rows + side.undelivered)
-            .sum();
+        self.wrong = sides().map(Comparison::wrong_rows).sum();
+        self.pending = sides().map(Comparison::pending_rows).sum();
         self.not_seen = sides().map(|side| side.not_seen.rows).sum();
     }
 }

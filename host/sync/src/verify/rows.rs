@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use futures::TryStreamExt;
-use icehost_lake::{LakeTable, ScanRequest};
+use icehost_lake::{LakeTable, ScanRequest, Turn};
 use icehost_plan::{Expression, ValidExtractionPlan};
 use icehost_sqlserver::{Checksum, Connection, ErrorKind, ExtractOptions, SqlTable};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,8 @@ pub(super) struct Read {
     pub(super) arrays: Vec<ArrayRef>,
     /// The columns that a row is passed over by where all of them are NULL; none where no row is.
     pub(super) cursor: Vec<ArrayRef>,
+    /// When each row came to the lake; none where that is not asked for.
+    pub(super) turns: Vec<Turn>,
     /// Rows.
     pub(super) rows: usize,
 }
@@ -119,6 +121,8 @@ pub(super) struct LakeRows<'a> {
     pub(super) columns: Vec<u32>,
     /// What the target tells rows that count by, and has beside these columns.
     pub(super) states: Option<&'a States>,
+    /// Whether each row is read with the commit that it came with.
+    pub(super) turns: bool,
 }
 
 /// The rows of a target that its merge takes for those of the lake.
@@ -230,6 +234,7 @@ impl SourceRows<'_> {
                 sink(&Read {
                     arrays: named(&batch, &self.columns),
                     cursor: named(&batch, &self.cursor),
+                    turns: Vec::new(),
                     rows: batch.num_rows(),
                 })?;
             }
@@ -259,18 +264,27 @@ impl LakeRows<'_> {
             columns: Some(self.columns.clone()),
             batch_rows: BATCH_ROWS,
         };
-        let mut batches = self.table.scan(request).doing(doing)?;
+        let batches = match self.turns {
+            true => self.table.scan_in_turn(request),
+            false => self.table.scan(request),
+        };
+        let mut batches = batches.doing(doing)?;
         while let Some(batch) = tokio::select! {
             batch = batches.try_next() => batch.doing(doing)?,
             () = cancel.cancelled() => return Err(SyncError::cancelled()),
         } {
             let mut arrays = batch.columns().to_vec();
+            let turns = match self.turns {
+                true => arrays.pop().map(|column| Turn::of(&column)),
+                false => None,
+            };
             if let Some(states) = self.states {
                 arrays.extend(states.expected(batch.num_rows()));
             }
             sink(&Read {
                 arrays,
                 cursor: Vec::new(),
+                turns: turns.unwrap_or_default(),
                 rows: batch.num_rows(),
             })?;
         }
@@ -299,6 +313,7 @@ impl TargetRows<'_> {
             sink(&Read {
                 arrays: batch.columns().to_vec(),
                 cursor: Vec::new(),
+                turns: Vec::new(),
                 rows: batch.num_rows(),
             })?;
         }

@@ -20,7 +20,7 @@ use arrow_array::{
     TimestampMicrosecondArray,
 };
 use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, TimeUnit};
-use icehost_plan::{Collation, SqlType, Value};
+use icehost_plan::{Collation, Column, SqlType, Value};
 use sha2::{Digest, Sha256};
 
 /// 100 ns ticks in a microsecond.
@@ -46,6 +46,8 @@ pub(super) struct ShapeColumn {
     pub(super) padding: Padding,
     /// Which keys are one.
     pub(super) fold: Fold,
+    /// Keys that differ in the case of ASCII letters alone are certainly one for the side that is expected.
+    pub(super) caseless: bool,
 }
 
 /// What a type of fixed length does to text.
@@ -73,6 +75,8 @@ impl Padding {
 pub(super) enum Fold {
     /// But for blanks at the end of a text and zeros at the end of bytes, which SQL Server's comparison passes over.
     Trailing,
+    /// And for the case of ASCII letters.
+    Ascii,
     /// And for case.
     Case,
 }
@@ -80,9 +84,8 @@ pub(super) enum Fold {
 impl Fold {
     /// By the collation of a key column; `None` where it has none that is known.
     pub(super) fn of(collation: Option<&Collation>) -> Fold {
-        let insensitive = |name: &str| name.split('_').any(|part| part.eq_ignore_ascii_case("CI"));
         match collation {
-            Some(collation) if insensitive(collation.name()) => Fold::Case,
+            Some(collation) if is_insensitive(collation.name()) => Fold::Case,
             _ => Fold::Trailing,
         }
     }
@@ -91,9 +94,30 @@ impl Fold {
         let trimmed = text.trim_end_matches(' ');
         match self {
             Fold::Trailing => Cow::Borrowed(trimmed),
+            Fold::Ascii => Cow::Owned(trimmed.to_ascii_lowercase()),
             Fold::Case => Cow::Owned(trimmed.to_uppercase()),
         }
     }
+}
+
+fn is_insensitive(collation: &str) -> bool {
+    let mut parts = collation.split('_');
+    parts.any(|part| part.eq_ignore_ascii_case("CI"))
+}
+
+/// Whether keys that differ in the case of ASCII letters alone are one by a column of the key, under its collation: not
+/// where `i` and `I` are two letters.
+pub(super) fn is_caseless(column: &Column) -> bool {
+    let collation = column.collation.as_ref();
+    let collation = collation.filter(|_| column.key_position.is_some());
+    collation.is_some_and(|collation| {
+        let language = collation.name().split('_').next().unwrap_or_default();
+        let dotless = ["Turkish", "Azeri"].iter();
+        is_insensitive(collation.name())
+            && !dotless
+                .into_iter()
+                .any(|of| language.eq_ignore_ascii_case(of))
+    })
 }
 
 /// What a row is compared by.
@@ -101,7 +125,7 @@ impl Fold {
 pub(super) struct Hashed {
     /// The key, folded: rows that have it in common are compared with each other.
     pub(super) group: Hash,
-    /// The key as it is spelled; a few bits of it.
+    /// The key as it is spelled, as far as that may make it another one; a few bits of it.
     pub(super) spelling: u32,
     /// The whole row.
     pub(super) row: Hash,
@@ -147,7 +171,10 @@ impl Shape {
                 bytes.clear();
                 for &at in &self.key {
                     if let (Some(column), Some(cells)) = (self.columns.get(at), cells.get(at)) {
-                        let fold = folded.then_some(column.fold);
+                        let fold = match folded {
+                            true => Some(column.fold),
+                            false => column.caseless.then_some(Fold::Ascii),
+                        };
                         cells.append(row, column.padding, fold, &mut bytes);
                     }
                 }

@@ -11,9 +11,10 @@ use super::compare::Comparing;
 use super::judge::{Again, Class, Side};
 use super::lake_repair::{LakeRepair, SourceReading};
 use super::order::Order;
+use super::repair::check_repairable;
 use super::report::{Comparison, LeftOut};
 use super::rows::{LakeRows, NextRun, Planned, Rows, SourceRows};
-use super::shape::{Fold, Padding, Shape, ShapeColumn};
+use super::shape::{Fold, Padding, Shape, ShapeColumn, is_caseless};
 use super::source_rules::{RulesOf, again, cursor, rules, sees_updates};
 use super::stops::{Stop, Stops};
 use super::sums::ServerSums;
@@ -21,6 +22,7 @@ use super::{VerifyOptions, memory, reading};
 use crate::detection::{Detected, OpenSource, detect, landing};
 use crate::error::Doing;
 use crate::lake_keys::check_unique;
+use crate::newest::chooses;
 use crate::preparation::Preparation;
 use crate::withdrawals::Withdrawals;
 use crate::{Observer, SyncError, SyncJob};
@@ -127,18 +129,24 @@ pub(super) async fn compare(
         (Some(planned), true) => cursor(job, &planned.plan, &source),
         _ => Vec::new(),
     };
-    let rules = rules(&RulesOf {
+    let again = planned
+        .as_ref()
+        .map_or(Again::Always, |planned| again(job, &planned.plan, &source));
+    let of = RulesOf {
         plan: &landed.plan,
         coverage,
         never_synced,
-        again: planned
-            .as_ref()
-            .map_or(Again::Always, |planned| again(job, &planned.plan, &source)),
+        again,
         sees_updates: planned
             .as_ref()
             .is_none_or(|planned| sees_updates(job, &planned.plan, &source.table)),
         identified: !shape.key.is_empty(),
-    });
+        chosen: job
+            .target
+            .as_ref()
+            .is_some_and(|(_, merging)| chooses(merging)),
+    };
+    let rules = rules(&of);
     let lake_columns: Vec<u32> = columns
         .iter()
         .filter_map(|column| described.ordinal(&column.name))
@@ -188,6 +196,7 @@ pub(super) async fn compare(
             snapshot: lake.current_snapshot().map(|snapshot| snapshot.id),
             columns: lake_columns,
             states: None,
+            turns: of.keeps_versions(),
         }),
         shape: shape.clone(),
         rules,
@@ -210,6 +219,16 @@ pub(super) async fn compare(
         let lake = format!("lake table {}", lake.name());
         stops.note(job.settings.deletions.check(&lake, absent))?;
     }
+    let as_delta = landing(
+        &job.lake_merge,
+        &source.table.table,
+        columns.clone(),
+        Contents::Upserts,
+        &lake,
+    )
+    .await;
+    comparison.repairable =
+        as_delta.is_ok_and(|landed| check_repairable(&landed.plan, &comparison.found).is_ok());
     let mut repaired = 0;
     if !wrong.is_empty() {
         let repair = LakeRepair {
@@ -234,6 +253,9 @@ pub(super) async fn compare(
         .end_read()
         .await
         .doing(|| format!("ending the read of source table {table}"))?;
+    if !stops.0.is_empty() {
+        comparison.hold(options.limit);
+    }
     Ok(SourceHalf {
         table,
         snapshot_id: lake.current_snapshot().map(|snapshot| snapshot.id),
@@ -241,7 +263,7 @@ pub(super) async fn compare(
         comparison,
         repaired,
         lake_keeps_all: landed.plan.keys.is_empty(),
-        again: rules.again,
+        again,
         stops: stops.0,
     })
 }
@@ -299,6 +321,7 @@ fn shape(plan: &ValidMergePlan, columns: &[Column], source: &Table) -> Shape {
                 name: column.name.clone(),
                 padding: Padding::None,
                 fold: Fold::of(column.collation.as_ref()),
+                caseless: is_caseless(column),
             })
             .collect(),
         key: if whole_key { key } else { Vec::new() },

@@ -26,6 +26,15 @@ pub(super) struct RulesOf<'a> {
     pub(super) sees_updates: bool,
     /// Rows have a key.
     pub(super) identified: bool,
+    /// The target's merge says by which column one of several rows of a key is chosen.
+    pub(super) chosen: bool,
+}
+
+impl RulesOf<'_> {
+    /// Whether every version of a row stays in the lake, and it shows which row it is of.
+    pub(super) fn keeps_versions(&self) -> bool {
+        self.plan.keys.is_empty() && self.identified
+    }
 }
 
 /// What differences mean.
@@ -60,7 +69,12 @@ pub(super) fn rules(of: &RulesOf<'_>) -> Rules {
         },
         repeated: Class::Wrong,
         unique: false,
-        again: of.again,
+        // In the lake it shows what came in between.
+        again: match of.again {
+            Again::Never if of.keeps_versions() => Again::Between,
+            again => again,
+        },
+        last_counts: of.keeps_versions() && !of.chosen,
         overwrites: overwrites(of.plan),
     }
 }
@@ -128,10 +142,13 @@ pub(super) fn again(job: &SyncJob, plan: &ValidExtractionPlan, source: &OpenSour
         let carried = is_carried(job, source, &column.name);
         Some(carried && moves_with_each_change(column.sql_type))
     };
-    let bound = plan.lower_bound().and_then(|bound| moves(bound.column));
-    match bound {
+    let bound = plan.lower_bound();
+    match bound
+        .filter(|bound| !bound.or_null)
+        .and_then(|bound| moves(bound.column))
+    {
         Some(true) => Again::Never,
-        // What changes and changes back within a day is the same to a `date`.
+        // What changes and changes back within a day is the same to a `date`, and NULL stays NULL.
         _ => Again::Between,
     }
 }

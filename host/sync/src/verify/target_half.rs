@@ -1,14 +1,15 @@
 //! Lake and target.
 
-use icehost_plan::{Delta, Table, ValidMergePlan};
+use icehost_plan::{Column, Delta, Table, ValidMergePlan};
 use icehost_sqlserver::{ExtractOptions, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
 use super::judge::{Again, Class, Side};
+use super::repair::check_repairable;
 use super::report::Comparison;
 use super::rows::{LakeRows, Rows, TargetRows};
-use super::shape::{Fold, Padding, Shape, ShapeColumn};
+use super::shape::{Fold, Padding, Shape, ShapeColumn, is_caseless};
 use super::source_half::{key_names, server_sums};
 use super::states::{AtTwoTimes, States};
 use super::stops::{Stop, Stops};
@@ -108,10 +109,10 @@ impl TargetHalf<'_> {
             ..Comparison::default()
         };
         if open.creation.is_some() {
-            notes.push(
-                "the target table is not there yet: a run creates it where it is told to, with --create-target"
-                    .to_owned(),
-            );
+            notes.push(format!(
+                "there is no target table {name}: `icehost sync`, or `icehost load --full`, creates it where it is told \
+                 to, with --create-target"
+            ));
         } else if !open.table.snapshot_isolation {
             notes.push(format!(
                 "{name} is read under READ COMMITTED: rows that move while it is read can look wrong"
@@ -165,6 +166,7 @@ impl TargetHalf<'_> {
             all_to_come: followed.all_to_come() && !refused,
             order: order.as_ref(),
             puts_aside,
+            finer: is_finer(&plan, &description, &takes, &open),
             lake_keeps_all: self.lake_keeps_all,
             again: self.again,
             shared: !followed.shared_with.is_empty(),
@@ -181,6 +183,7 @@ impl TargetHalf<'_> {
                 snapshot: at,
                 columns: written.pairs.iter().map(|(lake, _)| *lake).collect(),
                 states: Some(&states),
+                turns: false,
             }),
             rules,
             order: order.unwrap_or_default(),
@@ -225,7 +228,16 @@ impl TargetHalf<'_> {
             .end_read()
             .await
             .doing(|| format!("ending the read of target table {name}"))?;
+        comparison.repairable = open.creation.is_none()
+            && followed.known.is_some()
+            && check_repairable(&plan, &comparison.found).is_ok();
         let mut repaired = 0;
+        if open.creation.is_some() && !wrong.is_empty() {
+            return Err(SyncError::schema(
+                format!("there is no target table {name}: nothing of it can be repaired"),
+                "run `icehost sync`, or `icehost load --full`, with --create-target, which creates it and delivers every row",
+            ));
+        }
         if let (false, Some(position), Some(at)) = (wrong.is_empty(), &followed.known, at) {
             let repair = TargetRepair {
                 target: delivery.target,
@@ -244,6 +256,9 @@ impl TargetHalf<'_> {
                 row_bytes: self.settings.memory.row_bytes(),
             };
             repaired = repair.run(&mut open, cancel).await?;
+        }
+        if !stops.0.is_empty() {
+            comparison.hold(options.limit);
         }
         Ok(Compared {
             comparison,
@@ -301,6 +316,18 @@ impl TargetHalf<'_> {
     }
 }
 
+/// Whether the target tells keys apart that are one for the lake, by their case.
+fn is_finer(plan: &ValidMergePlan, lake: &Table, takes: &[Taken], open: &OpenTarget) -> bool {
+    let mut keys = plan.keys.iter();
+    keys.any(|key| {
+        let ordinal = takes.get(key.source as usize).map(|taken| taken.ordinal);
+        let origin = ordinal.and_then(|ordinal| lake.columns.get(ordinal as usize));
+        let there = open.table.table.columns.get(key.target as usize);
+        let collation = there.and_then(|there| there.collation.as_ref());
+        origin.is_some_and(is_caseless) && Fold::of(collation) != Fold::Case
+    })
+}
+
 /// How rows land.
 struct Planned {
     plan: ValidMergePlan,
@@ -319,22 +346,28 @@ fn shape(
     takes: &[Taken],
     open: &OpenTarget,
 ) -> Shape {
-    let named = |name: &str, target: u32| {
+    let named = |name: &str, target: u32, origin: Option<&Column>| {
         let found = open.table.columns.get(target as usize)?;
         let described = open.table.table.columns.get(target as usize)?;
+        let caseless = origin.is_some_and(is_caseless);
         Some(ShapeColumn {
             name: name.to_owned(),
             padding: Padding::of(found.sql_type),
-            fold: Fold::of(described.collation.as_ref()),
+            // Keys that are one for the lake or for the target.
+            fold: match caseless {
+                true => Fold::Case,
+                false => Fold::of(described.collation.as_ref()),
+            },
+            caseless,
         })
     };
     let copies = written.pairs.iter().filter_map(|&(ordinal, target)| {
         let column = lake.columns.get(ordinal as usize)?;
-        named(&column.name, target)
+        named(&column.name, target, Some(column))
     });
     let marks = states.ordinals().filter_map(|target| {
         let column = open.table.columns.get(target as usize)?;
-        named(&column.name, target)
+        named(&column.name, target, None)
     });
     let columns = copies.chain(marks).collect();
     let place = |ordinal: u32| written.pairs.iter().position(|(lake, _)| *lake == ordinal);

@@ -20,6 +20,8 @@ pub(super) struct RulesOf<'a> {
     pub(super) order: Option<&'a Order>,
     /// Rows that the lake no longer has are put aside in the target.
     pub(super) puts_aside: bool,
+    /// The target tells keys apart that are one for the lake.
+    pub(super) finer: bool,
     /// Whether every version of a row stays in the lake; `None` where that is not known.
     pub(super) lake_keeps_all: Option<bool>,
     /// Whether the same row may come again as it was.
@@ -54,8 +56,9 @@ pub(super) fn rules(of: &RulesOf<'_>) -> Rules {
             (false, _) => None,
         },
         repeated: Class::Wrong,
-        unique: is_unique(of.plan, of.target),
+        unique: is_unique(of.plan, of.target) && !of.finer,
         again: of.again,
+        last_counts: false,
         overwrites: overwrites(of.plan),
     };
     match of.shared {

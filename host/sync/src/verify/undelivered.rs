@@ -33,6 +33,7 @@ const RULES: Rules = Rules {
     repeated: Class::Pending,
     unique: false,
     again: Again::Always,
+    last_counts: false,
     overwrites: true,
 };
 
@@ -79,6 +80,7 @@ impl Between<'_> {
                 snapshot: Some(snapshot),
                 columns: columns.clone(),
                 states: None,
+                turns: false,
             })
         };
         let comparing = Comparing {

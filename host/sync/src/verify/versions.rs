@@ -111,6 +111,7 @@ impl Versions {
             let read = Read {
                 arrays: key.to_vec(),
                 cursor: Vec::new(),
+                turns: Vec::new(),
                 rows: batch.num_rows(),
             };
             for (row, (hashed, (from, to))) in hash(&shape, &read)?

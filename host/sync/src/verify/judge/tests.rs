@@ -22,6 +22,8 @@ fn entries(text: &str) -> Vec<Entry> {
                 times: 1,
                 sequence,
                 rank: rank.as_bytes().into(),
+                turn: Turn::UNKNOWN,
+                directly: 0,
             })
         })
         .collect();
@@ -38,6 +40,7 @@ fn rules(landing: Landing) -> Rules {
         repeated: Class::Wrong,
         unique: false,
         again: Again::Between,
+        last_counts: false,
         overwrites: true,
     }
 }

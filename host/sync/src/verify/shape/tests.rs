@@ -6,6 +6,7 @@ fn column(name: &str, fold: Fold) -> ShapeColumn {
         name: name.to_owned(),
         padding: Padding::None,
         fold,
+        caseless: false,
     }
 }
 
@@ -129,6 +130,7 @@ fn padding_is_no_difference_where_the_type_pads() {
             name: "A".to_owned(),
             padding,
             fold: Fold::Trailing,
+            caseless: false,
         }],
         key: Vec::new(),
     };
