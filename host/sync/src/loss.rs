@@ -112,12 +112,11 @@ mod tests {
         }
     }
 
-    /// What others are told, and what is known of fewer rows, where the target has so many.
-    fn found(
-        rows: u64,
-        last: u128,
-        others: Vec<KnownPosition>,
-    ) -> (Vec<(u128, Loss)>, Option<(u64, u64)>) {
+    /// What others are told, and what is known of fewer rows.
+    type Found = (Vec<(u128, Loss)>, Option<(u64, u64)>);
+
+    /// What is found where the target has so many rows.
+    fn found(rows: u64, last: u128, others: Vec<KnownPosition>) -> Found {
         let state = TargetState {
             identity: identity(),
             empty: rows == 0,

@@ -73,30 +73,36 @@ fn pipelines_of_a_file_are_compared_and_one_that_is_wrong_fails() {
         let (user, _) = login.rsplit_once(':').unwrap();
         format!("[connections.{name}]\nurl = \"{user}@{rest}\"\npassword-env = \"{password}\"\n")
     };
-    let pipeline = |name: &str, lake_table: &str| {
+    let pipeline = |name: &str, lake_table: &str, target: &str| {
         format!(
             "[pipelines.{name}]\nsource = \"source\"\ntable = \"dbo.T\"\nlake-table = \"{lake_table}\"\n\
-             strategy = \"timestamp\"\nmerge = \"upsert\"\ntarget = \"target\"\n"
+             strategy = \"timestamp\"\nmerge = \"upsert\"\n{target}"
         )
     };
     let text = [
         "warehouse = \"warehouse\"\n".to_owned(),
         connection("source", &case.bed.source_url()),
         connection("target", &case.bed.target_url()),
-        pipeline("one", "demo.t"),
-        pipeline("two", "demo.never"),
+        pipeline("one", "demo.t", "target = \"target\"\n"),
+        pipeline("two", "demo.two", ""),
     ]
     .join("\n");
     std::fs::write(&config, text).unwrap();
-    let verify = |names: &[&str]| {
-        Command::new(["verify"])
+    let run = |command: &str, names: &[&str]| {
+        Command::new([command])
             .args(names.iter().copied())
             .args(["--config", &config.display().to_string()])
             .env(password, &case.bed.login().1)
     };
+    let verify = |names: &[&str]| run("verify", names);
+    verify(&[])
+        .run()
+        .failure(&["two", "there is no lake table demo.two"]);
+    run("sync", &["two"]).json();
+    case.source("INSERT INTO dbo.T (Id, Amount, Modified) VALUES (31, 1, '2026-03-01')");
     let report = verify(&[]).json();
     assert_eq!(report["succeeded"], 2, "{report}");
-    assert_eq!(report["pipelines"][1]["report"]["pending"], 30);
+    assert_eq!(report["pipelines"][1]["report"]["pending"], 1);
     case.target("DELETE FROM dbo.T WHERE Id = 3");
     let run = verify(&["one"])
         .args(["--output", "json"])

@@ -83,6 +83,7 @@ fn rows_of_a_former_key_are_wrong_in_lake_and_target_and_a_repair_takes_them_out
     let report = verify().arg("--repair").json();
     assert_eq!(report["wrong"], 0, "{report}");
     assert_eq!(report["repaired"]["target_rows"], 3, "{report}");
+    bed.on_lake(["watermark", "clear"], "demo.t").json();
     sync("A").json();
     let source = bed.source_dump("dbo.T");
     source.assert_equals(&bed.target_dump("dbo.T"), "source", "target");

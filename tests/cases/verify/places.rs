@@ -80,18 +80,6 @@ fn a_lake_that_another_catalog_keeps_is_compared() {
 }
 
 #[test]
-fn a_warehouse_that_is_not_there_has_nothing_to_compare() {
-    let case = Case::new(20, &["--strategy", "timestamp", "--merge", "upsert"]);
-    let nowhere = case.bed.path("no/such/place");
-    let sync = with_warehouse(&case, "sync", &nowhere);
-    let report = with_warehouse(&case, "verify", &nowhere).json();
-    assert_eq!(report["lake"]["pending"]["missing"], 20, "{report}");
-    let told = stops(&report);
-    assert!(told.contains("cannot be created"), "{told}");
-    sync.run().failure(&[&told, "hint: "]);
-}
-
-#[test]
 fn a_lake_table_that_is_not_there_is_no_comparison() {
     let case = Case::synced(20);
     case.bed
