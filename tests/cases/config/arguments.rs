@@ -77,3 +77,32 @@ merge = "upsert"
         .run()
         .failure(&["cannot read nowhere/icehost.toml", "hint"]);
 }
+
+#[test]
+fn an_address_that_is_refused_is_said_to_be_the_sources_or_the_targets() {
+    let right = "mssql://sa@127.0.0.1:1/d";
+    let wrong = "mssql://sa@127.0.0.1:one/d";
+    for (source, target, whose) in [
+        (
+            wrong,
+            right,
+            "the address of the source (--source, ICEHOST_SOURCE): ",
+        ),
+        (
+            right,
+            wrong,
+            "the address of the target (--target, ICEHOST_TARGET): ",
+        ),
+    ] {
+        for command in ["sync", "verify"] {
+            let arguments = ["--table", "dbo.T", "--warehouse", "lake"];
+            Command::new([command])
+                .args(arguments)
+                .args(["--strategy", "timestamp", "--merge", "upsert"])
+                .args(["--source", source])
+                .env("ICEHOST_TARGET", target)
+                .run()
+                .failure(&[whose, "port", "hint: "]);
+        }
+    }
+}

@@ -1,11 +1,11 @@
 //! `icehost load`
 
 use icehost_lake::Warehouse;
-use icehost_sqlserver::{Endpoint, TableName};
+use icehost_sqlserver::TableName;
 use icehost_sync::{Lake, LoadJob, Settings, Target, load, preview};
 use tokio_util::sync::CancellationToken;
 
-use super::{Place, pipeline, required};
+use super::{Place, address, pipeline, required};
 use crate::advice::Advice;
 use crate::args::{LoadArguments, Output};
 use crate::command::sync::used;
@@ -79,7 +79,7 @@ async fn of_flags(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Fai
     let job = LoadJob {
         lake,
         target: Target {
-            endpoint: Endpoint::parse(&required(arguments.target.target, "target")?)?,
+            endpoint: address(&required(arguments.target.target, "target")?, "target")?,
             connect: this_run.connect(arguments.run.waits.waits()),
             table,
             create: arguments.create_target,

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use icehost_config::{Config, Pipeline};
 use icehost_lake::{LakeTable, LakeTableName, Warehouse};
+use icehost_sqlserver::Endpoint;
 
 use crate::args::LakeArguments;
 use crate::failure::Failure;
@@ -76,4 +77,19 @@ fn pipeline(config: &Path, name: &str) -> Result<(Config, Pipeline), Failure> {
 /// A flag that clap has asked for already.
 fn required<T>(value: Option<T>, flag: &str) -> Result<T, Failure> {
     value.ok_or_else(|| Failure::new(format!("--{flag} is missing"), format!("pass --{flag}")))
+}
+
+/// The server that a flag names, or its environment variable.
+fn address(text: &str, flag: &str) -> Result<Endpoint, Failure> {
+    Endpoint::parse(text).map_err(|error| {
+        let variable = flag.to_uppercase();
+        let whose = format!("the address of the {flag} (--{flag}, ICEHOST_{variable}): {error}");
+        match error.hint() {
+            Some(hint) => Failure::new(whose, hint),
+            None => Failure::new(
+                whose,
+                format!("mend what --{flag} or ICEHOST_{variable} says"),
+            ),
+        }
+    })
 }

@@ -1,7 +1,7 @@
 //! `icehost sync`
 
 use icehost_config::{Component, Connection, GivenOptions, KeyPlace, Pipeline, Target, Use, Waits};
-use icehost_sqlserver::{Endpoint, TableName};
+use icehost_sqlserver::TableName;
 use icehost_sync::{preview, sync};
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +10,7 @@ use crate::args::{
     TimePrecision,
 };
 use crate::command::pipelines;
-use crate::command::required;
+use crate::command::{address, required};
 use crate::failure::Failure;
 use crate::job::{ThisRun, job};
 use crate::render::{Progress, print_preview, print_report};
@@ -89,7 +89,7 @@ pub(crate) fn of_table(
     let table = TableName::parse(&required(arguments.table, "table")?)?;
     let target = match &arguments.target.target {
         Some(url) => Some(Target {
-            connection: Connection::to(Endpoint::parse(url)?),
+            connection: Connection::to(address(url, "target")?),
             table: match &arguments.target.target_table {
                 Some(name) => TableName::parse(name)?,
                 None => table.clone(),
@@ -101,7 +101,7 @@ pub(crate) fn of_table(
     Ok(Pipeline {
         name: table.to_string(),
         place: None,
-        source: Connection::to(Endpoint::parse(&required(arguments.source, "source")?)?),
+        source: Connection::to(address(&required(arguments.source, "source")?, "source")?),
         columns: arguments.columns,
         exclude_columns: arguments.exclude_columns,
         allow_masked: arguments.allow_masked,

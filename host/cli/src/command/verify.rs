@@ -4,15 +4,15 @@ use std::path::Path;
 
 use icehost_config::{Config, Pipeline};
 use icehost_lake::Warehouse;
-use icehost_sqlserver::{Endpoint, TableName};
+use icehost_sqlserver::TableName;
 use icehost_sync::{
     Lake, LoadJob, MemoryBudget, Settings, SyncJob, Target, Verification, VerifyOptions, verify,
     verify_load,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::required;
 use super::sync::{of_table, used};
+use super::{address, required};
 use crate::advice::Advice;
 use crate::args::{DeletionArguments, Output, VerifyArguments};
 use crate::failure::Failure;
@@ -121,7 +121,7 @@ async fn load_job(
     Ok(LoadJob {
         lake,
         target: Target {
-            endpoint: Endpoint::parse(&required(of.target.target, "target")?)?,
+            endpoint: address(&required(of.target.target, "target")?, "target")?,
             connect: ThisRun::default().connect(arguments.waits.waits()),
             table,
             create: true,

@@ -3,14 +3,14 @@
 use icehost_conformance::{DetectorRun, Explanation, Landing};
 use icehost_plan::{ColumnType, Table};
 use icehost_sqlserver::{
-    ColumnSelection, ConnectOptions, Connection, Endpoint, SqlColumn, SqlTable, TableName, Traits,
-    lower,
+    ColumnSelection, ConnectOptions, Connection, SqlColumn, SqlTable, TableName, Traits, lower,
 };
 use icehost_strategy::{Limits, Options, Strategy, StrategyError};
 use serde_json::{Value as Json, json};
 
 use super::component;
 use crate::args::{CacheArguments, ExplainArguments, Output};
+use crate::command::address;
 use crate::failure::Failure;
 use crate::render::{line, print_explanation};
 use crate::strategies;
@@ -65,7 +65,7 @@ fn of_another_table(error: StrategyError) -> Failure {
 /// The table that the arguments name or describe.
 async fn table(arguments: &ExplainArguments) -> Result<SqlTable, Failure> {
     if let (Some(source), Some(name)) = (&arguments.source, &arguments.table) {
-        let endpoint = Endpoint::parse(source)?;
+        let endpoint = address(source, "source")?;
         let name = TableName::parse(name)?;
         let mut connection = Connection::open(&endpoint, &ConnectOptions::default()).await?;
         return Ok(connection
