@@ -230,17 +230,22 @@ mod tests {
         assert!(error.contains(why), "{error}");
     }
 
+    fn make_pipe(path: &Path) {
+        let made = Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+    }
+
+    /// Held open both ways, so that there is a writer from the start.
+    fn writer_of(path: &Path) -> File {
+        let mut both = OpenOptions::new();
+        both.read(true).write(true).open(path).unwrap()
+    }
+
     #[test]
     fn what_is_no_file_is_refused_at_once() {
         let directory = tempfile::tempdir().unwrap();
         let pipe = directory.path().join("pipe");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&pipe)
-                .status()
-                .unwrap()
-                .success()
-        );
+        make_pipe(&pipe);
         let started = Instant::now();
         refused(read(&pipe, 10), "a pipe, not a file");
         refused(read_file_or_pipe(&pipe, 10), "nobody writes into");
@@ -271,19 +276,8 @@ mod tests {
     fn a_pipe_is_read_to_its_end_where_it_is_taken() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pipe");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&path)
-                .status()
-                .unwrap()
-                .success()
-        );
-        // Held open both ways, so that there is a writer from the start.
-        let mut writer = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .unwrap();
+        make_pipe(&path);
+        let mut writer = writer_of(&path);
         let reader = {
             let path = path.clone();
             std::thread::spawn(move || read_file_or_pipe(&path, 100))
@@ -298,18 +292,8 @@ mod tests {
         refused(read_file_or_pipe(&path, 5), "more than 5 bytes");
 
         let path = directory.path().join("another");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&path)
-                .status()
-                .unwrap()
-                .success()
-        );
-        let mut writer = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .unwrap();
+        make_pipe(&path);
+        let mut writer = writer_of(&path);
         writer.write_all(&[b'x'; 101]).unwrap();
         refused(read_file_or_pipe(&path, 100), "more than 100 bytes");
     }

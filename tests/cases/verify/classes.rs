@@ -2,7 +2,7 @@
 
 use icehost_tests::Bed;
 
-use crate::{Case, counts, insert, keys};
+use crate::{Case, MIRROR, counts, insert, keys};
 
 #[test]
 fn what_lies_above_the_mark_is_pending_until_the_next_run() {
@@ -58,15 +58,7 @@ fn deletions_are_not_seen_by_a_cursor() {
 
 #[test]
 fn deletions_are_wrong_where_the_lake_takes_them_out() {
-    let sync = [
-        "--strategy",
-        "full-refresh",
-        "--merge",
-        "upsert",
-        "--merge-option",
-        "delete-missing=true",
-    ];
-    let case = Case::new(100, &sync);
+    let case = Case::new(100, &MIRROR);
     case.run();
     case.agrees();
     case.source("DELETE FROM dbo.T WHERE Id IN (3, 4)");

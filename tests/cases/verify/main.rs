@@ -29,6 +29,28 @@ struct Case {
 const TABLE: &str = "CREATE TABLE dbo.T (
     Id int NOT NULL PRIMARY KEY, Name nvarchar(40) NULL, Amount decimal(9,2) NULL, Modified datetime2(3) NOT NULL)";
 
+/// A lake and a target from which goes what the source no longer has.
+const MIRROR: [&str; 6] = [
+    "--strategy",
+    "full-refresh",
+    "--merge",
+    "upsert",
+    "--merge-option",
+    "delete-missing=true",
+];
+
+/// A lake from which goes what the source no longer has, and a target that a merge keeps in its way.
+fn mirror_in_lake<'a>(merge: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let lake = [
+        "--lake-merge",
+        "upsert",
+        "--lake-merge-option",
+        "delete-missing=true",
+    ];
+    let strategy = ["--strategy", "full-refresh", "--merge", merge];
+    [&strategy[..], &lake, more].concat()
+}
+
 impl Case {
     /// `rows` rows, and what else the sync is told.
     fn new(rows: u32, arguments: &[&str]) -> Case {

@@ -1,20 +1,10 @@
 //! What a merge makes of rows is what they are compared with.
 
-use crate::{Case, counts, insert, keys};
+use crate::{Case, counts, insert, keys, mirror_in_lake};
 
 #[test]
 fn marked_rows_have_to_be_gone_from_the_lake() {
-    let sync = [
-        "--strategy",
-        "full-refresh",
-        "--lake-merge",
-        "upsert",
-        "--lake-merge-option",
-        "delete-missing=true",
-        "--merge",
-        "soft-delete",
-    ];
-    let case = Case::new(50, &sync);
+    let case = Case::new(50, &mirror_in_lake("soft-delete", &[]));
     case.target(
         "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, Name nvarchar(40) NULL, Amount decimal(9,2) NULL, Modified datetime2(3) NOT NULL, IsDeleted bit NOT NULL, DeletedAt datetime2(3) NULL)",
     );

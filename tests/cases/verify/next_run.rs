@@ -4,7 +4,7 @@ use icehost_tests::maintenance::maintain;
 use icehost_tests::{Bed, Command};
 use serde_json::Value;
 
-use crate::{Case, counts, differs, insert, keys};
+use crate::{Case, MIRROR, counts, differs, insert, keys};
 
 /// What the next run says, as far as it was told.
 fn stops(report: &Value) -> Vec<String> {
@@ -130,15 +130,7 @@ fn rows_without_a_watermark_stop_the_next_run() {
 
 #[test]
 fn more_deletions_than_the_limit_stop_the_next_run() {
-    let sync = [
-        "--strategy",
-        "full-refresh",
-        "--merge",
-        "upsert",
-        "--merge-option",
-        "delete-missing=true",
-    ];
-    let case = Case::new(1200, &sync);
+    let case = Case::new(1200, &MIRROR);
     case.run();
     case.source("DELETE FROM dbo.T WHERE Id > 100");
     let report = case.differs();

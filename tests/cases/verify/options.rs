@@ -2,7 +2,7 @@
 
 use icehost_tests::{Bed, Command};
 
-use crate::{Case, counts, differs, insert, keys};
+use crate::{Case, MIRROR, counts, differs, insert, keys};
 
 /// Two rows for each code, of which one gives way to the other.
 fn ranked() -> Bed {
@@ -219,15 +219,7 @@ fn a_version_may_come_again_after_another_one_and_not_before() {
 
 #[test]
 fn the_flags_of_a_sync_are_taken() {
-    let sync = [
-        "--strategy",
-        "full-refresh",
-        "--merge",
-        "upsert",
-        "--merge-option",
-        "delete-missing=true",
-    ];
-    let case = Case::new(1200, &sync);
+    let case = Case::new(1200, &MIRROR);
     case.run();
     let flags = [
         "--create-target",

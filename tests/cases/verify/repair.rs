@@ -3,7 +3,7 @@
 use icehost_tests::Dump;
 use serde_json::Value;
 
-use crate::{Case, counts, insert, keys};
+use crate::{Case, MIRROR, counts, insert, keys};
 
 fn repaired(case: &Case) -> Value {
     let report = case
@@ -81,15 +81,7 @@ fn wrong_rows_of_the_lake_are_committed_and_the_watermark_stays() {
 
 #[test]
 fn a_repair_of_a_complete_read_takes_out_what_is_gone_and_keeps_the_rest() {
-    let sync = [
-        "--strategy",
-        "full-refresh",
-        "--merge",
-        "upsert",
-        "--merge-option",
-        "delete-missing=true",
-    ];
-    let case = Case::new(300, &sync);
+    let case = Case::new(300, &MIRROR);
     case.run();
     case.source("DELETE FROM dbo.T WHERE Id = 8; UPDATE dbo.T SET Amount = 1 WHERE Id = 9");
     let report = case.differs();

@@ -3,25 +3,14 @@
 
 use serde_json::Value;
 
-use crate::{Case, keys};
+use crate::{Case, keys, mirror_in_lake};
 
 const COLUMNS: &str =
     "Name nvarchar(40) NULL, Amount decimal(9,2) NULL, Modified datetime2(3) NOT NULL";
 
 /// Rows 1 to 5 are gone from the source and marked in the target.
 fn marked(more: &[&str]) -> Case {
-    let sync = [
-        "--strategy",
-        "full-refresh",
-        "--lake-merge",
-        "upsert",
-        "--lake-merge-option",
-        "delete-missing=true",
-        "--merge",
-        "soft-delete",
-    ];
-    let sync: Vec<&str> = sync.iter().chain(more).copied().collect();
-    let case = Case::new(20, &sync);
+    let case = Case::new(20, &mirror_in_lake("soft-delete", more));
     case.target(&format!(
         "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, {COLUMNS}, IsDeleted tinyint NULL, DeletedAt datetime2(3) NULL)"
     ));
@@ -33,18 +22,7 @@ fn marked(more: &[&str]) -> Case {
 
 /// Row 4 has two versions, row 5 is gone from the source and closed in the target.
 fn history(columns: &str, merge: &[&str]) -> Case {
-    let sync = [
-        "--strategy",
-        "full-refresh",
-        "--lake-merge",
-        "upsert",
-        "--lake-merge-option",
-        "delete-missing=true",
-        "--merge",
-        "scd2",
-    ];
-    let sync: Vec<&str> = sync.iter().chain(merge).copied().collect();
-    let case = Case::new(20, &sync);
+    let case = Case::new(20, &mirror_in_lake("scd2", merge));
     case.target(&format!(
         "CREATE TABLE dbo.T (HistoryId bigint IDENTITY NOT NULL PRIMARY KEY, Id int NOT NULL, {COLUMNS}, {columns})"
     ));
