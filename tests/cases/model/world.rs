@@ -18,7 +18,7 @@ use crate::event::{Event, PLACES};
 use crate::marks;
 use crate::oracle;
 use crate::pipeline::{Detector, IntoLake, IntoTarget, Pipeline, Places, Strategies};
-use crate::row::{Row, folded};
+use crate::row::{Row, by_key, folded};
 use crate::way::{self, Step};
 
 /// How long a transaction may stay open, in seconds of the model: what the strategies read again by default.
@@ -71,6 +71,8 @@ pub struct World {
     history: Vec<Row>,
     /// Something happened beside icehost that it may stop at.
     interfered: bool,
+    /// Another engine has written rows of the lake again, and with them their order.
+    rewritten: bool,
     _directory: TempDir,
 }
 
@@ -106,6 +108,7 @@ impl World {
             writes: 0,
             history: Vec::new(),
             interfered: false,
+            rewritten: false,
             _directory: directory,
         };
         world
@@ -351,17 +354,31 @@ impl World {
         self.check()
     }
 
-    /// A run may stop where something happened beside it, and where the newest rows went and others came below
-    /// them, as if the table had been filled again; nowhere else.
+    /// A run may stop where something happened beside it; where the newest rows went and others came below
+    /// them, as if the table had been filled again; and where it has to bring the newest row of a key whose rows
+    /// another engine has written again; nowhere else.
     fn may_stop(&mut self, error: &SyncError) -> Result<(), String> {
-        let started_over = error.to_string().contains("rows below that are new");
-        match self.interfered || (started_over && self.newest_is_gone()) {
+        let text = error.to_string();
+        let started_over = text.contains("rows below that are new");
+        let unordered = text.contains("nothing tells which of them is the newest");
+        let caused = self.interfered
+            || (started_over && self.newest_is_gone())
+            || (unordered && self.order_is_lost()?);
+        match caused {
             true => Ok(()),
             false => Err(format!(
                 "a run stopped without a cause: {error} [{}]",
                 error.hint().unwrap_or_default()
             )),
         }
+    }
+
+    /// Whether another engine has written the lake again while keys had several rows, and they still have.
+    fn order_is_lost(&self) -> Result<bool, String> {
+        let rows = self
+            .runtime
+            .block_on(oracle::lake(&self.places.warehouse))?;
+        Ok(self.rewritten && by_key(&rows, "the lake").is_err())
     }
 
     /// Whether no row of the source is as new as one was.
@@ -483,6 +500,7 @@ impl World {
             .runtime
             .block_on(oracle::lake_batch(&self.places.warehouse))?;
         if let Some(mut rows) = batch {
+            self.rewritten = true;
             if newest {
                 rows = oracle::newest_of_each_key(&rows);
             }
@@ -503,6 +521,7 @@ impl World {
             .runtime
             .block_on(oracle::lake_batch(&self.places.warehouse))?;
         if let Some(all) = all {
+            self.rewritten = true;
             let keep = oracle::newest_values(&all);
             self.runtime
                 .block_on(engine::drop_from_file(&table, file, &|rows| {
@@ -520,6 +539,7 @@ impl World {
     }
 
     fn drop_lake(&mut self) -> Result<(), String> {
+        self.rewritten = false;
         match self.lake().exists() {
             true => std::fs::remove_dir_all(self.lake()).map_err(|e| e.to_string()),
             false => Ok(()),
