@@ -129,6 +129,7 @@ pub(crate) fn target(
         connect: connect.clone(),
         table: target.table.clone(),
         create: target.create,
+        keys_never_move: target.keys_never_move,
     })
 }
 

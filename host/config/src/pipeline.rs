@@ -116,6 +116,8 @@ pub struct Target {
     pub table: TableName,
     /// Create it where it is missing.
     pub create: bool,
+    /// No key is ever in several of the lake tables that are delivered into it.
+    pub keys_never_move: bool,
 }
 
 /// A component and the options that it is given.

@@ -257,7 +257,12 @@ impl<'a> Reading<'a> {
         table: Option<&TableName>,
     ) -> Option<Option<Target>> {
         if self.layers.at("target").is_none() {
-            for key in ["target-table", "target-database", "create-target"] {
+            for key in [
+                "target-table",
+                "target-database",
+                "create-target",
+                "keys-never-move",
+            ] {
                 self.needs(findings, key, "target");
             }
             return Some(None);
@@ -271,6 +276,7 @@ impl<'a> Reading<'a> {
             connection: connection?,
             table: table?,
             create: self.layers.flag("create-target"),
+            keys_never_move: self.layers.flag("keys-never-move"),
         }))
     }
 

@@ -107,6 +107,7 @@ pub(crate) const PIPELINE: &[Key] = &[
     key("target-database", Kind::Text),
     key("target-table", Kind::Text),
     key("create-target", Kind::Flag),
+    key("keys-never-move", Kind::Flag),
     key("column-rules", Kind::Options),
     key("transform", Kind::Names),
     key("transform-options", Kind::Options),

@@ -13,6 +13,7 @@ mod commit;
 mod error;
 mod evaluate;
 mod failpoint;
+mod having;
 mod held;
 mod keys;
 mod lineage;

@@ -15,6 +15,32 @@ pub struct Collation {
     rules: Rules,
 }
 
+/// Kinds of difference that a collation passes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ignored {
+    /// Between small letters and capitals.
+    pub case: bool,
+    /// Of accents.
+    pub accents: bool,
+    /// Between hiragana and katakana.
+    pub kana: bool,
+    /// Between the wide form of a letter and the other.
+    pub width: bool,
+}
+
+impl Ignored {
+    /// What one of two passes over.
+    #[must_use]
+    pub fn or(self, other: Ignored) -> Ignored {
+        Ignored {
+            case: self.case || other.case,
+            accents: self.accents || other.accents,
+            kana: self.kana || other.kana,
+            width: self.width || other.width,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rules {
     /// Code units, whatever they mean; `BIN` and `BIN2` differ in order alone.
@@ -33,6 +59,16 @@ enum Letters {
     AllBut(&'static str),
     /// Pairs of letters count as one, or letters as others.
     None,
+}
+
+impl Letters {
+    fn of_both(self, other: Letters) -> Letters {
+        match (self, other) {
+            (Letters::All, letters) | (letters, Letters::All) => letters,
+            (Letters::AllBut(one), Letters::AllBut(another)) if one == another => self,
+            _ => Letters::None,
+        }
+    }
 }
 
 /// Collations by the beginnings of their names, those alone of which it is known. Left out, for instance, are
@@ -98,6 +134,56 @@ impl Collation {
         Collation {
             name: name.to_owned(),
             rules,
+        }
+    }
+
+    /// A notion of sameness for two sides: texts that are certainly one by either collation are one by it, and certain is
+    /// what is so by both.
+    #[must_use]
+    pub fn or(&self, other: &Collation) -> Collation {
+        let rules = match (self.rules, other.rules) {
+            (Rules::Binary, rules) | (rules, Rules::Binary) => rules,
+            (
+                Rules::Linguistic {
+                    case_sensitive,
+                    letters,
+                },
+                Rules::Linguistic {
+                    case_sensitive: also,
+                    letters: others,
+                },
+            ) => Rules::Linguistic {
+                case_sensitive: case_sensitive && also,
+                letters: letters.of_both(others),
+            },
+        };
+        Collation {
+            name: format!("{} or {}", self.name, other.name),
+            rules,
+        }
+    }
+
+    /// Whether it passes over a kind of difference that the other does not (T-SQL reference, "Collation and Unicode
+    /// support"): of case, accents, width or kana.
+    pub fn ignores_more_than(&self, other: &Collation) -> bool {
+        let there = other.ignored();
+        self.ignored().or(there) != there
+    }
+
+    /// The kinds of difference that it passes over.
+    pub fn ignored(&self) -> Ignored {
+        let has = |flag: &str| {
+            let mut parts = self.name.split('_');
+            parts.any(|part| part.eq_ignore_ascii_case(flag))
+        };
+        match self.rules {
+            Rules::Binary => Ignored::default(),
+            Rules::Linguistic { case_sensitive, .. } => Ignored {
+                case: !case_sensitive,
+                accents: has("AI"),
+                kana: !has("KS"),
+                width: !has("WS"),
+            },
         }
     }
 

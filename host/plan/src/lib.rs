@@ -24,7 +24,7 @@ pub mod values;
 mod view;
 mod watermark;
 
-pub use collation::{Collation, TextPattern};
+pub use collation::{Collation, Ignored, TextPattern};
 pub use error::PlanError;
 pub use expression::{Comparison, Expression, Node, Side};
 pub use extraction::{

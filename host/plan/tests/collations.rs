@@ -127,3 +127,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_two_collations_take_for_one_is_known_where_it_is_for_both() {
+    let of = Collation::from_name;
+    let both = |one: &str, other: &str| of(one).or(&of(other));
+    for (one, other) in [
+        ("Latin1_General_CI_AS", "Latin1_General_CS_AS"),
+        ("Latin1_General_BIN2", "Latin1_General_CI_AS"),
+    ] {
+        assert_eq!(both(one, other).fold("aBc "), "abc");
+        assert!(!both(one, other).is_certain("café"));
+    }
+    let binary = both("Latin1_General_BIN", "Latin1_General_BIN2");
+    assert!(binary.is_certain("café") && binary.fold("aBc") == "aBc");
+    let turkish = both("Latin1_General_CI_AS", "Turkish_CI_AS");
+    assert!(turkish.is_certain("abc") && !turkish.is_certain("abi"));
+    assert!(turkish.may_equal("abi", "abI"));
+    let hungarian = both("Latin1_General_CS_AS", "Hungarian_CI_AS");
+    assert!(!hungarian.is_certain("abc"));
+    assert!(!both("Turkish_CI_AS", "Finnish_Swedish_CI_AS").is_certain("abc"));
+}
+
+#[test]
+fn a_collation_may_pass_over_more_than_another() {
+    let more = |one: &str, other: &str| {
+        Collation::from_name(one).ignores_more_than(&Collation::from_name(other))
+    };
+    assert!(more("Latin1_General_CI_AS", "Latin1_General_CS_AS"));
+    assert!(more("Latin1_General_CS_AS", "Latin1_General_BIN2"));
+    assert!(more("Latin1_General_CI_AI", "Latin1_General_CI_AS"));
+    assert!(more("Latin1_General_CI_AS", "Latin1_General_CI_AS_WS"));
+    assert!(more("Latin1_General_CI_AS", "Latin1_General_CI_AS_KS"));
+    assert!(more("Latin1_General_CS_AI", "Latin1_General_CI_AS"));
+    assert!(!more(
+        "SQL_Latin1_General_CP1_CI_AS",
+        "Latin1_General_CI_AS"
+    ));
+    assert!(!more("Latin1_General_BIN2", "Latin1_General_CS_AS"));
+}

@@ -87,6 +87,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         snapshot_id: 1,
         sequence_number: 1,
         run_id: "run".to_owned(),
+        merge: None,
     };
     let counts = loader.merge(&plan, &delta, &position).await?;
     println!(

@@ -47,8 +47,8 @@ pub use extract::{ExtractOptions, Extracted, Extraction, TimePrecision};
 pub use identity::TableOnServer;
 pub use introspect::{ColumnSelection, SqlColumn, SqlTable, Traits};
 pub use load::{
-    Absent, Collision, KeyColumn, KnownPosition, Loader, Loss, Mark, MergeCounts, Position,
-    PositionsLayout, Previous, Removal, TableIdentity, TargetState, Terms,
+    Absent, Collision, KeyColumn, KnownPosition, Loader, Loss, MOST_POSITIONS, Mark, MergeCounts,
+    Position, PositionsLayout, Previous, Removal, StillGone, TableIdentity, TargetState, Terms,
 };
 pub use lower::NewColumn;
 pub use name::{TableName, quote};

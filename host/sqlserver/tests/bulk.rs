@@ -418,6 +418,7 @@ fn position(lake_uuid: Uuid) -> Position {
         snapshot_id: 1,
         sequence_number: 1,
         run_id: "run".to_owned(),
+        merge: None,
     }
 }
 

@@ -77,6 +77,7 @@ async fn a_load_that_breaks_off_is_all_or_nothing() {
                 snapshot_id: 7,
                 sequence_number: 1,
                 run_id: "run".to_owned(),
+                merge: None,
             };
 
             fail::cfg(place, "return").unwrap();

@@ -149,6 +149,7 @@ fn position(lake_uuid: Uuid, previous: Option<i64>, snapshot_id: i64) -> Positio
         snapshot_id,
         sequence_number: 1,
         run_id: "run-1".to_owned(),
+        merge: None,
     }
 }
 

@@ -8,7 +8,7 @@ use icehost_plan::{
     Succession, Table, ValidMergePlan, Value, WriteMode,
 };
 use icehost_sqlserver::lower::{
-    Spelling, ahead_of, checksums, count_through, create_table, extraction, merge, probes,
+    Spelling, ahead_of, checksums, count_through, create_table, extraction, merge, one_key, probes,
     range_boundaries, repeated_key, row_filters, same_keys, snapshot_isolation, spellings, synonym,
     table_traits, updateability,
 };
@@ -516,9 +516,10 @@ fn keys_and_identity_values_are_looked_at_before_the_merge() {
     let checks = merge(&table, &delta, &plan, true).unwrap().checks;
     let identity = checks.other_identity.as_ref();
     insta::assert_snapshot!(format!(
-        "{}\n\n{}\n\n{}",
+        "{}\n\n{}\n\n{}\n\n{}",
         said(checks.repeated_key.as_ref()),
         said(checks.ambiguous_key.as_ref()),
+        said(checks.take_out_repeated.as_ref()),
         said(identity.map(|check| &check.statement))
     ));
     // The table's own key: neither can be.
@@ -574,6 +575,46 @@ fn keys_that_are_two_for_the_lake_and_one_for_the_target_are_asked_for() {
         asked.push(format!(
             "{}\n\n{}",
             statements.collision, statements.respelled
+        ));
+    }
+    insta::assert_snapshot!(asked.join("\n\n"));
+}
+
+#[test]
+fn of_keys_that_are_one_for_the_lake_and_several_for_the_target_one_row_is_left() {
+    let table = customers();
+    let compared = |sql_type: &str, collation: &str| {
+        Some(Spelling::Compared {
+            sql_type: sql_type.parse().unwrap(),
+            collation: collation.to_owned(),
+        })
+    };
+    let mut asked = Vec::new();
+    for (contents, keys, of_keys) in [
+        (
+            Contents::Snapshot,
+            &[1][..],
+            vec![compared("nvarchar(50)", "Latin1_General_CI_AI")],
+        ),
+        (
+            Contents::Changes,
+            &[0, 1, 2],
+            vec![
+                None,
+                compared("varchar(50)", "SQL_Latin1_General_CP1_CI_AS"),
+                compared("nvarchar(10)", "Latin1_General_CI_AS"),
+            ],
+        ),
+    ] {
+        let delta = delta_of(&table, contents);
+        let write = clause(Occasion::NotMatched, None, Action::WriteAll);
+        let plan = merge_plan(&table, &delta, keys, vec![write]);
+        let statements = one_key(&table, &delta, &plan, &of_keys).unwrap();
+        let stage = statements.stage.as_ref();
+        asked.push(format!(
+            "{}\n\n{}",
+            statements.deduplicate,
+            stage.map_or_else(|| "--".to_owned(), ToString::to_string)
         ));
     }
     insta::assert_snapshot!(asked.join("\n\n"));

@@ -227,6 +227,7 @@ async fn an_identity_column_takes_values_where_the_new_row_brings_them() {
             snapshot_id: 1,
             sequence_number: 1,
             run_id: "run".to_owned(),
+            merge: None,
         };
         let loaded = loader.merge(&plan, &delta, &position).await.unwrap();
         assert_eq!(loaded, counts(2, 1, 0, 0), "{options:?}");

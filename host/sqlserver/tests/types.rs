@@ -367,5 +367,6 @@ fn first_position() -> Position {
         snapshot_id: 1,
         sequence_number: 1,
         run_id: "run".to_owned(),
+        merge: None,
     }
 }

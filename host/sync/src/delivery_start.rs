@@ -8,6 +8,7 @@ use icehost_sqlserver::{KnownPosition, Loss, TableIdentity, TargetState};
 use uuid::Uuid;
 
 use crate::failpoint::stands;
+use crate::landing_digest;
 
 /// What a target gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(crate) enum Why {
     NotAnAncestor(i64),
     /// The row of the table of positions contradicts itself.
     Edited(i64),
+    /// The rows that are there came by another merge.
+    AnotherMerge,
 }
 
 /// What stands for the state of a lake table without a snapshot, as Iceberg has it ("current-snapshot-id").
@@ -56,6 +59,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) full: bool,
     /// The position counts though the target does not look as it was left.
     pub(crate) trust: bool,
+    /// A digest of how changes land, where it is known.
+    pub(crate) merge: Option<&'a str>,
 }
 
 /// The lake table's own line of snapshots.
@@ -113,8 +118,17 @@ impl Line {
 /// Where a lake table lies, on which machine: two machines may each have one at the same path.
 pub(crate) fn location(lake: &LakeTable) -> Option<String> {
     let path = std::fs::canonicalize(lake.location()).ok()?;
+    Some(format!("{}{}", this_machine(), path.display()))
+}
+
+/// The directory of a lake table that lies on this machine.
+pub(crate) fn here(location: &str) -> Option<&str> {
+    location.strip_prefix(&this_machine())
+}
+
+fn this_machine() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    Some(format!("{}:{}", host.trim(), path.display()))
+    format!("{}:", host.trim())
 }
 
 impl Situation<'_> {
@@ -125,7 +139,10 @@ impl Situation<'_> {
             None => Some(Why::AnotherLakeTable),
             Some(position) => match self.target_differs(position) {
                 Some(why) => Some(why),
-                None => self.line.lost(position),
+                None => self
+                    .line
+                    .lost(position)
+                    .or_else(|| self.merge_differs(position)),
             },
         };
         match (why, &self.state.own) {
@@ -153,6 +170,13 @@ impl Situation<'_> {
             return had_rows.then_some(Why::Emptied(position.target_rows));
         }
         (position.loss == Some(Loss::All)).then_some(Why::EmptiedBefore(position.target_rows))
+    }
+
+    /// Rows that another merge left, or this one under other settings, are not as this one would have them.
+    fn merge_differs(&self, position: &KnownPosition) -> Option<Why> {
+        let differs = landing_digest::differs(position.merge.as_deref(), self.merge);
+        let delivered = position.snapshot_id != NO_SNAPSHOT;
+        (differs && delivered && !self.trust).then_some(Why::AnotherMerge)
     }
 
     /// A run of another lake table has found the table empty since the last one of this.
@@ -213,6 +237,9 @@ impl fmt::Display for Why {
         match self {
             Why::First => f.write_str("nothing has been delivered into it yet"),
             Why::Asked => f.write_str("every row is asked for"),
+            Why::AnotherMerge => f.write_str(
+                "another merge delivered into it before, or this one with other options or for other columns",
+            ),
             Why::AnotherTable => f.write_str(
                 "it is not the table that the last run filled: that was dropped, and this one created after it",
             ),
@@ -267,6 +294,7 @@ mod tests {
             target: Some(identity(7, "monday")),
             target_rows: Some(10),
             loss: None,
+            merge: Some("1:a".to_owned()),
         }
     }
 
@@ -300,6 +328,7 @@ mod tests {
             line: &line,
             full: false,
             trust: false,
+            merge: Some("1:a"),
         };
         change(&mut situation);
         situation.start()
@@ -316,6 +345,29 @@ mod tests {
         assert_eq!(start(&state(Some(position(1, 2)))), Start::Changes(2));
         let full = start_with(&state(Some(position(1, 3))), |s| s.full = true);
         assert_eq!(full, Start::Everything(Why::Asked));
+    }
+
+    #[test]
+    fn rows_of_another_merge_are_delivered_again() {
+        let of = |id, merge: Option<&str>| {
+            state(Some(KnownPosition {
+                merge: merge.map(str::to_owned),
+                ..position(1, id)
+            }))
+        };
+        for id in [2, 3] {
+            let another = of(id, Some("1:b"));
+            assert_eq!(start(&another), Start::Everything(Why::AnotherMerge));
+            let trusted = start_with(&another, |s| s.trust = true);
+            assert_ne!(trusted, Start::Everything(Why::AnotherMerge));
+        }
+        assert_eq!(start(&of(3, None)), Start::UpToDate);
+        let unknown = start_with(&of(3, Some("1:b")), |s| s.merge = None);
+        assert_eq!(unknown, Start::UpToDate);
+        assert_eq!(
+            start(&of(1, Some("1:b"))),
+            Start::Everything(Why::Expired(1))
+        );
     }
 
     #[test]
@@ -392,6 +444,7 @@ mod tests {
             line: &line,
             full: false,
             trust: false,
+            merge: Some("1:a"),
         };
         assert_eq!(situation.start(), Start::Everything(Why::AnotherLakeTable));
         assert_eq!(situation.replaced(), [Uuid::from_u128(2)]);

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use icehost_lake::{ChangePlan, ChangesRequest, KeyFold, LakeError};
-use icehost_plan::{Column, Contents, Delta, KeyPair, Operation, ValidMergePlan};
+use icehost_plan::{Column, Contents, Delta, KeyPair, Operation, Table, ValidMergePlan};
 use icehost_sqlserver::SqlTable;
 
 use crate::SyncError;
+use crate::key_doubts::{self, tells_rows_by_its_key};
 use crate::target_table::Taken;
 
 /// The columns that the target takes.
@@ -19,16 +20,21 @@ pub(crate) fn request(from: Option<i64>, to: Option<i64>, takes: &[Taken]) -> Ch
     }
 }
 
-/// The changes by the merge's key, as the target compares it: which rows are one is the target's notion.
+/// The changes by the merge's key, as the target compares it: which rows are one is the target's notion. Where the merge
+/// goes by the lake's key, it is the lake's, too: rows that are one for it are versions of a row.
 pub(crate) fn keyed(
     changes: ChangePlan,
     plan: &ValidMergePlan,
+    (lake, takes): (&Table, &[Taken]),
     target: &SqlTable,
 ) -> Result<ChangePlan, LakeError> {
     let columns: Vec<u32> = plan.keys.iter().map(|key| key.source).collect();
+    let by_its_key = tells_rows_by_its_key(lake, plan, &changes.delta());
     let collation = |key: &KeyPair| {
         let column = target.table.columns.get(key.target as usize)?;
-        column.collation.clone()
+        let there = column.collation.as_ref()?;
+        let own = key_doubts::collation(key, takes).filter(|own| by_its_key && *own != there);
+        Some(own.map_or_else(|| there.clone(), |own| own.or(there)))
     };
     let fold = KeyFold::new(plan.keys.iter().map(collation));
     changes.keyed(&columns, fold)

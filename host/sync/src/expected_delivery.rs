@@ -52,7 +52,8 @@ impl Delivery<'_> {
         }
         let line = Line::of(lake, current);
         let state = self.state(target, lake).await?;
-        let situation = self.situation(&state, false, &line);
+        let merge = self.merge_digest(lake, &target.table).await;
+        let situation = self.situation(&state, false, &line, merge.as_deref());
         let from = match situation.start() {
             Start::UpToDate => current,
             Start::Changes(from) => Some(from),

@@ -88,6 +88,8 @@ pub struct Target {
     pub table: TableName,
     /// Create it where it is missing.
     pub create: bool,
+    /// No key is ever in several of the lake tables that are delivered into it.
+    pub keys_never_move: bool,
 }
 
 /// A change detector and its options.

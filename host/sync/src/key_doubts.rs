@@ -3,10 +3,17 @@
 //! Rows of the lake with one key are versions of a row, and the target has the last of them. What one key is, the lake
 //! has from its source, or else goes by every byte; the target goes by its own collation, which may ignore case,
 //! accents or width, and by SQL Server's rule that blanks and zeros at the end do not count. Where that makes one key
-//! of two, one row would take the place of the other, and nobody would be told.
+//! of two, one row would take the place of the other, and nobody would be told. Where it makes two keys of one, a row
+//! would stay under each spelling that its key ever had.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use icehost_lake::LakeTable;
-use icehost_plan::{LogicalType, SqlType, Table, ValidMergePlan};
+use icehost_plan::{
+    Collation, Delta, KeyPair, LogicalType, MergePlan, SqlType, Table, ValidMergePlan,
+};
 use icehost_sqlserver::lower::Spelling;
 use icehost_sqlserver::{Collision, Loader, Result, SqlTable};
 
@@ -24,6 +31,22 @@ pub(crate) struct KeyDoubts {
     identifying: Vec<u32>,
     /// Not even those can be compared with the target's.
     unknown: bool,
+    /// When several keys of the target may be one for the lake.
+    unites: Unites,
+    /// Of the delta's key columns, by ordinal, the lake's collations.
+    texts: Vec<(usize, Collation)>,
+    /// A staged key is one of which only the server knows what equals it.
+    uncertain: AtomicBool,
+}
+
+/// When several keys of the target may be one for the lake.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Unites {
+    #[default]
+    Never,
+    /// Where only a server knows which texts are one: the collations pass over the same differences, by other tables.
+    WhereUncertain,
+    Always,
 }
 
 impl KeyDoubts {
@@ -31,11 +54,10 @@ impl KeyDoubts {
         lake: &LakeTable,
         description: &Table,
         takes: &[Taken],
-        landing: &Landing,
+        (plan, delta): (&ValidMergePlan, &Delta),
         target: &SqlTable,
     ) -> KeyDoubts {
-        let plan = &landing.plan;
-        let other_columns = goes_by_other_columns(description, plan, &landing.delta);
+        let other_columns = goes_by_other_columns(description, plan, delta);
         if plan.keys.is_empty() || (other_columns && !plan.deduplicate.is_empty()) {
             // Which of several rows stays has been chosen.
             return KeyDoubts::default();
@@ -57,6 +79,9 @@ impl KeyDoubts {
             spellings: keys.map(|key| spelling(key.source, key.target)).collect(),
             ..KeyDoubts::default()
         };
+        if tells_rows_by_its_key(description, plan, delta) {
+            doubts.unite(plan, takes, target);
+        }
         if other_columns {
             let own = description.key();
             let taken = |ordinal: u32| takes.iter().position(|taken| taken.ordinal == ordinal);
@@ -65,6 +90,61 @@ impl KeyDoubts {
             doubts.identifying = found.into_iter().flatten().map(|at| at as u32).collect();
         }
         doubts
+    }
+
+    /// Looks where the lake's notion of a key may be wider than the target's.
+    fn unite(&mut self, plan: &MergePlan, takes: &[Taken], target: &SqlTable) {
+        for (key, spelling) in plan.keys.iter().zip(&self.spellings) {
+            let Some(Spelling::Compared { .. }) = spelling else {
+                continue;
+            };
+            let there = target.table.columns.get(key.target as usize);
+            let there = there.and_then(|column| column.collation.as_ref());
+            let (Some(own), Some(there)) = (collation(key, takes), there) else {
+                continue;
+            };
+            match own.ignores_more_than(there) {
+                true => self.unites = Unites::Always,
+                false if self.unites == Unites::Never => self.unites = Unites::WhereUncertain,
+                false => {}
+            }
+            self.texts.push((key.source as usize, own.clone()));
+        }
+    }
+
+    /// Looks at rows that are staged.
+    pub(crate) fn note(&self, batch: &RecordBatch) {
+        if self.unites != Unites::WhereUncertain || self.uncertain.load(Ordering::Relaxed) {
+            return;
+        }
+        let uncertain = self.texts.iter().any(|(at, collation)| {
+            let column = batch.columns().get(*at);
+            let texts = column.and_then(|column| column.as_string_opt::<i32>());
+            let mut texts = texts.into_iter().flatten().flatten();
+            texts.any(|text| !collation.is_certain(text))
+        });
+        if uncertain {
+            self.uncertain.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Leaves one row of each key of the lake, in what is staged and, with the merge, in the target.
+    pub(crate) async fn keep_one_of_each(
+        &self,
+        loader: &mut Loader<'_>,
+        (plan, delta): (&ValidMergePlan, &Delta),
+    ) -> Result<()> {
+        let unites = match self.unites {
+            Unites::Never => false,
+            Unites::WhereUncertain => self.uncertain.load(Ordering::Relaxed),
+            Unites::Always => true,
+        };
+        if !unites {
+            return Ok(());
+        }
+        loader
+            .keep_one_of_each_key(plan, delta, &self.spellings)
+            .await
     }
 
     fn may_collide(&self) -> bool {
@@ -153,6 +233,18 @@ impl KeyDoubts {
             hint,
         )
     }
+}
+
+/// Whether the merge takes rows for one that are one for the lake: rows whose keys the lake's collation takes for one are
+/// versions of a row.
+pub(crate) fn tells_rows_by_its_key(lake: &Table, plan: &MergePlan, delta: &Delta) -> bool {
+    !lake.key().is_empty() && !plan.keys.is_empty() && !goes_by_other_columns(lake, plan, delta)
+}
+
+/// By which the lake compares a part of the merge's key.
+pub(crate) fn collation<'a>(key: &KeyPair, takes: &'a [Taken]) -> Option<&'a Collation> {
+    let taken = takes.get(key.source as usize)?;
+    taken.column.collation.as_ref()
 }
 
 fn named(spelling: &Spelling) -> Option<&str> {

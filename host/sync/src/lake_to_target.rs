@@ -1,23 +1,25 @@
 //! The second half: read changes, stage, merge.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use icehost_lake::LakeTable;
 use icehost_plan::{Contents, Delta, Table, ValidMergePlan};
 use icehost_sqlserver::{
-    ErrorKind, MergeCounts, Position, PositionsLayout, Previous, SqlTable, TargetState, Terms,
+    ErrorKind, MOST_POSITIONS, MergeCounts, Position, PositionsLayout, Previous, SqlTable,
+    StillGone, TargetState, Terms,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::delivery_start::{Line, Situation, Start};
+use crate::delivery_start::{Line, NO_SNAPSHOT, Situation, Start};
 use crate::delta::{as_changes, delta, expected_delta, keyed, request};
 use crate::error::Doing;
 use crate::failpoint::{failpoint, stands};
 use crate::key_doubts::KeyDoubts;
 use crate::landing_at_target::{Landing, Question, check_takes_changes, keys_must_be_unique};
+use crate::landing_digest;
 use crate::layout;
+use crate::moved_rows::{Elsewhere, too_many};
 use crate::newest;
 use crate::same_table;
 use crate::staging_at_target::Staging;
@@ -118,12 +120,16 @@ impl Delivery<'_> {
         delivered.snapshot_id = current;
         let line = Line::of(lake, current);
         let state = self.state(target, lake).await?;
-        let situation = self.situation(&state, created, &line);
+        let merge = self.merge_digest(lake, &target.table).await;
+        let situation = self.situation(&state, created, &line, merge.as_deref());
         let start = situation.start();
         if line.is_blank(&situation) {
             return Ok(delivered);
         }
-        let position = position(lake, &line, &state, run_id);
+        let position = Position {
+            merge: merge.clone(),
+            ..position(lake, &line, &state, run_id)
+        };
         if start == Start::UpToDate {
             delivered
                 .warnings
@@ -146,12 +152,13 @@ impl Delivery<'_> {
         let takes = taken(&description, &target.table, self.exclude)?;
         let reading = || format!("reading lake table {}", lake.name());
         let wanted = || lake.changes(request(from, current, &takes.columns));
+        let of_lake = (&description, takes.columns.as_slice());
         let changes = wanted().await.doing(reading)?;
         let read = delta(&changes, &takes.columns, &target.table);
         let landing = self
             .land(&target.table, read, &takes.columns, &situation)
             .await?;
-        let changes = keyed(changes, &landing.plan, &target.table).doing(reading)?;
+        let changes = keyed(changes, &landing.plan, of_lake, &target.table).doing(reading)?;
         let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
         let unordered = |error| {
             let columns = &landing.delta.columns;
@@ -185,25 +192,50 @@ impl Delivery<'_> {
             delete_absent: landing.delete_absent,
             found_empty: state.empty,
             into_empty: landing.into_empty,
-            may_delete: Some(Arc::new(move |absent| guard.lets_through(of_lake(absent)))),
+            replace_repeated: false,
+            spellings_of_others: !self.target.keys_never_move
+                && !situation.shared_with().is_empty(),
+            still_gone: None,
+            may_delete: Some(Arc::new(move |absent| {
+                guard.lets_through(as_of_lake(absent))
+            })),
             committing: Some(Arc::new(move || Box::new(attempt.hold()))),
             replaces: situation.replaced(),
             marks: situation.marks(),
         };
         let name = target.table.name.to_string();
-        let doubts = KeyDoubts::of(lake, &description, &takes.columns, &landing, &target.table);
-        let staging = Staging {
+        let doubts = KeyDoubts::of(
+            lake,
+            &description,
+            &takes.columns,
+            (&landing.plan, &landing.delta),
+            &target.table,
+        );
+        let again = async |with_others: bool| {
+            let changes = wanted().await.doing(reading)?;
+            let changes = keyed(changes, &landing.plan, of_lake, &target.table).doing(reading)?;
+            let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
+            Ok::<_, SyncError>(match with_others {
+                true => changes.with_others_of_each_key(),
+                false => changes,
+            })
+        };
+        let mut staging = Staging {
             lake,
             target: &target.table,
             landing: &landing,
+            doubts: &doubts,
+            elsewhere: self.elsewhere(&situation, lake, &target.table, &landing),
+            withheld: None,
+            most_bytes: self.most_bytes,
             terms,
             observer,
             cancel,
-            deletions: AtomicU64::new(0),
         };
         let staged = staging.stage(&mut target.connection, changes).await;
-        let mut loader = staged.map_err(unordered)?;
+        let (mut loader, mut gone) = staged.map_err(unordered)?;
         let loading = || format!("loading into target table {name}");
+        let mut with_others = false;
         let partial = from.is_some() && !state.empty;
         if partial
             && doubts
@@ -216,13 +248,41 @@ impl Delivery<'_> {
                 "keys are spelled anew: reading all rows that have them"
             );
             loader.discard().await.doing(loading)?;
-            let changes = wanted().await.doing(reading)?;
-            let changes = keyed(changes, &landing.plan, &target.table).doing(reading)?;
-            let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
-            let changes = changes.with_others_of_each_key();
+            with_others = true;
+            let changes = again(with_others).await?;
             let staged = staging.stage(&mut target.connection, changes).await;
-            loader = staged.map_err(unordered)?;
+            (loader, gone) = staged.map_err(unordered)?;
         }
+        let mut keys = gone.columns()?;
+        if let Some(elsewhere) = staging.elsewhere.clone().filter(|_| !keys.is_empty()) {
+            if state.others.len() + 1 >= MOST_POSITIONS {
+                return Err(too_many(&target.table));
+            }
+            if let Some(withheld) = elsewhere.look(&keys).await? {
+                let told = withheld.told(lake.name(), &target.table);
+                observer.event(Event::Warning(&told));
+                delivered.warnings.push(told);
+                loader.discard().await.doing(loading)?;
+                staging.withheld = Some(withheld);
+                let changes = again(with_others).await?;
+                let staged = staging.stage(&mut target.connection, changes).await;
+                (loader, gone) = staged.map_err(unordered)?;
+                keys = gone.columns()?;
+            }
+            let keys = Arc::new(keys);
+            let still_gone: StillGone = Arc::new(move |now| {
+                let (elsewhere, keys) = (elsewhere.clone(), Arc::clone(&keys));
+                Box::pin(async move { elsewhere.still_gone(&keys, &now).await })
+            });
+            loader.set_terms(Terms {
+                still_gone: Some(still_gone),
+                ..staging.terms.clone()
+            });
+        }
+        doubts
+            .keep_one_of_each(&mut loader, (&landing.plan, &landing.delta))
+            .await
+            .doing(loading)?;
         if let Some(collision) = doubts
             .collision(&mut loader, &landing)
             .await
@@ -238,22 +298,26 @@ impl Delivery<'_> {
         if let Err(error) = &merged
             && let ErrorKind::Deletions(absent) = error.kind()
         {
-            guard.check(&format!("target table {name}"), of_lake(*absent))?;
+            guard.check(&format!("target table {name}"), as_of_lake(*absent))?;
         }
         delivered.counts = merged.doing(|| format!("merging into target table {name}"))?;
-        let told = situation.told_of_deletions(
-            staging.deletions.load(Ordering::Relaxed),
-            &delivered.counts,
-            &landing.plan,
-            lake.name(),
-            &target.table,
-        );
-        if let Some(told) = told {
-            observer.event(Event::Warning(&told));
-            delivered.warnings.push(told);
-        }
         observer.event(Event::Merged);
         Ok(delivered)
+    }
+
+    /// The other lake tables that are delivered into the same table, unless no key is ever in several.
+    fn elsewhere(
+        &self,
+        situation: &Situation<'_>,
+        lake: &LakeTable,
+        target: &SqlTable,
+        landing: &Landing,
+    ) -> Option<Elsewhere> {
+        let others = situation.shared_with();
+        (!others.is_empty() && !self.target.keys_never_move).then(|| {
+            let all = &situation.state.others;
+            Elsewhere::new((lake, target), landing, &others, all)
+        })
     }
 
     pub(crate) fn situation<'s>(
@@ -261,6 +325,7 @@ impl Delivery<'_> {
         state: &'s TargetState,
         created: bool,
         line: &'s Line,
+        merge: Option<&'s str>,
     ) -> Situation<'s> {
         Situation {
             state,
@@ -268,7 +333,20 @@ impl Delivery<'_> {
             line,
             full: self.full,
             trust: self.trust_position,
+            merge,
         }
+    }
+
+    /// A digest of how changes land; `None` where they do not, which whoever delivers is told by their plan.
+    pub(crate) async fn merge_digest(&self, lake: &LakeTable, target: &SqlTable) -> Option<String> {
+        let description = self.describe(lake).ok()?;
+        let takes = taken(&description, target, self.exclude).ok()?;
+        let delta = Delta {
+            run_time: 0,
+            ..expected_delta(&takes.columns, Some(NO_SNAPSHOT), 0, target)
+        };
+        let plan = self.plan(target, &delta).await.ok()?;
+        Some(landing_digest::of(&plan, &delta, target))
     }
 
     pub(crate) async fn state(
@@ -296,6 +374,7 @@ impl Delivery<'_> {
                 && own.loss.is_none()
                 && own.lake_location == position.lake_location
                 && own.sequence_number.is_some()
+                && own.merge == position.merge
         });
         if noted {
             return Ok(());
@@ -403,11 +482,12 @@ fn position(lake: &LakeTable, line: &Line, state: &TargetState, run_id: Uuid) ->
         snapshot_id: line.current,
         sequence_number: line.sequence_number(),
         run_id: run_id.to_string(),
+        merge: None,
     }
 }
 
 /// The server counts what the guard knows as the lake's.
-fn of_lake(absent: icehost_sqlserver::Absent) -> icehost_lake::Absent {
+fn as_of_lake(absent: icehost_sqlserver::Absent) -> icehost_lake::Absent {
     icehost_lake::Absent {
         rows: absent.rows,
         of: absent.of,

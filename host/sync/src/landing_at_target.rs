@@ -98,6 +98,10 @@ impl<'a> Question<'a> {
                 "empty the target table and deliver every row with `icehost load --full`; or, if it has the rows \
                  up to its position, go on with `icehost load --trust-position`"
             }
+            (Why::AnotherMerge, false) => {
+                "empty the target table and deliver every row with `icehost load --full`; or, if its rows may stay as they \
+                 are, go on with what is new with `icehost load --trust-position`"
+            }
             (_, false) => {
                 "empty the target table and deliver every row with `icehost load --full`, or choose a merge that \
                  knows rows by their key"

@@ -109,6 +109,7 @@ mod tests {
             target: Some(identity()),
             target_rows: rows,
             loss,
+            merge: None,
         }
     }
 
@@ -138,6 +139,7 @@ mod tests {
             line: &line,
             full: false,
             trust: false,
+            merge: None,
         };
         let marks = situation.marks().into_iter();
         let marks = marks.map(|mark| (mark.lake_uuid.as_u128(), mark.loss));

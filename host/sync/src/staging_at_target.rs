@@ -1,7 +1,5 @@
 //! Changes of the lake on their way into the target's staging table.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use futures::TryStreamExt;
 use icehost_lake::{ChangePlan, LakeTable};
 use icehost_sqlserver::{Connection, Loader, SqlTable, Terms};
@@ -10,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 use crate::delta::batch_as_changes;
 use crate::error::Doing;
 use crate::failpoint::failpoint;
+use crate::key_doubts::KeyDoubts;
 use crate::landing_at_target::Landing;
-use crate::shared_deletions::deletions;
+use crate::moved_rows::{Elsewhere, GoneKeys, Withheld};
 use crate::{Event, Observer, SyncError};
 
 /// What is staged, for whom.
@@ -19,20 +18,27 @@ pub(crate) struct Staging<'a> {
     pub(crate) lake: &'a LakeTable,
     pub(crate) target: &'a SqlTable,
     pub(crate) landing: &'a Landing,
+    /// Looks at the keys that come.
+    pub(crate) doubts: &'a KeyDoubts,
     pub(crate) terms: Terms,
     pub(crate) observer: &'a dyn Observer,
     pub(crate) cancel: &'a CancellationToken,
-    /// How many of the rows that were staged last are deletions.
-    pub(crate) deletions: AtomicU64,
+    /// The other lake tables that are delivered into the target; `None` where no key is in several.
+    pub(crate) elsewhere: Option<Elsewhere>,
+    /// Deletions that are not made.
+    pub(crate) withheld: Option<Withheld>,
+    /// Most memory for keys that go.
+    pub(crate) most_bytes: usize,
 }
 
 impl<'a> Staging<'a> {
-    /// Reads the changes and loads them into a new staging table, a batch at a time.
+    /// Reads the changes and loads them into a new staging table, a batch at a time. Gives the keys that go, where they
+    /// are looked for elsewhere.
     pub(crate) async fn stage<'c>(
         &self,
         connection: &'c mut Connection,
         changes: ChangePlan,
-    ) -> Result<Loader<'c>, SyncError>
+    ) -> Result<(Loader<'c>, GoneKeys), SyncError>
     where
         'a: 'c,
     {
@@ -47,7 +53,7 @@ impl<'a> Staging<'a> {
         });
         let mut batches = changes.stream();
         let mut bytes = 0;
-        self.deletions.store(0, Ordering::Relaxed);
+        let mut gone = GoneKeys::default();
         while let Some(batch) = tokio::select! {
             batch = batches.try_next() => batch.doing(reading)?,
             () = self.cancel.cancelled() => return Err(SyncError::cancelled()),
@@ -57,8 +63,14 @@ impl<'a> Staging<'a> {
                 true => batch_as_changes(&batch, &self.landing.delta)?,
                 false => batch,
             };
-            let gone = deletions(&batch, &self.landing.delta);
-            self.deletions.fetch_add(gone, Ordering::Relaxed);
+            let batch = match &self.withheld {
+                Some(withheld) => withheld.take_out(&batch, &self.landing.delta)?,
+                None => batch,
+            };
+            if let Some(elsewhere) = &self.elsewhere {
+                gone.add(&batch, &self.landing.delta, &elsewhere.key, self.most_bytes)?;
+            }
+            self.doubts.note(&batch);
             loader.stage(&batch).await.doing(loading)?;
             failpoint("sync::while-loading")?;
             self.observer.event(Event::Loaded {
@@ -66,6 +78,6 @@ impl<'a> Staging<'a> {
                 bytes,
             });
         }
-        Ok(loader)
+        Ok((loader, gone))
     }
 }

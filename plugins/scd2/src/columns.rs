@@ -66,8 +66,16 @@ impl HistoryColumns {
     }
 
     /// Holds of the current version of a row. Runs with other settings may have written it: an end in the last year that
-    /// there is stands for none as NULL does, or a second current version would come beside it.
+    /// there is stands for none as NULL does, or a second current version would come beside it. So does one under a flag that
+    /// says that the version is current: somebody has changed one of the two.
     pub(crate) fn is_current(&self) -> Predicate {
+        match self.is_told() {
+            Some(told) => self.has_no_end().or(told),
+            None => self.has_no_end(),
+        }
+    }
+
+    fn has_no_end(&self) -> Predicate {
         let to = || target_col(self.to);
         let far = to().ge(lit(self.far.clone()));
         let far = match is_before(&self.open, &self.far) {

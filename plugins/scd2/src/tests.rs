@@ -76,6 +76,11 @@ fn is_told() -> Predicate {
     target_col(6).eq(lit(true)).and(target_col(5).is_null())
 }
 
+/// Somebody has changed the end, or the flag.
+fn is_flagged() -> Predicate {
+    target_col(6).eq(lit(true))
+}
+
 /// From when on an end is none.
 fn far() -> Scalar {
     lit(Value::Timestamp(2_533_707_648_000_000_000))
@@ -100,7 +105,10 @@ fn a_change_begins_a_version_and_a_delete_only_ends_one() {
             target: 1
         }]
     );
-    let current = target_col(5).is_null().or(target_col(5).ge(far()));
+    let current = target_col(5)
+        .is_null()
+        .or(target_col(5).ge(far()))
+        .or(is_flagged());
     assert_eq!(plan.among, Some(Expression::from(current)));
     let deleted = || col(3).eq(lit(0));
     let same = || price_is_same().and(col(2).eq(target_col(3)));
@@ -173,7 +181,12 @@ fn the_current_version_can_have_an_end_far_away() {
     let options = r#"{"end-of-time":"9999-12-31","current":"is current"}"#;
     let plan = Scd2::plan(&context(options, Contents::Upserts)).unwrap();
     let end = || lit(Value::Timestamp(2_534_022_144_000_000_000));
-    let current = || target_col(5).is_null().or(target_col(5).ge(far()));
+    let current = || {
+        target_col(5)
+            .is_null()
+            .or(target_col(5).ge(far()))
+            .or(is_flagged())
+    };
     assert_eq!(plan.among, Some(Expression::from(current())));
     let mut wanted = opened(now());
     wanted[4] = set(5, end());
@@ -187,7 +200,10 @@ fn the_current_version_can_have_an_end_far_away() {
     nearer.target.columns[5].nullable = false;
     let plan = Scd2::plan(&nearer).unwrap();
     let end = lit(Value::Timestamp(325_035_936_000_000_000));
-    let current = target_col(5).eq(end).or(target_col(5).ge(far()));
+    let current = target_col(5)
+        .eq(end)
+        .or(target_col(5).ge(far()))
+        .or(is_flagged());
     assert_eq!(plan.among, Some(Expression::from(current)));
 }
 

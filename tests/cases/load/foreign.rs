@@ -155,10 +155,16 @@ fn a_column_that_is_another_one_under_the_old_name_is_not_passed_over() {
         load(&[]).json();
         maintain(&bed.lake("demo.t"), steps);
         maintain(&bed.lake("demo.t"), &["delete=Id = 2"]);
-        load(gone)
-            .run()
-            .failure(&[why, "hint", "icehost load --full"]);
-        load(gone).arg("--full").json();
+        match steps {
+            ["readd=Text"] => {
+                load(gone)
+                    .run()
+                    .failure(&[why, "hint", "icehost load --full"]);
+                load(gone).arg("--full").json();
+            }
+            // Other columns than those that were delivered before: every row is.
+            _ => crate::belonging::warns(&load(gone).json(), "or for other columns"),
+        }
         let found = format!("SELECT COUNT(*) FROM dbo.T WHERE Id = 1 AND {column} ");
         let found = found + &now.map_or("IS NULL".to_owned(), |now| format!("= '{now}'"));
         assert_eq!(bed.target().value(&found), "1", "{steps:?}");

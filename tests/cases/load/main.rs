@@ -9,6 +9,7 @@ mod foreign;
 mod histories;
 mod other_catalogs;
 mod positions;
+mod respelled;
 mod rows;
 mod shared;
 mod spelling;

@@ -201,37 +201,165 @@ fn a_lake_table_in_the_place_of_another_one_is_told_of_its_rows() {
     );
 }
 
-#[test]
-fn rows_that_one_lake_table_takes_out_of_a_shared_target_are_told() {
-    for merge in ["upsert", "soft-delete"] {
-        let bed = Bed::new();
-        for (table, from) in [("T", 1), ("U", 11)] {
-            bed.source().execute(&format!(
-                "CREATE TABLE dbo.{table} (Id int NOT NULL PRIMARY KEY, V int NOT NULL, Modified datetime2(3) NOT NULL);
-                 INSERT INTO dbo.{table} SELECT value, value, '2026-01-01' FROM GENERATE_SERIES({from}, {from} + 9)"
-            ));
-        }
-        bed.target().execute(
-            "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, V int NOT NULL, Modified datetime2(3) NOT NULL, IsDeleted bit NOT NULL DEFAULT 0)",
-        );
-        crate::belonging::sync(&bed);
-        sync_other(&bed);
-        load(&bed, merge, &[]).json();
-        other(&bed, merge, &[]).json();
-        // A row moves from one source to the other.
-        bed.source().execute(
-            "DELETE FROM dbo.T WHERE Id = 5; INSERT INTO dbo.U VALUES (5, 55, '2026-02-01')",
-        );
-        sync_other(&bed);
-        let brings = other(&bed, merge, &[]).json();
-        assert_eq!(brings["rows_updated"], 1);
-        assert_eq!(brings["warnings"], serde_json::json!([]), "{merge}");
-        crate::belonging::sync(&bed);
-        let takes = load(&bed, merge, &[]).json();
-        warns(&takes, "rows that lake table demo.t no longer has were");
-        warns(&takes, "`icehost load --full` of it brings the row again");
-        other(&bed, merge, &["--full"]).json();
-        let there = "SELECT V FROM dbo.T WHERE Id = 5 AND IsDeleted = 0";
-        assert_eq!(bed.target().value(there), "55", "{merge}");
+/// Rows 1 to 10 of `demo.t` and 11 to 20 of `demo.u`, in one target that has a mark.
+fn two_sources(merge: &str) -> Bed {
+    let bed = Bed::new();
+    for (table, from) in [("T", 1), ("U", 11)] {
+        bed.source().execute(&format!(
+            "CREATE TABLE dbo.{table} (Id int NOT NULL PRIMARY KEY, V int NOT NULL, Modified datetime2(3) NOT NULL);
+             INSERT INTO dbo.{table} SELECT value, value, '2026-01-01' FROM GENERATE_SERIES({from}, {from} + 9)"
+        ));
     }
+    let own = match merge {
+        "scd2" => {
+            "HId bigint IDENTITY NOT NULL PRIMARY KEY, ValidFrom datetime2(3) NOT NULL, ValidTo datetime2(3) NULL"
+        }
+        _ => "IsDeleted bit NOT NULL DEFAULT 0, PRIMARY KEY (Id)",
+    };
+    bed.target().execute(&format!(
+        "CREATE TABLE dbo.T (Id int NOT NULL, V int NOT NULL, Modified datetime2(3) NOT NULL, {own})"
+    ));
+    crate::belonging::sync(&bed);
+    sync_other(&bed);
+    load(&bed, merge, &[]).json();
+    other(&bed, merge, &[]).json();
+    bed
+}
+
+/// The values that count of a row of the target.
+fn counting(bed: &Bed, merge: &str, id: u32) -> Vec<Vec<String>> {
+    let counts = match merge {
+        "scd2" => "ValidTo IS NULL",
+        _ => "IsDeleted = 0",
+    };
+    bed.target()
+        .rows(&format!("SELECT V FROM dbo.T WHERE Id = {id} AND {counts}"))
+}
+
+#[test]
+fn a_row_that_moves_from_one_lake_table_to_another_stays() {
+    for merge in ["upsert", "soft-delete", "scd2"] {
+        // As it was, and changed on its way.
+        for value in ["5", "55"] {
+            for brought_first in [true, false] {
+                let bed = two_sources(merge);
+                bed.source().execute(&format!(
+                    "DELETE FROM dbo.T WHERE Id IN (5, 6); INSERT INTO dbo.U VALUES (5, {value}, '2026-02-01')"
+                ));
+                crate::belonging::sync(&bed);
+                sync_other(&bed);
+                let takes = || load(&bed, merge, &[]).json();
+                let brings = || other(&bed, merge, &[]).json();
+                let took = match brought_first {
+                    true => {
+                        brings();
+                        takes()
+                    }
+                    false => {
+                        let took = takes();
+                        brings();
+                        took
+                    }
+                };
+                let what = format!("{merge}, {value}, {brought_first}: {took}");
+                match brought_first {
+                    true => warns(
+                        &took,
+                        "stay in target table dbo.T (1), since demo.u has rows of the same keys",
+                    ),
+                    false => assert_eq!(took["warnings"], serde_json::json!([]), "{what}"),
+                }
+                assert_eq!(counting(&bed, merge, 5), [[value]], "{what}");
+                // What has not moved goes, and nobody is told.
+                assert_eq!(counting(&bed, merge, 6).len(), 0, "{what}");
+                bed.source().execute("DELETE FROM dbo.T WHERE Id = 7");
+                crate::belonging::sync(&bed);
+                let took = takes();
+                assert_eq!(took["warnings"], serde_json::json!([]), "{what}");
+                assert_eq!(counting(&bed, merge, 7).len(), 0, "{what}");
+                assert_eq!(counting(&bed, merge, 5), [[value]], "{what}");
+                // It goes with the lake table that it is of.
+                bed.source().execute("DELETE FROM dbo.U WHERE Id = 5");
+                sync_other(&bed);
+                brings();
+                assert_eq!(counting(&bed, merge, 5).len(), 0, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_taken_out_where_another_lake_table_cannot_be_looked_into() {
+    let bed = two_sources("upsert");
+    let takes_out = |id: u32| {
+        bed.source()
+            .execute(&format!("DELETE FROM dbo.T WHERE Id = {id}"));
+        crate::belonging::sync(&bed);
+    };
+    takes_out(5);
+    let (at, away) = (bed.lake("demo.u"), bed.lake("demo.away"));
+    std::fs::rename(&at, &away).unwrap();
+    load(&bed, "upsert", &[]).run().failure(&[
+        "rows that lake table demo.t no longer has would go from target table dbo.T (1), into which demo.u is delivered, too",
+        "hint",
+        "--keys-never-move",
+    ]);
+    assert_eq!(counting(&bed, "upsert", 5).len(), 1);
+    let said = load(&bed, "upsert", &["--keys-never-move"]).json();
+    assert_eq!(said["rows_deleted"], 1);
+    // Another one lies there now.
+    takes_out(6);
+    sync_other(&bed);
+    load(&bed, "upsert", &[])
+        .run()
+        .failure(&["another lake table lies at", "hint"]);
+    std::fs::remove_dir_all(&at).unwrap();
+    std::fs::rename(&away, &at).unwrap();
+    assert_eq!(load(&bed, "upsert", &[]).json()["rows_deleted"], 1);
+    // It lies elsewhere, as far as is known.
+    takes_out(7);
+    bed.target().execute(
+        "UPDATE dbo.icehost_positions SET lake_location = N'elsewhere:/lake' WHERE lake_table = N'demo.u'",
+    );
+    load(&bed, "upsert", &[])
+        .run()
+        .failure(&["it lies on another machine", "hint"]);
+    // Its next run says where.
+    other(&bed, "upsert", &[]).json();
+    assert_eq!(load(&bed, "upsert", &[]).json()["rows_deleted"], 1);
+}
+
+#[test]
+fn a_key_that_is_spelled_anew_takes_no_row_of_another_lake_table() {
+    let bed = Bed::new();
+    let key = |collation: &str| format!("K varchar(20) COLLATE {collation} NOT NULL PRIMARY KEY");
+    for (table, text) in [("T", "abc"), ("U", "ABC")] {
+        bed.source().execute(&format!(
+            "CREATE TABLE dbo.{table} ({}, V int NOT NULL, Modified datetime2(3) NOT NULL);
+             INSERT INTO dbo.{table} VALUES ('{text}', 1, '2026-01-01')",
+            key("Latin1_General_CI_AS")
+        ));
+        let lake = format!("demo.{}", table.to_lowercase());
+        bed.sync(&format!("dbo.{table}"), &lake)
+            .args(["--strategy", "timestamp", "--merge", "append-only"])
+            .json();
+    }
+    bed.target().execute(&format!(
+        "CREATE TABLE dbo.T ({}, V int NOT NULL, Modified datetime2(3) NOT NULL)",
+        key("Latin1_General_BIN2")
+    ));
+    load(&bed, "upsert", &[]).json();
+    other(&bed, "upsert", &[]).json();
+    bed.source()
+        .execute("UPDATE dbo.T SET V = 2, Modified = '2026-02-01'");
+    bed.sync("dbo.T", "demo.t")
+        .args(["--strategy", "timestamp", "--merge", "append-only"])
+        .json();
+    load(&bed, "upsert", &[]).run().failure(&[
+        "dbo.T has 1 row whose keys are one with keys of the delta by the source's collation",
+        "hint",
+        "--keys-never-move",
+    ]);
+    let rows = "SELECT K, V FROM dbo.T ORDER BY K";
+    assert_eq!(bed.target().rows(rows), [["ABC", "1"], ["abc", "1"]]);
 }

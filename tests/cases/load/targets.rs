@@ -142,7 +142,7 @@ fn positions_of_an_earlier_version_are_gone_on_from_where_the_login_may_not_alte
     // The way that the warning names: whoever may alter it, once.
     let once = load(&bed, "upsert", &[]).json();
     assert_eq!(once["warnings"], serde_json::json!([]), "{once}");
-    assert_eq!(bed.target().value(columns), "14");
+    assert_eq!(bed.target().value(columns), "15");
     bed.target().execute("DROP TABLE dbo.T");
     make_target(&bed);
     let next = as_writer(&bed, "upsert", &[]).json();

@@ -232,6 +232,7 @@ fn target(places: &Places) -> Target {
         connect: ConnectOptions::default(),
         table: table(),
         create: false,
+        keys_never_move: false,
     }
 }
 

@@ -267,32 +267,107 @@ fn what_takes_nothing_from_rows_that_are_there_is_no_question() {
     assert!(!format!("{:?}", lake(&bed)).contains('@'));
 }
 
-#[test]
-fn another_merge_into_the_target_counts_for_what_is_delivered_from_then_on() {
+/// A target for every merge, and runs that take out of the lake what the source no longer has.
+fn marked_target() -> Bed {
     let bed = orders();
     bed.target().execute(
-        "CREATE TABLE dbo.Orders (Id int NOT NULL PRIMARY KEY, TenantId int NOT NULL, Email nvarchar(80) NULL,
-            Note nvarchar(40) NULL, Modified datetime2(3) NOT NULL, IsDeleted bit NOT NULL DEFAULT 0)",
+        "CREATE TABLE dbo.Orders (Id int NOT NULL CONSTRAINT PK_Orders PRIMARY KEY, TenantId int NOT NULL,
+            Email nvarchar(80) NULL, Note nvarchar(40) NULL, Modified datetime2(3) NOT NULL,
+            IsDeleted bit NOT NULL DEFAULT 0)",
     );
-    let deliver = |merge: &str| {
-        bed.sync("dbo.Orders", LAKE)
-            .args(["--strategy", "full-refresh", "--lake-merge", "upsert"])
-            .args(["--lake-merge-option", "delete-missing=true"])
-            .args(["--target", &bed.target_url(), "--merge", merge])
-    };
-    deliver("soft-delete").json();
+    bed
+}
+
+fn deliver(bed: &Bed, merge: &str) -> Command {
+    bed.sync("dbo.Orders", LAKE)
+        .args(["--strategy", "full-refresh", "--lake-merge", "upsert"])
+        .args(["--lake-merge-option", "delete-missing=true"])
+        .args(["--target", &bed.target_url(), "--merge", merge])
+}
+
+const ANOTHER_MERGE: &str = "another merge delivered into it before";
+
+#[test]
+fn another_merge_into_the_target_delivers_every_row_again() {
+    let bed = marked_target();
+    deliver(&bed, "soft-delete").json();
     bed.source().execute("DELETE FROM dbo.Orders WHERE Id = 2");
-    deliver("soft-delete").json();
+    deliver(&bed, "soft-delete").json();
     bed.source().execute("DELETE FROM dbo.Orders WHERE Id = 3");
+    let report = deliver(&bed, "upsert").json();
+    assert!(
+        report["warnings"].to_string().contains(ANOTHER_MERGE),
+        "{report}"
+    );
     let ids = |bed: &Bed| bed.target().rows("SELECT Id FROM dbo.Orders ORDER BY Id");
-    deliver("upsert")
-        .leaves_apart("a row that was marked before stays")
-        .json();
-    assert_eq!(ids(&bed), [["1"], ["2"]]);
-    bed.load(LAKE, "dbo.Orders")
-        .args(["--merge", "upsert", "--full"])
-        .json();
     assert_eq!(ids(&bed), [["1"]]);
+    // It is told once.
+    let report = deliver(&bed, "upsert").json();
+    assert_eq!(report["warnings"], serde_json::json!([]));
+}
+
+#[test]
+fn a_mark_does_not_stay_on_a_row_that_came_again_under_another_merge() {
+    let bed = marked_target();
+    deliver(&bed, "soft-delete").json();
+    bed.source().execute("DELETE FROM dbo.Orders WHERE Id = 2");
+    deliver(&bed, "soft-delete").json();
+    let marked = || {
+        let count = "SELECT COUNT(*) FROM dbo.Orders WHERE IsDeleted = 1";
+        bed.target().value(count)
+    };
+    assert_eq!(marked(), "1");
+    bed.source()
+        .execute("INSERT INTO dbo.Orders VALUES (2, 8, N'x', N'y', '2026-05-05')");
+    deliver(&bed, "upsert").json();
+    // The row is not about the one that was marked.
+    bed.source()
+        .execute("UPDATE dbo.Orders SET Note = N'z', Modified = '2026-05-06' WHERE Id = 3");
+    deliver(&bed, "soft-delete").json();
+    assert_eq!(marked(), "0");
+}
+
+#[test]
+fn a_merge_that_adds_every_row_does_not_go_on_from_another() {
+    let bed = marked_target();
+    deliver(&bed, "upsert").json();
+    bed.source()
+        .execute("UPDATE dbo.Orders SET Note = N'z', Modified = '2026-05-06' WHERE Id = 3");
+    deliver(&bed, "append-only")
+        .run()
+        .failure(&[ANOTHER_MERGE, "--trust-position", "hint"]);
+    bed.target()
+        .execute("ALTER TABLE dbo.Orders DROP CONSTRAINT PK_Orders");
+    let trusting = bed
+        .load(LAKE, "dbo.Orders")
+        .args(["--merge", "append-only", "--trust-position"])
+        .json();
+    assert_eq!(trusting["rows_inserted"], 1, "{trusting}");
+    deliver(&bed, "append-only").json();
+}
+
+#[test]
+fn other_columns_are_delivered_for_every_row() {
+    let bed = orders();
+    bed.sync("dbo.Orders", LAKE)
+        .args(["--strategy", "full-refresh", "--merge", "upsert"])
+        .json();
+    let load = |more: &[&str]| {
+        bed.load(LAKE, "dbo.Orders")
+            .args(["--merge", "upsert", "--create-target"])
+            .args(more.iter().copied())
+            .json()
+    };
+    load(&["--exclude-columns", "Note"]);
+    bed.target()
+        .execute("IF COL_LENGTH(N'dbo.Orders', N'Note') IS NULL ALTER TABLE dbo.Orders ADD Note nvarchar(40) NULL");
+    let report = load(&[]);
+    assert!(
+        report["warnings"].to_string().contains(ANOTHER_MERGE),
+        "{report}"
+    );
+    bed.source_dump("dbo.Orders")
+        .assert_equals(&bed.target_dump("dbo.Orders"), "source", "target");
 }
 
 #[test]

@@ -139,6 +139,49 @@ fn marks_of_deleted_rows_are_repaired() {
 }
 
 #[test]
+fn a_key_that_stands_twice_is_put_right_in_one_transaction() {
+    let case = Case::new(20, &["--strategy", "timestamp", "--merge", "upsert"]);
+    case.target(
+        "CREATE TABLE dbo.T (Id int NOT NULL, Name nvarchar(40) NULL, Amount decimal(9,2) NULL, Modified datetime2(3) NOT NULL)",
+    );
+    case.run();
+    case.target("INSERT INTO dbo.T SELECT Id, N'again', Amount, Modified FROM dbo.T WHERE Id = 3");
+    let rows = || {
+        case.bed
+            .target()
+            .rows("SELECT Id, Name FROM dbo.T WHERE Id IN (3, 4) ORDER BY Id, Name")
+    };
+    let before = rows();
+    assert_eq!(before.len(), 3);
+    for place in ["sqlserver::after-merge", "sqlserver::before-commit"] {
+        for times in ["return", "1*off->return"] {
+            let failing = case
+                .verify()
+                .arg("--repair")
+                .env("FAILPOINTS", &format!("{place}={times}"))
+                .run();
+            // There is no second transaction that could fail alone.
+            match times {
+                "return" => assert_ne!(failing.code, Some(0)),
+                _ => assert_eq!(failing.code, Some(0)),
+            }
+            let now = rows();
+            match times {
+                "return" => assert_eq!(now, before, "{place}"),
+                _ => assert_eq!(now.len(), 2, "{place}"),
+            }
+        }
+        case.target(
+            "INSERT INTO dbo.T SELECT Id, N'again', Amount, Modified FROM dbo.T WHERE Id = 3",
+        );
+    }
+    let report = repaired(&case);
+    assert_eq!(report["repaired"]["target_rows"], 3, "{report}");
+    let source = case.bed.source_dump("dbo.T");
+    source.assert_equals(&case.bed.target_dump("dbo.T"), "source", "target");
+}
+
+#[test]
 fn merges_that_only_add_are_not_repaired() {
     let append = [
         "--strategy",

@@ -169,6 +169,11 @@ pub(crate) struct TargetArguments {
     /// The target table, as SCHEMA.TABLE [default: the source's, or dbo and the lake table's name]
     #[arg(long, value_name = "TABLE")]
     pub(crate) target_table: Option<String>,
+
+    /// Where several lake tables are delivered into the target: no key is ever in more than one of them, and what goes from
+    /// this one is not looked for in the others
+    #[arg(long, requires = "target")]
+    pub(crate) keys_never_move: bool,
 }
 
 /// How a delta lands.

@@ -83,6 +83,7 @@ async fn of_flags(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Fai
             connect: this_run.connect(arguments.run.waits.waits()),
             table,
             create: arguments.create_target,
+            keys_never_move: arguments.target.keys_never_move,
         },
         merge: merging(&mut strategies, &merge).await?,
         full: arguments.full,

@@ -95,6 +95,7 @@ pub(crate) fn of_table(
                 None => table.clone(),
             },
             create: false,
+            keys_never_move: arguments.target.keys_never_move,
         }),
         None => None,
     };

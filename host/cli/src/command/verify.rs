@@ -125,6 +125,7 @@ async fn load_job(
             connect: ThisRun::default().connect(arguments.waits.waits()),
             table,
             create: true,
+            keys_never_move: of.target.keys_never_move,
         },
         merge: merging(strategies, &merge).await?,
         full: false,

@@ -40,8 +40,20 @@ impl Loader<'_> {
             true => 0,
             false => self.absent(statements).await.map_err(merging)?,
         };
+        // What is absent goes, however it is spelled.
+        let covered = self.terms.delete_absent && statements.absent.is_some();
+        if let Some(stage) = self.other_spellings.as_ref().filter(|_| !empty && !covered) {
+            let answer = self.connection.client.run(stage).await.map_err(merging)?;
+            let mut fields = Fields::of(answer.rows().into_iter().next().unwrap_or_default());
+            let others = fields.integer().map_err(merging)?;
+            if others > 0 && self.terms.spellings_of_others {
+                return Err(self.spelled_by_others(others));
+            }
+        }
         if self.rows > 0 || absent > 0 {
+            let mut taken_out = 0;
             if !empty {
+                taken_out = self.take_out_repeated(statements).await?;
                 self.check_matches(statements).await?;
             }
             let to_empty = match &statements.apply_to_empty {
@@ -64,7 +76,7 @@ impl Loader<'_> {
                 .map_err(merging)?;
             counts.inserted = count(fields.integer().map_err(merging)?)?;
             counts.updated = count(fields.integer().map_err(merging)?)?;
-            counts.deleted = count(fields.integer().map_err(merging)?)?;
+            counts.deleted = taken_out + count(fields.integer().map_err(merging)?)?;
             failpoint("sqlserver::after-merge")?;
             for succession in successions {
                 let mut fields = self
@@ -72,6 +84,13 @@ impl Loader<'_> {
                     .await
                     .map_err(merging)?;
                 counts.inserted += count(fields.integer().map_err(merging)?)?;
+            }
+        }
+        if let Some(still_gone) = self.terms.still_gone.clone() {
+            // Whoever writes one of the keys from here on waits for the commit.
+            let known = self.connection.known_positions(target).await;
+            if !still_gone(known.map_err(merging)?).await {
+                return Err(self.moved_meanwhile());
             }
         }
         self.settle(position, &counts).await?;
@@ -148,6 +167,42 @@ impl Loader<'_> {
             ));
         }
         Ok(absent.rows)
+    }
+
+    /// Takes out the rows of the target that have a key of the delta in common, where they are to be replaced.
+    async fn take_out_repeated(&mut self, statements: &MergeStatements) -> Result<u64> {
+        let statement = statements.checks.take_out_repeated.as_ref();
+        let Some(statement) = statement.filter(|_| self.terms.replace_repeated) else {
+            return Ok(0);
+        };
+        let answer = self.connection.client.run(statement).await?;
+        // A trigger of the target may have results of its own; the count comes last.
+        let rows = answer.results.into_iter().next_back().unwrap_or_default();
+        count(Fields::of(rows.into_iter().next().unwrap_or_default()).integer()?)
+    }
+
+    fn spelled_by_others(&self, rows: i64) -> SqlServerError {
+        SqlServerError::unsupported(format!(
+            "{} has {rows} row{} whose keys are one with keys of the delta by the source's collation and not by its own, and \
+             other lake tables are delivered into it: whose rows they are cannot be told",
+            self.target.name,
+            if rows == 1 { "" } else { "s" }
+        ))
+        .with_hint(
+            "say with --keys-never-move that no key is ever in several of the lake tables, or give the key column the source's \
+             collation",
+        )
+    }
+
+    fn moved_meanwhile(&self) -> SqlServerError {
+        SqlServerError::new(
+            ErrorKind::Conflict,
+            format!(
+                "another lake table has been delivered into {} meanwhile, which may have keys that were to go",
+                self.target.name
+            ),
+        )
+        .with_hint("run again: it starts with what is there now")
     }
 
     fn filled(&self) -> SqlServerError {

@@ -51,12 +51,24 @@ impl Loader<'_> {
         if let Some(question) = &statements.checks.ambiguous_key
             && let Some(key) = self.offender(question, "keys").await?
         {
-            return Err(self
-                .refused(format!(
-                    "it has several rows with the key ({}), of which the delta has one",
-                    key.join(", ")
-                ))
-                .with_hint("choose keys that are unique in the target, or remove the rows that repeat a key"));
+            let key = key.join(", ");
+            let refused = match statements.checks.some_take_part {
+                true => self
+                    .refused(format!(
+                        "it has several rows with the key ({key}) that count, of which the delta has one"
+                    ))
+                    .with_hint(
+                        "leave one of them: end the others, and take away the flag that says that they are current",
+                    ),
+                false => self
+                    .refused(format!(
+                        "it has several rows with the key ({key}), of which the delta has one"
+                    ))
+                    .with_hint(
+                        "choose keys that are unique in the target, or remove the rows that repeat a key",
+                    ),
+            };
+            return Err(refused);
         }
         if let Some(check) = &statements.checks.other_identity
             && let Some(found) = self.offender(&check.statement, "identity values").await?

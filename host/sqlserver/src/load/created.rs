@@ -115,7 +115,7 @@ impl Connection {
         let mut parameters = Parameters::default();
         let name = parameters.add(NVARCHAR, Value::Text(key(table)));
         let this = match layout {
-            PositionsLayout::Current => {
+            PositionsLayout::Bound | PositionsLayout::Current => {
                 let id = parameters.add(SqlType::Int, Value::Integer(table.object_id.into()));
                 format!(" AND ([target_object_id] IS NULL OR [target_object_id] = {id})")
             }

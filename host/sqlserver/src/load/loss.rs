@@ -5,7 +5,7 @@ use icehost_plan::{SqlType, Value};
 use uuid::Uuid;
 
 use super::position::row_of;
-use super::positions_table::{PositionsLayout, TABLE};
+use super::positions_table::TABLE;
 use super::target_state::NVARCHAR;
 use crate::connection::Connection;
 use crate::error::Result;
@@ -79,7 +79,7 @@ impl Connection {
         found_by: &str,
         target: &SqlTable,
     ) -> Result<()> {
-        if self.positions != PositionsLayout::Current {
+        if !self.positions.is_bound() {
             return Ok(());
         }
         for mark in marks {

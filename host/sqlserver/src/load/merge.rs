@@ -77,6 +77,7 @@ impl Loader<'_> {
             self.verify_nulls(plan, delta)?;
             self.verify_code_pages().await?;
             counts = self.deduplicate(&statements).await?;
+            counts.duplicates_removed += self.gave_way;
         }
         failpoint("sqlserver::after-stage")?;
         self.begin_transaction(has_merge).await?;

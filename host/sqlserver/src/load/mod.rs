@@ -26,14 +26,15 @@ pub use position::{Position, Previous};
 pub use positions_table::PositionsLayout;
 pub use same_keys::KeyColumn;
 pub use spelling::Collision;
-pub use target_state::{KnownPosition, TableIdentity, TargetState};
-pub use terms::{Absent, Terms};
+pub use target_state::{KnownPosition, MOST_POSITIONS, TableIdentity, TargetState};
+pub use terms::{Absent, StillGone, Terms};
 
 use crate::connection::Connection;
 use crate::driver::{BulkLoad, PART};
 use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
 use crate::lower::staging::Staging;
+use crate::statement::Statement;
 use bulk::{BatchEncoder, Refused};
 
 /// A delta on its way into a table.
@@ -54,6 +55,10 @@ pub struct Loader<'c> {
     terms: Terms,
     /// Kept from the commit on, as the terms say.
     committing: Option<Box<dyn Send>>,
+    /// What makes deletions of rows of the target whose keys are spelled otherwise than staged ones.
+    other_spellings: Option<Statement>,
+    /// Staged rows that gave way to another of the same key before the merge.
+    gave_way: u64,
 }
 
 /// What was seen of a column while it was staged.
@@ -106,6 +111,8 @@ impl<'c> Loader<'c> {
             rows: 0,
             terms: Terms::default(),
             committing: None,
+            other_spellings: None,
+            gave_way: 0,
         })
     }
 

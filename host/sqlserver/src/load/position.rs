@@ -38,6 +38,8 @@ pub struct Position {
     pub sequence_number: i64,
     /// The run that did it.
     pub run_id: String,
+    /// A digest of the merge; `None` where it is not known.
+    pub merge: Option<String>,
 }
 
 /// The position that a merge starts from.
@@ -146,13 +148,14 @@ SELECT CAST(@@ROWCOUNT AS bigint);"
         let Some(previous) = &position.previous else {
             return Ok(());
         };
-        if self.ensure_positions().await? != PositionsLayout::Current {
+        let layout = self.ensure_positions().await?;
+        if !layout.is_bound() {
             return Ok(());
         }
         let mut parameters = Parameters::default();
         let row = row_of(&mut parameters, position.lake_uuid, target);
         let by = parameters.add(NVARCHAR, Value::Text(previous.run_id.clone()));
-        let belongs = belongs(&mut parameters, position, identity, rows);
+        let belongs = belongs(&mut parameters, layout, position, identity, rows);
         let statement = parameters.finish(format!(
             "UPDATE {TABLE}\nSET {belongs}, [updated_at] = SYSUTCDATETIME()\nWHERE {row} AND [run_id] = {by};"
         ));
@@ -177,6 +180,7 @@ pub(super) fn row_of(parameters: &mut Parameters, lake_uuid: Uuid, target: &SqlT
 /// Assignments that say which table and which line of the lake a position belongs to.
 fn belongs(
     parameters: &mut Parameters,
+    layout: PositionsLayout,
     position: &Position,
     identity: &TableIdentity,
     rows: Option<u64>,
@@ -201,9 +205,17 @@ fn belongs(
         _ => "NULL".to_owned(),
     };
     let sequence = parameters.add(SqlType::BigInt, Value::Integer(position.sequence_number));
+    let merge = match (layout, &position.merge) {
+        (PositionsLayout::Current, Some(merge)) => {
+            let merge = parameters.add(NVARCHAR, Value::Text(merge.clone()));
+            format!(", [merge_digest] = {merge}")
+        }
+        (PositionsLayout::Current, None) => ", [merge_digest] = NULL".to_owned(),
+        _ => String::new(),
+    };
     format!(
         "[target_object_id] = {object}, [target_created] = {created}, [target_rows] = {rows},
-    [lake_location] = {location}, [lake_sequence] = {sequence}"
+    [lake_location] = {location}, [lake_sequence] = {sequence}{merge}"
     )
 }
 
@@ -228,10 +240,10 @@ pub(super) fn settle(
         number(counts.deleted),
     );
     let belongs = match layout {
-        PositionsLayout::Current => {
+        PositionsLayout::Bound | PositionsLayout::Current => {
             format!(
                 ",\n    {}",
-                belongs(&mut parameters, position, identity, rows)
+                belongs(&mut parameters, layout, position, identity, rows)
             )
         }
         PositionsLayout::Earlier | PositionsLayout::Missing => String::new(),

@@ -29,13 +29,17 @@ const CREATE: &str = "CREATE TABLE [dbo].[icehost_positions] (
     [target_rows] bigint NULL,
     [lake_location] nvarchar(1000) NULL,
     [lake_sequence] bigint NULL,
+    [merge_digest] nvarchar(100) NULL,
     PRIMARY KEY CLUSTERED ([lake_uuid], [target_table])
 );";
 
 /// What earlier versions' tables lack.
 const EXTEND: &str = "ALTER TABLE [dbo].[icehost_positions] ADD [target_object_id] int NULL, \
      [target_created] datetime NULL, [target_rows] bigint NULL, [lake_location] nvarchar(1000) NULL, \
-     [lake_sequence] bigint NULL;";
+     [lake_sequence] bigint NULL, [merge_digest] nvarchar(100) NULL;";
+/// What later ones lack.
+const EXTEND_BOUND: &str =
+    "ALTER TABLE [dbo].[icehost_positions] ADD [merge_digest] nvarchar(100) NULL;";
 
 /// What the table of positions can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,8 +50,18 @@ pub enum PositionsLayout {
     /// An earlier version made it and it could not be altered: it says how far a target is, and not which
     /// table that was.
     Earlier,
-    /// It says which table of the target and which line of the lake a position belongs to.
+    /// It says which table of the target and which line of the lake a position belongs to, but not by which merge the
+    /// rows came.
+    Bound,
+    /// It says that, too.
     Current,
+}
+
+impl PositionsLayout {
+    /// Whether a position says what it belongs to.
+    pub(super) fn is_bound(self) -> bool {
+        matches!(self, PositionsLayout::Bound | PositionsLayout::Current)
+    }
 }
 
 impl Connection {
@@ -70,17 +84,26 @@ impl Connection {
                     ));
                 }
             },
-            PositionsLayout::Earlier => match self.client.batch(EXTEND).await {
-                Ok(_) => PositionsLayout::Current,
-                Err(error) if error.number() == Some(COLUMN_EXISTS) => PositionsLayout::Current,
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::Server(_)) && !error.is_transient() =>
-                {
-                    tracing::debug!(%error, "the table of positions stays as it is");
-                    PositionsLayout::Earlier
+            earlier @ (PositionsLayout::Earlier | PositionsLayout::Bound) => {
+                let extend = match earlier.is_bound() {
+                    true => EXTEND_BOUND,
+                    false => EXTEND,
+                };
+                match self.client.batch(extend).await {
+                    Ok(_) => PositionsLayout::Current,
+                    Err(error) if error.number() == Some(COLUMN_EXISTS) => {
+                        self.find_positions().await?
+                    }
+                    Err(error)
+                        if matches!(error.kind(), ErrorKind::Server(_))
+                            && !error.is_transient() =>
+                    {
+                        tracing::debug!(%error, "the table of positions stays as it is");
+                        earlier
+                    }
+                    Err(error) => return Err(error.context(format!("adding columns to {TABLE}"))),
                 }
-                Err(error) => return Err(error.context(format!("adding columns to {TABLE}"))),
-            },
+            }
             PositionsLayout::Current => PositionsLayout::Current,
         };
         self.positions = layout;
@@ -100,15 +123,16 @@ impl Connection {
     pub(super) async fn find_positions(&mut self) -> Result<PositionsLayout> {
         let sql = format!(
             "SELECT OBJECT_ID(N'{TABLE}'), (SELECT COUNT(*) FROM sys.columns AS c \
-             WHERE c.object_id = OBJECT_ID(N'{TABLE}') AND c.name = N'lake_sequence');"
+             WHERE c.object_id = OBJECT_ID(N'{TABLE}') AND c.name IN (N'lake_sequence', N'merge_digest'));"
         );
         let answer = self.client.batch(&sql).await?;
         let mut fields = Fields::of(answer.rows().into_iter().next().unwrap_or_default());
-        let (object, extended) = (fields.optional_integer()?, fields.flag()?);
+        let (object, extended) = (fields.optional_integer()?, fields.integer()?);
         self.positions = match (object, extended) {
             (None, _) => PositionsLayout::Missing,
-            (Some(_), false) => PositionsLayout::Earlier,
-            (Some(_), true) => PositionsLayout::Current,
+            (Some(_), 0) => PositionsLayout::Earlier,
+            (Some(_), 1) => PositionsLayout::Bound,
+            (Some(_), _) => PositionsLayout::Current,
         };
         Ok(self.positions)
     }

@@ -51,7 +51,12 @@ pub struct KnownPosition {
     pub target_rows: Option<u64>,
     /// What a run of another lake table has found to be lost since.
     pub loss: Option<Loss>,
+    /// A digest of the merge by which the rows came.
+    pub merge: Option<String>,
 }
+
+/// More positions of a target than are read.
+pub const MOST_POSITIONS: usize = 10_000;
 
 /// A target, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +69,7 @@ pub struct TargetState {
     pub rows: Option<u64>,
     /// How far it has followed the lake table that was asked about.
     pub own: Option<KnownPosition>,
-    /// How far it has followed other lake tables; the first thousand.
+    /// How far it has followed other lake tables; the first [`MOST_POSITIONS`].
     pub others: Vec<KnownPosition>,
     /// The lake table whose position was written last.
     pub last: Option<Uuid>,
@@ -230,20 +235,27 @@ impl Connection {
         }
     }
 
-    /// The rows of the table of positions that speak of this target, as far as there are a thousand.
-    async fn known_positions(&mut self, target: &SqlTable) -> Result<Vec<KnownPosition>> {
+    /// The rows of the table of positions that speak of this target, as far as there are [`MOST_POSITIONS`].
+    pub(super) async fn known_positions(
+        &mut self,
+        target: &SqlTable,
+    ) -> Result<Vec<KnownPosition>> {
         let more = match self.positions {
             PositionsLayout::Missing => return Ok(Vec::new()),
-            PositionsLayout::Earlier => "NULL, NULL, NULL, NULL, NULL",
+            PositionsLayout::Earlier => "NULL, NULL, NULL, NULL, NULL, NULL",
+            PositionsLayout::Bound => {
+                "[target_object_id], CONVERT(nvarchar(40), [target_created], 121), [target_rows], \
+                 [lake_location], [lake_sequence], NULL"
+            }
             PositionsLayout::Current => {
                 "[target_object_id], CONVERT(nvarchar(40), [target_created], 121), [target_rows], \
-                 [lake_location], [lake_sequence]"
+                 [lake_location], [lake_sequence], [merge_digest]"
             }
         };
         let mut parameters = Parameters::default();
         let name = parameters.add(NVARCHAR, Value::Text(key(target)));
         let statement = parameters.finish(format!(
-            "SELECT TOP (1000) CONVERT(nvarchar(40), [lake_uuid]), [lake_table], [snapshot_id], [run_id], {more}
+            "SELECT TOP ({MOST_POSITIONS}) CONVERT(nvarchar(40), [lake_uuid]), [lake_table], [snapshot_id], [run_id], {more}
 FROM {TABLE}
 WHERE [target_table] = {name}
 ORDER BY [updated_at] DESC;"
@@ -274,6 +286,7 @@ ORDER BY [updated_at] DESC;"
                 loss,
                 lake_location: fields.optional_text()?,
                 sequence_number: fields.optional_integer()?,
+                merge: fields.optional_text()?,
             });
         }
         Ok(known)

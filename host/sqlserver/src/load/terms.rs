@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::loss::Mark;
-use super::target_state::TableIdentity;
+use super::target_state::{KnownPosition, TableIdentity};
 
 /// Rows of a table that a complete delivery does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,10 @@ pub struct Absent {
     /// Of how many rows that take part in the merge.
     pub of: u64,
 }
+
+/// Asked, after the merge and before it is committed, with the positions of the target as they are now: whether the rows that
+/// go are still to go.
+pub type StillGone = Arc<dyn Fn(Vec<KnownPosition>) -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// What a merge is to do and mind beside its plan; nothing by default.
 #[derive(Clone, Default)]
@@ -34,6 +39,13 @@ pub struct Terms {
     pub into_empty: bool,
     /// Whether so many rows may go because they are absent; any may where nobody is asked.
     pub may_delete: Option<Arc<dyn Fn(Absent) -> bool + Send + Sync>>,
+    /// Of a key of the delta that several rows of the target have, all of them go before the merge, which brings the delta's.
+    pub replace_repeated: bool,
+    /// Rows of the target whose keys are spelled otherwise than the delta's may be another's: the merge is refused where
+    /// there are any.
+    pub spellings_of_others: bool,
+    /// Whether what goes is still to go.
+    pub still_gone: Option<StillGone>,
     /// Called before the transaction is committed. What it gives is kept until the merge is over: who is about to give up
     /// should wait for it.
     pub committing: Option<Arc<dyn Fn() -> Box<dyn Send> + Send + Sync>>,
@@ -52,6 +64,9 @@ impl fmt::Debug for Terms {
             .field("found_empty", &self.found_empty)
             .field("into_empty", &self.into_empty)
             .field("may_delete", &self.may_delete.is_some())
+            .field("replace_repeated", &self.replace_repeated)
+            .field("spellings_of_others", &self.spellings_of_others)
+            .field("still_gone", &self.still_gone.is_some())
             .field("committing", &self.committing.is_some())
             .field("replaces", &self.replaces)
             .field("marks", &self.marks)

@@ -21,8 +21,8 @@ pub use extraction::extraction;
 pub(crate) use extraction::{asked_aggregates, computed_from_rows};
 pub use keys::{repeated_key, same_keys};
 pub use merge::{
-    AbsentStatements, IdentityCheck, MergeChecks, MergeStatements, Spelling, SpellingStatements,
-    merge, spellings,
+    AbsentStatements, IdentityCheck, MergeChecks, MergeStatements, OneKeyStatements, Spelling,
+    SpellingStatements, merge, one_key, spellings,
 };
 pub use probe::{ahead_of, count_through, probes, snapshot_isolation, updateability};
 pub use ranges::range_boundaries;

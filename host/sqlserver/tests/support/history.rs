@@ -71,6 +71,7 @@ impl History {
             snapshot_id: self.snapshot + 1,
             sequence_number: 1,
             run_id: "run".to_owned(),
+            merge: None,
         };
         let mut loader = Loader::begin(connection, &self.target, &delta.columns).await?;
         loader.stage(&batch).await?;

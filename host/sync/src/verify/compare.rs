@@ -216,7 +216,7 @@ impl Comparing<'_> {
             }
         }
         fold(&mut entries);
-        let rules = self.rules;
+        let rules = self.rules.clone();
         let judged = || {
             entries
                 .chunk_by(|a, b| a.group == b.group)

@@ -1,7 +1,10 @@
 //! What a difference between rows of one key means.
 
+use std::sync::Arc;
+
 use icehost_lake::Turn;
 
+use super::came::Came;
 use super::newest::overtaken;
 use super::shape::Hash;
 
@@ -136,7 +139,7 @@ pub(super) enum Again {
 }
 
 /// What differences mean between two sides.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Rules {
     /// How expected rows should be found.
     pub(super) landing: Landing,
@@ -152,6 +155,8 @@ pub(super) struct Rules {
     pub(super) unique: bool,
     /// For [`Landing::Among`]: when the same row may be there more often than expected.
     pub(super) again: Again,
+    /// For [`Landing::Among`]: how often each row came to the side that is expected, where that was looked up.
+    pub(super) came: Option<Arc<Came>>,
     /// For [`Landing::Among`]: the row of a key that came last has to be the one that is expected.
     pub(super) last_counts: bool,
     /// A row that comes takes the place of all that have its key.
@@ -387,6 +392,10 @@ impl Rules {
     /// How often a row may be among the versions of its key. Two that follow each other differ, and the last one is the
     /// one that is expected, unless that one is yet to come.
     fn most(&self, of: &Image, images: &[Image]) -> u64 {
+        if let Some(came) = &self.came {
+            let times = came.get(&of.row).copied().unwrap_or_default();
+            return times.max(of.expected).max(1);
+        }
         let found: u64 = images.iter().map(|image| image.found).sum();
         let last_is_there = images.iter().any(|i| i.expected > 0 && i.found > 0);
         let may_be_last = of.expected > 0 || !last_is_there;

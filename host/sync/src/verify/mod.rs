@@ -6,7 +6,9 @@
 //! that the target has reached. What differs is told by what becomes of it: the next run takes it away, nobody sees
 //! it, or it is wrong.
 
+mod came;
 mod compare;
+mod fold;
 mod judge;
 mod lake_repair;
 mod newest;
@@ -58,9 +60,14 @@ impl VerifyOptions {
     /// Wrong keys that a repair remembers at a time: what a quarter of a row group takes, at 32 bytes each.
     fn remembered(&self, share: Memory) -> usize {
         match self.repair {
-            true => (share.row_group_bytes / 4 / 32).max(1),
+            true => VerifyOptions::wrong_keys(share),
             false => 0,
         }
+    }
+
+    /// As many keys as there is room for.
+    fn wrong_keys(share: Memory) -> usize {
+        (share.row_group_bytes / 4 / 32).max(1)
     }
 }
 

@@ -36,6 +36,11 @@ impl WrongKeys {
         }
     }
 
+    /// Whether a key is among them.
+    pub(super) fn has(&self, group: Hash) -> bool {
+        self.groups.contains(&group)
+    }
+
     /// How many are remembered.
     pub(super) fn len(&self) -> usize {
         self.groups.len()
@@ -93,18 +98,26 @@ pub(super) fn check_repairable(plan: &MergePlan, what: &str) -> Result<(), SyncE
     let complete = plan.clauses.iter().any(|clause| {
         clause.occasion == Occasion::NotMatchedBySource && clause.action != Action::Skip
     });
-    let why = if plan.keys.is_empty() {
-        "its merge adds every row that is delivered"
+    let by_hand = "the report of `icehost verify` without --repair names the rows; put them right by hand, or load into an empty table";
+    let (why, hint) = if plan.keys.is_empty() {
+        ("its merge adds every row that is delivered", by_hand)
     } else if history {
-        "its merge would make a version of every row that is delivered"
+        (
+            "its merge would make a version of every row that is delivered",
+            "`icehost load --full` makes the current version of each row what it should be, under the time of the run; what \
+             else the report names, put right by hand",
+        )
     } else if complete {
-        "its merge takes out the rows that are not delivered"
+        (
+            "its merge takes out the rows that are not delivered",
+            by_hand,
+        )
     } else {
         return Ok(());
     };
     Err(SyncError::settings(
         format!("{what} cannot be repaired: {why}"),
-        "the report of `icehost verify` without --repair names the rows; put them right by hand, or load into an empty table",
+        hint,
     ))
 }
 

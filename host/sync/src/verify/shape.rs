@@ -5,7 +5,6 @@
 //! lake, `1.50` is `1.5`), moments are microseconds, as the lake has them, and text is Unicode. Rows and keys are
 //! compared by the first 128 bits of the SHA-256 of those bytes: nobody can choose rows that collide.
 
-use std::borrow::Cow;
 use std::iter::repeat_n;
 use std::sync::Arc;
 
@@ -20,8 +19,10 @@ use arrow_array::{
     TimestampMicrosecondArray,
 };
 use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, TimeUnit};
-use icehost_plan::{Collation, Column, SqlType, Value};
+use icehost_plan::{SqlType, Value};
 use sha2::{Digest, Sha256};
+
+use super::fold::Fold;
 
 /// 100 ns ticks in a microsecond.
 const TICKS_PER_MICROSECOND: i64 = 10;
@@ -46,8 +47,8 @@ pub(super) struct ShapeColumn {
     pub(super) padding: Padding,
     /// Which keys are one.
     pub(super) fold: Fold,
-    /// Keys that differ in the case of ASCII letters alone are certainly one for the side that is expected.
-    pub(super) caseless: bool,
+    /// Which keys are certainly one for the side that is expected.
+    pub(super) certain: Option<Fold>,
 }
 
 /// What a type of fixed length does to text.
@@ -67,57 +68,6 @@ impl Padding {
             _ => Padding::None,
         }
     }
-}
-
-/// Which keys are brought together to be compared. It decides how a difference is called, never whether there is
-/// one: rows whose keys come together are compared as a whole, the key's spelling included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fold {
-    /// But for blanks at the end of a text and zeros at the end of bytes, which SQL Server's comparison passes over.
-    Trailing,
-    /// And for the case of ASCII letters.
-    Ascii,
-    /// And for case.
-    Case,
-}
-
-impl Fold {
-    /// By the collation of a key column; `None` where it has none that is known.
-    pub(super) fn of(collation: Option<&Collation>) -> Fold {
-        match collation {
-            Some(collation) if is_insensitive(collation.name()) => Fold::Case,
-            _ => Fold::Trailing,
-        }
-    }
-
-    fn text<'a>(self, text: &'a str) -> Cow<'a, str> {
-        let trimmed = text.trim_end_matches(' ');
-        match self {
-            Fold::Trailing => Cow::Borrowed(trimmed),
-            Fold::Ascii => Cow::Owned(trimmed.to_ascii_lowercase()),
-            Fold::Case => Cow::Owned(trimmed.to_uppercase()),
-        }
-    }
-}
-
-fn is_insensitive(collation: &str) -> bool {
-    let mut parts = collation.split('_');
-    parts.any(|part| part.eq_ignore_ascii_case("CI"))
-}
-
-/// Whether keys that differ in the case of ASCII letters alone are one by a column of the key, under its collation: not
-/// where `i` and `I` are two letters.
-pub(super) fn is_caseless(column: &Column) -> bool {
-    let collation = column.collation.as_ref();
-    let collation = collation.filter(|_| column.key_position.is_some());
-    collation.is_some_and(|collation| {
-        let language = collation.name().split('_').next().unwrap_or_default();
-        let dotless = ["Turkish", "Azeri"].iter();
-        is_insensitive(collation.name())
-            && !dotless
-                .into_iter()
-                .any(|of| language.eq_ignore_ascii_case(of))
-    })
 }
 
 /// What a row is compared by.
@@ -142,6 +92,14 @@ impl Shape {
             key: (0..columns.len()).collect(),
             columns,
         }
+    }
+
+    /// The same, with keys brought together in these ways, in the order of the columns.
+    pub(super) fn folded(mut self, folds: &[Fold]) -> Shape {
+        for (column, fold) in self.columns.iter_mut().zip(folds) {
+            column.fold = *fold;
+        }
+        self
     }
 
     /// What each row of a batch is compared by. `arrays` are in the order of the shape's columns.
@@ -173,7 +131,7 @@ impl Shape {
                     if let (Some(column), Some(cells)) = (self.columns.get(at), cells.get(at)) {
                         let fold = match folded {
                             true => Some(column.fold),
-                            false => column.caseless.then_some(Fold::Ascii),
+                            false => column.certain,
                         };
                         cells.append(row, column.padding, fold, &mut bytes);
                     }

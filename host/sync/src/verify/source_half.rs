@@ -8,13 +8,14 @@ use icehost_sqlserver::{ExtractOptions, RowForm, SqlTable, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
+use super::fold::Fold;
 use super::judge::{Again, Class, Side};
 use super::lake_repair::{LakeRepair, SourceReading};
 use super::order::Order;
 use super::repair::check_repairable;
 use super::report::{Comparison, LeftOut};
 use super::rows::{LakeRows, NextRun, Planned, Rows, SourceRows};
-use super::shape::{Fold, Padding, Shape, ShapeColumn, is_caseless};
+use super::shape::{Padding, Shape, ShapeColumn};
 use super::source_rules::{RulesOf, again, cursor, rules, sees_updates};
 use super::stops::{Stop, Stops};
 use super::sums::ServerSums;
@@ -147,6 +148,7 @@ pub(super) async fn compare(
             .is_some_and(|(_, merging)| chooses(merging)),
     };
     let rules = rules(&of);
+    let takes_out = rules.extra == Some(Class::Wrong);
     let lake_columns: Vec<u32> = columns
         .iter()
         .filter_map(|column| described.ordinal(&column.name))
@@ -211,7 +213,7 @@ pub(super) async fn compare(
     if let (Some(detected), true) = (&detected, comparison.pending.rows > 0) {
         stops.note(check_unique(&mut source, &detected.change, &job.source).await)?;
     }
-    if rules.extra == Some(Class::Wrong) {
+    if takes_out {
         let absent = Absent {
             rows: comparison.wrong.extra,
             of: comparison.rows_found,
@@ -321,7 +323,7 @@ fn shape(plan: &ValidMergePlan, columns: &[Column], source: &Table) -> Shape {
                 name: column.name.clone(),
                 padding: Padding::None,
                 fold: Fold::of(column.collation.as_ref()),
-                caseless: is_caseless(column),
+                certain: Fold::certain(column),
             })
             .collect(),
         key: if whole_key { key } else { Vec::new() },

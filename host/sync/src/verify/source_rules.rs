@@ -74,6 +74,7 @@ pub(super) fn rules(of: &RulesOf<'_>) -> Rules {
             Again::Never if of.keeps_versions() => Again::Between,
             again => again,
         },
+        came: None,
         last_counts: of.keeps_versions() && !of.chosen,
         overwrites: overwrites(of.plan),
     }

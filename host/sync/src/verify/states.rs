@@ -27,6 +27,8 @@ pub(super) struct States {
     whose: Vec<bool>,
     /// Columns by which the merge finds the rows that take part, where these alone decide it.
     among: Vec<usize>,
+    /// One of these suffices.
+    any_among: bool,
 }
 
 /// What a column holds in a row that was put aside.
@@ -65,6 +67,7 @@ impl States {
             let decides = among.is_some_and(|among| columns.len() == read_of_target(among));
             if decides {
                 states.among.clone_from(&columns);
+                states.any_among = among.is_some_and(are_alternatives);
             }
             for (clause, dated) in at.plan.clauses.iter().zip(&at.dated.clauses) {
                 let assigned = putting_aside(clause);
@@ -188,7 +191,11 @@ impl States {
             return true;
         }
         // One that takes part in merges is not aside, whatever its marks say.
-        let takes_part = !self.among.is_empty() && self.among.iter().all(|&at| is_live(at));
+        let mut among = self.among.iter().map(|&at| is_live(at));
+        let takes_part = match self.any_among {
+            true => among.any(|live| live),
+            false => !self.among.is_empty() && among.all(|live| live),
+        };
         let holds = |way: &Vec<Holds>| way.iter().zip(cells).all(|(holds, cell)| holds.of(cell));
         takes_part || !self.aside.iter().any(holds)
     }
@@ -233,6 +240,12 @@ fn read_of_target(expression: &Expression) -> usize {
     columns.sort_unstable();
     columns.dedup();
     columns.len()
+}
+
+/// Whether one of the conditions that a predicate is made of suffices for it.
+fn are_alternatives(expression: &Expression) -> bool {
+    let joined = |node: &Node| matches!(node, Node::AllOf(_) | Node::Negate(_));
+    !expression.nodes.iter().any(joined)
 }
 
 fn never_null(value: &Expression, delta: &[Column], target: &[Column]) -> bool {

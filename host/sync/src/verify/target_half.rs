@@ -1,18 +1,25 @@
 //! Lake and target.
 
-use icehost_plan::{Column, Delta, Table, ValidMergePlan};
+use std::sync::Arc;
+
+use icehost_lake::LakeTable;
+use icehost_plan::{Column, Delta, Table, ValidExtractionPlan, ValidMergePlan};
 use icehost_sqlserver::{ExtractOptions, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
+use super::came::{Arrivals, Came};
 use super::compare::Comparing;
-use super::judge::{Again, Class, Side};
-use super::repair::check_repairable;
+use super::fold::Fold;
+use super::judge::{Again, Class, Landing, Rules, Side};
+use super::order::Order;
+use super::repair::{WrongKeys, check_repairable};
 use super::report::Comparison;
 use super::rows::{LakeRows, Rows, TargetRows};
-use super::shape::{Fold, Padding, Shape, ShapeColumn, is_caseless};
+use super::shape::{Padding, Shape, ShapeColumn};
 use super::source_half::{key_names, server_sums};
 use super::states::{AtTwoTimes, States};
 use super::stops::{Stop, Stops};
+use super::sums::ServerSums;
 use super::target_position::{Followed, Found};
 use super::target_repair::TargetRepair;
 use super::target_rules::{RulesOf, order, rules};
@@ -23,13 +30,18 @@ use super::{VerifyOptions, memory, reading};
 use crate::delivery_start::{Line, NO_SNAPSHOT, Start};
 use crate::delta::{as_changes, expected_delta};
 use crate::error::Doing;
+use crate::key_doubts::KeyDoubts;
 use crate::lake_to_target::Delivery;
 use crate::same_table;
 use crate::target_table::{OpenTarget, Taken, taken};
-use crate::{Settings, SyncError};
+use crate::{Memory, Settings, SyncError};
 
 /// A day: two runs that are so far apart show what a merger dates.
 const A_DAY: i64 = icehost_plan::value::TICKS_PER_DAY;
+
+/// Said where earlier snapshots are needed.
+const EXPIRED: &str = "rows are there several times, with others of their keys: whether they came so often cannot be told, since \
+     snapshots of the lake table have expired";
 
 /// What is compared.
 pub(super) struct TargetHalf<'a> {
@@ -70,7 +82,8 @@ impl TargetHalf<'_> {
             .doing(|| format!("reading lake table {}", lake.name()))?;
         let current = lake.current_snapshot().map(|snapshot| snapshot.id);
         let line = Line::of(&lake, current);
-        let followed = Followed::of(delivery, &found, &line);
+        let merge = delivery.merge_digest(&lake, &open.table).await;
+        let followed = Followed::of(delivery, &found, &line, merge.as_deref());
         let position = followed.known.as_ref().map(|known| known.snapshot_id);
         let reached = position.filter(|id| lake.snapshot(*id).is_ok());
         let mut notes = followed.notes(reached.is_some(), &name);
@@ -129,7 +142,9 @@ impl TargetHalf<'_> {
             };
             let asked = match followed.start {
                 Start::Changes(_) => {
-                    let changes = between.changes((&takes, &plan, &open.table), cancel).await;
+                    let changes = between
+                        .changes(((&description, &takes), &plan, &open.table), cancel)
+                        .await;
                     let told = stops.note(changes)?;
                     if told.is_none() {
                         notes.push(
@@ -177,44 +192,52 @@ impl TargetHalf<'_> {
             time_precision: TimePrecision::Truncate,
             ..ExtractOptions::default()
         };
-        let comparing = Comparing {
-            expected: Rows::Lake(LakeRows {
-                table: &lake,
-                snapshot: at,
-                columns: written.pairs.iter().map(|(lake, _)| *lake).collect(),
-                states: Some(&states),
-                turns: false,
-            }),
-            rules,
-            order: order.unwrap_or_default(),
-            found: match open.creation {
-                Some(_) => Rows::None,
-                None => Rows::Target(Box::new(TargetRows {
-                    connection: &mut open.connection,
-                    table: &open.table,
-                    plan: read.clone(),
-                    options: extract.clone(),
-                    states: &states,
-                })),
-            },
-            shape: shape.clone(),
-            memory: share.row_group_bytes,
-            limit: options.limit,
-            remember: options.remembered(share),
-            server,
+        let both = Both {
+            half: self,
+            lake: &lake,
+            at,
+            written: &written,
+            states: &states,
+            shape: &shape,
+            read: &read,
+            extract: &extract,
+            order: &order.unwrap_or_default(),
+            share,
+            options,
         };
-        let wrong = comparing.run(&mut comparison, cancel).await?;
+        let mut rules = rules;
+        let once = comparison.clone();
+        let mut wrong = both
+            .compare(&rules, &mut open, server.clone(), &mut comparison, cancel)
+            .await?;
+        if let Some(told) = both.came(&rules, &comparison, &wrong, cancel).await? {
+            comparison = once;
+            match told {
+                Some(came) => rules.came = Some(Arc::new(came)),
+                None => {
+                    rules.again = Again::Between;
+                    comparison.notes.push(EXPIRED.to_owned());
+                }
+            }
+            wrong = both
+                .compare(&rules, &mut open, server, &mut comparison, cancel)
+                .await?;
+        }
         let versions = Versions::of(&plan, &written.pairs, &open.table.table)
             .filter(|_| open.creation.is_none() && !states.tell_whose() && !shape.key.is_empty());
         if let Some(versions) = versions {
             let pairs = |&at: &usize| Some(written.pairs.get(at)?.1);
             let keys: Vec<u32> = shape.key.iter().filter_map(pairs).collect();
+            // The target has them in the order of its own keys: each spelling that it tells apart is a row's own.
+            let there = |&at: &u32| open.table.table.columns.get(at as usize);
+            let fold = |at| Fold::of(there(at).and_then(|column| column.collation.as_ref()));
+            let folds: Vec<Fold> = keys.iter().map(fold).collect();
             let history = History {
                 connection: &mut open.connection,
                 table: &open.table,
                 keys: &keys,
-                shape: shape.of_key(),
-                options: extract,
+                shape: shape.of_key().folded(&folds),
+                options: extract.clone(),
             };
             let class = match versions.by_runs {
                 true => rules.repeated,
@@ -232,6 +255,9 @@ impl TargetHalf<'_> {
             && followed.known.is_some()
             && check_repairable(&plan, &comparison.found).is_ok();
         let mut repaired = 0;
+        if !options.repair {
+            wrong = WrongKeys::default();
+        }
         if open.creation.is_some() && !wrong.is_empty() {
             return Err(SyncError::schema(
                 format!("there is no target table {name}: nothing of it can be repaired"),
@@ -239,6 +265,8 @@ impl TargetHalf<'_> {
             ));
         }
         if let (false, Some(position), Some(at)) = (wrong.is_empty(), &followed.known, at) {
+            let by = (&plan, &delta);
+            let doubts = KeyDoubts::of(&lake, &description, &takes, by, &open.table);
             let repair = TargetRepair {
                 target: delivery.target,
                 lake: &lake,
@@ -250,6 +278,7 @@ impl TargetHalf<'_> {
                 takes: takes.iter().map(|taken| taken.ordinal).collect(),
                 shape: &shape,
                 wrong: &wrong,
+                doubts: &doubts,
                 read: &read,
                 states: &states,
                 batch_bytes: share.batch_bytes,
@@ -316,15 +345,114 @@ impl TargetHalf<'_> {
     }
 }
 
-/// Whether the target tells keys apart that are one for the lake, by their case.
+/// Lake and target, ready to be compared.
+struct Both<'a> {
+    half: &'a TargetHalf<'a>,
+    lake: &'a LakeTable,
+    /// The lake's snapshot.
+    at: Option<i64>,
+    written: &'a Written,
+    states: &'a States,
+    shape: &'a Shape,
+    /// How the target is read.
+    read: &'a ValidExtractionPlan,
+    extract: &'a ExtractOptions,
+    order: &'a Order,
+    share: Memory,
+    options: &'a VerifyOptions,
+}
+
+impl Both<'_> {
+    fn lake_columns(&self) -> Vec<u32> {
+        self.written.pairs.iter().map(|(lake, _)| *lake).collect()
+    }
+
+    /// Rows that are there more often than they can be, unless the lake had them several times.
+    fn may_have_come_again(rules: &Rules) -> bool {
+        rules.landing == Landing::Among && rules.again == Again::Never && rules.came.is_none()
+    }
+
+    async fn compare(
+        &self,
+        rules: &Rules,
+        open: &mut OpenTarget,
+        server: Option<ServerSums>,
+        comparison: &mut Comparison,
+        cancel: &CancellationToken,
+    ) -> Result<WrongKeys, SyncError> {
+        let remember = match Both::may_have_come_again(rules) {
+            true => VerifyOptions::wrong_keys(self.share),
+            false => self.options.remembered(self.share),
+        };
+        let comparing = Comparing {
+            expected: Rows::Lake(LakeRows {
+                table: self.lake,
+                snapshot: self.at,
+                columns: self.lake_columns(),
+                states: Some(self.states),
+                turns: false,
+            }),
+            rules: rules.clone(),
+            order: self.order.clone(),
+            found: match open.creation {
+                Some(_) => Rows::None,
+                None => Rows::Target(Box::new(TargetRows {
+                    connection: &mut open.connection,
+                    table: &open.table,
+                    plan: self.read.clone(),
+                    options: self.extract.clone(),
+                    states: self.states,
+                })),
+            },
+            shape: self.shape.clone(),
+            memory: self.share.row_group_bytes,
+            limit: self.options.limit,
+            remember,
+            server,
+        };
+        comparing.run(comparison, cancel).await
+    }
+
+    /// How often the rows came that are there too often for ones that come once, where there are any; `Some(None)` where
+    /// nobody knows.
+    async fn came(
+        &self,
+        rules: &Rules,
+        found: &Comparison,
+        wrong: &WrongKeys,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Option<Came>>, SyncError> {
+        let keeps_all = self.half.lake_keeps_all == Some(true);
+        let Some(to) = self.at.filter(|_| !keeps_all) else {
+            return Ok(None);
+        };
+        if !Both::may_have_come_again(rules) || found.wrong.repeated == 0 {
+            return Ok(None);
+        }
+        let arrivals = Arrivals {
+            lake: self.lake,
+            to,
+            columns: self.lake_columns(),
+            states: self.states,
+            shape: self.shape,
+        };
+        arrivals.of(wrong, cancel).await.map(Some)
+    }
+}
+
+/// Whether the target tells keys apart that are one for the lake.
 fn is_finer(plan: &ValidMergePlan, lake: &Table, takes: &[Taken], open: &OpenTarget) -> bool {
     let mut keys = plan.keys.iter();
     keys.any(|key| {
         let ordinal = takes.get(key.source as usize).map(|taken| taken.ordinal);
         let origin = ordinal.and_then(|ordinal| lake.columns.get(ordinal as usize));
+        let own = origin.filter(|column| column.key_position.is_some());
         let there = open.table.table.columns.get(key.target as usize);
-        let collation = there.and_then(|there| there.collation.as_ref());
-        origin.is_some_and(is_caseless) && Fold::of(collation) != Fold::Case
+        let collations = (
+            own.and_then(|own| own.collation.as_ref()),
+            there.and_then(|there| there.collation.as_ref()),
+        );
+        matches!(collations, (Some(own), Some(there)) if own.ignores_more_than(there))
     })
 }
 
@@ -349,16 +477,14 @@ fn shape(
     let named = |name: &str, target: u32, origin: Option<&Column>| {
         let found = open.table.columns.get(target as usize)?;
         let described = open.table.table.columns.get(target as usize)?;
-        let caseless = origin.is_some_and(is_caseless);
+        let own = origin.filter(|column| column.key_position.is_some());
+        let own = own.and_then(|column| column.collation.as_ref());
         Some(ShapeColumn {
             name: name.to_owned(),
             padding: Padding::of(found.sql_type),
             // Keys that are one for the lake or for the target.
-            fold: match caseless {
-                true => Fold::Case,
-                false => Fold::of(described.collation.as_ref()),
-            },
-            caseless,
+            fold: Fold::of(own).or(Fold::of(described.collation.as_ref())),
+            certain: origin.and_then(Fold::certain),
         })
     };
     let copies = written.pairs.iter().filter_map(|&(ordinal, target)| {

@@ -53,8 +53,13 @@ pub(super) struct Followed<'a> {
 }
 
 impl<'a> Followed<'a> {
-    /// `line` is the lake's.
-    pub(super) fn of(delivery: &Delivery<'_>, found: &'a Found, line: &'a Line) -> Followed<'a> {
+    /// `line` is the lake's, `merge` a digest of how changes land.
+    pub(super) fn of(
+        delivery: &Delivery<'_>,
+        found: &'a Found,
+        line: &'a Line,
+        merge: Option<&'a str>,
+    ) -> Followed<'a> {
         // Out of a table that had no snapshot nothing has been delivered.
         let delivered = |known: &&KnownPosition| known.snapshot_id != NO_SNAPSHOT;
         let state = match found {
@@ -69,7 +74,7 @@ impl<'a> Followed<'a> {
             }
             Found::Table(state) => state,
         };
-        let situation = delivery.situation(state, false, line);
+        let situation = delivery.situation(state, false, line, merge);
         let others = situation.shared_with().into_iter();
         Followed {
             start: situation.start(),

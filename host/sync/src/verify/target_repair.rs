@@ -18,6 +18,7 @@ use super::shape::{Hash, Shape};
 use super::states::States;
 use super::target_rules::deletes;
 use crate::error::Doing;
+use crate::key_doubts::KeyDoubts;
 use crate::stop::OfAttempt;
 use crate::target_table::{self, OpenTarget};
 use crate::{SyncError, Target, delivery_start};
@@ -39,6 +40,8 @@ pub(super) struct TargetRepair<'a> {
     pub(super) takes: Vec<u32>,
     pub(super) shape: &'a Shape,
     pub(super) wrong: &'a WrongKeys,
+    /// Which keys are one for the lake and several for the target.
+    pub(super) doubts: &'a KeyDoubts,
     /// How the target is read, and which of its rows count.
     pub(super) read: &'a ValidExtractionPlan,
     pub(super) states: &'a States,
@@ -55,18 +58,6 @@ impl TargetRepair<'_> {
     ) -> Result<u64, SyncError> {
         check_repairable(self.plan, &format!("target table {}", open.table.name))?;
         let there = self.there(cancel).await?;
-        let surplus = match deletes(self.plan) {
-            true => self.surplus(&there, cancel).await?,
-            false => HashSet::new(),
-        };
-        let (mut changed, mut run_id) = (0, self.position.run_id.clone());
-        if !surplus.is_empty() {
-            // A row that stands beside another one of its key can only go with all of them, and come again.
-            let stays: HashSet<Hash> = there.difference(&surplus).copied().collect();
-            let mut loader = self.begin(open).await?;
-            self.stage_gone(&mut loader, &stays, cancel).await?;
-            changed += self.merge(loader, &mut run_id).await?;
-        }
         let mut loader = self.begin(open).await?;
         self.stage_gone(&mut loader, &there, cancel).await?;
         let none = HashSet::new();
@@ -77,10 +68,15 @@ impl TargetRepair<'_> {
             if rows.num_rows() > 0 {
                 let rows = self.renamed(&rows)?;
                 let come = delta_rows(&self.delta.columns, &rows, Operation::Update)?;
+                self.doubts.note(&come);
                 loader.stage(&come).await.doing(|| self.staging())?;
             }
         }
-        Ok(changed + self.merge(loader, &mut run_id).await?)
+        let kept = self
+            .doubts
+            .keep_one_of_each(&mut loader, (self.plan, self.delta));
+        kept.await.doing(|| self.staging())?;
+        self.merge(loader).await
     }
 
     fn staging(&self) -> String {
@@ -111,25 +107,6 @@ impl TargetRepair<'_> {
             loader.stage(&gone).await.doing(|| self.staging())
         };
         self.each_found(stage, cancel).await
-    }
-
-    /// Those of these keys that the target has in several rows.
-    async fn surplus(
-        &self,
-        of: &HashSet<Hash>,
-        cancel: &CancellationToken,
-    ) -> Result<HashSet<Hash>, SyncError> {
-        let (mut once, mut several) = (HashSet::new(), HashSet::new());
-        let count = async |batch: RecordBatch| {
-            for group in self.wrong.groups(self.shape, batch.columns())? {
-                if of.contains(&group) && !once.insert(group) {
-                    several.insert(group);
-                }
-            }
-            Ok(())
-        };
-        self.each_found(count, cancel).await?;
-        Ok(several)
     }
 
     /// Reads the rows of the target that count, by a session of its own: another one loads meanwhile.
@@ -163,16 +140,13 @@ impl TargetRepair<'_> {
         Ok(())
     }
 
-    /// Merges what is staged, under the position that the target has and that this run wrote last. Gives the rows that
-    /// changed.
-    async fn merge(
-        &self,
-        mut loader: Loader<'_>,
-        written_by: &mut String,
-    ) -> Result<u64, SyncError> {
+    /// Merges what is staged, in one transaction, under the position that the target has. Gives the rows that changed.
+    async fn merge(&self, mut loader: Loader<'_>) -> Result<u64, SyncError> {
         let attempt = OfAttempt::new();
         loader.set_terms(Terms {
             committing: Some(Arc::new(move || Box::new(attempt.hold()))),
+            // A row that stands beside another one of its key can only go with all of them, and come again.
+            replace_repeated: deletes(self.plan),
             ..Terms::default()
         });
         let known = self.position;
@@ -182,7 +156,7 @@ impl TargetRepair<'_> {
             lake_location: delivery_start::location(self.lake),
             previous: Some(Previous {
                 snapshot_id: known.snapshot_id,
-                run_id: std::mem::replace(written_by, Uuid::now_v7().to_string()),
+                run_id: known.run_id.clone(),
             }),
             snapshot_id: known.snapshot_id,
             sequence_number: self
@@ -190,7 +164,8 @@ impl TargetRepair<'_> {
                 .snapshot(known.snapshot_id)
                 .doing(|| format!("reading lake table {}", self.lake.name()))?
                 .sequence_number,
-            run_id: written_by.clone(),
+            run_id: Uuid::now_v7().to_string(),
+            merge: known.merge.clone(),
         };
         let counts = loader
             .merge(self.plan, self.delta, &position)

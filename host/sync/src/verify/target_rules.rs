@@ -58,6 +58,7 @@ pub(super) fn rules(of: &RulesOf<'_>) -> Rules {
         repeated: Class::Wrong,
         unique: is_unique(of.plan, of.target) && !of.finer,
         again: of.again,
+        came: None,
         last_counts: false,
         overwrites: overwrites(of.plan),
     };

@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt;
 use icehost_lake::LakeTable;
-use icehost_plan::ValidMergePlan;
+use icehost_plan::{Table, ValidMergePlan};
 use icehost_sqlserver::SqlTable;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +33,7 @@ const RULES: Rules = Rules {
     repeated: Class::Pending,
     unique: false,
     again: Again::Always,
+    came: None,
     last_counts: false,
     overwrites: true,
 };
@@ -44,15 +45,15 @@ impl Between<'_> {
     /// The changes cannot be told, and the run ends with that.
     pub(super) async fn changes(
         &self,
-        (takes, plan, target): (&[Taken], &ValidMergePlan, &SqlTable),
+        (of_lake, plan, target): ((&Table, &[Taken]), &ValidMergePlan, &SqlTable),
         cancel: &CancellationToken,
     ) -> Result<u64, SyncError> {
         let doing = || format!("reading lake table {}", self.lake.name());
         let changes = self
             .lake
-            .changes(request(Some(self.from), Some(self.to), takes))
+            .changes(request(Some(self.from), Some(self.to), of_lake.1))
             .await
-            .and_then(|changes| keyed(changes, plan, target))
+            .and_then(|changes| keyed(changes, plan, of_lake, target))
             .doing(doing)?;
         let mut batches = changes.stream();
         let mut rows = 0;

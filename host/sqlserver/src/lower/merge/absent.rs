@@ -36,7 +36,7 @@ pub(super) fn as_deletions(
         return Ok(None);
     }
     Ok(Some(AbsentStatements {
-        stage: stage(context, operation)?,
+        stage: stage(context, operation, "")?,
         count: count_deletions(context, clauses, operation)?,
     }))
 }
@@ -114,8 +114,12 @@ fn effect(
 }
 
 /// Rows whose key is NULL match nothing, so nothing can be said of them here. Of several rows with one key, one
-/// stands for all: the merge matches them all with it.
-fn stage(context: &Context<'_>, operation: &StagedColumn) -> Result<Statement> {
+/// stands for all: the merge matches them all with it. `further` is a condition about `T`, ready to be joined on.
+pub(super) fn stage(
+    context: &Context<'_>,
+    operation: &StagedColumn,
+    further: &str,
+) -> Result<Statement> {
     let mut parameters = Parameters::default();
     let matching = Matching::new(context, &mut parameters)?;
     let mut keys = Vec::with_capacity(context.plan.keys.len());
@@ -150,7 +154,7 @@ FROM (
     SELECT {},
         ROW_NUMBER() OVER (ORDER BY {keys}) AS [number], ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {keys}) AS [rank]
     FROM {} AS T
-    WHERE NOT EXISTS (SELECT 1 FROM {} WHERE {}){}{not_null}
+    WHERE NOT EXISTS (SELECT 1 FROM {} WHERE {}){}{not_null}{further}
 ) AS D
 WHERE D.[rank] = 1;",
         names.join(", "),

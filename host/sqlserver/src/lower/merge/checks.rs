@@ -16,9 +16,13 @@ pub struct MergeChecks {
     /// A key that several rows of the delta have, deletions aside: its columns as text. `None` for a plan without
     /// keys.
     pub repeated_key: Option<Statement>,
-    /// A key of the delta, deletions aside, that several rows of the target have: its columns as text. `None` where the
-    /// target has a unique key that rules it out, and where only some of its rows take part.
+    /// A key of the delta, deletions aside, that several rows of the target have which take part: its columns as text.
+    /// `None` where the target has a unique key that rules it out.
     pub ambiguous_key: Option<Statement>,
+    /// Only some of the target's rows take part.
+    pub some_take_part: bool,
+    /// Deletes the rows of the target that have such a key; one row, one column: how many. As `ambiguous_key`.
+    pub take_out_repeated: Option<Statement>,
     /// A row of the target that would have to get another identity value: that value, the one that it has, and its
     /// key's columns as text. `None` where no identity column but one of the key has values.
     pub other_identity: Option<IdentityCheck>,
@@ -40,6 +44,8 @@ pub(super) fn checks(context: &Context<'_>, clauses: &Clauses<'_>) -> Result<Mer
     Ok(MergeChecks {
         repeated_key: Some(repeated_key(context)),
         ambiguous_key: ambiguous_key(context)?,
+        some_take_part: context.plan.among.is_some(),
+        take_out_repeated: take_out_repeated(context)?,
         other_identity: other_identity(context, clauses)?,
     })
 }
@@ -84,17 +90,23 @@ fn repeated_key(context: &Context<'_>) -> Statement {
     ))
 }
 
-/// A deletion is of all rows that have its key.
-fn ambiguous_key(context: &Context<'_>) -> Result<Option<Statement>> {
+/// Whether several rows of the target may have a key of the merge.
+fn may_repeat(context: &Context<'_>) -> Result<bool> {
     if context.plan.among.is_some() {
-        return Ok(None);
+        return Ok(false);
     }
     let mut names: Vec<&str> = Vec::with_capacity(context.plan.keys.len());
     for key in &context.plan.keys {
         names.push(&context.target.column(key.target)?.name);
     }
     let covered = |unique: &Vec<String>| unique.iter().all(|c| names.contains(&c.as_str()));
-    if context.target.unique_keys.iter().any(covered) {
+    Ok(!context.target.unique_keys.iter().any(covered))
+}
+
+/// A deletion is of all rows that have its key.
+fn ambiguous_key(context: &Context<'_>) -> Result<Option<Statement>> {
+    // No key of the whole table tells of those that take part.
+    if context.plan.among.is_none() && !may_repeat(context)? {
         return Ok(None);
     }
     let mut parameters = Parameters::default();
@@ -107,6 +119,32 @@ fn ambiguous_key(context: &Context<'_>) -> Result<Option<Statement>> {
         matching.on(),
         but_deletions(context),
         quote(ARRIVAL)
+    ))))
+}
+
+fn take_out_repeated(context: &Context<'_>) -> Result<Option<Statement>> {
+    if !may_repeat(context)? {
+        return Ok(None);
+    }
+    let mut parameters = Parameters::default();
+    let matching = Matching::new(context, &mut parameters)?;
+    let (mut keys, mut same) = (Vec::new(), Vec::new());
+    for key in &context.plan.keys {
+        let name = quote(&context.target.column(key.target)?.name);
+        same.push(format!("T.{name} = R.{name}"));
+        keys.push(name);
+    }
+    let keys = keys.join(", ");
+    let target = context.target.name.sql();
+    Ok(Some(parameters.finish(format!(
+        "DELETE T
+FROM {target} AS T
+INNER JOIN (SELECT {keys} FROM {target} GROUP BY {keys} HAVING COUNT_BIG(*) > 1) AS R ON {}
+WHERE EXISTS (SELECT 1 FROM {} WHERE {});
+SELECT CAST(@@ROWCOUNT AS bigint);",
+        same.join(" AND "),
+        context.source(),
+        matching.keys
     ))))
 }
 

@@ -18,16 +18,30 @@ pub(super) fn statement(context: &Context<'_>) -> Result<Option<Statement>> {
     if plan.keys.is_empty() {
         return Ok(None);
     }
-    let column = |ordinal: u32| match context.source_operands.get(ordinal as usize) {
+    let mut partition = Vec::with_capacity(plan.keys.len());
+    for key in &plan.keys {
+        partition.push(column(context, key.source)?);
+    }
+    Ok(Some(all_but_first(context, &partition, "")?))
+}
+
+fn column(context: &Context<'_>, ordinal: u32) -> Result<String> {
+    match context.source_operands.get(ordinal as usize) {
         Some(operand) => Ok(operand.sql.clone()),
         None => Err(SqlServerError::plan(format!(
             "column {ordinal} is not in the delta"
         ))),
-    };
-    let mut partition = Vec::with_capacity(plan.keys.len());
-    for key in &plan.keys {
-        partition.push(column(key.source)?);
     }
+}
+
+/// Deletes all but the first of the staged rows that have these values in common; `among` is a WHERE clause, or empty.
+pub(super) fn all_but_first(
+    context: &Context<'_>,
+    partition: &[String],
+    among: &str,
+) -> Result<Statement> {
+    let plan = context.plan;
+    let column = |ordinal: u32| column(context, ordinal);
     let mut order = Vec::with_capacity(plan.deduplicate.len() + 2);
     if let Some(operation) = context.delta.operation {
         let gone = Operation::Delete as i32;
@@ -44,13 +58,13 @@ pub(super) fn statement(context: &Context<'_>) -> Result<Option<Statement>> {
     let arrival = quote(ARRIVAL);
     order.push(format!("S.{arrival} DESC"));
     let table = quote(&context.staging.table);
-    Ok(Some(Statement::plain(format!(
+    Ok(Statement::plain(format!(
         "DELETE FROM {table}
 WHERE {arrival} IN (
     SELECT D.{arrival}
     FROM (
         SELECT S.{arrival}, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {}) AS [icehost_rank]
-        FROM {}
+        FROM {}{among}
     ) AS D
     WHERE D.[icehost_rank] > 1
 );
@@ -58,5 +72,5 @@ SELECT CAST(@@ROWCOUNT AS bigint);",
         partition.join(", "),
         order.join(", "),
         context.source()
-    ))))
+    )))
 }

@@ -7,6 +7,7 @@ mod choice;
 mod clauses;
 mod deduplicate;
 mod matching;
+mod one_key;
 mod spelling;
 mod succession;
 mod with_merge;
@@ -26,6 +27,7 @@ use clauses::Clauses;
 
 pub use absent::AbsentStatements;
 pub use checks::{IdentityCheck, MergeChecks};
+pub use one_key::OneKeyStatements;
 pub(crate) use spelling::unmarked;
 pub use spelling::{Spelling, SpellingStatements};
 
@@ -162,6 +164,32 @@ pub fn spellings(
 ) -> Result<SpellingStatements> {
     let staging = Staging::new("#icehost_stage", target, &delta.columns, false)?;
     lower_spellings(target, &staging, delta, plan, (spellings, identifying))
+}
+
+/// What leaves one row of each key of a delta, as [`merge`] lowers a plan, where several keys of the target may be one for
+/// whoever delivers them. `spellings` are of the plan's keys, in their order.
+///
+/// # Errors
+/// [`ErrorKind::Plan`](crate::ErrorKind::Plan) for a key that is not there.
+pub fn one_key(
+    target: &SqlTable,
+    delta: &Delta,
+    plan: &ValidMergePlan,
+    spellings: &[Option<Spelling>],
+) -> Result<OneKeyStatements> {
+    let staging = Staging::new("#icehost_stage", target, &delta.columns, false)?;
+    lower_one_key(target, &staging, delta, plan, spellings)
+}
+
+pub(crate) fn lower_one_key(
+    target: &SqlTable,
+    staging: &Staging,
+    delta: &Delta,
+    plan: &ValidMergePlan,
+    spellings: &[Option<Spelling>],
+) -> Result<OneKeyStatements> {
+    let context = Context::new(target, staging, delta, plan);
+    one_key::statements(&context, spellings)
 }
 
 pub(crate) fn lower_spellings(

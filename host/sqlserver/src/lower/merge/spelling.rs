@@ -59,16 +59,20 @@ pub(crate) fn unmarked(shown: &str) -> &str {
 /// Stands behind a text so that blanks at its end count.
 const MARK: &str = ".";
 
-struct Part<'a> {
-    staged: &'a StagedColumn,
-    spelling: Option<&'a Spelling>,
+/// A part of the key.
+pub(super) struct Part<'a> {
+    pub(super) staged: &'a StagedColumn,
+    pub(super) spelling: Option<&'a Spelling>,
     /// The value that is merged.
-    key: String,
+    pub(super) key: String,
     /// The target's column.
-    target: String,
+    pub(super) target: String,
 }
 
-fn parts<'a>(context: &'a Context<'_>, spellings: &'a [Option<Spelling>]) -> Result<Vec<Part<'a>>> {
+pub(super) fn parts<'a>(
+    context: &'a Context<'_>,
+    spellings: &'a [Option<Spelling>],
+) -> Result<Vec<Part<'a>>> {
     let mut parts = Vec::with_capacity(context.plan.keys.len());
     for (at, key) in context.plan.keys.iter().enumerate() {
         let Some(staged) = context.staging.columns.get(key.source as usize) else {
@@ -150,15 +154,19 @@ fn respelled(
 }
 
 /// What a row that is there fulfils; `None` where all are.
-fn live(context: &Context<'_>) -> Option<String> {
-    let operation = context.delta.operation.map(|ordinal| ordinal as usize);
-    let operation = operation.and_then(|at| context.staging.columns.get(at))?;
+pub(super) fn live(context: &Context<'_>) -> Option<String> {
     let gone = Operation::Delete as i32;
-    Some(format!("{} <> {gone}", operation.staged()))
+    operation(context).map(|operation| format!("{} <> {gone}", operation.staged()))
+}
+
+/// The staged column that says what happened to a row.
+pub(super) fn operation<'a>(context: &'a Context<'_>) -> Option<&'a StagedColumn> {
+    let operation = context.delta.operation.map(|ordinal| ordinal as usize);
+    operation.and_then(|at| context.staging.columns.get(at))
 }
 
 /// A value that equals another only if they are one in this way.
-fn told_apart(value: &str, kind: SqlType, spelling: &Spelling) -> String {
+pub(super) fn told_apart(value: &str, kind: SqlType, spelling: &Spelling) -> String {
     let Spelling::Compared {
         sql_type,
         collation: name,
@@ -178,7 +186,7 @@ fn told_apart(value: &str, kind: SqlType, spelling: &Spelling) -> String {
 
 /// A text that equals another only if the values are the same to the last blank or zero; of others than text and
 /// binary values, some text.
-fn exact(value: &str, kind: SqlType, length: &str) -> String {
+pub(super) fn exact(value: &str, kind: SqlType, length: &str) -> String {
     match kind.logical() {
         LogicalType::Text => format!(
             "(CONVERT(nvarchar({length}), {value}) + N'{MARK}') COLLATE Latin1_General_BIN2"

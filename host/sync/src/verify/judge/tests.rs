@@ -40,12 +40,13 @@ fn rules(landing: Landing) -> Rules {
         repeated: Class::Wrong,
         unique: false,
         again: Again::Between,
+        came: None,
         last_counts: false,
         overwrites: true,
     }
 }
 
-fn judged(rules: Rules, text: &str) -> String {
+fn judged(rules: &Rules, text: &str) -> String {
     let mut entries = entries(text);
     let findings = rules.judge(&entries);
     fold(&mut entries);
@@ -72,7 +73,7 @@ fn the_same_rows_have_to_be_found_as_often_as_expected() {
         ("n1", "NotSeen 1 missing"),
         ("n1 f2", "NotSeen 1 changed"),
     ] {
-        assert_eq!(judged(rules(Landing::Same), rows), wanted, "{rows}");
+        assert_eq!(judged(&rules(Landing::Same), rows), wanted, "{rows}");
     }
 }
 
@@ -96,7 +97,7 @@ fn of_several_rows_of_a_key_the_newest_has_to_be_found() {
         ("e1a e2b f1a f2b f2b", "Wrong 1 repeated"),
     ] {
         assert_eq!(
-            judged(rules(Landing::One(Choice::InTurn)), rows),
+            judged(&rules(Landing::One(Choice::InTurn)), rows),
             wanted,
             "{rows}"
         );
@@ -124,26 +125,26 @@ fn among_versions_every_expected_row_has_to_be_found() {
         ("f1 f2", "NotSeen 2 extra"),
         ("n1 f2", "NotSeen 1 missing"),
     ] {
-        assert_eq!(judged(rules(Landing::Among), rows), wanted, "{rows}");
+        assert_eq!(judged(&rules(Landing::Among), rows), wanted, "{rows}");
     }
     let never = Rules {
         again: Again::Never,
         ..rules(Landing::Among)
     };
-    assert_eq!(judged(never, "e2 f1 f1 f2 f2"), "Wrong 2 repeated");
+    assert_eq!(judged(&never, "e2 f1 f1 f2 f2"), "Wrong 2 repeated");
     let unknown = Rules {
         extra: None,
         ..rules(Landing::Among)
     };
-    assert_eq!(judged(unknown, "f1 f1"), "");
-    assert_eq!(judged(unknown, "e1 f1 f1"), "Wrong 1 repeated");
+    assert_eq!(judged(&unknown, "f1 f1"), "");
+    assert_eq!(judged(&unknown, "e1 f1 f1"), "Wrong 1 repeated");
     let history = Rules {
         extra: None,
         again: Again::Always,
         ..rules(Landing::Among)
     };
-    assert_eq!(judged(history, "f1 f1 f2"), "");
-    assert_eq!(judged(history, "e1 f1 f1"), "");
+    assert_eq!(judged(&history, "f1 f1 f2"), "");
+    assert_eq!(judged(&history, "e1 f1 f1"), "");
 }
 
 #[test]
@@ -164,7 +165,7 @@ fn what_others_may_have_brought_is_not_seen_and_what_is_not_there_is_wrong() {
             repeated: Class::NotSeen,
             ..rules(landing)
         };
-        assert_eq!(judged(shared, rows), wanted, "{landing:?}: {rows}");
+        assert_eq!(judged(&shared, rows), wanted, "{landing:?}: {rows}");
     }
 }
 
@@ -191,7 +192,7 @@ fn a_row_that_gives_way_to_another_is_not_missing() {
         (Choice::Any, "e2:2 e1:1 f3", "Wrong 1 changed"),
     ] {
         let landing = Landing::One(choice);
-        assert_eq!(judged(rules(landing), rows), wanted, "{choice:?}: {rows}");
+        assert_eq!(judged(&rules(landing), rows), wanted, "{choice:?}: {rows}");
     }
 }
 
@@ -256,4 +257,22 @@ fn what_a_merge_leaves_as_it_is_stays_though_it_is_read_again() {
         let classes: Vec<Class> = findings.iter().map(|of| of.class).collect();
         assert_eq!(classes, [wanted], "{rows}");
     }
+}
+
+#[test]
+fn a_row_may_be_there_as_often_as_it_came() {
+    let came = |times: &[(Hash, u64)]| Rules {
+        again: Again::Never,
+        came: Some(Arc::new(times.iter().copied().collect())),
+        ..rules(Landing::Among)
+    };
+    assert_eq!(judged(&came(&[(1, 2), (2, 1)]), "e1 f1 f2 f1"), "");
+    for (rows, wanted) in [
+        ("e1 f1 f2 f1 f1", "Wrong 1 repeated"),
+        ("e1 f1 f2 f1 f2", "Wrong 1 repeated"),
+    ] {
+        assert_eq!(judged(&came(&[(1, 2), (2, 1)]), rows), wanted, "{rows}");
+    }
+    // Of others nothing is known but that they are there.
+    assert_eq!(judged(&came(&[]), "e1 f1 f2 f2"), "Wrong 1 repeated");
 }

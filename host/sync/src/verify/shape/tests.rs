@@ -1,13 +1,18 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use icehost_plan::Collation;
 
 fn column(name: &str, fold: Fold) -> ShapeColumn {
     ShapeColumn {
         name: name.to_owned(),
         padding: Padding::None,
         fold,
-        caseless: false,
+        certain: None,
     }
+}
+
+fn of(collation: &str) -> Fold {
+    Fold::of(Some(&Collation::from_name(collation)))
 }
 
 fn texts(fold: Fold, values: &[&str]) -> Vec<Hashed> {
@@ -76,7 +81,7 @@ fn values_of_a_plan_are_the_same_as_those_of_rows() {
 #[test]
 fn no_value_runs_into_the_next() {
     let shape = Shape {
-        columns: vec![column("A", Fold::Trailing), column("B", Fold::Trailing)],
+        columns: vec![column("A", Fold::default()), column("B", Fold::default())],
         key: Vec::new(),
     };
     let hash = |a: Option<&str>, b: Option<&str>| {
@@ -99,7 +104,10 @@ fn no_value_runs_into_the_next() {
 
 #[test]
 fn keys_that_may_be_one_come_together_and_stay_different_rows() {
-    let hashed = texts(Fold::Case, &["abc", "ABC", "abc ", "abd", "Éa", "éA"]);
+    let hashed = texts(
+        of("Latin1_General_CI_AS"),
+        &["abc", "ABC", "abc ", "abd", "Éa", "éA"],
+    );
     assert_eq!(hashed[0].group, hashed[1].group);
     assert_eq!(hashed[0].group, hashed[2].group);
     assert_ne!(hashed[0].group, hashed[3].group);
@@ -109,18 +117,9 @@ fn keys_that_may_be_one_come_together_and_stay_different_rows() {
         assert!(!rows[..i].contains(row), "{i}");
     }
     assert_ne!(hashed[0].spelling, hashed[1].spelling);
-    let exact = texts(Fold::Trailing, &["abc", "ABC", "abc "]);
+    let exact = texts(Fold::default(), &["abc", "ABC", "abc "]);
     assert_ne!(exact[0].group, exact[1].group);
     assert_eq!(exact[0].group, exact[2].group);
-}
-
-#[test]
-fn the_fold_is_that_of_the_collation() {
-    let of = |name: &str| Fold::of(Some(&Collation::from_name(name)));
-    assert_eq!(of("SQL_Latin1_General_CP1_CI_AS"), Fold::Case);
-    assert_eq!(of("Latin1_General_100_CS_AS"), Fold::Trailing);
-    assert_eq!(of("Latin1_General_BIN2"), Fold::Trailing);
-    assert_eq!(Fold::of(None), Fold::Trailing);
 }
 
 #[test]
@@ -129,8 +128,8 @@ fn padding_is_no_difference_where_the_type_pads() {
         columns: vec![ShapeColumn {
             name: "A".to_owned(),
             padding,
-            fold: Fold::Trailing,
-            caseless: false,
+            fold: Fold::default(),
+            certain: None,
         }],
         key: Vec::new(),
     };
