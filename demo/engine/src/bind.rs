@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod column;
+mod described;
 mod expr;
 mod from;
 mod predicate;
@@ -12,6 +13,7 @@ mod scope;
 mod select_list;
 mod system_table;
 mod typed;
+mod view;
 
 use std::rc::Rc;
 
@@ -24,6 +26,7 @@ use crate::interpreter::Session;
 use crate::result_identity::Dependencies;
 use crate::session::Cancel;
 
+pub(crate) use described::Origin;
 pub(crate) use from::{cross, table_scope};
 pub(crate) use predicate::comparison;
 pub(crate) use pushdown::{add_seeks, push_filter};

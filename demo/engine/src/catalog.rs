@@ -28,6 +28,8 @@ pub(crate) struct Catalog<'a> {
     pub(crate) database: Arc<Database>,
     /// The tables with the definitions and row counts that the session sees.
     pub(crate) tables: Vec<CatalogTable>,
+    /// The views, likewise.
+    pub(crate) views: Vec<CatalogTable>,
 }
 
 pub(crate) struct CatalogTable {
@@ -101,7 +103,6 @@ fn known_elsewhere(name: &str) -> bool {
         || [
             "procedures",
             "parameters",
-            "synonyms",
             "sequences",
             "extended_properties",
             "foreign_key_columns",

@@ -21,6 +21,7 @@ mod snapshot;
 mod special;
 mod temporary;
 mod transactions;
+mod view;
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ mod query;
 mod security;
 mod special;
 mod table;
+mod view;
 
 use crate::ast::{Statement, StatementKind};
 use crate::error::{SqlResult, syntax, syntax_keyword, unsupported_statement};

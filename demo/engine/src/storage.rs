@@ -16,10 +16,10 @@ mod table;
 mod version;
 
 pub(crate) use change_log::{ChangeLog, Changed};
-pub(crate) use database::{Database, Recovery, SnapshotState, Writing};
+pub(crate) use database::{Database, Recovery, SnapshotState, Synonym, Writing};
 pub(crate) use definition::{
     Check, Column, Computed, Default, Generated, IndexDefinition, IndexKind, Special,
-    TableDefinition, Trigger,
+    TableDefinition, Trigger, ViewDefinition,
 };
 pub(crate) use rows::{Row, RowId, Rows};
 pub(crate) use security::{Filter, FilterFunction, Policy, Security};

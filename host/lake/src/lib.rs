@@ -39,7 +39,7 @@ pub use commit::{
 };
 // A commit is told in Iceberg's own terms.
 pub use error::{LakeError, LakeErrorKind, Result};
-pub use held::{HELD_ROW_BYTES, HeldRequest, HeldRows};
+pub use held::{HELD_ROW_BYTES, HeldRequest, HeldRows, Unseen};
 pub use iceberg::{TableRequirement, TableUpdate};
 pub use keys::KeyFold;
 pub use lineage::Lineage;

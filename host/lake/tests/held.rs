@@ -3,6 +3,7 @@
 
 mod support;
 
+use arrow_array::{Array, Int64Array};
 use icehost_lake::{
     CommitRequest, HELD_ROW_BYTES, HeldRequest, LakeTable, RowChange, StageOptions,
 };
@@ -20,6 +21,7 @@ fn request(change: &RowChange, from: Option<i64>, identity: &[u32], rows: usize)
         change: change.clone(),
         identity: identity.to_vec(),
         from: from.map(|id| (0, Value::Integer(id), false)),
+        apart: None,
         copies: false,
         most_bytes: rows * HELD_ROW_BYTES,
     }
@@ -153,4 +155,45 @@ async fn copies_of_a_key_are_not_held_by_an_upsert() {
     let mut all = read(&table, None).await;
     all.sort();
     assert_eq!(all, once);
+}
+
+#[tokio::test]
+async fn rows_that_do_not_come_again_are_known_with_those_that_stand() {
+    let fixture = Fixture::new();
+    let table = fixture.table().await;
+    let all: Vec<Row> = (1..=9).map(|id| row(id, "a")).collect();
+    let (_, table) = deliver(&table, upsert_plan(&[0]), None, &[0], &all).await;
+    let change = change(&table, upsert_plan(&[0]));
+    let stage = async |delta: &[Row], apart: Option<i64>| {
+        let mut request = request(&change, Some(4), &[0], 100);
+        request.apart = apart.map(Value::Integer);
+        let held = table.held(request).await.unwrap();
+        let options = StageOptions::default();
+        let mut writer = table
+            .stage_beside(Uuid::new_v4(), change.clone(), options, held)
+            .await
+            .unwrap();
+        writer.write(batch(delta)).await.unwrap();
+        let mut staged = writer.finish().await.unwrap();
+        let held = staged.take_held().unwrap();
+        staged.discard();
+        held
+    };
+    let held = stage(&all[3..], None).await;
+    assert!(!held.has_unseen());
+    // 4 stands, 5 comes otherwise, 6 to 9 do not come, and 20 is new.
+    let delta = rows(&[(4, "a"), (5, "b"), (20, "a")]);
+    let held = stage(&delta, Some(19)).await;
+    assert_eq!((held.has_unseen(), held.rows_apart()), (true, 1));
+    let found = table.unseen(held, &[0], 2).await.unwrap();
+    assert_eq!(found.standing, Some(4));
+    let ids: Vec<i64> = found
+        .rows
+        .iter()
+        .flat_map(|batch| {
+            let ids = batch.column(1).as_any().downcast_ref::<Int64Array>();
+            ids.unwrap().values().to_vec()
+        })
+        .collect();
+    assert_eq!(ids, [8, 9], "the greatest of them");
 }

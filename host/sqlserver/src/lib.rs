@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+mod base_tables;
 mod checksum;
 mod connection;
 mod driver;
@@ -39,6 +40,7 @@ mod servers;
 mod statement;
 mod temporal;
 
+pub use base_tables::BaseColumn;
 pub use checksum::{Checksum, RowForm};
 pub use connection::{ConnectOptions, Connection};
 pub use endpoint::{DEFAULT_PORT, Encryption, Endpoint, Trust};

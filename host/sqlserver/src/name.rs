@@ -110,6 +110,14 @@ impl TableName {
         }
     }
 
+    /// The same name in a database.
+    pub(crate) fn within(self, database: &str) -> TableName {
+        TableName {
+            database: Some(database.to_owned()),
+            ..self
+        }
+    }
+
     /// The same table with the schema and spelling that the server has for it.
     pub(crate) fn resolved(&self, schema: String, table: String) -> TableName {
         TableName {

@@ -1,12 +1,13 @@
 //! A consistent read of the source, and what is asked before it.
 
-use icehost_plan::{Probe, Value};
+use icehost_plan::{Probe, SqlType, Value};
 
 use crate::connection::Connection;
 use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::extract;
 use crate::introspect::{Fields, SNAPSHOTS_ON, SqlTable};
 use crate::lower;
+use crate::name::TableName;
 
 /// What a session between [`Connection::begin_read`] and [`Connection::end_read`] sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,12 +132,26 @@ impl Connection {
     /// reference, "MIN_ACTIVE_ROWVERSION").
     async fn check_rowversions(&mut self, table: &SqlTable) -> Result<()> {
         let database = self.server.database.clone();
-        if table.database != database {
-            return Err(SqlServerError::unsupported(format!(
-                "{} is in the database {}, and MIN_ACTIVE_ROWVERSION() tells of {database} only, which the connection is to",
-                table.name, table.database
+        let elsewhere = |name: &TableName, there: &str| {
+            SqlServerError::unsupported(format!(
+                "{name} is in the database {there}, and MIN_ACTIVE_ROWVERSION() tells of {database} only, which the connection is to",
             ))
-            .with_hint("name the table's own database in the connection, and the table without it"));
+            .with_hint("name the table's own database in the connection, and the table without it")
+        };
+        if table.database != database {
+            return Err(elsewhere(&table.name, &table.database));
+        }
+        if table.is_view {
+            let is_rowversion = |name: &str| {
+                let mut columns = table.columns.iter();
+                columns.any(|c| c.sql_type == SqlType::RowVersion && c.name == *name)
+            };
+            let bases = self.base_columns(&table.name).await?;
+            let mut bases = bases.into_iter().filter(|base| is_rowversion(&base.name));
+            if let Some(base) = bases.find(|base| base.database != database) {
+                return Err(elsewhere(&base.table, &base.database)
+                    .context(format!("{} is a view", table.name)));
+            }
         }
         let answer = self
             .client

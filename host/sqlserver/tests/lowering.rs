@@ -8,9 +8,7 @@ use icehost_plan::{
     Succession, Table, ValidMergePlan, Value, WriteMode,
 };
 use icehost_sqlserver::lower::{
-    Spelling, ahead_of, checksums, count_through, create_table, extraction, merge, one_key, probes,
-    range_boundaries, repeated_key, row_filters, same_keys, snapshot_isolation, spellings, synonym,
-    table_traits, updateability,
+    Spelling, ahead_of, base_columns, checksums, count_through, create_table, extraction, merge, one_key, probes, range_boundaries, repeated_key, row_filters, same_keys, snapshot_isolation, spellings, synonym, table_traits, updateability,
 };
 use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, Statement, TableName, Traits};
 
@@ -907,4 +905,5 @@ fn what_a_table_is_beside_a_table_is_asked_in_a_way_that_every_version_answers()
     insta::assert_snapshot!(table_traits(&elsewhere, "@v1"));
     insta::assert_snapshot!(row_filters(&elsewhere, "@v1"));
     insta::assert_snapshot!(synonym(&elsewhere, "@v1"));
+    insta::assert_snapshot!(base_columns("@v1"));
 }

@@ -210,6 +210,18 @@ pub enum StrategyError {
 }
 
 impl StrategyError {
+    /// Whether a strategy says, by what it has been told of the source, that the watermark no longer covers it.
+    pub fn contradicts_watermark(&self) -> bool {
+        matches!(
+            self,
+            StrategyError::Failure {
+                kind: FailureKind::StaleWatermark,
+                operation: Operation::Plan | Operation::Advance,
+                ..
+            }
+        )
+    }
+
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -9,6 +9,7 @@ use icehost_plan::{Aggregate, AggregateFunction, LogicalType, Probe, Value};
 use icehost_sqlserver::{Connection, SqlTable};
 
 use crate::SyncError;
+use crate::detection::Detected;
 use crate::error::Doing;
 
 /// Where a detector has asked for the largest moment of a column and for the server's time: puts the largest
@@ -19,14 +20,7 @@ pub(crate) async fn hold_back(
     probes: &[Probe],
     readings: &mut [Value],
 ) -> Result<Vec<String>, SyncError> {
-    let time = probes
-        .iter()
-        .zip(&*readings)
-        .find_map(|(probe, reading)| match (probe, reading) {
-            (Probe::SourceTime, Value::Timestamp(ticks)) => Some(*ticks),
-            _ => None,
-        });
-    let Some(now) = time else {
+    let Some(now) = time(probes, readings) else {
         return Ok(Vec::new());
     };
     let mut warnings = Vec::new();
@@ -62,6 +56,23 @@ pub(crate) async fn hold_back(
         *reading = ahead.largest;
     }
     Ok(warnings)
+}
+
+/// The last moment of a column that may be one of the server's clock, where a detector has asked for both.
+pub(crate) fn last_of_clock(table: &SqlTable, detected: &Detected, column: u32) -> Option<Value> {
+    detected.aggregate(AggregateFunction::Max, column)?;
+    let column = table.table.columns.get(column as usize)?;
+    let now = time(&detected.probes, &detected.readings)?;
+    reach(column.column_type.logical(), now)
+}
+
+/// The server's time, where a detector has asked for it.
+fn time(probes: &[Probe], readings: &[Value]) -> Option<i64> {
+    let mut answers = probes.iter().zip(readings);
+    answers.find_map(|(probe, reading)| match (probe, reading) {
+        (Probe::SourceTime, Value::Timestamp(ticks)) => Some(*ticks),
+        _ => None,
+    })
 }
 
 /// The last moment that the clock may have reached, as a value of a column: a day ahead of its time in UTC, for a

@@ -14,6 +14,7 @@ use crate::error::Doing;
 use crate::lake_keys;
 use crate::layout;
 use crate::same_table;
+use crate::stale_mark;
 use crate::transforms::Declared;
 use crate::visibility;
 use crate::watermark_store::StoredWatermark;
@@ -183,6 +184,7 @@ pub(crate) async fn detect(
 ) -> Result<Detected, SyncError> {
     observer.event(Event::Detecting);
     let stored = job.settings.watermarks.load(lake, observer).await?;
+    stale_mark::check(lake, stored.as_ref())?;
     let detector = job.source.rules.guard(&job.detection.strategy);
     let (table, identity) = (source.table.table.clone(), source.identity.clone());
     let context = context(&job.detection, &table, &identity, stored.as_ref())?;

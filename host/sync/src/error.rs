@@ -61,6 +61,14 @@ pub enum SyncError {
         /// Another run moved it; starting again is right.
         moved: bool,
     },
+    /// Rows of the source have gone back behind what was read of them, as after a restore.
+    #[error("{message}")]
+    SourceWentBack {
+        /// What was found.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// The target does not fit its position in the lake, and what would follow is not for icehost to decide.
     #[error("{message}")]
     Position {
@@ -117,6 +125,7 @@ impl SyncError {
             | SyncError::Settings { hint, .. }
             | SyncError::Deletions { hint, .. }
             | SyncError::Position { hint, .. }
+            | SyncError::SourceWentBack { hint, .. }
             | SyncError::Watermark { hint, .. } => Some(hint.clone()),
             SyncError::Interrupted { .. } => Some(
                 "run the same command again: it resumes, and reads only the ranges that are missing"

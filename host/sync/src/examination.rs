@@ -11,6 +11,7 @@ use crate::detection::{OpenSource, context, find, identity, landing};
 use crate::error::Doing;
 use crate::lake_to_target::Delivery;
 use crate::source_to_lake::open_lake;
+use crate::stale_mark;
 use crate::target_table::{self, OpenTarget};
 use crate::{
     DeletionGuard, Detection, Lake, MemoryBudget, Merging, Observer, Source, SyncError, Target,
@@ -111,18 +112,25 @@ async fn source_half(
     found.or(Part::Source, job.source.rules.check(&table.table));
     let transforms = job.source.transforms.declare(&table.table).await;
     let transforms = found.or(Part::Transforms, transforms.map_err(SyncError::from))?;
-    let source = OpenSource {
+    let mut source = OpenSource {
         identity: identity(&job.source, &table),
         on_server: None,
         connection,
         table,
         transforms,
     };
+    if let Some((target, _)) = &job.target {
+        let under = same_table::refuse_under_view(&mut source, target).await;
+        found.or(Part::Target, under);
+    }
     let lake = found.or(
         Part::Lake,
         open_lake(&job.lake, &job.source.rules, &source).await,
     )?;
     let stored = job.watermarks.load(&lake, observer).await;
+    if let Ok(stored) = &stored {
+        found.or(Part::Detection, stale_mark::check(&lake, stored.as_ref()));
+    }
     if let (Some(stored), Some(detection)) = (found.or(Part::Detection, stored), &job.detection) {
         let detector = job.source.rules.guard(&detection.strategy);
         let context = context(

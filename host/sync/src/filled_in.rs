@@ -7,37 +7,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use arrow_array::{Array, ArrayRef};
-use arrow_row::{RowConverter, SortField};
+use arrow_array::Array;
 use futures::TryStreamExt;
 use icehost_lake::{LakeTable, ScanRequest};
-use icehost_plan::values::ArrowValue;
-use icehost_plan::{
-    Comparison, Coverage, Expression, ExtractionPlan, LogicalType, Node, Side, ValidExtractionPlan,
-    Value,
-};
+use icehost_plan::{Coverage, Expression, ExtractionPlan, Node, Side, ValidExtractionPlan, Value};
 use icehost_sqlserver::ExtractOptions;
 
+use crate::by_key::{AlsoRead, Columns, Key, keys, valid};
 use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
 use crate::{SyncError, SyncJob};
 
-/// Most literals for keys in one plan; a plan has others, and a thousand in all.
-const MOST_LITERALS: usize = 300;
-/// Most bytes of them.
-const MOST_BYTES: usize = 16 << 10;
 /// Bytes that a key takes here, about.
 const KEY_BYTES: usize = 256;
-const TICKS_PER_MICROSECOND: i64 = 10;
-
-/// What to read instead of what the detector wants.
-pub(crate) struct AlsoRead {
-    pub(crate) plan: ValidExtractionPlan,
-    /// What is left to be read, for the user.
-    pub(crate) told: Option<String>,
-}
-
-type Key = Box<[u8]>;
 
 /// The plan with the rows that may have got a value; `None` where there are none. The source is at the read that the
 /// plan is for.
@@ -97,64 +79,7 @@ pub(crate) async fn also_read(
     Ok(Some(columns.by_key(source, lake, plan, gone)?))
 }
 
-/// The cursor's column and those of the key, in source and lake.
-struct Columns {
-    cursor: u32,
-    key: Vec<u32>,
-    kinds: Vec<LogicalType>,
-    cursor_in_lake: u32,
-    key_in_lake: Vec<u32>,
-}
-
 impl Columns {
-    /// `None` where rows have no key, or it is not in the lake as the source has it.
-    fn of(
-        job: &SyncJob,
-        source: &OpenSource,
-        lake: &LakeTable,
-        detected: &Detected,
-        cursor: u32,
-    ) -> Result<Option<Columns>, SyncError> {
-        let table = &source.table.table;
-        let key = match detected.change.rows.has_key() {
-            true => detected.change.chosen_key(table).unwrap_or_default(),
-            false => table.key(),
-        };
-        let there = lake
-            .columns()
-            .doing(|| format!("reading lake table {}", lake.name()))?;
-        let in_lake = |ordinal: u32| {
-            let name = &table.columns.get(ordinal as usize)?.name;
-            let as_it_is = !job.source.rules.concern(name) && !source.transforms.writes(name);
-            let at = there.iter().position(|column| column.name == *name)?;
-            u32::try_from(at).ok().filter(|_| as_it_is)
-        };
-        let kind =
-            |&ordinal: &u32| Some(table.columns.get(ordinal as usize)?.column_type.logical());
-        let kinds: Option<Vec<LogicalType>> = key.iter().map(kind).collect();
-        let key_in_lake: Option<Vec<u32>> = key.iter().map(|&ordinal| in_lake(ordinal)).collect();
-        let (Some(cursor_in_lake), Some(key_in_lake), Some(kinds)) =
-            (in_lake(cursor), key_in_lake, kinds)
-        else {
-            return Ok(None);
-        };
-        Ok((!key.is_empty()).then_some(Columns {
-            cursor,
-            key,
-            kinds,
-            cursor_in_lake,
-            key_in_lake,
-        }))
-    }
-
-    /// The key of a row as the source compares it; `None` for a type whose values it may have otherwise.
-    fn values(&self, columns: &[ArrayRef], row: usize) -> Option<Vec<Value>> {
-        let parts = columns.iter().zip(&self.kinds);
-        parts
-            .map(|(column, kind)| value(ArrowValue::of(column, row)?, *kind))
-            .collect()
-    }
-
     /// Takes out the keys of rows that the source has without a value.
     async fn take_out_what_is_there(
         &self,
@@ -238,64 +163,20 @@ impl Columns {
         // In an order, so that what is read does not hang on chance.
         let mut gone: Vec<(Key, Vec<Value>)> = gone.into_iter().collect();
         gone.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let mut bytes = 0;
-        let fits = |(key, _): &(Key, Vec<Value>)| {
-            bytes += key.len();
-            bytes <= MOST_BYTES
-        };
-        let some = gone.into_iter().take_while(fits).map(|(_, values)| values);
-        let some: Vec<Vec<Value>> = some.take(MOST_LITERALS / self.key.len()).collect();
+        let some = self.room(gone.iter().map(|(key, _)| key));
+        gone.truncate(some);
+        let some: Vec<Vec<Value>> = gone.into_iter().map(|(_, values)| values).collect();
         let left = all - some.len();
+        let rows = some.len() as u64;
         let mut wider = ExtractionPlan::clone(plan);
         if let (Some(filter), false) = (&mut wider.filter, some.is_empty()) {
             self.or_key(filter, some);
         }
         Ok(AlsoRead {
             plan: valid(wider, source)?,
+            rows,
             told: (left > 0).then(|| self.told(source, lake, left as u64)),
         })
-    }
-
-    fn or_key(&self, filter: &mut Expression, keys: Vec<Vec<Value>>) {
-        let mut add = |node: Node| {
-            filter.nodes.push(node);
-            filter.nodes.len() as u32 - 1
-        };
-        let columns: Vec<u32> = self
-            .key
-            .iter()
-            .map(|&column| {
-                add(Node::Column {
-                    side: Side::Source,
-                    column,
-                })
-            })
-            .collect();
-        let of_key = match columns.as_slice() {
-            [only] => add(Node::OneOf {
-                item: *only,
-                values: keys.into_iter().flatten().collect(),
-            }),
-            _ => {
-                let mut any = Vec::with_capacity(keys.len());
-                for values in keys {
-                    let mut all = Vec::with_capacity(values.len());
-                    for (left, value) in columns.iter().zip(values) {
-                        let right = add(Node::Literal(value));
-                        all.push(add(Node::Compare {
-                            op: Comparison::Eq,
-                            left: *left,
-                            right,
-                        }));
-                    }
-                    any.push(add(Node::AllOf(all)));
-                }
-                add(Node::AnyOf(any))
-            }
-        };
-        let before = filter.root;
-        filter.nodes.push(Node::AnyOf(vec![before, of_key]));
-        filter.root = filter.nodes.len() as u32 - 1;
     }
 
     fn too_many(
@@ -314,6 +195,7 @@ impl Columns {
         );
         AlsoRead {
             plan,
+            rows: 0,
             told: Some(told),
         }
     }
@@ -327,59 +209,6 @@ impl Columns {
             source.table.name
         )
     }
-
-    fn name(&self, source: &OpenSource) -> String {
-        let column = source.table.table.columns.get(self.cursor as usize);
-        column.map_or_else(String::new, |column| column.name.clone())
-    }
 }
 
 const WAY_ON: &str = "`icehost watermark set` with a mark below what they have got reads them and leaves out what the lake has";
-
-fn valid(plan: ExtractionPlan, source: &OpenSource) -> Result<ValidExtractionPlan, SyncError> {
-    plan.validate(&source.table.table)
-        .map_err(|error| SyncError::Plan {
-            doing: format!("planning to read source table {}", source.table.name),
-            error,
-            hint: "please report this as a defect".to_owned(),
-        })
-}
-
-/// The rows of columns in a form that compares by bytes.
-fn keys(columns: &[ArrayRef]) -> Result<Vec<Key>, SyncError> {
-    let field = |column: &ArrayRef| SortField::new(column.data_type().clone());
-    let rows = RowConverter::new(columns.iter().map(field).collect())
-        .and_then(|converter| converter.convert_columns(columns))
-        .map_err(|error| {
-            SyncError::schema(
-                format!("comparing keys: {error}"),
-                "please report this as a defect",
-            )
-        })?;
-    Ok(rows.iter().map(|row| row.data().into()).collect())
-}
-
-/// A value of the lake as one of the source's kind.
-fn value(value: ArrowValue<'_>, kind: LogicalType) -> Option<Value> {
-    let ticks = |microseconds: i64| microseconds.checked_mul(TICKS_PER_MICROSECOND);
-    Some(match (value, kind) {
-        (ArrowValue::Boolean(value), LogicalType::Boolean) => Value::Boolean(value),
-        (ArrowValue::Integer(value), LogicalType::Integer) => Value::Integer(value),
-        (ArrowValue::Decimal { unscaled, scale }, LogicalType::Decimal) => {
-            Value::Decimal { unscaled, scale }
-        }
-        (ArrowValue::Text(text), LogicalType::Text) => Value::Text(text.to_owned()),
-        (ArrowValue::Binary(bytes), LogicalType::Uuid) => Value::Uuid(bytes.try_into().ok()?),
-        (ArrowValue::Binary(bytes), LogicalType::Binary) => Value::Binary(bytes.to_vec()),
-        (ArrowValue::Date(days), LogicalType::Date) => Value::Date(days),
-        (ArrowValue::Time(time), LogicalType::Time) => {
-            Value::Time(u64::try_from(ticks(time)?).ok()?)
-        }
-        (ArrowValue::Timestamp(moment), LogicalType::Timestamp) => Value::Timestamp(ticks(moment)?),
-        (ArrowValue::Timestamp(moment), LogicalType::TimestampTz) => Value::TimestampTz {
-            ticks: ticks(moment)?,
-            offset_minutes: 0,
-        },
-        _ => return None,
-    })
-}

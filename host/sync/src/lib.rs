@@ -6,6 +6,7 @@
 //! its merge. So a run may end anywhere; the next one goes on from there.
 
 mod blocking;
+mod by_key;
 mod clock;
 mod clocks;
 mod column_rules;
@@ -14,6 +15,7 @@ mod created_again;
 mod deletion_guard;
 mod delivery_start;
 mod delta;
+mod delta_read;
 mod detection;
 mod error;
 mod event;
@@ -32,6 +34,7 @@ mod landing_digest;
 mod layout;
 mod loss;
 mod memory;
+mod moved_back;
 mod moved_rows;
 mod newest;
 mod operations;
@@ -49,6 +52,7 @@ mod run_time;
 mod same_table;
 mod source_to_lake;
 mod staging_at_target;
+mod stale_mark;
 mod stop;
 mod target_table;
 mod transfer;

@@ -71,6 +71,9 @@ pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, Syn
         same_table::refuse(&job.source, target).await?;
     }
     let mut source = OpenSource::open(&job.source).await?;
+    if let Some((target, _)) = &job.target {
+        same_table::refuse_under_view(&mut source, target).await?;
+    }
     let lake = open_lake(&job.lake, &job.source.rules, &source).await?;
     let detected = detect(job, &mut source, &lake, observer, None).await?;
     repetition::refuse(&lake, &detected).await?;

@@ -7,6 +7,7 @@
 use icehost_lake::{HELD_ROW_BYTES, HeldRequest, HeldRows, LakeTable};
 use icehost_plan::Coverage;
 
+use crate::clock;
 use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
 use crate::failpoint::stands;
@@ -52,6 +53,7 @@ pub(crate) async fn held(
         from: carried
             .filter(|_| bound.is_ordered())
             .map(|column| (column, bound.least, bound.or_null)),
+        apart: clock::last_of_clock(&source.table, detected, bound.column),
         copies: others_were_at_work(lake),
         most_bytes,
     };

@@ -1,9 +1,12 @@
 //! A target that is the source would have its own rows written again, and its triggers run.
 
 use icehost_lake::LakeTable;
-use icehost_sqlserver::{ConnectOptions, Connection, Endpoint, Result, TableName, TableOnServer};
+use icehost_sqlserver::{
+    BaseColumn, ConnectOptions, Connection, Endpoint, Result, TableName, TableOnServer,
+};
 use sha2::{Digest, Sha256};
 
+use crate::detection::OpenSource;
 use crate::error::Doing;
 use crate::target_table::OpenTarget;
 use crate::watermark_store::last_watermark;
@@ -33,6 +36,46 @@ pub(crate) async fn refuse(source: &Source, target: &Target) -> std::result::Res
         )),
         _ => Ok(()),
     }
+}
+
+/// Refuses a target that the source, a view, is over, as far as its server tells.
+///
+/// # Errors
+/// [`SyncError::Settings`] where columns of the view are of the target; those of the source.
+pub(crate) async fn refuse_under_view(
+    source: &mut OpenSource,
+    target: &Target,
+) -> std::result::Result<(), SyncError> {
+    if !source.table.is_view {
+        return Ok(());
+    }
+    let view = &source.table.name;
+    let doing = || format!("opening source table {view}");
+    let bases = source.connection.base_columns(view).await.doing(doing)?;
+    let alike = |base: &&BaseColumn| {
+        base.table.table().to_lowercase() == target.table.table().to_lowercase()
+    };
+    let mut names: Vec<&TableName> = bases.iter().filter(alike).map(|base| &base.table).collect();
+    names.dedup();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let Ok(Some(to)) = table(&target.endpoint, &target.connect, &target.table).await else {
+        return Ok(());
+    };
+    for name in names {
+        let there = source.connection.table_on_server(name).await.doing(doing)?;
+        if there.as_ref() == Some(&to) {
+            return Err(SyncError::settings(
+                format!(
+                    "target table {} is what the source {view}, a view, is over: its server says so",
+                    target.table
+                ),
+                "name another table or another database as the target",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a target that the lake table was read from, as the watermark has it. This look is the last before anything

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use icehost_lake::{
     CommitRequest, Committed, Guard, LakeError, LakeErrorKind, LakeTable, StageOptions, Staged,
 };
-use icehost_plan::{ChangeSource, Coverage, Outcome, Watermark};
+use icehost_plan::{Coverage, Outcome, Watermark};
 use icehost_sqlserver::{ExtractOptions, Extracted, SqlTable};
 use icehost_strategy::Context;
 use tokio_util::sync::CancellationToken;
@@ -14,18 +14,17 @@ use uuid::Uuid;
 use crate::clocks;
 use crate::counts::Counts;
 use crate::created_again;
+use crate::delta_read::{Read, extract};
 use crate::detection::{Detected, OpenSource, SourceNames};
 use crate::error::Doing;
 use crate::failpoint::{failpoint, stands};
-use crate::filled_in;
 use crate::first_load::{Run, route};
 use crate::lake_keys::{AskSource, check_unique};
 use crate::layout;
-use crate::preparation::Preparation;
-use crate::read_again;
 use crate::row_shape::{self, RowShape};
+use crate::same_table;
+use crate::stale_mark;
 use crate::stop::{self, OfAttempt};
-use crate::transfer::Transfer;
 use crate::visibility;
 use crate::watermark_place::property;
 use crate::watermark_record::{
@@ -108,33 +107,55 @@ pub(crate) async fn attempt(
     cancel: &CancellationToken,
 ) -> Result<Landed, SyncError> {
     let mut source = OpenSource::open(&job.source).await?;
+    if let Some((target, _)) = &job.target {
+        same_table::refuse_under_view(&mut source, target).await?;
+    }
     let mut lake = open_lake(&job.lake, &job.source.rules, &source).await?;
     lake.mend_hint()
         .await
         .doing(|| format!("opening lake table {}", job.lake.table))?;
     clocks::compare(&mut source).await?;
     let misdated = clocks::tell(&lake, observer);
-    let (detected, load) = route(job, &mut source, &mut lake, observer).await?;
+    let run = Run {
+        run_id,
+        observer,
+        cancel,
+    };
+    match land(job, source, &mut lake, misdated, run).await {
+        Ok(landed) => Ok(landed),
+        Err(error) => Err(stale_mark::keep(job, &lake, error, observer).await),
+    }
+}
+
+/// The same, once source and lake are open.
+async fn land(
+    job: &SyncJob,
+    mut source: OpenSource,
+    lake: &mut LakeTable,
+    misdated: Option<String>,
+    run: Run<'_>,
+) -> Result<Landed, SyncError> {
+    let (run_id, observer) = (run.run_id, run.observer);
+    let (detected, load) = route(job, &mut source, lake, observer).await?;
     let reshaped = row_shape::check(job, detected.stored.as_ref(), &detected)?;
     failpoint("sync::after-detect")?;
     if let Some(load) = load {
-        let run = Run {
-            run_id,
-            observer,
-            cancel,
-        };
-        return load.run(job, source, lake, &detected, run).await;
+        return load.run(job, source, lake.clone(), &detected, run).await;
     }
 
-    let (extracted, staged, left) =
-        extract(job, &mut source, &lake, &detected, run_id, observer, cancel).await?;
-    let mut landed = Landed::new(run_id, &detected, &lake);
+    let Read {
+        extracted,
+        staged,
+        apart,
+        told: left,
+    } = extract(job, &mut source, lake, &detected, &run).await?;
+    let mut landed = Landed::new(run_id, &detected, lake);
     landed.rows_read_again = staged.rows_held();
     landed.rows_extracted = extracted.rows.saturating_sub(landed.rows_read_again);
     if landed.rows_extracted > 0 {
         check_unique(&mut source, &detected.change, &job.source).await?;
     }
-    let counts = Counts::take(&mut source, &lake, &detected, landed.rows_extracted).await?;
+    let counts = Counts::take(&mut source, lake, &detected, landed.rows_extracted).await?;
     source
         .connection
         .end_read()
@@ -148,7 +169,9 @@ pub(crate) async fn attempt(
     }
     landed.warnings.extend(misdated);
     landed.warn(reshaped, observer);
-    landed.warn(left, observer);
+    for left in left {
+        landed.warn(Some(left), observer);
+    }
     // Where every row was to be read, none is an answer: all that the lake has is gone.
     let all_gone = detected.plan.coverage == Coverage::Full
         && detected.change.rows.deletes_unlisted()
@@ -157,8 +180,8 @@ pub(crate) async fn attempt(
     if extracted.rows == 0 && !all_gone {
         // No snapshot, and so no new watermark: nothing lies between the old one and the upper bound.
         staged.discard();
-        ensure_table(job, &source, &mut lake).await?;
-        let told = counts.tell(&source, &lake, &detected, false).await;
+        ensure_table(job, &source, lake).await?;
+        let told = counts.tell(&source, lake, &detected, false).await;
         landed.warn(told, observer);
         return Ok(landed);
     }
@@ -169,6 +192,7 @@ pub(crate) async fn attempt(
         source.names(),
         &detected,
         Extracted { rows, ..extracted },
+        rows.saturating_sub(apart),
         run_id,
     )
     .await?;
@@ -176,7 +200,7 @@ pub(crate) async fn attempt(
     let spares = spares_reading(job, &source.table, &detected, &record, read).await;
     if rows == 0 && !spares && !all_gone {
         staged.discard();
-        let told = counts.tell(&source, &lake, &detected, false).await;
+        let told = counts.tell(&source, lake, &detected, false).await;
         landed.warn(told, observer);
         return Ok(landed);
     }
@@ -189,9 +213,9 @@ pub(crate) async fn attempt(
         server: Some(AskSource::new(&mut source.connection, &detected.change)),
     };
     let seen = detected.stored.as_ref();
-    let Some(committed) = commit(job, &lake, commit_of, seen, run_id).await? else {
+    let Some(committed) = commit(job, lake, commit_of, seen, run_id).await? else {
         // A transformer has dropped every row, and the lake has none of them. They are read again.
-        ensure_table(job, &source, &mut lake).await?;
+        ensure_table(job, &source, lake).await?;
         return Ok(landed);
     };
     // What is committed is told as such, though the user asks to stop.
@@ -306,47 +330,6 @@ async fn ensure_table(
     Ok(())
 }
 
-/// Reads the delta in one piece.
-async fn extract(
-    job: &SyncJob,
-    source: &mut OpenSource,
-    lake: &LakeTable,
-    detected: &Detected,
-    run_id: Uuid,
-    observer: &dyn Observer,
-    cancel: &CancellationToken,
-) -> Result<(Extracted, Staged, Option<String>), SyncError> {
-    let is_whole = detected.plan.coverage == Coverage::Full;
-    observer.event(Event::Extracting {
-        row_estimate: source.table.table.row_estimate.filter(|_| is_whole),
-    });
-    let memory = source.memory(job)?;
-    let held = read_again::held(job, source, lake, detected, observer).await?;
-    let preparation = Preparation::new(&job.source, &source.table.table, detected)?;
-    let options = extract_options(job, memory, &detected.change.key_columns(&source.table));
-    let also = filled_in::also_read(job, source, lake, detected, options.clone()).await?;
-    let transfer = Transfer {
-        table: &source.table,
-        plan: also.as_ref().map_or(&detected.plan, |also| &also.plan),
-        lake,
-        change: &detected.change.rows,
-        preparation: &preparation,
-        extract: options,
-        stage: StageOptions {
-            unique_keys: detected.change.unique_keys,
-            // A history of changes has a key as often as its row changed.
-            refuse_repeats: detected.plan.source == ChangeSource::Rows
-                && !detected.change.key_is_enforced(&source.table),
-            ..stage_options(memory)
-        },
-        run_id,
-    };
-    let progress = |rows, bytes| observer.event(Event::Extracted { rows, bytes });
-    let transferred = transfer.run(&mut source.connection, held, progress, cancel);
-    let (extracted, staged) = transferred.await?;
-    Ok((extracted, staged, also.and_then(|also| also.told)))
-}
-
 /// `keys` are the ordinals of the columns that rows are told apart by.
 pub(crate) fn extract_options(job: &SyncJob, memory: Memory, keys: &[u32]) -> ExtractOptions {
     ExtractOptions {
@@ -368,13 +351,14 @@ pub(crate) fn stage_options(memory: Memory) -> StageOptions {
 }
 
 /// The watermark that the change detector wants committed with the rows. `extracted` does not count rows that were
-/// read again.
+/// read again; `told` are those of them that the detector is told of.
 pub(crate) async fn advance(
     job: &SyncJob,
     source: &SqlTable,
     names: SourceNames<'_>,
     detected: &Detected,
     extracted: Extracted,
+    told: u64,
     run_id: Uuid,
 ) -> Result<WatermarkRecord, SyncError> {
     let context = Context {
@@ -383,7 +367,7 @@ pub(crate) async fn advance(
         watermark: detected.stored.as_ref().map(StoredWatermark::watermark),
     };
     let outcome = Outcome {
-        rows: extracted.rows,
+        rows: told,
         readings: detected.readings.clone(),
         observed: extracted.observed,
     };
@@ -447,7 +431,11 @@ pub(crate) async fn commit(
             let unmoved =
                 is_at(table, seen.as_ref()).map_err(|e| LakeError::guard(e.to_string()))?;
             match unmoved || !stands("sync::guard-watermark") {
-                true => guard(table),
+                true => {
+                    stale_mark::check(table, seen.as_ref())
+                        .map_err(|e| LakeError::guard(e.to_string()).transient())?;
+                    guard(table)
+                }
                 false => Err(LakeError::guard(
                     "another sync of this table has moved the watermark meanwhile",
                 )

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::SyncError;
 use crate::first_load::SUMMARY_FIRST_LOAD;
+use crate::stale_mark;
 use crate::watermark_record::{SUMMARY_WATERMARK, WatermarkRecord};
 use crate::watermark_store::StoredWatermark;
 
@@ -73,9 +74,12 @@ pub(crate) fn property(record: Option<&WatermarkRecord>) -> SnapshotUpdates {
         let text = serde_json::to_string(&kept).map_err(|e| {
             icehost_lake::LakeError::guard(format!("the watermark is no JSON: {e}"))
         })?;
-        Ok(vec![TableUpdate::SetProperties {
-            updates: [(PROPERTY_WATERMARK.to_owned(), text)].into(),
-        }])
+        Ok(vec![
+            TableUpdate::SetProperties {
+                updates: [(PROPERTY_WATERMARK.to_owned(), text)].into(),
+            },
+            stale_mark::settled(),
+        ])
     })
 }
 

@@ -357,8 +357,8 @@ impl<'a> Cursor<'a> {
                 "started-over",
                 format!(
                     "the largest value of '{}' in {} is {}, though it has been read up to {}, and rows below \
-                     that are new: the table was emptied, filled again or restored, and others may have been \
-                     missed",
+                     that are new: the table was emptied, filled again or restored, or its newest rows are gone \
+                     and others came late, and some may have been missed",
                     self.name(),
                     self.table.name,
                     shown(readings.largest),

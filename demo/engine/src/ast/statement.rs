@@ -107,6 +107,19 @@ pub(crate) enum StatementKind {
         name: ObjectName,
         arguments: Vec<Argument>,
     },
+    CreateView(Box<CreateView>),
+    DropView {
+        names: Vec<ObjectName>,
+        if_exists: bool,
+    },
+    CreateSynonym {
+        name: ObjectName,
+        base: ObjectName,
+    },
+    DropSynonym {
+        name: ObjectName,
+        if_exists: bool,
+    },
     /// An inline function that filters: `RETURNS TABLE AS RETURN SELECT .. WHERE ..`.
     CreateFunction(Box<CreateFunction>),
     DropFunction {
@@ -127,6 +140,16 @@ pub(crate) enum StatementKind {
     CheckIdentity(Box<CheckIdentity>),
     /// Statements that a client sends and that mean nothing here: `CHECKPOINT`, `UPDATE STATISTICS`.
     Nothing,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CreateView {
+    pub(crate) name: ObjectName,
+    /// Names for its columns, where they are given behind its own.
+    pub(crate) columns: Vec<Name>,
+    pub(crate) query: Query,
+    /// As written, for `sys.sql_modules`.
+    pub(crate) text: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -227,7 +227,7 @@ impl Binder<'_> {
         })
     }
 
-    fn bind_named(
+    pub(super) fn bind_named(
         &mut self,
         name: &ObjectName,
         alias: Option<&Name>,
@@ -265,6 +265,16 @@ impl Binder<'_> {
                 qualified_only: false,
             };
             return self.add_source(scope, Source::Rows(rows));
+        }
+        if let Some(base) = self.session.behind_synonym(name)? {
+            return self.bind_synonym(name, &base, alias, hints);
+        }
+        if let Some(view) = self
+            .session
+            .find_table(name)?
+            .filter(|table| table.is_view())
+        {
+            return self.bind_view(name, &view, alias, hints);
         }
         let (table, version) = self.session.open_for_read(name, hints, self.cancel)?;
         let scope = table_scope(&table, &version, alias);

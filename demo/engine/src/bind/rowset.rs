@@ -195,6 +195,7 @@ impl Binder<'_> {
         };
         let scope_name = alias.unwrap_or(name).0.clone();
         match (name.folded().as_str(), bound.len()) {
+            ("dm_exec_describe_first_result_set", 3) => self.bind_described(scope_name, &bound),
             ("generate_series", 2 | 3) => {
                 let sql_type = unify(bound.iter())?.unwrap_or(SqlType::Int);
                 if !sql_type.is_integer() || sql_type == SqlType::Bit {

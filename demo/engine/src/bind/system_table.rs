@@ -32,7 +32,7 @@ impl Binder<'_> {
                     .map(|temporary| temporary.table.clone()),
             );
         }
-        let tables = tables
+        let all = tables
             .into_iter()
             .map(|table| {
                 let version = self.session.visible_version(&table);
@@ -42,11 +42,15 @@ impl Binder<'_> {
                     table,
                 }
             })
-            .collect();
+            .collect::<Vec<_>>();
+        let (views, tables) = all
+            .into_iter()
+            .partition(|entry: &CatalogTable| entry.definition.view.is_some());
         let catalog = Catalog {
             context: self.context,
             database,
             tables,
+            views,
         };
         Ok(system_view(&catalog, &schema, &name.name.folded())?.map(|view| view.into_parts()))
     }

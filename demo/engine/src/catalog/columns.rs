@@ -111,7 +111,7 @@ fn columns(
 ) -> View {
     let all: Vec<(&'static str, SqlType)> = COLUMN_COLUMNS.iter().chain(extra).cloned().collect();
     let mut view = View::new(&all);
-    for entry in &catalog.tables {
+    for entry in catalog.tables.iter().chain(&catalog.views) {
         for column in &entry.definition.columns {
             if let Some(more) = more(entry, column) {
                 let mut values = row(entry, column);

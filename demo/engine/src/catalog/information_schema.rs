@@ -29,6 +29,14 @@ fn tables(catalog: &Catalog<'_>) -> View {
             word("BASE TABLE"),
         ]);
     }
+    for entry in &catalog.views {
+        view.push(vec![
+            text(&catalog.database.name),
+            text(&entry.table.schema),
+            text(&entry.table.name),
+            word("VIEW"),
+        ]);
+    }
     view
 }
 
@@ -51,7 +59,7 @@ fn columns(catalog: &Catalog<'_>) -> View {
         ("CHARACTER_SET_NAME", NAME),
         ("COLLATION_NAME", NAME),
     ]);
-    for entry in &catalog.tables {
+    for entry in catalog.tables.iter().chain(&catalog.views) {
         for column in &entry.definition.columns {
             let sql_type = &column.sql_type;
             let textual =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::ast::ObjectName;
 use crate::context::Context;
-use crate::storage::{IndexKind, Table};
+use crate::storage::{IndexKind, Synonym, Table};
 
 /// An object of the catalog.
 #[derive(Debug, Clone)]
@@ -12,9 +12,9 @@ pub(crate) struct ObjectRef {
     pub(crate) id: i32,
     pub(crate) name: String,
     pub(crate) schema: String,
-    /// `U`, `PK`, `UQ`, `C`, `D`, `TR`.
+    /// `U`, `V`, `SN`, `PK`, `UQ`, `C`, `D`, `TR`.
     pub(crate) kind: &'static str,
-    /// The table, for tables.
+    /// The table, for tables and views.
     pub(crate) table: Option<Arc<Table>>,
 }
 
@@ -24,8 +24,18 @@ impl ObjectRef {
             id: table.object_id,
             name: table.name.clone(),
             schema: table.schema.clone(),
-            kind: "U",
+            kind: if table.is_view() { "V" } else { "U" },
             table: Some(table.clone()),
+        }
+    }
+
+    fn of_synonym(synonym: &Synonym) -> Self {
+        Self {
+            id: synonym.object_id,
+            name: synonym.name.clone(),
+            schema: synonym.schema.clone(),
+            kind: "SN",
+            table: None,
         }
     }
 
@@ -52,6 +62,9 @@ impl ObjectRef {
         if let Some(table) = database.table(schema, &name.name.0, context.facts.id) {
             return Some(Self::of(&table));
         }
+        if let Some(synonym) = database.synonym(schema, &name.name.0) {
+            return Some(Self::of_synonym(&synonym));
+        }
         let tables = database.tables(context.facts.id);
         tables
             .iter()
@@ -76,6 +89,13 @@ impl ObjectRef {
         let tables = database.tables(context.facts.id);
         if let Some(table) = tables.iter().find(|table| table.object_id == id) {
             return Some(Self::of(table));
+        }
+        if let Some(synonym) = database
+            .synonyms()
+            .iter()
+            .find(|known| known.object_id == id)
+        {
+            return Some(Self::of_synonym(synonym));
         }
         tables.iter().flat_map(parts).find(|part| part.id == id)
     }

@@ -2,7 +2,8 @@
 
 use super::view::{KIND, NAME, TEXT, View, WORDS, bit, int, kind, moment, text, tiny};
 use super::{Catalog, CatalogTable};
-use crate::storage::{IndexKind, Special};
+use crate::ast::Name;
+use crate::storage::{IndexKind, Special, Synonym};
 use crate::types::{Datum, SqlType};
 
 const OBJECT_COLUMNS: [(&str, SqlType); 12] = [
@@ -107,6 +108,82 @@ fn objects(catalog: &Catalog<'_>) -> View {
                 "SQL_TRIGGER",
             ));
         }
+    }
+    for entry in &catalog.views {
+        view.push(view_object(entry));
+    }
+    for synonym in catalog.database.synonyms() {
+        view.push(synonym_object(&synonym));
+    }
+    view
+}
+
+fn view_object(entry: &CatalogTable) -> Vec<Datum> {
+    let (name, id) = (&entry.table.name, entry.table.object_id);
+    object(entry, name, id, 0, "V", "VIEW")
+}
+
+fn synonym_object(synonym: &Synonym) -> Vec<Datum> {
+    vec![
+        text(&synonym.name),
+        int(synonym.object_id),
+        Datum::Null,
+        int(synonym.schema_id),
+        int(0),
+        kind("SN"),
+        text("SYNONYM"),
+        moment(synonym.created),
+        moment(synonym.created),
+        bit(false),
+        bit(false),
+        bit(false),
+    ]
+}
+
+/// What `sys.views` has beyond `sys.objects`.
+const VIEW_COLUMNS: [(&str, SqlType); 6] = [
+    ("is_replicated", SqlType::Bit),
+    ("has_replication_filter", SqlType::Bit),
+    ("has_opaque_metadata", SqlType::Bit),
+    ("has_unchecked_assembly_data", SqlType::Bit),
+    ("with_check_option", SqlType::Bit),
+    ("is_date_correlation_view", SqlType::Bit),
+];
+
+fn views(catalog: &Catalog<'_>) -> View {
+    let columns: Vec<(&'static str, SqlType)> = OBJECT_COLUMNS
+        .iter()
+        .chain(&VIEW_COLUMNS)
+        .cloned()
+        .collect();
+    let mut view = View::new(&columns);
+    for entry in &catalog.views {
+        let mut row = view_object(entry);
+        row.extend(VIEW_COLUMNS.iter().map(|_| bit(false)));
+        view.push(row);
+    }
+    view
+}
+
+/// `base_object_name` is the "fully quoted name of the object to which the user of this synonym is redirected".
+fn synonyms(catalog: &Catalog<'_>) -> View {
+    let base = ("base_object_name", SqlType::NVarChar { length: Some(1035) });
+    let columns: Vec<(&'static str, SqlType)> =
+        OBJECT_COLUMNS.iter().cloned().chain([base]).collect();
+    let mut view = View::new(&columns);
+    for synonym in catalog.database.synonyms() {
+        let quoted = |name: &Name| format!("[{}]", name.0.replace(']', "]]"));
+        let base = &synonym.base;
+        let mut name: Vec<String> = match (&base.database, &base.schema) {
+            (Some(database), Some(schema)) => vec![quoted(database), quoted(schema)],
+            (Some(database), None) => vec![quoted(database), String::new()],
+            (None, Some(schema)) => vec![quoted(schema)],
+            (None, None) => Vec::new(),
+        };
+        name.push(quoted(&base.name));
+        let mut row = synonym_object(&synonym);
+        row.push(text(&name.join(".")));
+        view.push(row);
     }
     view
 }
@@ -293,6 +370,12 @@ fn modules(catalog: &Catalog<'_>) -> View {
             bit(true),
         ]);
     }
+    for entry in &catalog.views {
+        if let Some(body) = &entry.definition.view {
+            let id = int(entry.table.object_id);
+            view.push(vec![id, text(&body.text), bit(true), bit(true)]);
+        }
+    }
     view
 }
 
@@ -304,8 +387,9 @@ pub(super) fn view(catalog: &Catalog<'_>, name: &str) -> Option<View> {
         "periods" => periods(catalog),
         "triggers" => triggers(catalog),
         "sql_modules" | "all_sql_modules" => modules(catalog),
-        // There are no views, and no change tracking.
-        "views" | "all_views" => View::new(&OBJECT_COLUMNS),
+        "views" | "all_views" => views(catalog),
+        "synonyms" => synonyms(catalog),
+        // There is no change tracking.
         "change_tracking_tables" => View::new(&[
             ("object_id", SqlType::Int),
             ("is_track_columns_updated_on", SqlType::Bit),

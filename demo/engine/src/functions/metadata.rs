@@ -174,7 +174,8 @@ fn objectproperty(context: &Context, arguments: &[Datum]) -> SqlResult<Datum> {
     use crate::storage::IndexKind;
     Ok(match property.to_ascii_lowercase().as_str() {
         "istable" | "isusertable" => flag(found.kind == "U"),
-        "isview" | "isprocedure" | "issystemtable" | "ismsshipped" | "isscalarfunction"
+        "isview" => flag(found.kind == "V"),
+        "isprocedure" | "issystemtable" | "ismsshipped" | "isscalarfunction"
         | "istablefunction" => flag(false),
         "istrigger" => flag(found.kind == "TR"),
         "isprimarykey" => flag(found.kind == "PK"),

@@ -7,7 +7,7 @@ use crate::ast::ObjectName;
 use crate::error::{SqlResult, invalid_object, unsupported_clause};
 use crate::locks::{Mode, Resource, Waiter};
 use crate::session::{Cancel, IsolationLevel, SqlError};
-use crate::storage::{Changed, Database, Table, TableKind, TableVersion, Writing};
+use crate::storage::{Changed, Database, Synonym, Table, TableKind, TableVersion, Writing};
 
 /// A table opened for modification.
 #[derive(Debug, Clone)]
@@ -69,6 +69,31 @@ impl Session {
             .as_ref()
             .map_or("dbo", |schema| schema.0.as_str());
         Ok(database.table(schema, &name.name.0, self.id))
+    }
+
+    pub(crate) fn find_synonym(&self, name: &ObjectName) -> SqlResult<Option<Arc<Synonym>>> {
+        let database = self.database_of(name)?;
+        let schema = name
+            .schema
+            .as_ref()
+            .map_or("dbo", |schema| schema.0.as_str());
+        Ok(database.synonym(schema, &name.name.0))
+    }
+
+    /// What a name is read as: a synonym's base object, in the synonym's own database where it names none. "A synonym
+    /// cannot be the base object for another synonym" (T-SQL reference, "CREATE SYNONYM"), so there is one step.
+    pub(crate) fn behind_synonym(&self, name: &ObjectName) -> SqlResult<Option<ObjectName>> {
+        if name.name.0.starts_with('#') || self.find_table(name)?.is_some() {
+            return Ok(None);
+        }
+        let Some(synonym) = self.find_synonym(name)? else {
+            return Ok(None);
+        };
+        let mut base = synonym.base.clone();
+        if base.database.is_none() {
+            base.database.clone_from(&name.database);
+        }
+        Ok(Some(base))
     }
 
     pub(crate) fn waiter<'c>(&self, cancel: &'c Cancel) -> Waiter<'c> {
@@ -236,7 +261,13 @@ impl Session {
         cancel: &Cancel,
     ) -> SqlResult<OpenTable> {
         let missing = || invalid_object(&name.to_string());
+        if self.behind_synonym(name)?.is_some() {
+            return Err(unsupported_clause("changes through a synonym"));
+        }
         let table = self.find_table(name)?.ok_or_else(missing)?;
+        if table.is_view() {
+            return Err(unsupported_clause("changes of a view, or through one"));
+        }
         if table.kind != TableKind::User {
             let version = self.visible_version(&table);
             let database = self

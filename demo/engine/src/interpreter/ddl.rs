@@ -64,6 +64,15 @@ impl Batch<'_> {
                 self.done(command::ALTER_TABLE, None)
             }
             StatementKind::Truncate(name) => self.truncate(name),
+            StatementKind::CreateView(create) => self.create_view(create),
+            StatementKind::DropView { names, if_exists } => {
+                for name in names {
+                    self.drop_view(name, *if_exists)?;
+                }
+                self.done(command::OTHER, None)
+            }
+            StatementKind::CreateSynonym { name, base } => self.create_synonym(name, base),
+            StatementKind::DropSynonym { name, if_exists } => self.drop_synonym(name, *if_exists),
             StatementKind::CreateFunction(create) => self.create_function(create),
             StatementKind::DropFunction { name, if_exists } => self.drop_function(name, *if_exists),
             StatementKind::CreatePolicy(create) => self.create_policy(create),
@@ -163,6 +172,16 @@ impl Batch<'_> {
                 }
             }
             return Ok(());
+        }
+        if table.is_view() {
+            return Err(SqlError::new(
+                3705,
+                16,
+                1,
+                format!(
+                    "Cannot use DROP TABLE with '{name}' because '{name}' is a view. Use DROP VIEW."
+                ),
+            ));
         }
         self.session.lock_exclusively(&table, self.cancel)?;
         self.refuse_if_versioned(&table, "DROP TABLE")?;

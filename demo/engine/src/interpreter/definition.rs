@@ -420,6 +420,9 @@ impl Batch<'_> {
                 return Err(exists());
             }
         }
+        if database.synonym(&schema, &name.name.0).is_some() {
+            return Err(exists());
+        }
         let place = (database.id, schema_id, schema.as_str());
         let table = Arc::new(Table::new(
             (id, database.next_object_id()),

@@ -48,6 +48,10 @@ impl Session {
             StatementKind::CreateTable(create) if !is_temporary(&create.name) => {
                 Err(self.denied_in_database("CREATE TABLE"))
             }
+            StatementKind::CreateView(_) => Err(self.denied_in_database("CREATE VIEW")),
+            StatementKind::CreateSynonym { .. } => Err(self.denied_in_database("CREATE SYNONYM")),
+            StatementKind::DropView { names, .. } => names.iter().try_for_each(permit_change),
+            StatementKind::DropSynonym { name, .. } => permit_change(name),
             StatementKind::CreateFunction(_) => Err(self.denied_in_database("CREATE FUNCTION")),
             StatementKind::CreatePolicy(_)
             | StatementKind::AlterPolicy { .. }

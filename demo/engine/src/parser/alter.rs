@@ -25,6 +25,14 @@ impl Parser<'_> {
                 name: self.object_name()?,
                 if_exists,
             }),
+            "VIEW" => {
+                let names = self.comma_separated(Self::object_name)?;
+                Ok(StatementKind::DropView { names, if_exists })
+            }
+            "SYNONYM" => Ok(StatementKind::DropSynonym {
+                name: self.object_name()?,
+                if_exists,
+            }),
             "FUNCTION" => Ok(StatementKind::DropFunction {
                 name: self.object_name()?,
                 if_exists,

@@ -11,8 +11,14 @@ use crate::lexer::TokenKind;
 
 impl Parser<'_> {
     pub(super) fn create(&mut self) -> SqlResult<StatementKind> {
-        let start = self.peek().start;
+        let (start, is_first) = (self.peek().start, self.at == 0);
         self.at += 1;
+        if self.eat_word("VIEW") {
+            return self.create_view(start, is_first);
+        }
+        if self.eat_word("SYNONYM") {
+            return self.create_synonym();
+        }
         if self.eat_word("TABLE") {
             let name = self.object_name()?;
             if self.at_word("AS") {

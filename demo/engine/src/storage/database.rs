@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use parking_lot::Mutex;
 
 use super::{Security, Table};
+use crate::ast::ObjectName;
 use crate::error::SqlResult;
 use crate::session::SqlError;
 
@@ -86,6 +87,17 @@ pub(crate) struct Identity {
     pub(crate) recovery_fork: [u8; 16],
 }
 
+/// Another name for a table or view.
+#[derive(Debug)]
+pub(crate) struct Synonym {
+    pub(crate) object_id: i32,
+    pub(crate) name: String,
+    pub(crate) schema: String,
+    pub(crate) schema_id: i32,
+    pub(crate) created: (i32, u64),
+    pub(crate) base: ObjectName,
+}
+
 /// A table's entry: DDL in an open transaction is seen by its own session only.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
@@ -100,6 +112,7 @@ struct Objects {
     schemas: Vec<(String, i32)>,
     /// By folded schema and name.
     tables: HashMap<(String, String), Vec<Entry>>,
+    synonyms: Vec<Arc<Synonym>>,
 }
 
 /// `@@DBTS` and the values that open transactions have taken.
@@ -172,6 +185,7 @@ impl Database {
             objects: Mutex::new(Objects {
                 schemas,
                 tables: HashMap::new(),
+                synonyms: Vec::new(),
             }),
             // A new database's counter starts at 2000 on SQL Server too.
             row_versions: Mutex::new(RowVersions {
@@ -291,6 +305,28 @@ impl Database {
             .collect();
         tables.sort_by_key(|table| table.id);
         tables
+    }
+
+    pub(crate) fn synonyms(&self) -> Vec<Arc<Synonym>> {
+        self.objects.lock().synonyms.clone()
+    }
+
+    pub(crate) fn synonym(&self, schema: &str, name: &str) -> Option<Arc<Synonym>> {
+        let same = |one: &str, other: &str| one.to_lowercase() == other.to_lowercase();
+        let synonyms = self.synonyms();
+        let mut synonyms = synonyms.into_iter();
+        synonyms.find(|known| same(&known.schema, schema) && same(&known.name, name))
+    }
+
+    pub(crate) fn add_synonym(&self, synonym: Synonym) {
+        self.objects.lock().synonyms.push(Arc::new(synonym));
+    }
+
+    pub(crate) fn drop_synonym(&self, object_id: i32) {
+        let mut objects = self.objects.lock();
+        objects
+            .synonyms
+            .retain(|known| known.object_id != object_id);
     }
 
     pub(crate) fn add(&self, table: Arc<Table>) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::ast::{Expr, Statement};
+use crate::ast::{Expr, Query, Statement};
 use crate::collation::Collation;
 use crate::masking::Mask;
 use crate::types::SqlType;
@@ -122,6 +122,13 @@ pub(crate) struct Trigger {
     pub(crate) text: String,
 }
 
+/// What a view reads.
+#[derive(Debug)]
+pub(crate) struct ViewDefinition {
+    pub(crate) query: Query,
+    pub(crate) text: String,
+}
+
 #[derive(Debug, Clone, std::default::Default)]
 pub(crate) struct TableDefinition {
     pub(crate) columns: Vec<Column>,
@@ -132,6 +139,8 @@ pub(crate) struct TableDefinition {
     /// When ALTER TABLE or CREATE INDEX changed it last, in the server's local time.
     pub(crate) modified: Option<(i32, u64)>,
     pub(crate) special: Special,
+    /// Of a view, which has no rows of its own.
+    pub(crate) view: Option<Arc<ViewDefinition>>,
 }
 
 impl TableDefinition {

@@ -3,6 +3,7 @@
 mod dating;
 mod effect;
 mod new_metadata;
+mod property;
 mod same_keys;
 mod snapshot_writer;
 mod spilled;

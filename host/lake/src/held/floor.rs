@@ -76,6 +76,19 @@ impl Floor {
         })
     }
 
+    /// The value itself, as the number that Iceberg compares by.
+    pub(super) fn exact(&self) -> Option<i128> {
+        let is_moment = matches!(
+            self.column.lake_type,
+            LakeType::Timestamp | LakeType::TimestampTz
+        );
+        match &self.least {
+            Least::Ordinal(least) if is_moment => Some(least + SLACK_MICROSECONDS),
+            Least::Ordinal(least) => Some(*least),
+            Least::Bytes(_) => None,
+        }
+    }
+
     /// Whether a file may hold such rows, by its bounds in the manifest.
     pub(super) fn may_be_in(&self, file: &DataFile) -> bool {
         let id = self.column.field_id;

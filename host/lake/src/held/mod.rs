@@ -5,12 +5,14 @@
 
 mod copies;
 mod floor;
+mod meeting;
 mod nulls;
+mod unseen;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::ArrayRef;
 use arrow_row::{RowConverter, SortField};
 use icehost_plan::Value;
 use roaring::RoaringTreemap;
@@ -19,12 +21,15 @@ use crate::changes::hasher::Hasher;
 use crate::error::{Result, blocking};
 use crate::held::copies::Copies;
 use crate::held::floor::Floor;
+pub use crate::held::unseen::Unseen;
+use crate::held::unseen::{Apart, SEEN, UNSEEN};
 use crate::keys::{KeyEncoder, KeyFold};
 use crate::read::data_file::Pick;
 use crate::read::deletes::Deletes;
 use crate::read::live_files::{LiveFile, TableFiles};
 use crate::row_change::{Origin, RowChange};
 use crate::schema::LakeColumn;
+use crate::staging::key_values::each;
 use crate::table::LakeTable;
 use crate::versions::{Authors, Place};
 
@@ -46,6 +51,8 @@ pub struct HeldRequest {
     /// Ordinal of a column of the delta, and what all its rows have in it at least; the flag says that some may
     /// have nothing. The table's other rows are not looked at.
     pub from: Option<(u32, Value, bool)>,
+    /// A value of the column of `from`: rows of the delta above it are counted apart.
+    pub apart: Option<Value>,
     /// The table may have several rows with the same values in them, though the change keeps one of each: those are
     /// looked for among all rows.
     pub copies: bool,
@@ -53,12 +60,15 @@ pub struct HeldRequest {
     pub most_bytes: usize,
 }
 
-/// The lowest bits of a row's hash make way for what its file tells of the order of rows.
-const IMAGE: u64 = !0b11;
+/// The lowest bits of a row's hash make way for what its file tells of the order of rows, and for whether the delta is
+/// to bring it.
+const IMAGE: u64 = !0b111;
 /// The row is newer than all that were read before it.
 const SETTLES: u64 = 0b01;
 /// The row is newer than those of other files that were read before it.
 const SETTLES_OTHERS: u64 = 0b10;
+/// The row lies above the bound itself, and not just near it.
+const EXPECTED: u64 = 0b100;
 
 /// Hashes of rows, sorted by the first two numbers: of a row's identity and of the whole row, or of the whole row
 /// and how often it is there.
@@ -75,6 +85,20 @@ pub struct HeldRows {
     entries: Vec<Entry>,
     /// Where else rows of the same identity are looked for.
     copies: Option<Copies>,
+    /// What the delta has brought of each entry's identity.
+    found: Vec<u8>,
+    /// Where the rows lie that are looked at; `None` for the whole table.
+    bounded: Option<Bounded>,
+    /// Rows of the delta that are counted apart, and how many there were that are not held.
+    apart: Option<Apart>,
+    rows_apart: u64,
+}
+
+/// A bound on a column, and where the column stands in the table.
+#[derive(Debug)]
+struct Bounded {
+    floor: Floor,
+    at: usize,
 }
 
 impl std::fmt::Debug for HeldRows {
@@ -103,17 +127,12 @@ fn look(table: &LakeTable, request: &HeldRequest) -> Result<Option<HeldRows>> {
     let Some(snapshot) = table.metadata.current_snapshot_id() else {
         return Ok(Some(held));
     };
-    let floor = request.from.as_ref().and_then(|(column, least, or_null)| {
-        let at = request.target_of(*column)?;
-        Floor::new(columns.get(at)?.clone(), least, *or_null)
-    });
+    held.bounded = request.bounded(&columns);
+    let bounded = request.bounded(&columns);
+    let floor = bounded.as_ref().map(|bounded| &bounded.floor);
     let files = TableFiles::new(table);
     let live = files.live_files(snapshot)?;
-    let may_be_in = |file: &&LiveFile| {
-        floor
-            .as_ref()
-            .is_none_or(|floor| floor.may_be_in(file.file()))
-    };
+    let may_be_in = |file: &&LiveFile| floor.is_none_or(|floor| floor.may_be_in(file.file()));
     let candidates: Vec<&LiveFile> = live.data.iter().filter(may_be_in).collect();
     tracing::debug!(
         table = %table.display,
@@ -127,7 +146,7 @@ fn look(table: &LakeTable, request: &HeldRequest) -> Result<Option<HeldRows>> {
     let mut authors = Authors::default();
     for file in candidates {
         let place = authors.place(&files, file)?;
-        let pick = match &floor {
+        let pick = match floor {
             None => Pick::Except(deletes.positions(file)),
             Some(floor) => Pick::Only(above(floor, &files, file, &deletes)?),
         };
@@ -154,6 +173,11 @@ fn look(table: &LakeTable, request: &HeldRequest) -> Result<Option<HeldRows>> {
         let deletes = Deletes::load(&files, &live.deletes, None)?;
         held.leave_out_copies(copies, &files, &live.data, &deletes)?;
     }
+    let state = |entry: &Entry| match entry[2] & EXPECTED {
+        0 => SEEN,
+        _ => UNSEEN,
+    };
+    held.found = held.entries.iter().map(state).collect();
     Ok(Some(held))
 }
 
@@ -194,6 +218,18 @@ impl HeldRequest {
             .position(|origin| matches!(origin, Origin::Column(source) if *source == column))
     }
 
+    fn bounded(&self, columns: &[LakeColumn]) -> Option<Bounded> {
+        let (column, least, or_null) = self.from.as_ref()?;
+        let at = self.target_of(*column)?;
+        let floor = Floor::new(columns.get(at)?.clone(), least, *or_null)?;
+        Some(Bounded { floor, at })
+    }
+
+    fn apart(&self, columns: &[LakeColumn]) -> Option<Apart> {
+        let (column, _, _) = self.from.as_ref()?;
+        Apart::new(columns, self.target_of(*column)?, self.apart.as_ref()?)
+    }
+
     /// Where the columns stand that tell rows apart; `None` where one of them is not written as it is.
     fn identity(&self) -> Option<Vec<usize>> {
         let columns = self.identity.iter();
@@ -232,6 +268,10 @@ impl HeldRows {
             one_of_each,
             entries: Vec::new(),
             copies,
+            found: Vec::new(),
+            bounded: None,
+            apart: request.apart(columns),
+            rows_apart: 0,
         })
     }
 
@@ -245,6 +285,15 @@ impl HeldRows {
                 _ => 0,
             };
             entries.iter_mut().for_each(|entry| entry[2] |= order);
+            if let Some(Bounded { floor, at }) = &self.bounded
+                && let (Some(least), Some(column)) = (floor.exact(), columns.get(*at))
+            {
+                each(column, floor.column.lake_type, |row, value| {
+                    if let (Some(entry), true) = (entries.get_mut(row), value >= least) {
+                        entry[2] |= EXPECTED;
+                    }
+                });
+            }
         }
         if let (Some(copies), Some((_, at))) = (&mut self.copies, &self.identity) {
             copies.note(&parts(columns, at));
@@ -309,40 +358,14 @@ impl HeldRows {
         }
         self.entries.shrink_to_fit();
     }
-
-    /// Which rows of a delta, as they would be written, the table holds. Without an identity each row of the table
-    /// counts once.
-    pub(crate) fn among(&mut self, image: &RecordBatch) -> Result<Vec<bool>> {
-        if self.entries.is_empty() {
-            return Ok(vec![false; image.num_rows()]);
-        }
-        let sought = self.entries_of(image.columns())?;
-        let by_identity = self.identity.is_some();
-        let mut held = |entry: Entry| {
-            if by_identity {
-                let wanted = first_two(&entry);
-                let first = self.entries.partition_point(|e| first_two(e) < wanted);
-                let known = self.entries.get(first..).unwrap_or_default().iter();
-                let mut known = known.take_while(|known| first_two(known) == wanted);
-                return known.any(|known| known[2] & IMAGE == entry[2]);
-            }
-            let at = self
-                .entries
-                .binary_search_by_key(&first_two(&entry), first_two);
-            let Some(known) = at.ok().and_then(|at| self.entries.get_mut(at)) else {
-                return false;
-            };
-            let left = known[2] > 0;
-            known[2] -= u64::from(left);
-            left
-        };
-        Ok(sought.into_iter().map(&mut held).collect())
-    }
 }
 
 /// Where the rows begin among which the newest of one identity is.
 fn first_of_the_newest(rows: &[Entry]) -> usize {
-    let order = |at: usize| rows.get(at).map_or(0, |row| row[2] & !IMAGE);
+    let order = |at: usize| {
+        rows.get(at)
+            .map_or(0, |row| row[2] & (SETTLES | SETTLES_OTHERS))
+    };
     for at in (0..rows.len()).rev() {
         match order(at) {
             SETTLES => return at,

@@ -412,6 +412,7 @@ impl Encoder {
             data_files: self.finished,
             rows_received: self.rows_received,
             rows_held: self.rows_held,
+            held: self.held,
             keys: self.tracker.map(Tracker::finish).transpose()?,
             answers: None,
             vouched: self.options.unmatched,

@@ -139,6 +139,7 @@ fn adopt(
         data_files: all,
         rows_received,
         rows_held: 0,
+        held: None,
         keys: None,
         answers: None,
         vouched,

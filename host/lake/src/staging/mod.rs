@@ -175,6 +175,8 @@ pub struct Staged {
     pub(crate) data_files: Vec<DataFile>,
     pub(crate) rows_received: u64,
     pub(crate) rows_held: u64,
+    /// What the table holds, with what the delta brought of it.
+    pub(crate) held: Option<HeldRows>,
     pub(crate) keys: Option<(KeySet, KeyEncoder)>,
     /// Which keys of the table are one with keys of the delta, though spelled otherwise.
     pub(crate) answers: Option<Answers>,
@@ -197,6 +199,11 @@ impl Staged {
     /// Rows of the delta that were left out, since the table holds them.
     pub fn rows_held(&self) -> u64 {
         self.rows_held
+    }
+
+    /// What was known to be in the table, with what the delta brought of it; `None` where nothing was, or it was taken.
+    pub fn take_held(&mut self) -> Option<HeldRows> {
+        self.held.take()
     }
 
     /// Total size of the files.

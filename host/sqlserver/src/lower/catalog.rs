@@ -47,6 +47,16 @@ pub fn synonym(table: &TableName, object: &str) -> String {
     )
 }
 
+/// Which tables the columns of a query are of that views may stand between: the query "is analyzed as if it includes a
+/// FOR BROWSE option" (T-SQL reference, "sys.dm_exec_describe_first_result_set").
+pub fn base_columns(query: &str) -> String {
+    format!(
+        "SELECT r.name, r.source_database, r.source_schema, r.source_table\n\
+         FROM sys.dm_exec_describe_first_result_set({query}, NULL, 1) AS r\n\
+         WHERE r.source_server IS NULL AND r.is_hidden = 0\nORDER BY r.column_ordinal;"
+    )
+}
+
 fn prefix(table: &TableName) -> String {
     let database = table
         .database()

@@ -285,6 +285,7 @@ impl Load<'_> {
             },
             self.detected,
             extracted.clone(),
+            extracted.rows,
             self.run_id,
         )
         .await?;

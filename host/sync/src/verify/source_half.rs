@@ -56,6 +56,9 @@ pub(super) async fn compare(
         stops.note(same_table::refuse(&job.source, target).await)?;
     }
     let mut source = OpenSource::open(&job.source).await?;
+    if let Some((target, _)) = &job.target {
+        stops.note(same_table::refuse_under_view(&mut source, target).await)?;
+    }
     let lake = open_lake(job, &mut stops).await?;
     stops.note(clocks::compare(&mut source).await)?;
     let stored = job.settings.watermarks.load(&lake, observer).await;
