@@ -9,7 +9,7 @@
 pub mod base {
     wit_bindgen::generate!({
         path: "../wit",
-        world: "icehost:strategy/base@0.2.0",
+        world: "icehost:strategy/base@0.3.0",
         pub_export_macro: true,
         export_macro_name: "export_base_bindings",
         default_bindings_module: "icehost_sdk::__private::base",
@@ -22,7 +22,7 @@ pub mod detection {
         inline: "
             package icehost:sdk-detection;
             world detection {
-                export icehost:strategy/change-detection@0.2.0;
+                export icehost:strategy/change-detection@0.3.0;
             }
         ",
         generate_all,
@@ -40,11 +40,11 @@ pub mod merge {
         inline: "
             package icehost:sdk-merge;
             world merge {
-                export icehost:strategy/merge@0.2.0;
+                export icehost:strategy/merge@0.3.0;
             }
         ",
         with: {
-            "icehost:strategy/types@0.2.0": super::detection::icehost::strategy::types,
+            "icehost:strategy/types@0.3.0": super::detection::icehost::strategy::types,
         },
         pub_export_macro: true,
         export_macro_name: "export_merge_bindings",
@@ -59,11 +59,11 @@ pub mod transform {
         inline: "
             package icehost:sdk-transform;
             world transform {
-                export icehost:strategy/batch-transform@0.2.0;
+                export icehost:strategy/batch-transform@0.3.0;
             }
         ",
         with: {
-            "icehost:strategy/types@0.2.0": super::detection::icehost::strategy::types,
+            "icehost:strategy/types@0.3.0": super::detection::icehost::strategy::types,
         },
         pub_export_macro: true,
         export_macro_name: "export_transform_bindings",

@@ -2,8 +2,8 @@
 
 use crate::expression::Predicate;
 use crate::{
-    Aggregate, AggregateFunction, ChangeSource, ColumnId, Coverage, Direction, Error,
-    ExtractionPlan, Options, Outcome, Probe, SortKey, Table, Value, Watermark,
+    AggregateFunction, ChangeSource, ColumnId, Coverage, Direction, Error, ExtractionPlan, Extreme,
+    FilteredAggregate, Options, Outcome, Probe, SortKey, Table, Value, Watermark,
 };
 
 /// Decides which rows changed since the last run.
@@ -20,13 +20,14 @@ pub trait ChangeDetector {
     /// What users may set.
     type Options: Options;
 
-    /// Scalars that the host is to read from the source before planning, all at once.
+    /// What the host is to read from the source before planning, all at once.
     fn probes(context: &Context<Self::Options>) -> Result<Vec<Probe>, Error> {
         let _ = context;
         Ok(Vec::new())
     }
 
-    /// Which rows to read. `readings` has one value per probe, in order.
+    /// Which rows to read. `readings` are those of the probes, one after the other: one value for each, and of
+    /// [`Probe::greatest`] and [`Probe::least`] one for each column.
     fn plan(context: &Context<Self::Options>, readings: &[Value]) -> Result<ExtractionPlan, Error>;
 
     /// The next watermark. It is called once the rows are staged, and the host commits the result
@@ -55,18 +56,71 @@ impl<O> Context<O> {
 impl Probe {
     /// The largest value of a column, NULL for a table without one.
     pub fn max(column: ColumnId) -> Self {
-        Probe::Aggregate(Aggregate {
-            function: AggregateFunction::Max,
-            column,
-        })
+        Probe::of(AggregateFunction::Max, column)
+    }
+
+    /// The smallest value of a column, NULL for a table without one.
+    pub fn min(column: ColumnId) -> Self {
+        Probe::of(AggregateFunction::Min, column)
+    }
+
+    /// The number of values in a column that are not NULL.
+    pub fn count(column: ColumnId) -> Self {
+        Probe::of(AggregateFunction::Count, column)
     }
 
     /// The number of NULLs in a column.
     pub fn count_null(column: ColumnId) -> Self {
-        Probe::Aggregate(Aggregate {
-            function: AggregateFunction::CountNull,
+        Probe::of(AggregateFunction::CountNull, column)
+    }
+
+    /// An aggregate over a column of all rows.
+    pub fn of(function: AggregateFunction, column: ColumnId) -> Self {
+        Probe::Aggregate(FilteredAggregate {
+            function,
             column,
+            filter: None,
         })
+    }
+
+    /// The values that the row has in these columns which is last by them, compared from the left: one reading for
+    /// each, all of one row. Rows that have NULL in one of them are not looked at; all readings are NULL where there
+    /// is no other.
+    pub fn greatest(columns: impl IntoIterator<Item = ColumnId>) -> Self {
+        Probe::Greatest(Extreme {
+            columns: columns.into_iter().collect(),
+            filter: None,
+        })
+    }
+
+    /// The same of the row that is first.
+    pub fn least(columns: impl IntoIterator<Item = ColumnId>) -> Self {
+        Probe::Least(Extreme {
+            columns: columns.into_iter().collect(),
+            filter: None,
+        })
+    }
+
+    /// The same probe, over the rows for which the predicate is true. What is not read from rows stays as it is.
+    ///
+    /// A bound that was read so says nothing of the other rows: a plan that is bounded by it and says that it reads
+    /// everything is not believed where rows that are missing would be taken for deleted.
+    pub fn filter(mut self, predicate: Predicate) -> Self {
+        let filter = match &mut self {
+            Probe::Aggregate(over) => &mut over.filter,
+            Probe::Greatest(row) | Probe::Least(row) => &mut row.filter,
+            _ => return self,
+        };
+        *filter = Some(predicate.into());
+        self
+    }
+
+    /// How many readings it has.
+    pub fn readings(&self) -> usize {
+        match self {
+            Probe::Greatest(row) | Probe::Least(row) => row.columns.len(),
+            _ => 1,
+        }
     }
 }
 
@@ -103,5 +157,37 @@ impl ExtractionPlan {
             direction: Direction::Ascending,
         });
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Expression, col, lit};
+
+    #[test]
+    fn a_probe_looks_at_the_rows_that_it_is_given() {
+        let of_tenant = || col(2).eq(lit(7));
+        let filter = Some(Expression::from(of_tenant()));
+        for probe in [
+            Probe::max(1),
+            Probe::count_null(1),
+            Probe::greatest([0, 1]),
+            Probe::least([0, 1]),
+        ] {
+            let found = match probe.filter(of_tenant()) {
+                Probe::Aggregate(over) => over.filter,
+                Probe::Greatest(row) | Probe::Least(row) => row.filter,
+                _ => None,
+            };
+            assert_eq!(found, filter);
+        }
+        assert_eq!(Probe::SourceTime.filter(of_tenant()), Probe::SourceTime);
+    }
+
+    #[test]
+    fn a_row_has_a_reading_for_each_column() {
+        let probes = [Probe::max(1), Probe::greatest([0, 1]), Probe::SourceTime];
+        assert_eq!(probes.map(|probe| probe.readings()), [1, 2, 1]);
     }
 }

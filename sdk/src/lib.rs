@@ -64,7 +64,8 @@ mod value;
 mod watermark;
 
 pub use bindings::detection::exports::icehost::strategy::change_detection::{
-    ChangeSource, Coverage, ExtractionPlan, Outcome, Probe, Watermark, Window,
+    ChangeSource, Coverage, ExtractionPlan, Extreme, FilteredAggregate, Outcome, Probe, Watermark,
+    Window,
 };
 pub use bindings::detection::icehost::strategy::types::{
     Aggregate, AggregateFunction, Column, ColumnId, ColumnRef, Compare, Comparison, Decimal,

@@ -1,9 +1,9 @@
 //! Plans as text that people read and write.
 
 use icehost_plan::{
-    Action, Aggregate, AggregateFunction, Assignment, ChangeSource, Clause, Column, Comparison,
-    Contents, Coverage, Delta, Direction, Expression, ExtractionPlan, MergePlan, Node, Occasion,
-    Probe, Side, SortKey, Table, Watermark, WriteMode,
+    Action, Aggregate, AggregateFunction, Assignment, ChangeSource, Clause, Column, Contents,
+    Coverage, Delta, Direction, Expression, ExtractionPlan, MergePlan, Occasion, Probe, SortKey,
+    Table, Watermark, WriteMode,
 };
 
 /// What the columns of an expression are called.
@@ -20,6 +20,16 @@ impl Names<'_> {
     fn target(&self, column: u32) -> &str {
         name(self.target, column)
     }
+
+    /// With parentheses wherever something is joined.
+    fn within(&self, expression: &Expression) -> String {
+        expression.text(self.source, self.target)
+    }
+
+    /// Nothing is around the whole.
+    fn alone(&self, expression: &Expression) -> String {
+        expression.text_alone(self.source, self.target)
+    }
 }
 
 fn name(columns: &[Column], column: u32) -> &str {
@@ -33,8 +43,10 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 pub(crate) fn probe(probe: &Probe, table: &Table) -> String {
-    match probe {
-        Probe::Aggregate(of) => aggregate(of, &table.columns),
+    let text = match probe {
+        Probe::Aggregate { of, .. } => aggregate(of, &table.columns),
+        Probe::Greatest(row) => format!("greatest({})", columns(&row.columns, table)),
+        Probe::Least(row) => format!("least({})", columns(&row.columns, table)),
         Probe::MinActiveRowversion => "min-active-rowversion".to_owned(),
         Probe::ChangeTrackingCurrent => "change-tracking-current".to_owned(),
         Probe::ChangeTrackingMinValid => "change-tracking-min-valid".to_owned(),
@@ -42,7 +54,15 @@ pub(crate) fn probe(probe: &Probe, table: &Table) -> String {
         Probe::CaptureMaxLsn => "capture-max-lsn".to_owned(),
         Probe::SourceTime => "source-time".to_owned(),
         Probe::CurrentSnapshot => "current-snapshot".to_owned(),
+    };
+    match probe.filter() {
+        Some(filter) => format!("{text} where {}", filter.text_alone(&table.columns, &[])),
+        None => text,
     }
+}
+
+fn columns(ordinals: &[u32], table: &Table) -> String {
+    listed(ordinals.iter().map(|&column| name(&table.columns, column)))
 }
 
 fn aggregate(of: &Aggregate, columns: &[Column]) -> String {
@@ -80,7 +100,7 @@ pub(crate) fn extraction(plan: &ExtractionPlan, table: &Table) -> String {
         lines.push(format!("columns {}", listed(columns)));
     }
     if let Some(filter) = &plan.filter {
-        lines.push(format!("where {}", alone(filter, &names)));
+        lines.push(format!("where {}", names.alone(filter)));
     }
     if !plan.order_by.is_empty() {
         lines.push(format!("order by {}", order(&plan.order_by, &names)));
@@ -117,7 +137,7 @@ pub(crate) fn merge(plan: &MergePlan, target: &Table, delta: &Delta) -> String {
         lines.push(format!("by {}", keys.join(", ")));
     }
     if let Some(among) = &plan.among {
-        lines.push(format!("among {}", alone(among, &names)));
+        lines.push(format!("among {}", names.alone(among)));
     }
     if !plan.deduplicate.is_empty() {
         lines.push(format!(
@@ -142,7 +162,7 @@ fn clause(clause: &Clause, names: &Names<'_>) -> String {
         Occasion::NotMatchedBySource => "not matched by source",
     };
     let condition = match &clause.condition {
-        Some(condition) => format!(" and {}", expression(condition, names)),
+        Some(condition) => format!(" and {}", names.within(condition)),
         None => String::new(),
     };
     let action = match &clause.action {
@@ -163,7 +183,7 @@ fn written(assignments: &[Assignment], names: &Names<'_>) -> String {
     let parts: Vec<String> = assignments
         .iter()
         .map(|part| {
-            let value = expression(&part.value, names);
+            let value = names.within(&part.value);
             format!("{} = {value}", names.target(part.target))
         })
         .collect();
@@ -193,72 +213,5 @@ pub(crate) fn contents(contents: Contents) -> &'static str {
         Contents::Upserts => "upserts",
         Contents::Changes => "changes",
         Contents::Snapshot => "snapshot",
-    }
-}
-
-/// With parentheses wherever something is joined.
-fn expression(of: &Expression, names: &Names<'_>) -> String {
-    // Nodes refer to earlier ones only, so each text is there when it is needed.
-    let mut texts: Vec<String> = Vec::with_capacity(of.nodes.len());
-    for node in &of.nodes {
-        let at = |id: &u32| texts.get(*id as usize).map_or("?", String::as_str);
-        let joined = |ids: &[u32], word: &str| {
-            let parts: Vec<&str> = ids.iter().map(at).collect();
-            match parts.as_slice() {
-                [only] => (*only).to_owned(),
-                parts => format!("({})", parts.join(word)),
-            }
-        };
-        let text = match node {
-            Node::Column { side, column } => match side {
-                Side::Source => names.source(*column).to_owned(),
-                Side::Target => format!("target.{}", names.target(*column)),
-            },
-            Node::Literal(value) => value.to_string(),
-            Node::Compare { op, left, right } => {
-                let op = match op {
-                    Comparison::Eq => "=",
-                    Comparison::Ne => "<>",
-                    Comparison::Lt => "<",
-                    Comparison::Le => "<=",
-                    Comparison::Gt => ">",
-                    Comparison::Ge => ">=",
-                };
-                format!("{} {op} {}", at(left), at(right))
-            }
-            Node::OneOf { item, values } => {
-                let values: Vec<String> = values.iter().map(ToString::to_string).collect();
-                format!("{} in ({})", at(item), values.join(", "))
-            }
-            Node::IsNull(of) => format!("{} is null", at(of)),
-            Node::Negate(of) => format!("not ({})", at(of)),
-            Node::AllOf(all) => joined(all, " and "),
-            Node::AnyOf(any) => joined(any, " or "),
-            Node::Coalesce(all) => {
-                let parts: Vec<&str> = all.iter().map(at).collect();
-                format!("coalesce({})", parts.join(", "))
-            }
-        };
-        texts.push(text);
-    }
-    texts
-        .get(of.root as usize)
-        .map_or("?", String::as_str)
-        .to_owned()
-}
-
-/// An expression that stands alone: nothing is around the whole.
-fn alone(of: &Expression, names: &Names<'_>) -> String {
-    let text = expression(of, names);
-    let joined = matches!(
-        of.nodes.get(of.root as usize),
-        Some(Node::AllOf(all) | Node::AnyOf(all)) if all.len() > 1
-    );
-    let inner = text
-        .strip_prefix('(')
-        .and_then(|text| text.strip_suffix(')'));
-    match inner {
-        Some(inner) if joined => inner.to_owned(),
-        _ => text,
     }
 }

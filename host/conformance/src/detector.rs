@@ -97,10 +97,10 @@ pub(crate) async fn case(
             answers.plan
         ));
     }
-    if answers.probes.len() != case.readings.len() {
+    let wanted = Probe::width_of(&answers.probes);
+    if wanted != case.readings.len() {
         return Err(format!(
-            "the strategy asks for {} readings, and the case gives {}",
-            answers.probes.len(),
+            "the strategy asks for {wanted} readings, and the case gives {}",
             case.readings.len()
         ));
     }
@@ -193,21 +193,24 @@ pub(crate) async fn conformance(
 /// What the probes read from a table without rows; what is not the table's stays.
 fn empty_readings(probes: &[Probe], given: &[Value]) -> Vec<Value> {
     let mut given = given.iter();
-    probes
-        .iter()
-        .map(|probe| {
-            let given = given.next().cloned().unwrap_or(Value::Null);
-            match probe {
-                Probe::Aggregate(of) => match of.function {
-                    AggregateFunction::Min | AggregateFunction::Max => Value::Null,
-                    AggregateFunction::Count
-                    | AggregateFunction::CountNull
-                    | AggregateFunction::CountDistinct => Value::Integer(0),
-                },
-                _ => given,
+    let mut readings = Vec::new();
+    for probe in probes {
+        let given = given.by_ref().take(probe.width()).cloned();
+        let given: Vec<Value> = given.collect();
+        match probe {
+            Probe::Aggregate { of, .. } => readings.push(match of.function {
+                AggregateFunction::Min | AggregateFunction::Max => Value::Null,
+                AggregateFunction::Count
+                | AggregateFunction::CountNull
+                | AggregateFunction::CountDistinct => Value::Integer(0),
+            }),
+            Probe::Greatest(row) | Probe::Least(row) => {
+                readings.extend(row.columns.iter().map(|_| Value::Null));
             }
-        })
-        .collect()
+            _ => readings.push(given.into_iter().next().unwrap_or(Value::Null)),
+        }
+    }
+    readings
 }
 
 /// An error counts as an answer where the strategy means it.

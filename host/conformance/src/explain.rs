@@ -51,7 +51,7 @@ pub struct DetectorRun {
     /// What it asks for.
     pub probes: Vec<Probe>,
     /// The same as text, and what is taken for read.
-    pub readings: Vec<(String, Value)>,
+    pub readings: Vec<(String, Vec<Value>)>,
     /// What is to be read.
     pub plan: ValidExtractionPlan,
     /// The same as text.
@@ -96,7 +96,7 @@ pub async fn explain(
         let readings = explanation.runs.first().map(|run| &run.readings);
         let readings = readings.into_iter().flatten();
         let mut case = case_of(table);
-        case.readings = readings.map(|(_, value)| value.clone()).collect();
+        case.readings = readings.flat_map(|(_, read)| read.clone()).collect();
         explanation.checks = detector::conformance(&detector, &case, options, &table.name).await;
     } else if let Ok(merger) = strategy.as_merger() {
         for contents in [Contents::Upserts, Contents::Changes, Contents::Snapshot] {
@@ -147,7 +147,7 @@ async fn runs(
         let probes = detector.probes(&context).await?;
         let readings: Vec<Value> = probes
             .iter()
-            .map(|probe| reading(probe, table, later))
+            .flat_map(|probe| read(probe, table, later))
             .collect();
         let plan = detector.plan(&context, &readings).await?;
         let observed = plan.observe.iter();
@@ -159,10 +159,11 @@ async fn runs(
             readings: readings.clone(),
         };
         let next = detector.advance(&context, &outcome).await?;
-        let texts = probes.iter().map(|probe| describe::probe(probe, table));
+        let answers = Probe::with_readings(&probes, &readings);
+        let answers = answers.map(|(probe, read)| (describe::probe(probe, table), read.to_vec()));
         runs.push(DetectorRun {
             name,
-            readings: texts.zip(readings).collect(),
+            readings: answers.collect(),
             text: describe::extraction(&plan, table),
             watermark: describe::watermark(&next),
             probes,
@@ -176,10 +177,20 @@ async fn runs(
 /// One day, in 100 ns.
 const DAY: i64 = 864_000_000_000;
 
-/// What stands for a reading, in the first run or a `later` one.
-fn reading(probe: &Probe, table: &Table, later: i64) -> Value {
-    match probe {
-        Probe::Aggregate(of) => sample(of.function, table.columns.get(of.column as usize), later),
+/// What stands for the values that a probe reads, in the first run or a `later` one.
+fn read(probe: &Probe, table: &Table, later: i64) -> Vec<Value> {
+    let sampled = |function, column: u32| {
+        let column = table.columns.get(column as usize);
+        sample(function, column, later)
+    };
+    let row = |function, columns: &[u32]| -> Vec<Value> {
+        let values = columns.iter().map(|&column| sampled(function, column));
+        values.collect()
+    };
+    vec![match probe {
+        Probe::Aggregate { of, .. } => sampled(of.function, of.column),
+        Probe::Greatest(of) => return row(AggregateFunction::Max, &of.columns),
+        Probe::Least(of) => return row(AggregateFunction::Min, &of.columns),
         Probe::SourceTime => Value::Timestamp(RUN_TIME + later * DAY),
         Probe::MinActiveRowversion | Probe::CaptureMinLsn | Probe::CaptureMaxLsn => {
             Value::Binary((0x1000 * (later + 1)).to_be_bytes().to_vec())
@@ -187,7 +198,7 @@ fn reading(probe: &Probe, table: &Table, later: i64) -> Value {
         Probe::ChangeTrackingCurrent | Probe::ChangeTrackingMinValid | Probe::CurrentSnapshot => {
             Value::Integer(1000 * (later + 1))
         }
-    }
+    }]
 }
 
 /// A value that a column of some rows could have: its least is always the same, its most grows.

@@ -1,8 +1,10 @@
 //! Whether a plan that says that it reads everything does.
 
+use std::cmp::Ordering;
+
 use crate::{
-    Aggregate, AggregateFunction, ColumnType, Comparison, Coverage, Expression, ExtractionPlan,
-    Node, Probe, SqlType, Table, Value,
+    ColumnType, Comparison, Coverage, Expression, ExtractionPlan, Node, Probe, SqlType, Table,
+    Value,
 };
 
 impl ExtractionPlan {
@@ -18,108 +20,130 @@ impl ExtractionPlan {
         let Some(filter) = &self.filter else {
             return true;
         };
-        probes.iter().zip(readings).any(|(probe, reading)| {
-            bounds(probe, reading, table).any(|bound| {
-                let through = bound.lets_through(filter, filter.root);
-                let nullable = table.columns.get(bound.column as usize);
-                let nullable = nullable.is_none_or(|column| column.nullable);
-                through.values && (through.nulls || !nullable)
-            })
-        })
+        Probe::with_readings(probes, readings)
+            .flat_map(|(probe, readings)| bounds(probe, readings, table))
+            .any(|bound| bound.let_through_by(filter, table))
     }
 }
 
-/// What a probe says of a column: every row that was there has such a value in it, or NULL.
+/// What a probe says of columns, compared from the left: every row that was there lies at or below these values in
+/// them, or below, or has no value in one of them.
 struct Bound<'a> {
-    column: u32,
-    /// At most this, or below it; `None` where no row had a value.
-    upper: Option<(&'a Value, Comparison)>,
+    columns: Vec<u32>,
+    /// `None` where no row had a value in each.
+    upper: Option<&'a [Value]>,
+    /// No row lies at the values themselves.
+    exclusive: bool,
 }
 
-fn bounds<'a>(probe: &Probe, reading: &'a Value, table: &Table) -> impl Iterator<Item = Bound<'a>> {
-    let columns: Vec<u32> = match probe {
-        Probe::Aggregate(Aggregate {
-            function: AggregateFunction::Max,
-            column,
-        }) => vec![*column],
+/// The bounds that a probe gives. One that looks at some rows only says nothing of the others.
+fn bounds<'a>(probe: &Probe, readings: &'a [Value], table: &Table) -> Vec<Bound<'a>> {
+    if probe.filter().is_some() {
+        return Vec::new();
+    }
+    let upper = (!readings.contains(&Value::Null)).then_some(readings);
+    let bound = |columns, exclusive| Bound {
+        columns,
+        upper,
+        exclusive,
+    };
+    match probe {
         // Every committed row lies below it (T-SQL reference, `MIN_ACTIVE_ROWVERSION`).
         Probe::MinActiveRowversion => (0..)
             .zip(&table.columns)
             .filter(|(_, column)| column.column_type == ColumnType::Sql(SqlType::RowVersion))
-            .map(|(ordinal, _)| ordinal)
+            .map(|(ordinal, _)| bound(vec![ordinal], true))
             .collect(),
-        _ => Vec::new(),
-    };
-    let upper = match (probe, reading) {
-        (_, Value::Null) => None,
-        (Probe::MinActiveRowversion, reading) => Some((reading, Comparison::Lt)),
-        (_, reading) => Some((reading, Comparison::Le)),
-    };
-    columns
-        .into_iter()
-        .map(move |column| Bound { column, upper })
+        probe => match probe.largest_of() {
+            [] => Vec::new(),
+            columns => vec![bound(columns.to_vec(), false)],
+        },
+    }
 }
 
-/// Which rows within a bound a condition holds for.
+/// Rows that a bound does not tell from each other. All rows that lie within it are of one of these.
 #[derive(Clone, Copy)]
-struct Through {
-    /// All that have a value in the column.
-    values: bool,
-    /// All that have none.
-    nulls: bool,
+enum Rows {
+    /// Without a value in this one of the columns.
+    Null(usize),
+    /// At the bound in the columns before this one, and below it in this one; at the bound in all where there is no
+    /// such column.
+    Below(usize),
 }
 
 impl Bound<'_> {
-    fn lets_through(&self, expression: &Expression, index: u32) -> Through {
-        let node = |index| expression.node(index);
-        let is_column = |index: u32| matches!(node(index), Some(Node::Column { column, .. }) if *column == self.column);
-        let is_upper = |index: u32| matches!((node(index), self.upper), (Some(Node::Literal(value)), Some((upper, _))) if value == upper);
-        let parts = |parts: &[u32]| -> Vec<Through> {
-            let through = |part: &u32| self.lets_through(expression, *part);
-            parts.iter().map(through).collect()
+    /// Whether a filter lets every row through that lies within the bound.
+    fn let_through_by(&self, filter: &Expression, table: &Table) -> bool {
+        let nullable = |column: u32| {
+            let column = table.columns.get(column as usize);
+            column.is_none_or(|column| column.nullable)
         };
-        // Where no row had a value, nothing is left out of those that have one.
-        let nothing = Through {
-            values: self.upper.is_none(),
-            nulls: false,
+        let nulls = (0..self.columns.len())
+            .filter(|at| self.columns.get(*at).is_none_or(|column| nullable(*column)))
+            .map(Rows::Null);
+        let last = match (self.upper, self.exclusive) {
+            // No row has values.
+            (None, _) => 0,
+            (Some(_), true) => self.columns.len(),
+            (Some(_), false) => self.columns.len() + 1,
         };
-        match node(index) {
+        let mut all = nulls.chain((0..last).map(Rows::Below));
+        all.all(|rows| self.holds(filter, filter.root, rows))
+    }
+
+    /// Whether a condition certainly holds for all of some rows.
+    fn holds(&self, filter: &Expression, index: u32, rows: Rows) -> bool {
+        match filter.node(index) {
             Some(Node::Compare { op, left, right }) => {
-                let (op, column, bound) = match op {
-                    Comparison::Ge => (Comparison::Le, *right, *left),
-                    Comparison::Gt => (Comparison::Lt, *right, *left),
-                    op => (*op, *left, *right),
-                };
-                let wide_enough = match self.upper {
-                    Some((_, Comparison::Lt)) => {
-                        matches!(op, Comparison::Lt | Comparison::Le)
-                    }
-                    _ => op == Comparison::Le,
-                };
-                Through {
-                    values: nothing.values || (wide_enough && is_column(column) && is_upper(bound)),
-                    ..nothing
+                let (of_left, of_right) = (self.column(filter, *left), self.column(filter, *right));
+                match (of_left, of_right) {
+                    (Some(at), None) => self.compares(filter, *op, at, *right, rows),
+                    (None, Some(at)) => self.compares(filter, op.mirrored(), at, *left, rows),
+                    _ => false,
                 }
             }
-            Some(Node::IsNull(operand)) => Through {
-                nulls: is_column(*operand),
-                ..nothing
+            Some(Node::IsNull(operand)) => {
+                matches!(rows, Rows::Null(at) if self.column(filter, *operand) == Some(at))
+            }
+            Some(Node::Negate(operand)) => match filter.node(*operand) {
+                Some(Node::IsNull(operand)) => {
+                    matches!(rows, Rows::Below(_)) && self.column(filter, *operand).is_some()
+                }
+                _ => false,
             },
-            Some(Node::AllOf(all)) => parts(all).into_iter().fold(
-                Through {
-                    values: true,
-                    nulls: true,
-                },
-                |a, b| Through {
-                    values: a.values && b.values,
-                    nulls: a.nulls && b.nulls,
-                },
-            ),
-            Some(Node::AnyOf(any)) => parts(any).into_iter().fold(nothing, |a, b| Through {
-                values: a.values || b.values,
-                nulls: a.nulls || b.nulls,
-            }),
-            _ => nothing,
+            Some(Node::AllOf(parts)) => parts.iter().all(|part| self.holds(filter, *part, rows)),
+            Some(Node::AnyOf(parts)) => parts.iter().any(|part| self.holds(filter, *part, rows)),
+            _ => false,
         }
+    }
+
+    /// Whether a column of some rows compares so with a literal, which tells something only where it is the bound's.
+    fn compares(
+        &self,
+        filter: &Expression,
+        op: Comparison,
+        at: usize,
+        with: u32,
+        rows: Rows,
+    ) -> bool {
+        let bound = self.upper.and_then(|upper| upper.get(at));
+        let is_bound = matches!((filter.node(with), bound), (Some(Node::Literal(value)), Some(bound)) if value == bound);
+        let Rows::Below(below) = rows else {
+            return false;
+        };
+        let holds = match at.cmp(&below) {
+            Ordering::Less => matches!(op, Comparison::Eq | Comparison::Le | Comparison::Ge),
+            Ordering::Equal => matches!(op, Comparison::Lt | Comparison::Le | Comparison::Ne),
+            Ordering::Greater => false,
+        };
+        is_bound && holds
+    }
+
+    /// Which of the columns a node is.
+    fn column(&self, filter: &Expression, index: u32) -> Option<usize> {
+        let Some(Node::Column { column, .. }) = filter.node(index) else {
+            return None;
+        };
+        self.columns.iter().position(|known| known == column)
     }
 }

@@ -33,6 +33,19 @@ pub enum Comparison {
     Ge,
 }
 
+impl Comparison {
+    /// The same comparison with its sides exchanged.
+    pub fn mirrored(self) -> Comparison {
+        match self {
+            Comparison::Lt => Comparison::Gt,
+            Comparison::Le => Comparison::Ge,
+            Comparison::Gt => Comparison::Lt,
+            Comparison::Ge => Comparison::Le,
+            same @ (Comparison::Eq | Comparison::Ne) => same,
+        }
+    }
+}
+
 /// A node of an [`Expression`]. Indices refer to nodes before it.
 ///
 /// `Column`, `Literal` and `Coalesce` are scalars; the others are predicates with SQL's three-valued logic.

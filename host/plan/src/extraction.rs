@@ -30,27 +30,6 @@ pub struct Aggregate {
     pub column: u32,
 }
 
-/// A scalar that the host reads from the source before planning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Probe {
-    /// An aggregate over the whole table.
-    Aggregate(Aggregate),
-    /// `MIN_ACTIVE_ROWVERSION()`, as eight bytes.
-    MinActiveRowversion,
-    /// `CHANGE_TRACKING_CURRENT_VERSION()`.
-    ChangeTrackingCurrent,
-    /// `CHANGE_TRACKING_MIN_VALID_VERSION()`.
-    ChangeTrackingMinValid,
-    /// `sys.fn_cdc_get_min_lsn()`.
-    CaptureMinLsn,
-    /// `sys.fn_cdc_get_max_lsn()`.
-    CaptureMaxLsn,
-    /// The server's clock, UTC.
-    SourceTime,
-    /// The current Iceberg snapshot.
-    CurrentSnapshot,
-}
-
 /// Exclusive lower bound, inclusive upper bound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
@@ -127,39 +106,10 @@ pub struct ExtractionPlan {
 pub struct Outcome {
     /// Rows extracted.
     pub rows: u64,
-    /// What the probes had read.
+    /// What the probes had read, one after the other.
     pub readings: Vec<Value>,
     /// One value per aggregate in `observe`.
     pub observed: Vec<Value>,
-}
-
-/// Checks the probes that a strategy asks for against the table that it was shown.
-pub fn validate_probes(probes: &[Probe], table: &Table) -> Result<(), PlanError> {
-    check_length("probes", probes.len())?;
-    for (i, probe) in probes.iter().enumerate() {
-        let place = || format!("probes[{i}]");
-        match probe {
-            Probe::Aggregate(aggregate) => {
-                check_aggregate(aggregate, &table.columns).map_err(|e| e.at(place()))?;
-            }
-            Probe::MinActiveRowversion => {
-                need(table.features.rowversion, "a rowversion column")
-                    .map_err(|e| e.at(place()))?;
-            }
-            Probe::ChangeTrackingCurrent | Probe::ChangeTrackingMinValid => {
-                need(table.features.change_tracking, "Change Tracking")
-                    .map_err(|e| e.at(place()))?;
-            }
-            Probe::CaptureMinLsn | Probe::CaptureMaxLsn => {
-                need(table.features.capture, "Change Data Capture").map_err(|e| e.at(place()))?;
-            }
-            Probe::CurrentSnapshot => {
-                need(table.features.snapshots, "snapshots").map_err(|e| e.at(place()))?;
-            }
-            Probe::SourceTime => {}
-        }
-    }
-    Ok(())
 }
 
 impl ExtractionPlan {
@@ -281,7 +231,7 @@ pub(crate) fn check_sort_keys(
     Ok(())
 }
 
-fn check_aggregate(aggregate: &Aggregate, columns: &[Column]) -> Result<(), PlanError> {
+pub(crate) fn check_aggregate(aggregate: &Aggregate, columns: &[Column]) -> Result<(), PlanError> {
     let column = check_ordinal(aggregate.column, columns)?;
     let kind = column.column_type.logical();
     match aggregate.function {
@@ -325,7 +275,7 @@ fn check_bound(bound: &Value, wanted: LogicalType) -> Result<(), PlanError> {
     }
 }
 
-fn need(has: bool, what: &str) -> Result<(), PlanError> {
+pub(crate) fn need(has: bool, what: &str) -> Result<(), PlanError> {
     if has {
         Ok(())
     } else {

@@ -9,12 +9,14 @@ mod collation;
 mod completeness;
 mod error;
 pub mod expression;
+mod expression_text;
 pub mod extraction;
 mod key_range;
 mod lake_type;
 mod logical;
 mod lower_bound;
 pub mod merge;
+mod probe;
 mod sql_type;
 mod table;
 mod transformation;
@@ -29,7 +31,7 @@ pub use error::PlanError;
 pub use expression::{Comparison, Expression, Node, Side};
 pub use extraction::{
     Aggregate, AggregateFunction, ChangeSource, Coverage, Direction, ExtractionPlan, Outcome,
-    Probe, SortKey, ValidExtractionPlan, Window, validate_probes,
+    SortKey, ValidExtractionPlan, Window,
 };
 pub use key_range::KeyRange;
 pub use lake_type::LakeType;
@@ -39,6 +41,7 @@ pub use merge::{
     Action, Assignment, Clause, Contents, Delta, KeyPair, MergePlan, Occasion, Operation,
     Succession, ValidMergePlan, WriteMode,
 };
+pub use probe::{Extreme, Probe, validate_probes};
 pub use sql_type::{Length, SqlType};
 pub use table::{Column, ColumnType, Features, Table};
 pub use transformation::{OutputColumn, Transformation, ValidTransformation};

@@ -57,7 +57,7 @@ fn bound(expression: &Expression, index: u32, column: u32) -> Option<Bound> {
         Node::Compare { op, left, right } => {
             let (op, value) = match (is_column(*left), is_column(*right)) {
                 (true, false) => (*op, literal(*right)?),
-                (false, true) => (mirrored(*op), literal(*left)?),
+                (false, true) => (op.mirrored(), literal(*left)?),
                 _ => return None,
             };
             let inclusive = match op {
@@ -105,16 +105,6 @@ fn either(one: Bound, other: Bound) -> Option<Bound> {
         least,
         or_null: one.or_null || other.or_null,
     })
-}
-
-fn mirrored(op: Comparison) -> Comparison {
-    match op {
-        Comparison::Lt => Comparison::Gt,
-        Comparison::Le => Comparison::Ge,
-        Comparison::Gt => Comparison::Lt,
-        Comparison::Ge => Comparison::Le,
-        same @ (Comparison::Eq | Comparison::Ne) => same,
-    }
 }
 
 /// The order of two values of one kind, where every server and every lake has the same.

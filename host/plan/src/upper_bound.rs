@@ -1,34 +1,32 @@
 //! Whether a plan leaves to the next run what changes while this one reads.
 
-use crate::{
-    Aggregate, AggregateFunction, Comparison, Expression, ExtractionPlan, Node, Probe, Value,
-};
+use crate::{Comparison, Expression, ExtractionPlan, Node, Probe, Value};
 
 impl ExtractionPlan {
     /// The column whose largest value, as a probe read it beforehand, no row that the plan reads exceeds; rows
     /// without a value in it aside. Or the one in which all of them lie below the rowversion that was the lowest of
     /// any transaction under way. `None` where the plan has no such bound.
     ///
-    /// Whatever moves the column forward takes a row out of the plan, however often and whenever it is read.
+    /// Whatever moves the column forward takes a row out of the plan, however often and whenever it is read. So it is
+    /// no matter which rows the probe looked at. Of several columns that are compared from the left it is the first.
     pub fn probed_upper_bound(&self, probes: &[Probe], readings: &[Value]) -> Option<u32> {
         let filter = self.filter.as_ref()?;
-        probes.iter().zip(readings).find_map(|(probe, reading)| {
-            if *reading == Value::Null {
-                return None;
-            }
-            match *probe {
-                Probe::Aggregate(Aggregate {
-                    function: AggregateFunction::Max,
-                    column,
-                }) => holds(filter, filter.root, column, reading, false).then_some(column),
+        Probe::with_readings(probes, readings).find_map(|(probe, readings)| {
+            let reading = readings.first().filter(|first| **first != Value::Null)?;
+            match (probe, probe.largest_of()) {
                 // Whatever changes from now on gets a number that is no lower.
-                Probe::MinActiveRowversion => filter.nodes.iter().find_map(|node| match node {
-                    Node::Column { column, .. } => {
-                        holds(filter, filter.root, *column, reading, true).then_some(*column)
-                    }
-                    _ => None,
-                }),
-                _ => None,
+                (Probe::MinActiveRowversion, _) => {
+                    filter.nodes.iter().find_map(|node| match node {
+                        Node::Column { column, .. } => {
+                            holds(filter, filter.root, *column, reading, true).then_some(*column)
+                        }
+                        _ => None,
+                    })
+                }
+                (_, [column, ..]) => {
+                    holds(filter, filter.root, *column, reading, false).then_some(*column)
+                }
+                (_, []) => None,
             }
         })
     }
@@ -53,8 +51,11 @@ fn open(
 ) -> Option<u32> {
     let operands = match expression.node(index)? {
         Node::Compare { .. } => {
-            let mut pairs = probes.iter().zip(readings);
-            let bounds = pairs.any(|(probe, reading)| is_bound(expression, index, probe, reading));
+            let mut pairs = Probe::with_readings(probes, readings);
+            let bounds = pairs.any(|(probe, readings)| {
+                let first = readings.first().filter(|first| **first != Value::Null);
+                first.is_some_and(|reading| is_bound(expression, index, probe, reading))
+            });
             return (!bounds).then_some(index);
         }
         Node::AllOf(parts) | Node::AnyOf(parts) => parts.clone(),
@@ -82,10 +83,10 @@ fn is_bound(expression: &Expression, index: u32, probe: &Probe, reading: &Value)
     let Some(Node::Compare { left, right, .. }) = expression.node(index) else {
         return false;
     };
-    let exclusive = match probe {
-        Probe::Aggregate(of) if of.function == AggregateFunction::Max => false,
-        Probe::MinActiveRowversion => true,
-        _ => return false,
+    let exclusive = match (probe, probe.largest_of()) {
+        (Probe::MinActiveRowversion, _) => true,
+        (_, [_, ..]) => false,
+        (_, []) => return false,
     };
     let columns = [left, right].into_iter().filter_map(|operand| {
         let Some(Node::Column { column, .. }) = expression.node(*operand) else {
@@ -93,9 +94,9 @@ fn is_bound(expression: &Expression, index: u32, probe: &Probe, reading: &Value)
         };
         Some(*column)
     });
-    let of_probe = |column: &u32| match probe {
-        Probe::Aggregate(of) => of.column == *column,
-        _ => true,
+    let of_probe = |column: &u32| match probe.largest_of() {
+        [first, ..] => first == column,
+        [] => true,
     };
     let equals = matches!(
         expression.node(index),
@@ -104,8 +105,7 @@ fn is_bound(expression: &Expression, index: u32, probe: &Probe, reading: &Value)
             ..
         })
     );
-    *reading != Value::Null
-        && !equals
+    !equals
         && columns
             .filter(of_probe)
             .any(|column| holds(expression, index, column, reading, exclusive))

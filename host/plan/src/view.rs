@@ -106,8 +106,27 @@ impl View {
     /// Probes that were checked against the table that was shown.
     pub fn probes(&self, mut probes: Vec<Probe>) -> Vec<Probe> {
         for probe in &mut probes {
-            if let Probe::Aggregate(aggregate) = probe {
-                aggregate.column = self.ordinal(aggregate.column);
+            let filter = match probe {
+                Probe::Aggregate { of, filter } => {
+                    of.column = self.ordinal(of.column);
+                    filter
+                }
+                Probe::Greatest(extreme) | Probe::Least(extreme) => {
+                    for column in &mut extreme.columns {
+                        *column = self.ordinal(*column);
+                    }
+                    &mut extreme.filter
+                }
+                Probe::MinActiveRowversion
+                | Probe::ChangeTrackingCurrent
+                | Probe::ChangeTrackingMinValid
+                | Probe::CaptureMinLsn
+                | Probe::CaptureMaxLsn
+                | Probe::SourceTime
+                | Probe::CurrentSnapshot => continue,
+            };
+            if let Some(filter) = filter {
+                renumber(filter, self, self);
             }
         }
         probes

@@ -77,7 +77,7 @@ fn complete(
 }
 
 fn largest(column: u32) -> Probe {
-    Probe::Aggregate(Aggregate {
+    Probe::from(Aggregate {
         function: AggregateFunction::Max,
         column,
     })

@@ -55,7 +55,7 @@ pub use load::{
 pub use lower::NewColumn;
 pub use name::{TableName, quote};
 pub use permissions::Permission;
-pub use reading::{Ahead, ReadConsistency};
+pub use reading::ReadConsistency;
 pub use server_info::ServerInfo;
 pub use servers::Servers;
 pub use statement::{Parameter, Statement};

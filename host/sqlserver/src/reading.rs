@@ -21,15 +21,6 @@ pub enum ReadConsistency {
     },
 }
 
-/// Rows that are dated ahead of a moment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ahead {
-    /// The largest value that is not; NULL where there is none.
-    pub largest: Value,
-    /// How many are.
-    pub rows: u64,
-}
-
 impl Connection {
     /// Starts a read: a SNAPSHOT transaction where the table's database allows it, so that what is read is of one
     /// state and waits for no writer. Elsewhere nothing is started, and the result says why.
@@ -98,7 +89,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads probes in one round trip, at full precision: ticks of 100 ns, all digits of decimals.
+    /// Reads probes in one round trip, at full precision: ticks of 100 ns, all digits of decimals. The readings of
+    /// all probes come one after the other.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] for a probe that is not SQL Server's, and for `MIN_ACTIVE_ROWVERSION()` where it
@@ -117,12 +109,12 @@ impl Connection {
             .await
             .map_err(|error| error.context(format!("probing {}", table.name)))?;
         let row = answer.rows().into_iter().next().unwrap_or_default();
-        if row.len() != probes.len() {
+        let wanted = Probe::width_of(probes);
+        if row.len() != wanted {
             return Err(SqlServerError::protocol(format!(
-                "probing {}: {} values came for {} probes",
+                "probing {}: {} values came, not {wanted}",
                 table.name,
-                row.len(),
-                probes.len()
+                row.len()
             )));
         }
         Ok(row.into_iter().map(extract::value).collect())
@@ -165,33 +157,6 @@ impl Connection {
             ))
             .with_hint("read from the primary, or find changes by another strategy, timestamp for example")),
             _ => Ok(()),
-        }
-    }
-
-    /// Looks for rows that are dated after a moment, a value of the column's own type: how many there are, and the
-    /// largest value of the others.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Plan`] for a column that the table does not have; whatever the server reports.
-    pub async fn ahead_of(
-        &mut self,
-        table: &SqlTable,
-        column: u32,
-        moment: &Value,
-    ) -> Result<Ahead> {
-        let context = |error: SqlServerError| error.context(format!("probing {}", table.name));
-        let statement = lower::ahead_of(table, column, moment)?;
-        let answer = self.client.run(&statement).await.map_err(context)?;
-        let row = answer.rows().into_iter().next().unwrap_or_default();
-        let mut cells = row.into_iter();
-        match (cells.next(), cells.next().map(extract::value)) {
-            (Some(largest), Some(Value::Integer(rows))) => Ok(Ahead {
-                largest: extract::value(largest),
-                rows: u64::try_from(rows).unwrap_or(0),
-            }),
-            _ => Err(context(SqlServerError::protocol(
-                "a count of rows came as something else",
-            ))),
         }
     }
 

@@ -4,13 +4,13 @@
 use icehost_plan::{
     Action, Aggregate, AggregateFunction, Assignment, ChangeSource, Clause, Collation, Column,
     ColumnType, Comparison, Contents, Coverage, Delta, Direction, Expression, ExtractionPlan,
-    Features, KeyPair, KeyRange, MergePlan, Node, Occasion, Probe, Side, SortKey, SqlType,
+    Extreme, Features, KeyPair, KeyRange, MergePlan, Node, Occasion, Probe, Side, SortKey, SqlType,
     Succession, Table, ValidMergePlan, Value, WriteMode,
 };
 use icehost_sqlserver::lower::{
-    Spelling, ahead_of, base_columns, checksums, count_through, create_table, extraction, merge, one_key, probes, range_boundaries, repeated_key, row_filters, same_keys, snapshot_isolation, spellings, synonym, table_traits, updateability,
+    Spelling, base_columns, checksums, count_through, create_table, extraction, merge, one_key, probes, range_boundaries, repeated_key, row_filters, same_keys, snapshot_isolation, spellings, synonym, table_traits, updateability,
 };
-use icehost_sqlserver::{NewColumn, SqlColumn, SqlTable, Statement, TableName, Traits};
+use icehost_sqlserver::{ErrorKind, NewColumn, SqlColumn, SqlTable, Statement, TableName, Traits};
 
 const CI: &str = "SQL_Latin1_General_CP1_CI_AS";
 
@@ -296,8 +296,6 @@ fn what_is_asked_beside_the_probes() {
         snapshot_isolation("O'Brien"),
         updateability(None),
         updateability(Some("Shop")),
-        ahead_of(&table, 3, &noon).unwrap(),
-        ahead_of(&table, 9, &noon).unwrap(),
         count_through(&table, 9, &noon).unwrap(),
     ];
     let statements = statements.map(|statement| statement.to_string());
@@ -307,7 +305,7 @@ fn what_is_asked_beside_the_probes() {
 #[test]
 fn probes_are_read_in_one_statement() {
     let table = customers();
-    let aggregate = |function, column| Probe::Aggregate(Aggregate { function, column });
+    let aggregate = |function, column| Probe::from(Aggregate { function, column });
     let all = [
         aggregate(AggregateFunction::Max, 3),
         aggregate(AggregateFunction::Min, 4),
@@ -326,8 +324,91 @@ fn probes_are_read_in_one_statement() {
         Probe::CaptureMaxLsn,
         Probe::CurrentSnapshot,
     ] {
-        assert!(probes(&table, &[probe]).is_err(), "{probe:?}");
+        let error = probes(&table, &[probe]).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Unsupported), "{error}");
     }
+}
+
+/// `column op value`, and `any` of them or all.
+fn filter(any: bool, parts: &[(u32, Comparison, &str)]) -> Option<Expression> {
+    let mut nodes = Vec::new();
+    let mut compared = Vec::new();
+    for (column, op, value) in parts {
+        let left = nodes.len() as u32;
+        nodes.extend([source(*column), literal(value)]);
+        nodes.push(Node::Compare {
+            op: *op,
+            left,
+            right: left + 1,
+        });
+        compared.push(left + 2);
+    }
+    nodes.push(match any {
+        true => Node::AnyOf(compared),
+        false => Node::AllOf(compared),
+    });
+    Some(tree(nodes))
+}
+
+#[test]
+fn probes_look_at_the_rows_that_they_are_given() {
+    let table = customers();
+    let aggregate = |function, column, filter| Probe::Aggregate {
+        of: Aggregate { function, column },
+        filter,
+    };
+    let one = |text| filter(false, &[(0, Comparison::Ge, text)]);
+    let either = || {
+        filter(
+            true,
+            &[
+                (2, Comparison::Eq, "text:x"),
+                (0, Comparison::Lt, "integer:9"),
+            ],
+        )
+    };
+    let both = || {
+        filter(
+            false,
+            &[
+                (2, Comparison::Eq, "text:x"),
+                (0, Comparison::Lt, "integer:9"),
+            ],
+        )
+    };
+    let row = |columns: &[u32], filter| Extreme {
+        columns: columns.to_vec(),
+        filter,
+    };
+    let all = [
+        aggregate(AggregateFunction::Max, 3, one("integer:7")),
+        aggregate(AggregateFunction::Max, 5, either()),
+        aggregate(AggregateFunction::CountNull, 2, either()),
+        aggregate(AggregateFunction::CountDistinct, 2, both()),
+        Probe::SourceTime,
+        Probe::Greatest(row(&[3, 0], None)),
+        Probe::Greatest(row(&[9, 4, 0], either())),
+        Probe::Least(row(&[11], both())),
+        aggregate(AggregateFunction::Count, 0, None),
+    ];
+    insta::assert_snapshot!(probes(&table, &all).unwrap());
+}
+
+#[test]
+fn filters_of_all_probes_together_are_bounded() {
+    let table = customers();
+    let values: Vec<Value> = (0..900).map(Value::Integer).collect();
+    let filter = tree(vec![source(0), Node::OneOf { item: 0, values }]);
+    let probe = Probe::Aggregate {
+        of: Aggregate {
+            function: AggregateFunction::Max,
+            column: 0,
+        },
+        filter: Some(filter),
+    };
+    assert!(probes(&table, &[probe.clone(), probe.clone()]).is_ok());
+    let error = probes(&table, &[probe.clone(), probe.clone(), probe]).unwrap_err();
+    assert_eq!(error.to_string(), "a statement takes at most 2000 literals");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, TimestampMicrosecondType};
 use icehost_plan::{
-    Aggregate, AggregateFunction, Comparison, Expression, Node, Probe, Side, ValidExtractionPlan,
-    Value,
+    Aggregate, AggregateFunction, Comparison, Expression, Extreme, Node, Probe, Side,
+    ValidExtractionPlan, Value,
 };
 use icehost_sqlserver::{
     ColumnSelection, ErrorKind, ExtractOptions, ReadConsistency, SqlTable, TableName, TimePrecision,
@@ -43,7 +43,7 @@ fn window(column: u32, after: &Value, through: &Value) -> Expression {
 }
 
 fn max(column: u32) -> Probe {
-    Probe::Aggregate(Aggregate {
+    Probe::from(Aggregate {
         function: AggregateFunction::Max,
         column,
     })
@@ -217,7 +217,7 @@ async fn probes_count_and_tell_the_time() {
         .await;
     let mut connection = server.connect().await;
     let table = introspect(&mut connection, &name).await;
-    let aggregate = |function, column| Probe::Aggregate(Aggregate { function, column });
+    let aggregate = |function, column| Probe::from(Aggregate { function, column });
     let probes = [
         aggregate(AggregateFunction::Min, 0),
         aggregate(AggregateFunction::Count, 1),
@@ -229,6 +229,83 @@ async fn probes_count_and_tell_the_time() {
     assert_eq!(readings[..4], [1, 3, 1, 2].map(Value::Integer));
     assert!(matches!(readings[4], Value::Timestamp(_)));
     assert_eq!(connection.probe(&table, &[]).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_look_at_some_rows_and_at_the_last_one_by_several_columns() {
+    let mut server = Server::start().await;
+    let name = server.table("rows").await;
+    server
+        .execute(&format!(
+            "CREATE TABLE {0} (Id int NOT NULL PRIMARY KEY, A datetime2(3) NULL, B int NULL, T int NOT NULL);
+             INSERT INTO {0} VALUES (1, '2026-01-31', 9, 1), (2, '2026-02-01', 3, 1), (3, '2026-02-01', 5, 2),
+                (4, '2026-03-01', NULL, 1), (5, NULL, 99, 1)",
+            name.sql()
+        ))
+        .await;
+    let mut connection = server.connect().await;
+    let table = introspect(&mut connection, &name).await;
+    let of = |tenant| {
+        Some(Expression {
+            nodes: vec![
+                Node::Column {
+                    side: Side::Source,
+                    column: 3,
+                },
+                Node::Literal(Value::Integer(tenant)),
+                Node::Compare {
+                    op: Comparison::Eq,
+                    left: 0,
+                    right: 1,
+                },
+            ],
+            root: 2,
+        })
+    };
+    let row = |columns: &[u32], filter| Extreme {
+        columns: columns.to_vec(),
+        filter,
+    };
+    let largest = Aggregate {
+        function: AggregateFunction::Max,
+        column: 2,
+    };
+    let nulls = Aggregate {
+        function: AggregateFunction::CountNull,
+        column: 2,
+    };
+    let probes = [
+        // Rows without a value in one of the columns are not looked at.
+        Probe::Greatest(row(&[1, 2], None)),
+        Probe::Aggregate {
+            of: largest,
+            filter: of(1),
+        },
+        Probe::Greatest(row(&[1, 2], of(1))),
+        Probe::Least(row(&[2, 1, 0], None)),
+        Probe::Aggregate {
+            of: nulls,
+            filter: of(1),
+        },
+        // There is no such row.
+        Probe::Greatest(row(&[1, 2], of(7))),
+        Probe::Aggregate {
+            of: largest,
+            filter: of(7),
+        },
+        Probe::SourceTime,
+    ];
+    let readings = connection.probe(&table, &probes).await.unwrap();
+    let shown: Vec<String> = readings.iter().take(12).map(Value::text).collect();
+    let february = "2026-02-01T00:00:00.0000000";
+    assert_eq!(
+        shown,
+        [
+            february, "5", "99", february, "3", "3", february, "2", "1", "null", "null", "null"
+        ]
+    );
+    assert_eq!(readings.len(), 13);
+    assert!(matches!(readings[12], Value::Timestamp(_)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -436,7 +513,7 @@ async fn a_snapshot_read_sees_one_state() {
             ))
             .await;
     }
-    let count = [Probe::Aggregate(Aggregate {
+    let count = [Probe::from(Aggregate {
         function: AggregateFunction::Count,
         column: 0,
     })];

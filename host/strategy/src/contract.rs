@@ -5,24 +5,29 @@ use wasmtime::component::Component;
 
 use crate::LoadError;
 
-/// The version of `icehost:strategy` that this host serves, beside the previous one.
-pub const CONTRACT_VERSION: &str = "0.2.0";
-/// The version before, which is served too.
-pub const PREVIOUS_CONTRACT_VERSION: &str = "0.1.0";
+/// The present version of `icehost:strategy`.
+pub const CONTRACT_VERSION: &str = "0.3.0";
+/// The versions before it that are served too, the newest first.
+pub const PREVIOUS_CONTRACT_VERSIONS: [&str; 2] = ["0.2.0", "0.1.0"];
 
 /// A version of the contract that is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Version {
-    Previous,
+    /// 0.1.0
+    First,
+    /// 0.2.0
+    Second,
     Present,
 }
 
 impl Version {
-    const ALL: [Version; 2] = [Version::Previous, Version::Present];
+    const ALL: [Version; 3] = [Version::First, Version::Second, Version::Present];
 
     pub(crate) fn number(self) -> &'static str {
+        let [second, first] = PREVIOUS_CONTRACT_VERSIONS;
         match self {
-            Version::Previous => PREVIOUS_CONTRACT_VERSION,
+            Version::First => first,
+            Version::Second => second,
             Version::Present => CONTRACT_VERSION,
         }
     }
@@ -117,7 +122,7 @@ fn classify(imports: Vec<String>, exports: Vec<String>) -> Result<Surface, LoadE
     ) {
         (true, true, false, false) => Kind::ChangeDetector,
         (true, false, true, false) => Kind::Merger,
-        (true, false, false, true) if version == Version::Present => Kind::BatchTransformer,
+        (true, false, false, true) if version >= Version::Second => Kind::BatchTransformer,
         _ => return Err(LoadError::WrongWorld { exports }),
     };
     let granted = |name: &&String| {
@@ -135,7 +140,7 @@ fn classify(imports: Vec<String>, exports: Vec<String>) -> Result<Surface, LoadE
     })
 }
 
-/// Interface and version of a name such as `icehost:strategy/merge@0.2.0`; `None` for other packages.
+/// Interface and version of a name such as `icehost:strategy/merge@0.3.0`; `None` for other packages.
 pub(crate) fn of_contract(name: &str) -> Option<(&str, &str)> {
     let rest = name.strip_prefix("icehost:strategy/")?;
     Some(rest.split_once('@').unwrap_or((rest, "none")))
@@ -151,11 +156,11 @@ mod tests {
         classify(owned(imports), owned(exports))
     }
 
-    const LOGGING: &str = "icehost:strategy/logging@0.2.0";
-    const METADATA: &str = "icehost:strategy/metadata@0.2.0";
-    const DETECTION: &str = "icehost:strategy/change-detection@0.2.0";
-    const MERGE: &str = "icehost:strategy/merge@0.2.0";
-    const TRANSFORM: &str = "icehost:strategy/batch-transform@0.2.0";
+    const LOGGING: &str = "icehost:strategy/logging@0.3.0";
+    const METADATA: &str = "icehost:strategy/metadata@0.3.0";
+    const DETECTION: &str = "icehost:strategy/change-detection@0.3.0";
+    const MERGE: &str = "icehost:strategy/merge@0.3.0";
+    const TRANSFORM: &str = "icehost:strategy/batch-transform@0.3.0";
 
     #[test]
     fn exports_decide_the_kind() {
@@ -183,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_previous_version_is_served_and_another_is_named() {
+    fn the_previous_versions_are_served_and_another_is_named() {
         let of = |version: &str, interface: &str| {
             let named = |name| format!("icehost:strategy/{name}@{version}");
             classify(vec![], vec![named("metadata"), named(interface)])
@@ -192,9 +197,13 @@ mod tests {
             assert_eq!(of(version.number(), "merge").unwrap().version, version);
         }
         assert_eq!(
-            of("0.3.0", "merge").unwrap_err().to_string(),
-            "the component is made for icehost:strategy@0.3.0; this host serves 0.2.0 and 0.1.0"
+            of("0.4.0", "merge").unwrap_err().to_string(),
+            "the component is made for icehost:strategy@0.4.0; this host serves 0.3.0, 0.2.0 and 0.1.0"
         );
+        for version in ["0.2.0", "0.3.0"] {
+            let kind = of(version, "batch-transform").unwrap().kind;
+            assert_eq!(kind, Kind::BatchTransformer);
+        }
         assert!(matches!(
             of("0.1.0", "batch-transform"),
             Err(LoadError::WrongWorld { .. })
@@ -203,11 +212,13 @@ mod tests {
 
     #[test]
     fn a_mixture_of_versions_is_refused() {
-        let error = classified(&["icehost:strategy/logging@0.1.0"], &[METADATA, MERGE]);
-        assert!(
-            matches!(error, Err(LoadError::WrongVersion { .. })),
-            "{error:?}"
-        );
+        for logging in ["0.1.0", "0.2.0"].map(|v| format!("icehost:strategy/logging@{v}")) {
+            let error = classified(&[&logging], &[METADATA, MERGE]);
+            assert!(
+                matches!(error, Err(LoadError::WrongVersion { .. })),
+                "{error:?}"
+            );
+        }
     }
 
     #[test]

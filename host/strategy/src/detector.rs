@@ -7,7 +7,9 @@ use icehost_plan::{
 
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
+use crate::bindings::previous::second;
 use crate::bindings::{detection, types};
+use crate::contract::Version;
 use crate::functions::{ADVANCE, Function, PLAN_EXTRACTION, PROBES, Returned};
 use crate::{Operation, Options, Strategy, StrategyError, convert};
 
@@ -53,13 +55,20 @@ impl ChangeDetector {
         let operation = Operation::Probes;
         let (view, table) = self.view(context);
         let shown = self.shown(context, &table)?;
-        let probes: Vec<detection::Probe> = self.call(operation, &table, PROBES, (shown,)).await?;
-        let probes: Vec<Probe> = probes.into_iter().map(convert::probe).collect();
+        let probes: Vec<detection::Probe> = match self.strategy.version() {
+            Version::Present => self.call(operation, &table, PROBES, (shown,)).await?,
+            Version::First | Version::Second => {
+                let probes: Vec<second::detection::Probe> =
+                    self.call(operation, &table, PROBES, (shown,)).await?;
+                probes.into_iter().map(convert::previous::probe).collect()
+            }
+        };
+        let probes = convert::probes(probes).map_err(|e| self.invalid(operation, e))?;
         validate_probes(&probes, &table).map_err(|e| self.invalid(operation, e))?;
         Ok(view.probes(probes))
     }
 
-    /// Which rows to read, checked against the table. `readings` has one value per probe, in order. Columns that
+    /// Which rows to read, checked against the table. `readings` are those of the probes, one after the other. Columns that
     /// are hidden from the strategy are read too.
     pub async fn plan(
         &self,

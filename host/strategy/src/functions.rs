@@ -3,7 +3,8 @@
 use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{AsContextMut, Error};
 
-use crate::bindings::{detection, merge, metadata, previous, transform, types};
+use crate::bindings::previous::{first, second};
+use crate::bindings::{detection, merge, metadata, transform, types};
 use crate::contract::{Kind, Version};
 
 /// A function of an interface of the contract.
@@ -66,12 +67,23 @@ pub(crate) fn check(
 ) -> wasmtime::Result<()> {
     DESCRIBE.of::<(), metadata::Description>(instance, &mut *store, version)?;
     match (kind, version) {
-        (Kind::ChangeDetector, _) => {
-            PROBES.of::<(detection::Context,), Returned<Vec<detection::Probe>>>(
-                instance,
-                &mut *store,
-                version,
-            )?;
+        (Kind::ChangeDetector, version) => {
+            match version {
+                Version::Present => {
+                    PROBES.of::<(detection::Context,), Returned<Vec<detection::Probe>>>(
+                        instance,
+                        &mut *store,
+                        version,
+                    )?;
+                }
+                Version::First | Version::Second => {
+                    PROBES.of::<(detection::Context,), Returned<Vec<second::detection::Probe>>>(
+                        instance,
+                        &mut *store,
+                        version,
+                    )?;
+                }
+            }
             PLAN_EXTRACTION
                 .of::<(detection::Context, Vec<types::Value>), Returned<detection::ExtractionPlan>>(
                     instance,
@@ -85,14 +97,14 @@ pub(crate) fn check(
                     version,
                 )?;
         }
-        (Kind::Merger, Version::Previous) => {
-            PLAN_MERGE.of::<(types::Table, previous::merge::Delta, String), Returned<previous::merge::MergePlan>>(
+        (Kind::Merger, Version::First) => {
+            PLAN_MERGE.of::<(types::Table, first::merge::Delta, String), Returned<first::merge::MergePlan>>(
                 instance,
                 &mut *store,
                 version,
             )?;
         }
-        (Kind::Merger, Version::Present) => {
+        (Kind::Merger, Version::Second | Version::Present) => {
             PLAN_MERGE.of::<(types::Table, merge::Delta, String), Returned<merge::MergePlan>>(
                 instance,
                 &mut *store,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::bindings::logging::{Host, Level};
-use crate::bindings::previous::logging as previous;
+use crate::bindings::previous::{first, second};
 use crate::limits::Limits;
 use icehost_untrusted::shown_up_to;
 
@@ -101,28 +101,39 @@ impl Host for GuestLog {
     }
 }
 
-/// The same for components of the previous version, whose levels are a type of their own.
-impl previous::Host for GuestLog {
-    fn enabled(&mut self, level: previous::Level) -> wasmtime::Result<bool> {
-        Host::enabled(self, present(level))
-    }
+/// The same for components of a previous version, whose levels are a type of their own.
+macro_rules! previous {
+    ($logging:path) => {
+        const _: () = {
+            use $logging as previous;
 
-    fn log(
-        &mut self,
-        level: previous::Level,
-        message: String,
-        fields: Vec<(String, String)>,
-    ) -> wasmtime::Result<()> {
-        Host::log(self, present(level), message, fields)
-    }
+            impl previous::Host for GuestLog {
+                fn enabled(&mut self, level: previous::Level) -> wasmtime::Result<bool> {
+                    Host::enabled(self, present(level))
+                }
+
+                fn log(
+                    &mut self,
+                    level: previous::Level,
+                    message: String,
+                    fields: Vec<(String, String)>,
+                ) -> wasmtime::Result<()> {
+                    Host::log(self, present(level), message, fields)
+                }
+            }
+
+            fn present(level: previous::Level) -> Level {
+                match level {
+                    previous::Level::Trace => Level::Trace,
+                    previous::Level::Debug => Level::Debug,
+                    previous::Level::Info => Level::Info,
+                    previous::Level::Warn => Level::Warn,
+                    previous::Level::Error => Level::Error,
+                }
+            }
+        };
+    };
 }
 
-fn present(level: previous::Level) -> Level {
-    match level {
-        previous::Level::Trace => Level::Trace,
-        previous::Level::Debug => Level::Debug,
-        previous::Level::Info => Level::Info,
-        previous::Level::Warn => Level::Warn,
-        previous::Level::Error => Level::Error,
-    }
-}
+previous!(first::logging);
+previous!(second::logging);

@@ -32,7 +32,7 @@ mod transform;
 mod usage;
 
 pub use compile::{Compiler, run_compiler};
-pub use contract::{CONTRACT_VERSION, Kind, PREVIOUS_CONTRACT_VERSION};
+pub use contract::{CONTRACT_VERSION, Kind, PREVIOUS_CONTRACT_VERSIONS};
 pub use description::Description;
 pub use detector::{ChangeDetector, Context};
 pub use error::{FailureKind, Operation, StrategyError, Terms, TrapReason};

@@ -8,7 +8,8 @@ use std::time::Instant;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
-use crate::bindings::{logging, metadata, previous, types};
+use crate::bindings::previous::{first, second};
+use crate::bindings::{logging, metadata, types};
 use crate::call::{Guest, Sandbox};
 use crate::compile::{self, Ready};
 use crate::contract::{self, Surface, Version};
@@ -92,10 +93,14 @@ fn link(
             types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
             logging::add_to_linker::<_, HasSelf<_>>(&mut linker, log)?;
         }
-        Version::Previous => {
-            // Types only, which is no capability
+        // Of both `types` is types only, which is no capability.
+        Version::Second => {
             linker.instance(&version.interface("types"))?;
-            previous::logging::add_to_linker::<_, HasSelf<_>>(&mut linker, log)?;
+            second::logging::add_to_linker::<_, HasSelf<_>>(&mut linker, log)?;
+        }
+        Version::First => {
+            linker.instance(&version.interface("types"))?;
+            first::logging::add_to_linker::<_, HasSelf<_>>(&mut linker, log)?;
         }
     }
     linker.instantiate_pre(component)

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{CONTRACT_VERSION, PREVIOUS_CONTRACT_VERSION};
+use crate::{CONTRACT_VERSION, PREVIOUS_CONTRACT_VERSIONS};
 use icehost_untrusted::{shown, shown_up_to};
 
 /// Why bytes are not a strategy that this host runs.
@@ -68,8 +68,9 @@ pub enum LoadError {
     },
     /// A strategy for another version of the contract.
     #[error(
-        "the component is made for icehost:strategy@{}; this host serves {CONTRACT_VERSION} and {PREVIOUS_CONTRACT_VERSION}",
-        shown_up_to(.targeted, 64)
+        "the component is made for icehost:strategy@{}; this host serves {CONTRACT_VERSION}, {}",
+        shown_up_to(.targeted, 64),
+        PREVIOUS_CONTRACT_VERSIONS.join(" and ")
     )]
     WrongVersion {
         /// The version that it is made for.

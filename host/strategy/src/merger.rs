@@ -2,7 +2,8 @@
 
 use icehost_plan::{Delta, MergeViews, Table, ValidMergePlan, View};
 
-use crate::bindings::{merge, previous};
+use crate::bindings::merge;
+use crate::bindings::previous::first;
 use crate::contract::Version;
 use crate::functions::{PLAN_MERGE, Returned};
 use crate::{Operation, Options, Strategy, StrategyError, convert};
@@ -35,16 +36,16 @@ impl Merger {
         let shown_target = convert::table_to_guest(&target);
         let options = strategy.options_text(options)?;
         let plan = match strategy.version() {
-            Version::Present => {
+            Version::Second | Version::Present => {
                 let shown = (shown_target, convert::delta_to_guest(&shown), options);
                 let returned: Returned<merge::MergePlan> =
                     strategy.call(Operation::Plan, PLAN_MERGE, shown).await?;
                 returned.map(convert::merge_plan)
             }
-            Version::Previous => {
+            Version::First => {
                 let shown_delta = convert::previous::delta_to_guest(&shown);
                 let shown = (shown_target, shown_delta, options);
-                let returned: Returned<previous::merge::MergePlan> =
+                let returned: Returned<first::merge::MergePlan> =
                     strategy.call(Operation::Plan, PLAN_MERGE, shown).await?;
                 returned.map(|plan| convert::merge_plan(convert::previous::merge_plan(plan)))
             }

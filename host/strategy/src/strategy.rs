@@ -111,7 +111,7 @@ impl Strategy {
         &self.loaded.description.options
     }
 
-    /// Its world, with the contract's version: `icehost:strategy/merger@0.2.0`.
+    /// Its world, with the contract's version: `icehost:strategy/merger@0.3.0`.
     pub fn world(&self) -> String {
         self.version().interface(self.kind().world())
     }

@@ -5,7 +5,10 @@
 //! zone the column is kept. Rows ahead of that are none that a clock has dated.
 
 use icehost_plan::value::{TICKS_PER_DAY, TICKS_PER_SECOND};
-use icehost_plan::{Aggregate, AggregateFunction, LogicalType, Probe, Value};
+use icehost_plan::{
+    Aggregate, AggregateFunction, Comparison, Expression, Extreme, LogicalType, Node, Probe, Side,
+    Value,
+};
 use icehost_sqlserver::{Connection, SqlTable};
 
 use crate::SyncError;
@@ -13,7 +16,8 @@ use crate::detection::Detected;
 use crate::error::Doing;
 
 /// Where a detector has asked for the largest moment of a column and for the server's time: puts the largest
-/// moment that the clock may have reached in the place of one that lies ahead of it. Gives a warning for each.
+/// moment that the clock may have reached in the place of one that lies ahead of it. Gives a warning for each. Of
+/// several columns that are compared from the left, rows of which any moment lies ahead are left out.
 pub(crate) async fn hold_back(
     connection: &mut Connection,
     table: &SqlTable,
@@ -24,36 +28,28 @@ pub(crate) async fn hold_back(
         return Ok(Vec::new());
     };
     let mut warnings = Vec::new();
-    for (probe, reading) in probes.iter().zip(readings) {
-        let Probe::Aggregate(Aggregate {
-            function: AggregateFunction::Max,
-            column,
-        }) = *probe
-        else {
+    let mut rest = readings;
+    for probe in probes {
+        let Some((own, others)) = rest.split_at_mut_checked(probe.width()) else {
+            break;
+        };
+        rest = others;
+        let Some(ahead) = Ahead::of(probe, table, now, own) else {
             continue;
         };
-        let Some(described) = table.table.columns.get(column as usize) else {
-            continue;
-        };
-        let Some(most) = reach(described.column_type.logical(), now) else {
-            continue;
-        };
-        if !is_after(reading, &most) {
-            continue;
-        }
-        let ahead = connection
-            .ahead_of(table, column, &most)
-            .await
-            .doing(|| format!("probing source table {}", table.name))?;
+        let doing = || format!("probing source table {}", table.name);
+        let asked = ahead.probes(probe);
+        let mut answers = connection.probe(table, &asked).await.doing(doing)?;
+        let rows = answers.pop().unwrap_or(Value::Null);
         warnings.push(format!(
             "{}: {} rows lie ahead of the server's clock in '{}', as far as {}: the watermark stays behind them, and \
              they are read again in each run from the next one on",
             table.name,
-            ahead.rows,
-            described.name,
-            reading.text()
+            rows.text(),
+            ahead.name,
+            ahead.most.text()
         ));
-        *reading = ahead.largest;
+        own.clone_from_slice(&answers);
     }
     Ok(warnings)
 }
@@ -68,11 +64,87 @@ pub(crate) fn last_of_clock(table: &SqlTable, detected: &Detected, column: u32) 
 
 /// The server's time, where a detector has asked for it.
 fn time(probes: &[Probe], readings: &[Value]) -> Option<i64> {
-    let mut answers = probes.iter().zip(readings);
-    answers.find_map(|(probe, reading)| match (probe, reading) {
-        (Probe::SourceTime, Value::Timestamp(ticks)) => Some(*ticks),
+    Probe::with_readings(probes, readings).find_map(|answer| match answer {
+        (Probe::SourceTime, [Value::Timestamp(ticks)]) => Some(*ticks),
         _ => None,
     })
+}
+
+/// A largest value, or one of several that are compared from the left, which lies ahead of the clock.
+struct Ahead {
+    /// The columns of moments, each with the last one that the clock may have reached.
+    reached: Vec<(u32, Value)>,
+    /// The first of them that lies ahead.
+    name: String,
+    /// Its value.
+    most: Value,
+}
+
+impl Ahead {
+    fn of(probe: &Probe, table: &SqlTable, now: i64, readings: &[Value]) -> Option<Ahead> {
+        let columns = probe.largest_of();
+        let kind = |column: u32| table.table.columns.get(column as usize);
+        let reached: Vec<(u32, Value)> = columns
+            .iter()
+            .filter_map(|&column| Some((column, reach(kind(column)?.column_type.logical(), now)?)))
+            .collect();
+        let (column, most) = columns.iter().zip(readings).find(|(column, reading)| {
+            let reached = reached.iter().find(|(of, _)| of == *column);
+            reached.is_some_and(|(_, reached)| is_after(reading, reached))
+        })?;
+        Some(Ahead {
+            name: kind(*column)?.name.clone(),
+            most: most.clone(),
+            reached,
+        })
+    }
+
+    /// The same probe without the rows that lie ahead, and how many these are.
+    fn probes(&self, probe: &Probe) -> [Probe; 2] {
+        let filter = probe.filter();
+        let others = Some(self.filter(filter, Comparison::Le, Node::AllOf));
+        let behind = match probe.clone() {
+            Probe::Greatest(extreme) => Probe::Greatest(Extreme {
+                filter: others,
+                ..extreme
+            }),
+            Probe::Aggregate { of, .. } => Probe::Aggregate { of, filter: others },
+            other => other,
+        };
+        let of = Aggregate {
+            function: AggregateFunction::Count,
+            column: self.reached.first().map_or(0, |(column, _)| *column),
+        };
+        let filter = Some(self.filter(filter, Comparison::Gt, Node::AnyOf));
+        [behind, Probe::Aggregate { of, filter }]
+    }
+
+    /// The filter, and that the moments compare so with those that were reached: all of them or any.
+    fn filter(
+        &self,
+        filter: Option<&Expression>,
+        op: Comparison,
+        joined: fn(Vec<u32>) -> Node,
+    ) -> Expression {
+        let mut nodes = filter.map_or(Vec::new(), |filter| filter.nodes.clone());
+        let mut add = |node| {
+            nodes.push(node);
+            nodes.len() as u32 - 1
+        };
+        let mut parts = Vec::new();
+        for (column, reached) in &self.reached {
+            let (side, column) = (Side::Source, *column);
+            let left = add(Node::Column { side, column });
+            let right = add(Node::Literal(reached.clone()));
+            parts.push(add(Node::Compare { op, left, right }));
+        }
+        let moments = add(joined(parts));
+        let root = match filter {
+            None => moments,
+            Some(filter) => add(Node::AllOf(vec![filter.root, moments])),
+        };
+        Expression { nodes, root }
+    }
 }
 
 /// The last moment that the clock may have reached, as a value of a column: a day ahead of its time in UTC, for a

@@ -35,7 +35,7 @@ pub(crate) async fn check(
     let Some(bound) = plan.lower_bound() else {
         return Ok(());
     };
-    let least = Probe::Aggregate(Aggregate {
+    let least = Probe::from(Aggregate {
         function: AggregateFunction::Min,
         column: bound.column,
     });

@@ -152,11 +152,11 @@ pub(crate) struct Detected {
 }
 
 impl Detected {
-    /// What the server answered to an aggregate over a column, where the detector asked for it.
+    /// What the server answered to an aggregate over a column of all rows, where the detector asked for it.
     pub(crate) fn aggregate(&self, function: AggregateFunction, column: u32) -> Option<&Value> {
-        let wanted = Probe::Aggregate(Aggregate { function, column });
-        let mut answers = self.probes.iter().zip(&self.readings);
-        answers.find_map(|(probe, reading)| (*probe == wanted).then_some(reading))
+        let wanted = Probe::from(Aggregate { function, column });
+        let mut answers = Probe::with_readings(&self.probes, &self.readings);
+        answers.find_map(|(probe, readings)| readings.first().filter(|_| *probe == wanted))
     }
 }
 
@@ -189,7 +189,7 @@ pub(crate) async fn detect(
     let (table, identity) = (source.table.table.clone(), source.identity.clone());
     let context = context(&job.detection, &table, &identity, stored.as_ref())?;
     let probes = detector.probes(&context).await?;
-    let known = known.filter(|known| stored.is_none() && known.len() == probes.len());
+    let known = known.filter(|known| stored.is_none() && known.len() == Probe::width_of(&probes));
     let (readings, warnings) = match known {
         Some(known) => (known, Vec::new()),
         None => source.probe(&probes).await?,

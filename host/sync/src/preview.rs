@@ -1,7 +1,7 @@
 //! What a run would do, found out without touching anything.
 
 use icehost_lake::LakeTable;
-use icehost_plan::{AggregateFunction, Probe, Value, Watermark};
+use icehost_plan::{AggregateFunction, Probe, Table, Value, Watermark};
 use icehost_sqlserver::lower;
 use serde::Serialize;
 
@@ -83,12 +83,9 @@ pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, Syn
     }
     let statement = lower::extraction(&source.table, &detected.plan)
         .doing(|| format!("planning to read source table {}", source.table.name))?;
-    let readings = detected
-        .probes
-        .iter()
-        .map(|probe| describe(probe, &source))
-        .zip(detected.readings)
-        .collect();
+    let probes = detected.probes.iter();
+    let readings = probes.flat_map(|probe| describe(probe, &source.table.table));
+    let readings = readings.zip(detected.readings).collect();
     let merge = match &job.target {
         Some((target, merging)) => {
             let delivery = Delivery {
@@ -188,30 +185,48 @@ async fn merge_preview(
     })
 }
 
-/// A probe, for people.
-fn describe(probe: &Probe, source: &OpenSource) -> String {
-    match probe {
-        Probe::Aggregate(aggregate) => {
-            let function = match aggregate.function {
+/// What a probe reads, for people: a text for each of its values.
+fn describe(probe: &Probe, table: &Table) -> Vec<String> {
+    let name = |column: u32| {
+        let column = table.columns.get(column as usize);
+        column.map_or("?", |column| column.name.as_str())
+    };
+    let mut texts = match probe {
+        Probe::Aggregate { of, .. } => {
+            let function = match of.function {
                 AggregateFunction::Min => "min",
                 AggregateFunction::Max => "max",
                 AggregateFunction::Count => "count",
                 AggregateFunction::CountNull => "count of null in",
                 AggregateFunction::CountDistinct => "count of distinct",
             };
-            let columns = &source.table.table.columns;
-            let column = columns.get(aggregate.column as usize);
-            format!(
-                "{function} {}",
-                column.map_or("?", |column| column.name.as_str())
-            )
+            vec![format!("{function} {}", name(of.column))]
         }
-        Probe::MinActiveRowversion => "min active rowversion".to_owned(),
-        Probe::ChangeTrackingCurrent => "change tracking current version".to_owned(),
-        Probe::ChangeTrackingMinValid => "change tracking min valid version".to_owned(),
-        Probe::CaptureMinLsn => "capture min lsn".to_owned(),
-        Probe::CaptureMaxLsn => "capture max lsn".to_owned(),
-        Probe::SourceTime => "source time".to_owned(),
-        Probe::CurrentSnapshot => "current snapshot".to_owned(),
+        Probe::Greatest(row) | Probe::Least(row) => {
+            let which = match probe {
+                Probe::Greatest(_) => "greatest",
+                _ => "least",
+            };
+            let columns: Vec<&str> = row.columns.iter().map(|column| name(*column)).collect();
+            let all = columns.join(", ");
+            let texts = columns.iter();
+            texts
+                .map(|column| format!("{column} of the {which} ({all})"))
+                .collect()
+        }
+        Probe::MinActiveRowversion => vec!["min active rowversion".to_owned()],
+        Probe::ChangeTrackingCurrent => vec!["change tracking current version".to_owned()],
+        Probe::ChangeTrackingMinValid => vec!["change tracking min valid version".to_owned()],
+        Probe::CaptureMinLsn => vec!["capture min lsn".to_owned()],
+        Probe::CaptureMaxLsn => vec!["capture max lsn".to_owned()],
+        Probe::SourceTime => vec!["source time".to_owned()],
+        Probe::CurrentSnapshot => vec!["current snapshot".to_owned()],
+    };
+    if let Some(filter) = probe.filter() {
+        let condition = filter.text_alone(&table.columns, &[]);
+        for text in &mut texts {
+            text.push_str(&format!(" where {condition}"));
+        }
     }
+    texts
 }

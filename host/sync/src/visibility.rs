@@ -21,10 +21,7 @@ pub(crate) fn check_plan(
     probes: &[Probe],
     plan: &ValidExtractionPlan,
 ) -> Result<(), SyncError> {
-    let probed = probes.iter().filter_map(|probe| match probe {
-        Probe::Aggregate(aggregate) => Some(aggregate.column),
-        _ => None,
-    });
+    let probed = probes.iter().flat_map(Probe::columns);
     let nodes = plan.filter.iter().flat_map(|filter| &filter.nodes);
     let filtered = nodes.filter_map(|node| match node {
         Node::Column { column, .. } => Some(*column),

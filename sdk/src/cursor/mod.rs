@@ -15,8 +15,8 @@ mod tests;
 use std::cmp::Ordering;
 
 use crate::{
-    Aggregate, AggregateFunction, ColumnId, Error, ExtractionPlan, Outcome, Predicate, Probe,
-    Table, Value, Watermark, Zoned, col, lit,
+    ColumnId, Error, ExtractionPlan, Outcome, Predicate, Probe, Table, Value, Watermark, Zoned,
+    col, lit,
 };
 use marks::{History, Marks, TICKS_PER_SECOND};
 use shown::shown;
@@ -132,10 +132,7 @@ impl<'a> Cursor<'a> {
             probes.push(Probe::count_null(self.column));
         }
         if self.guards_least {
-            probes.push(Probe::Aggregate(Aggregate {
-                function: AggregateFunction::Min,
-                column: self.column,
-            }));
+            probes.push(Probe::min(self.column));
         }
         probes
     }

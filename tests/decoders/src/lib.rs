@@ -15,7 +15,7 @@ use arbitrary::Unstructured;
 use arrow_schema::{Field, Schema};
 use icehost_plan::{Column, OutputColumn, Transformation, Value, View, Watermark};
 
-pub use plans::{extraction_plan, merge_plan};
+pub use plans::{extraction_plan, merge_plan, probes};
 pub use server::{Reached, server};
 pub use texts::{configuration, connection_string, module};
 
@@ -118,6 +118,7 @@ mod tests {
         fn nothing_panics(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             extraction_plan(&bytes);
             merge_plan(&bytes);
+            probes(&bytes);
             transformation(&bytes);
             watermark(&bytes);
             batch_stream(&bytes);
@@ -176,7 +177,7 @@ mod tests {
     /// A plan that passes is what the targets are for: random bytes must reach it.
     #[test]
     fn valid_plans_are_reached() {
-        let mut valid = (0, 0);
+        let mut valid = (0, 0, 0);
         let mut state = 1u32;
         for _ in 0..4000 {
             let bytes: Vec<u8> = (0..400)
@@ -187,7 +188,8 @@ mod tests {
                 .collect();
             valid.0 += usize::from(extraction_plan(&bytes));
             valid.1 += usize::from(merge_plan(&bytes));
+            valid.2 += usize::from(probes(&bytes));
         }
-        assert!(valid.0 > 50 && valid.1 > 50, "{valid:?}");
+        assert!(valid.0 > 50 && valid.1 > 50 && valid.2 > 50, "{valid:?}");
     }
 }

@@ -4,8 +4,8 @@ use arbitrary::{Result, Unstructured};
 use icehost_lake::RowChange;
 use icehost_plan::{
     Action, Aggregate, AggregateFunction, Assignment, ChangeSource, Clause, Contents, Coverage,
-    Delta, Direction, ExtractionPlan, KeyPair, MergePlan, MergeViews, Occasion, SortKey,
-    Succession, View, WriteMode,
+    Delta, Direction, ExtractionPlan, Extreme, KeyPair, MergePlan, MergeViews, Occasion, Probe,
+    SortKey, Succession, View, WriteMode, validate_probes,
 };
 use icehost_sqlserver::lower;
 
@@ -31,6 +31,55 @@ pub fn extraction_plan(bytes: &[u8]) -> bool {
         assert!(!statement.to_string().is_empty());
     }
     true
+}
+
+/// Probes, with filters; whether they were valid.
+pub fn probes(bytes: &[u8]) -> bool {
+    let mut from = Unstructured::new(bytes);
+    let Ok(probes) = several(&mut from) else {
+        return false;
+    };
+    let table = table();
+    let view = View::new(&grant(&mut from), &table.columns, None);
+    if validate_probes(&probes, &view.table(&table)).is_err() {
+        return false;
+    }
+    let probes = view.probes(probes);
+    assert!(validate_probes(&probes, &table).is_ok());
+    if let Ok(statement) = lower::probes(&sql_table(), &probes) {
+        assert!(statement.sql.starts_with("SELECT "), "{}", statement.sql);
+        assert!(!statement.to_string().is_empty());
+    }
+    true
+}
+
+fn several(from: &mut Unstructured<'_>) -> Result<Vec<Probe>> {
+    let count = from.int_in_range(1..=3)?;
+    (0..count).map(|_| probe(from)).collect()
+}
+
+fn probe(from: &mut Unstructured<'_>) -> Result<Probe> {
+    let columns = every_type().len();
+    let filter = match from.ratio(3, 4)? {
+        true => Some(expression(from, columns)?),
+        false => None,
+    };
+    let aggregated: bool = from.arbitrary()?;
+    if aggregated {
+        let of = aggregate(from, columns)?;
+        return Ok(Probe::Aggregate { of, filter });
+    }
+    let named = from.int_in_range(0..=3)?;
+    let row = Extreme {
+        columns: (0..named)
+            .map(|_| column(from, columns))
+            .collect::<Result<_>>()?,
+        filter,
+    };
+    Ok(match from.arbitrary()? {
+        true => Probe::Greatest(row),
+        false => Probe::Least(row),
+    })
 }
 
 /// A merge plan, for SQL Server with and without MERGE and for the lake; whether it was valid.
@@ -87,18 +136,22 @@ fn extraction(from: &mut Unstructured<'_>) -> Result<ExtractionPlan> {
             false => None,
         },
         observe: match from.ratio(1, 4)? {
-            true => vec![Aggregate {
-                function: [
-                    AggregateFunction::Min,
-                    AggregateFunction::Max,
-                    AggregateFunction::Count,
-                    AggregateFunction::CountNull,
-                    AggregateFunction::CountDistinct,
-                ][from.choose_index(5)?],
-                column: column(from, columns)?,
-            }],
+            true => vec![aggregate(from, columns)?],
             false => Vec::new(),
         },
+    })
+}
+
+fn aggregate(from: &mut Unstructured<'_>, columns: usize) -> Result<Aggregate> {
+    Ok(Aggregate {
+        function: [
+            AggregateFunction::Min,
+            AggregateFunction::Max,
+            AggregateFunction::Count,
+            AggregateFunction::CountNull,
+            AggregateFunction::CountDistinct,
+        ][from.choose_index(5)?],
+        column: column(from, columns)?,
     })
 }
 

@@ -54,6 +54,15 @@ impl<'a> Lowering<'a> {
         self.node(expression, expression.root, None)
     }
 
+    /// The predicate in a form that others can stand beside, joined by AND.
+    pub(crate) fn conjunct(&mut self, expression: &Expression) -> Result<String> {
+        let text = self.predicate(expression)?;
+        Ok(match expression.node(expression.root) {
+            Some(Node::AnyOf(parts)) if parts.len() > 1 => format!("({text})"),
+            _ => text,
+        })
+    }
+
     /// The value, bound for a column like `near` where it is a literal.
     pub(crate) fn scalar(&mut self, expression: &Expression, near: &Operand) -> Result<String> {
         self.node(expression, expression.root, Some(near))

@@ -1,7 +1,7 @@
 //! Extraction plans into SELECT.
 
 use icehost_plan::{
-    Aggregate, AggregateFunction, ChangeSource, Direction, Length, LogicalType, Probe, SqlType,
+    Aggregate, AggregateFunction, ChangeSource, Direction, Length, LogicalType, SqlType,
     ValidExtractionPlan,
 };
 
@@ -77,11 +77,17 @@ pub(crate) fn asked_aggregates(
         return Ok(None);
     }
     let mut parameters = Parameters::default();
-    let condition = conditions(table, plan, &mut parameters)?;
+    let condition = match &plan.filter {
+        None => String::new(),
+        Some(filter) => {
+            let operands = operands(table);
+            let condition = Lowering::new(&operands, &[], &mut parameters).conjunct(filter)?;
+            format!(" WHERE {condition}")
+        }
+    };
     let mut values = Vec::with_capacity(aggregates.len());
     for aggregate in aggregates {
-        let probe = Probe::Aggregate(*aggregate);
-        values.push(probe::expression(table, &probe, &condition)?);
+        values.push(probe::aggregated(table, aggregate, &condition)?);
     }
     Ok(Some(
         parameters.finish(format!("SELECT {};", values.join(",\n       "))),

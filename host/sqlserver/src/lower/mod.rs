@@ -24,5 +24,5 @@ pub use merge::{
     AbsentStatements, IdentityCheck, MergeChecks, MergeStatements, OneKeyStatements, Spelling,
     SpellingStatements, merge, one_key, spellings,
 };
-pub use probe::{ahead_of, count_through, probes, snapshot_isolation, updateability};
+pub use probe::{count_through, probes, snapshot_isolation, updateability};
 pub use ranges::range_boundaries;

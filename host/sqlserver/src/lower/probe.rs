@@ -1,27 +1,88 @@
 //! Probes into one SELECT.
 
-use icehost_plan::{Aggregate, AggregateFunction, Length, LogicalType, Probe, SqlType, Value};
+use icehost_plan::{
+    Aggregate, AggregateFunction, Extreme, Length, LogicalType, Probe, SqlType, Value,
+};
 
-use super::extraction::readable;
+use super::Lowering;
+use super::extraction::{operands, readable};
 use super::literal::bind_type;
 use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
 use crate::name::quote;
 use crate::statement::{Parameters, Statement};
 
-/// The query that reads all probes: one row, one column per probe, in their order, at full precision.
+/// The query that reads all probes: one row, one column per value, in their order, at full precision.
 ///
 /// # Errors
-/// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a probe that is not SQL Server's.
+/// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a probe that is not SQL Server's; filters that are
+/// too large together.
 pub fn probes(table: &SqlTable, probes: &[Probe]) -> Result<Statement> {
-    let values = probes
-        .iter()
-        .map(|probe| expression(table, probe, ""))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Statement::plain(format!(
-        "SELECT {};",
-        values.join(",\n       ")
-    )))
+    let operands = operands(table);
+    let mut parameters = Parameters::default();
+    // One for all filters, since its bounds are a statement's.
+    let mut lowering = Lowering::new(&operands, &[], &mut parameters);
+    let (mut values, mut rows) = (Vec::new(), Vec::new());
+    for probe in probes {
+        let condition = match probe.filter() {
+            Some(filter) => format!(" WHERE {}", lowering.conjunct(filter)?),
+            None => String::new(),
+        };
+        let (extreme, direction) = match probe {
+            Probe::Greatest(extreme) => (extreme, "DESC"),
+            Probe::Least(extreme) => (extreme, "ASC"),
+            Probe::Aggregate { of, .. } => {
+                values.push(aggregated(table, of, &condition)?);
+                continue;
+            }
+            other => {
+                values.push(of_server(table, other)?.to_owned());
+                continue;
+            }
+        };
+        let name = format!("[row{}]", rows.len() + 1);
+        let row = first_row(table, extreme, direction, &condition)?;
+        rows.push(format!("LEFT JOIN ({row}) AS {name} ON 1 = 1"));
+        values.extend((1..=extreme.columns.len()).map(|at| format!("{name}.[value{at}]")));
+    }
+    let mut sql = format!("SELECT {}", values.join(",\n       "));
+    if !rows.is_empty() {
+        // A row that is not there is one of NULLs.
+        sql.push_str("\nFROM (SELECT 1 AS [one]) AS [one]\n");
+        sql.push_str(&rows.join("\n"));
+    }
+    sql.push(';');
+    Ok(parameters.finish(sql))
+}
+
+/// The query for one row's values of several columns: an index over them finds it at its end.
+fn first_row(
+    table: &SqlTable,
+    extreme: &Extreme,
+    direction: &str,
+    condition: &str,
+) -> Result<String> {
+    let (mut values, mut order, mut conditions) = (Vec::new(), Vec::new(), condition.to_owned());
+    for (at, &ordinal) in (1..).zip(&extreme.columns) {
+        let column = table.column(ordinal)?;
+        let name = quote(&column.name);
+        values.push(format!("{} AS [value{at}]", readable(&name, column)));
+        order.push(format!("{name} {direction}"));
+        if column.nullable {
+            let word = if conditions.is_empty() {
+                "WHERE"
+            } else {
+                "AND"
+            };
+            conditions.push_str(&format!(" {word} {name} IS NOT NULL"));
+        }
+    }
+    Ok(format!(
+        "SELECT TOP (1) {} FROM {}{conditions} ORDER BY {}",
+        values.join(", "),
+        table.name.sql(),
+        order.join(", ")
+    ))
 }
 
 /// Reads whether a database allows SNAPSHOT isolation: `snapshot_isolation_state`; no row for one that the login
@@ -51,29 +112,6 @@ pub fn updateability(database: Option<&str>) -> Statement {
     ))
 }
 
-/// Reads a column's largest value that is not above a bound, and how many rows are.
-///
-/// # Errors
-/// A column that the table does not have.
-pub fn ahead_of(table: &SqlTable, column: u32, bound: &Value) -> Result<Statement> {
-    let (name, sql_type) = {
-        let column = table.column(column)?;
-        (quote(&column.name), column.sql_type)
-    };
-    let mut parameters = Parameters::default();
-    let bound = parameters.add(bind_type(bound, Some(sql_type)), bound.clone());
-    let largest = Aggregate {
-        function: AggregateFunction::Max,
-        column,
-    };
-    let largest = aggregated(table, &largest, &format!("\nWHERE {name} <= {bound}"))?;
-    Ok(parameters.finish(format!(
-        "SELECT {largest},
-       (SELECT COUNT_BIG(*) FROM {} WHERE {name} > {bound});",
-        table.name.sql()
-    )))
-}
-
 /// Counts the rows that have at most a value in a column.
 ///
 /// # Errors
@@ -89,34 +127,39 @@ pub fn count_through(table: &SqlTable, column: u32, most: &Value) -> Result<Stat
     )))
 }
 
-/// One probe as a scalar expression over the rows that `condition`, a WHERE clause or nothing, lets through.
-///
-/// Each aggregate is a query of its own, so that each can use an index of its own.
-pub(super) fn expression(table: &SqlTable, probe: &Probe, condition: &str) -> Result<String> {
-    match probe {
-        Probe::Aggregate(aggregate) => aggregated(table, aggregate, condition),
+/// A value that is not read from the table's rows.
+fn of_server(table: &SqlTable, probe: &Probe) -> Result<&'static str> {
+    let what = match probe {
         // T-SQL reference, "MIN_ACTIVE_ROWVERSION"
-        Probe::MinActiveRowversion => Ok("MIN_ACTIVE_ROWVERSION()".to_owned()),
-        Probe::SourceTime => Ok("SYSUTCDATETIME()".to_owned()),
+        Probe::MinActiveRowversion => return Ok("MIN_ACTIVE_ROWVERSION()"),
+        Probe::SourceTime => return Ok("SYSUTCDATETIME()"),
         Probe::ChangeTrackingCurrent
         | Probe::ChangeTrackingMinValid
         | Probe::CaptureMinLsn
-        | Probe::CaptureMaxLsn => Err(SqlServerError::unsupported(format!(
-            "{}: Change Tracking and Change Data Capture cannot be read yet",
-            table.name
-        ))),
-        Probe::CurrentSnapshot => Err(SqlServerError::unsupported(format!(
-            "{} is a SQL Server table, which has no Iceberg snapshots",
-            table.name
-        ))),
-    }
+        | Probe::CaptureMaxLsn => "Change Tracking and Change Data Capture cannot be read yet",
+        Probe::CurrentSnapshot => "a SQL Server table has no Iceberg snapshots",
+        Probe::Aggregate { .. } | Probe::Greatest(_) | Probe::Least(_) => {
+            "rows are read by a query"
+        }
+    };
+    Err(SqlServerError::unsupported(format!(
+        "{}: {what}",
+        table.name
+    )))
 }
 
-fn aggregated(table: &SqlTable, aggregate: &Aggregate, condition: &str) -> Result<String> {
+/// One aggregate as a scalar expression over the rows that `condition`, a WHERE clause or nothing, lets through.
+///
+/// Each aggregate is a query of its own, so that each can use an index of its own.
+pub(super) fn aggregated(
+    table: &SqlTable,
+    aggregate: &Aggregate,
+    condition: &str,
+) -> Result<String> {
     let column = table.column(aggregate.column)?;
     let (name, from) = (quote(&column.name), table.name.sql());
     let and = match condition {
-        "" => "\nWHERE".to_owned(),
+        "" => " WHERE".to_owned(),
         condition => format!("{condition} AND"),
     };
     // MIN and MAX do not take every type that has an order.
@@ -126,11 +169,10 @@ fn aggregated(table: &SqlTable, aggregate: &Aggregate, condition: &str) -> Resul
     );
     let first = |direction: &str| {
         format!(
-            "(SELECT TOP (1) {name} FROM {from}{} {name} IS NOT NULL ORDER BY {name} {direction})",
-            flat(&and)
+            "(SELECT TOP (1) {name} FROM {from}{and} {name} IS NOT NULL ORDER BY {name} {direction})"
         )
     };
-    let over = |call: String| format!("(SELECT {} FROM {from}{})", call, flat(condition));
+    let over = |call: String| format!("(SELECT {call} FROM {from}{condition})");
     let extreme = |function: &str| {
         let call = format!("{function}({name})");
         match column.sql_type {
@@ -146,13 +188,8 @@ fn aggregated(table: &SqlTable, aggregate: &Aggregate, condition: &str) -> Resul
         AggregateFunction::Max => over(extreme("MAX")),
         AggregateFunction::Count => over(format!("COUNT_BIG({name})")),
         AggregateFunction::CountDistinct => over(format!("COUNT_BIG(DISTINCT {name})")),
-        AggregateFunction::CountNull => format!(
-            "(SELECT COUNT_BIG(*) FROM {from}{} {name} IS NULL)",
-            flat(&and)
-        ),
+        AggregateFunction::CountNull => {
+            format!("(SELECT COUNT_BIG(*) FROM {from}{and} {name} IS NULL)")
+        }
     })
-}
-
-fn flat(clause: &str) -> String {
-    clause.replace('\n', " ")
 }

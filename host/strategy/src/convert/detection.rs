@@ -2,17 +2,33 @@
 
 use icehost_plan::extraction::MAX_LIST;
 use icehost_plan::{
-    Aggregate, AggregateFunction, ChangeSource, Coverage, ExtractionPlan, MAX_MARKS, Outcome,
-    PlanError, Probe, Watermark, Window,
+    Aggregate, AggregateFunction, ChangeSource, Coverage, Expression, ExtractionPlan, Extreme,
+    MAX_MARKS, Outcome, PlanError, Probe, Watermark, Window,
 };
 
 use super::expression::{expression, sort_key};
 use super::value::{bounded, value, value_to_guest};
 use crate::bindings::{detection as wit, types};
 
-pub(crate) fn probe(probe: wit::Probe) -> Probe {
-    match probe {
-        wit::Probe::Aggregate(over) => Probe::Aggregate(aggregate(over)),
+pub(crate) fn probes(probes: Vec<wit::Probe>) -> Result<Vec<Probe>, PlanError> {
+    bounded("probes", probes, MAX_LIST)?
+        .into_iter()
+        .zip(0..)
+        .map(|(asked, at)| probe(asked).map_err(|e| e.at(format!("probes[{at}]"))))
+        .collect()
+}
+
+fn probe(probe: wit::Probe) -> Result<Probe, PlanError> {
+    Ok(match probe {
+        wit::Probe::Aggregate(over) => Probe::Aggregate {
+            of: aggregate(types::Aggregate {
+                function: over.function,
+                column: over.column,
+            }),
+            filter: filter(over.filter)?,
+        },
+        wit::Probe::Greatest(row) => Probe::Greatest(extreme(row)?),
+        wit::Probe::Least(row) => Probe::Least(extreme(row)?),
         wit::Probe::MinActiveRowversion => Probe::MinActiveRowversion,
         wit::Probe::ChangeTrackingCurrent => Probe::ChangeTrackingCurrent,
         wit::Probe::ChangeTrackingMinValid => Probe::ChangeTrackingMinValid,
@@ -20,7 +36,19 @@ pub(crate) fn probe(probe: wit::Probe) -> Probe {
         wit::Probe::CaptureMaxLsn => Probe::CaptureMaxLsn,
         wit::Probe::SourceTime => Probe::SourceTime,
         wit::Probe::CurrentSnapshot => Probe::CurrentSnapshot,
-    }
+    })
+}
+
+fn extreme(row: wit::Extreme) -> Result<Extreme, PlanError> {
+    Ok(Extreme {
+        columns: bounded("columns", row.columns, MAX_LIST)?,
+        filter: filter(row.filter)?,
+    })
+}
+
+fn filter(filter: Option<types::Expression>) -> Result<Option<Expression>, PlanError> {
+    let filter = filter.map(expression).transpose();
+    filter.map_err(|e| e.at("filter"))
 }
 
 pub(crate) fn extraction_plan(plan: wit::ExtractionPlan) -> Result<ExtractionPlan, PlanError> {
@@ -31,11 +59,7 @@ pub(crate) fn extraction_plan(plan: wit::ExtractionPlan) -> Result<ExtractionPla
             wit::Coverage::Full => Coverage::Full,
         },
         columns: plan.columns,
-        filter: plan
-            .filter
-            .map(expression)
-            .transpose()
-            .map_err(|e| e.at("filter"))?,
+        filter: filter(plan.filter)?,
         order_by: bounded("order-by", plan.order_by, MAX_LIST)?
             .into_iter()
             .map(sort_key)

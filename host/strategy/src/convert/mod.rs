@@ -13,7 +13,7 @@ mod transform;
 mod value;
 
 pub(crate) use detection::{
-    extraction_plan, outcome_to_guest, probe, watermark, watermark_to_guest,
+    extraction_plan, outcome_to_guest, probes, watermark, watermark_to_guest,
 };
 pub(crate) use failure::{failure, shown_plan_error};
 pub(crate) use merge::{delta_to_guest, merge_plan};

@@ -1,9 +1,31 @@
-//! Between version 0.1.0 of the contract and the present one, where they differ: deltas and merge plans.
+//! Between the versions of the contract before the present one and it, where they differ: probes of 0.2.0 and 0.1.0,
+//! deltas and merge plans of 0.1.0.
 
 use icehost_plan::Delta;
 
-use crate::bindings::merge as present;
-use crate::bindings::previous::merge as previous;
+use crate::bindings::previous::first::merge as previous;
+use crate::bindings::previous::second;
+use crate::bindings::{detection, merge as present};
+
+/// A probe of 0.2.0 or 0.1.0, whose aggregates are over all rows.
+pub(crate) fn probe(probe: second::detection::Probe) -> detection::Probe {
+    use detection::Probe as P;
+    use second::detection::Probe as Previous;
+    match probe {
+        Previous::Aggregate(over) => P::Aggregate(detection::FilteredAggregate {
+            function: over.function,
+            column: over.column,
+            filter: None,
+        }),
+        Previous::MinActiveRowversion => P::MinActiveRowversion,
+        Previous::ChangeTrackingCurrent => P::ChangeTrackingCurrent,
+        Previous::ChangeTrackingMinValid => P::ChangeTrackingMinValid,
+        Previous::CaptureMinLsn => P::CaptureMinLsn,
+        Previous::CaptureMaxLsn => P::CaptureMaxLsn,
+        Previous::SourceTime => P::SourceTime,
+        Previous::CurrentSnapshot => P::CurrentSnapshot,
+    }
+}
 
 pub(crate) fn delta_to_guest(delta: &Delta) -> previous::Delta {
     let present::Delta {

@@ -148,6 +148,34 @@ async fn invalid_answers_are_refused_with_the_place() {
             "choosing probes: probes[0]: the table does not offer Change Tracking",
         ),
         (
+            "probe-filter-ordinal",
+            "choosing probes: probes[0]: filter: nodes[0]: column 99 is out of range: there are 4 columns",
+        ),
+        (
+            "probe-filter-type",
+            "choosing probes: probes[0]: filter: nodes[2]: integer is compared with text",
+        ),
+        (
+            "probe-filter-target",
+            "choosing probes: probes[0]: filter: nodes[0]: there is no target row to read here",
+        ),
+        (
+            "probe-filter-literals",
+            "choosing probes: probes[0]: filter: one-of: at most 1000 entries, not 1001",
+        ),
+        (
+            "row-ordinal",
+            "choosing probes: probes[0]: columns[1]: column 99 is out of range: there are 4 columns",
+        ),
+        (
+            "row-twice",
+            "choosing probes: probes[0]: columns[2]: column 0 stands twice",
+        ),
+        (
+            "row-of-nothing",
+            "choosing probes: probes[0]: a row is found by 1 to 16 columns, not by 0",
+        ),
+        (
             "probe-flood",
             "choosing probes: probes: at most 256 entries, not 300",
         ),

@@ -14,8 +14,8 @@ fn merger(describe: &str, more: &str, pages: u32) -> Vec<u8> {
             (memory (export "memory") {pages})
             {more}
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 4096)
-            (func (export "icehost:strategy/metadata@0.2.0#describe") (result i32) {describe})
-            (func (export "icehost:strategy/merge@0.2.0#plan")
+            (func (export "icehost:strategy/metadata@0.3.0#describe") (result i32) {describe})
+            (func (export "icehost:strategy/merge@0.3.0#plan")
                 (param i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)
                 unreachable))"#
     );

@@ -46,7 +46,7 @@ async fn the_documented_strategy_is_built_elsewhere_and_runs() {
         .await
         .unwrap();
     assert_eq!(strategy.kind(), Kind::ChangeDetector);
-    assert_eq!(strategy.world(), "icehost:strategy/change-detector@0.2.0");
+    assert_eq!(strategy.world(), "icehost:strategy/change-detector@0.3.0");
     assert_eq!(strategy.description().version, "1.2.3");
     assert!(
         strategy

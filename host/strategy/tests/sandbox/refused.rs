@@ -17,7 +17,7 @@ async fn refusal(bytes: &[u8]) -> (String, Option<String>) {
 fn merger_that_imports(package: &str, import: &str) -> Vec<u8> {
     let hostile = format!(
         "package test:hostile;
-         world hostile {{ include icehost:strategy/merger@0.2.0; import {import}; }}"
+         world hostile {{ include icehost:strategy/merger@0.3.0; import {import}; }}"
     );
     dummy(&[CONTRACT, package, &hostile], "hostile")
 }
@@ -101,23 +101,23 @@ async fn a_component_of_another_world() {
     assert_eq!(
         error,
         "cannot load strategy 'x.wasm': the component is not a strategy: it exports run; a strategy exports \
-         icehost:strategy/metadata@0.2.0 and one of icehost:strategy/change-detection@0.2.0, \
-         icehost:strategy/merge@0.2.0 and icehost:strategy/batch-transform@0.2.0"
+         icehost:strategy/metadata@0.3.0 and one of icehost:strategy/change-detection@0.3.0, \
+         icehost:strategy/merge@0.3.0 and icehost:strategy/batch-transform@0.3.0"
     );
 }
 
 #[tokio::test]
 async fn a_component_for_another_version_of_the_contract() {
-    let next = CONTRACT.replace("0.2.0", "0.3.0");
+    let next = CONTRACT.replace("0.3.0", "0.4.0");
     let (error, hint) = refusal(&dummy(&[&next], "merger")).await;
     assert_eq!(
         error,
-        "cannot load strategy 'x.wasm': the component is made for icehost:strategy@0.3.0; this host \
-         serves 0.2.0 and 0.1.0"
+        "cannot load strategy 'x.wasm': the component is made for icehost:strategy@0.4.0; this host \
+         serves 0.3.0, 0.2.0 and 0.1.0"
     );
     assert_eq!(
         hint.unwrap(),
-        "build it with an SDK for icehost:strategy@0.2.0"
+        "build it with an SDK for icehost:strategy@0.3.0"
     );
 }
 
@@ -148,7 +148,7 @@ async fn an_import_that_is_not_granted() {
     );
     assert_eq!(
         hint.unwrap(),
-        "a strategy may import icehost:strategy/logging@0.2.0 and nothing else"
+        "a strategy may import icehost:strategy/logging@0.3.0 and nothing else"
     );
 }
 

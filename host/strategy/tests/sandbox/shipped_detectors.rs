@@ -164,7 +164,7 @@ async fn a_nullable_cursor_is_probed_for_nulls() {
         watermark: None,
     };
     let aggregate = |function| {
-        Probe::Aggregate(Aggregate {
+        Probe::from(Aggregate {
             function,
             column: 3,
         })

@@ -184,7 +184,7 @@ async fn what_a_strategy_is_can_be_inspected() {
         assert!(
             strategy
                 .exports()
-                .contains(&"icehost:strategy/metadata@0.2.0".to_owned())
+                .contains(&"icehost:strategy/metadata@0.3.0".to_owned())
         );
         let schema = strategy.options_schema().json();
         assert_eq!(schema["additionalProperties"], false);

@@ -81,7 +81,7 @@ async fn the_shipped_ones_are_transformers() {
     for name in ["mask", "tenant-filter"] {
         let strategy = shipped(&runtime, name).await;
         assert_eq!(strategy.kind(), Kind::BatchTransformer);
-        assert_eq!(strategy.world(), "icehost:strategy/batch-transformer@0.2.0");
+        assert_eq!(strategy.world(), "icehost:strategy/batch-transformer@0.3.0");
         assert_eq!(strategy.imports().len(), 2, "{:?}", strategy.imports());
         assert!(strategy.as_merger().is_err());
     }

@@ -171,8 +171,10 @@ fn run_object(table: &SqlTable, run: &DetectorRun) -> Result<Json, Failure> {
         false => Some(lower::probes(table, &run.probes)?.to_string()),
     };
     let readings = run.readings.iter();
-    let readings =
-        readings.map(|(probe, value)| json!({ "probe": probe, "reading": value.to_string() }));
+    let readings = readings.map(|(probe, read)| {
+        let read: Vec<String> = read.iter().map(ToString::to_string).collect();
+        json!({ "probe": probe, "reading": read.join(", ") })
+    });
     Ok(json!({
         "run": run.name,
         "probes": readings.collect::<Vec<_>>(),

@@ -103,7 +103,7 @@ bool exports_batch_transform_apply(icehost_list_u8_t *stream,
 }
 
 /// The host calls it once it has read what `apply` returned.
-__attribute__((export_name("cabi_post_icehost:strategy/batch-transform@0.2.0#apply")))
+__attribute__((export_name("cabi_post_icehost:strategy/batch-transform@0.3.0#apply")))
 void __wasm_export_exports_batch_transform_apply_post_return(uint8_t *returned) {
     (void)returned;
     memory_release(opened);

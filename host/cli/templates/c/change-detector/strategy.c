@@ -96,6 +96,11 @@ static bool larger(const cursor_t *cursor, const types_value_t *now, types_value
     return true;
 }
 
+/// An aggregate over a column of all rows.
+static exports_change_detection_filtered_aggregate_t over(types_aggregate_function_t function, types_column_id_t column) {
+    return (exports_change_detection_filtered_aggregate_t){.function = function, .column = column};
+}
+
 /// What the host reads before it asks for the plan; `readings_of` takes it apart.
 bool exports_change_detection_probes(exports_change_detection_context_t *context,
                                      exports_change_detection_list_probe_t *probes, types_error_t *error) {
@@ -103,14 +108,14 @@ bool exports_change_detection_probes(exports_change_detection_context_t *context
     if (!cursor_of(context, &cursor, error)) return false;
     exports_change_detection_probe_t *probe = probes->ptr = calloc(4, sizeof *probes->ptr);
     probe->tag = EXPORTS_CHANGE_DETECTION_PROBE_AGGREGATE;
-    probe++->val.aggregate = (types_aggregate_t){TYPES_AGGREGATE_FUNCTION_MAX, cursor.id};
+    probe++->val.aggregate = over(TYPES_AGGREGATE_FUNCTION_MAX, cursor.id);
     probe++->tag = EXPORTS_CHANGE_DETECTION_PROBE_SOURCE_TIME;
     if (cursor.column->nullable) {
         probe->tag = EXPORTS_CHANGE_DETECTION_PROBE_AGGREGATE;
-        probe++->val.aggregate = (types_aggregate_t){TYPES_AGGREGATE_FUNCTION_COUNT_NULL, cursor.id};
+        probe++->val.aggregate = over(TYPES_AGGREGATE_FUNCTION_COUNT_NULL, cursor.id);
     }
     probe->tag = EXPORTS_CHANGE_DETECTION_PROBE_AGGREGATE;
-    probe++->val.aggregate = (types_aggregate_t){TYPES_AGGREGATE_FUNCTION_MIN, cursor.id};
+    probe++->val.aggregate = over(TYPES_AGGREGATE_FUNCTION_MIN, cursor.id);
     probes->len = probe - probes->ptr;
     return true;
 }

@@ -15,6 +15,7 @@ from wit_world.exports.change_detection import (
     Context,
     Coverage,
     ExtractionPlan,
+    FilteredAggregate,
     Outcome,
     Probe,
     Probe_Aggregate,
@@ -23,7 +24,6 @@ from wit_world.exports.change_detection import (
 )
 from wit_world.exports.metadata import Description
 from wit_world.imports.types import (
-    Aggregate,
     AggregateFunction,
     Column,
     Direction,
@@ -68,7 +68,7 @@ class ChangeDetection(exports.ChangeDetection):
         cursor = Cursor.of(context)
 
         def aggregate(function: AggregateFunction) -> Probe:
-            return Probe_Aggregate(Aggregate(function, cursor.id))
+            return Probe_Aggregate(FilteredAggregate(function, cursor.id, filter=None))
 
         nulls = [aggregate(AggregateFunction.COUNT_NULL)] if cursor.column.nullable else []
         return [aggregate(AggregateFunction.MAX), Probe_SourceTime(), *nulls, aggregate(AggregateFunction.MIN)]

@@ -25,6 +25,15 @@ impl ChangeDetector for Hostile {
         Ok(match context.options.wrong.as_str() {
             "probe-ordinal" => vec![Probe::max(99)],
             "probe-feature" => vec![Probe::ChangeTrackingCurrent],
+            "probe-filter-ordinal" => vec![Probe::max(0).filter(col(99).is_null())],
+            "probe-filter-type" => vec![Probe::max(0).filter(col(0).eq(lit("1; DROP TABLE x")))],
+            "probe-filter-target" => vec![Probe::greatest([0]).filter(target_col(0).is_null())],
+            "probe-filter-literals" => {
+                vec![Probe::max(0).filter(col(0).one_of((0..1001i64).collect::<Vec<_>>()))]
+            }
+            "row-ordinal" => vec![Probe::greatest([0, 99])],
+            "row-twice" => vec![Probe::least([0, 1, 0])],
+            "row-of-nothing" => vec![Probe::greatest([])],
             "probe-flood" => vec![Probe::SourceTime; 300],
             _ => Vec::new(),
         })

@@ -1,7 +1,7 @@
 //! A merger for version 0.1.0 of the contract, without an SDK.
 
 wit_bindgen::generate!({
-    path: "../../../../../wit/0.1.0",
+    path: "../../../../../../wit/0.1.0",
     world: "merger",
 });
 
