@@ -45,12 +45,13 @@ impl Between<'_> {
     pub(super) async fn changes(
         &self,
         (takes, plan, target): (&[Taken], &ValidMergePlan, &SqlTable),
+        memory: usize,
         cancel: &CancellationToken,
     ) -> Result<u64, SyncError> {
         let doing = || format!("reading lake table {}", self.lake.name());
         let changes = self
             .lake
-            .changes(request(Some(self.from), Some(self.to), takes))
+            .changes(request(Some(self.from), Some(self.to), takes, memory))
             .await
             .and_then(|changes| keyed(changes, plan, target))
             .doing(doing)?;
