@@ -7,8 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use futures::StreamExt;
 use icehost_lake::{ChangesRequest, KeyFold, LakeErrorKind, LakeTable};

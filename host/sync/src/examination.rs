@@ -122,6 +122,8 @@ async fn source_half(
         Part::Lake,
         open_lake(&job.lake, &job.source.rules, &source).await,
     )?;
+    let doing = || format!("looking whether lake table {} can be written", lake.name());
+    found.or(Part::Lake, lake.try_writing().await.doing(doing));
     let stored = job.watermarks.load(&lake, observer).await;
     if let (Some(stored), Some(detection)) = (found.or(Part::Detection, stored), &job.detection) {
         let detector = job.source.rules.guard(&detection.strategy);
