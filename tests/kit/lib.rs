@@ -18,6 +18,6 @@ mod sql;
 
 pub use bed::{Bed, READER, WRITER};
 pub use files::{assert_nowhere, below, blocks};
-pub use program::{Command, Run, program};
-pub use readers::{Dump, python_script};
+pub use program::{Command, Run, program, program_named};
+pub use readers::{Dump, python_script, python_text};
 pub use sql::Client;

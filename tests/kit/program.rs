@@ -245,14 +245,19 @@ impl Run {
     }
 }
 
-/// Beside the test programs, in the same build.
+/// The program under test.
 pub fn program() -> PathBuf {
+    program_named("icehost-under-test")
+}
+
+/// A program beside the test programs, in the same build.
+pub fn program_named(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");
     let build = test
         .ancestors()
         .nth(2)
         .expect("tests lie in the target directory");
-    let program = build.join("icehost-under-test");
+    let program = build.join(name);
     assert!(
         program.exists(),
         "{} is missing: run the cases with `cargo test -p icehost-tests` or tests/run.sh",

@@ -67,19 +67,27 @@ impl Dump {
 
 /// Runs a script below `tests/` in the Python that has the readers, and gives its stdout.
 pub fn python_script(script: &str, arguments: &[String]) -> String {
-    let python = std::env::var_os("ICEHOST_TEST_PYTHON").expect(
-        "ICEHOST_TEST_PYTHON names the Python that has PyIceberg and DuckDB: run tests/run.sh",
-    );
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(script);
-    let output = Command::new(python)
-        .arg(&script)
-        .args(arguments)
-        .output()
-        .expect("start Python");
+    told(python().arg(&script).args(arguments))
+}
+
+/// Runs a program's text there, which may import the scripts of `tests/readers`, and gives its stdout.
+pub fn python_text(text: &str) -> String {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("readers");
+    told(python().args(["-c", text]).env("PYTHONPATH", scripts))
+}
+
+fn python() -> Command {
+    Command::new(std::env::var_os("ICEHOST_TEST_PYTHON").expect(
+        "ICEHOST_TEST_PYTHON names the Python that has PyIceberg and DuckDB: run tests/run.sh",
+    ))
+}
+
+fn told(command: &mut Command) -> String {
+    let output = command.output().expect("start Python");
     assert!(
         output.status.success(),
-        "{} {arguments:?}\n{}",
-        script.display(),
+        "{command:?}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).expect("UTF-8 from Python")

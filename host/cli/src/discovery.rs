@@ -31,20 +31,32 @@ const OF_FLAGS: &[&str] = &[
     "merge",
 ];
 
-/// The arguments with `--config icehost.toml` where they mean that file; `None` where they stay as they are.
-pub(crate) fn with_file(command: Command, arguments: &[OsString]) -> Option<Vec<OsString>> {
+/// Whether arguments mean the file in the working directory.
+pub(crate) enum Meant {
+    /// They do, and it is there: the arguments with `--config icehost.toml`.
+    File(Vec<OsString>),
+    /// They do, unless they forgot every flag that they need, and it is not there.
+    Missing,
+    /// Flags, or another file.
+    Nothing,
+}
+
+/// What arguments mean.
+pub(crate) fn meant(command: Command, arguments: &[OsString]) -> Meant {
     // What is wrong with them is told when they are read in earnest.
     let matches = command.ignore_errors(true).try_get_matches_from(arguments);
-    let is_there = Path::new(FILE).symlink_metadata().is_ok();
-    if !is_there || !means_file(&matches.ok()?) {
-        return None;
+    if !matches.is_ok_and(|matches| means_file(&matches)) {
+        return Meant::Nothing;
+    }
+    if Path::new(FILE).symlink_metadata().is_err() {
+        return Meant::Missing;
     }
     let mut arguments = arguments.to_vec();
     // Behind `--` it would be a pipeline's name.
     let end = arguments.iter().position(|one| one == OsStr::new("--"));
     let at = end.unwrap_or(arguments.len());
     arguments.insert(at, format!("--config={FILE}").into());
-    Some(arguments)
+    Meant::File(arguments)
 }
 
 /// Whether the file in the working directory is meant, if it is there.

@@ -51,6 +51,16 @@ impl Failure {
         self
     }
 
+    /// The same failure, whose hint begins with what a misspelt name may have meant.
+    pub(crate) fn with_guess(mut self, near: &str) -> Self {
+        let guess = format!("did you mean '{near}'?");
+        self.hint = Some(match self.hint {
+            Some(hint) => format!("{guess} {hint}"),
+            None => guess,
+        });
+        self
+    }
+
     /// The same failure, as that of one pipeline among others.
     pub(crate) fn of_pipeline(mut self, name: &str) -> Self {
         self.message = format!("{name}: {}", self.message());

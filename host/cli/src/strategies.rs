@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use icehost_config::{Component, GivenOptions, Origin, Use};
 use icehost_plan::ColumnGrant;
+use icehost_plugins::Kind;
 use icehost_strategy::{
     BatchTransformer, ChangeDetector, Grants, Limits, Merger, Options, Runtime, RuntimeOptions,
     Strategy,
@@ -85,11 +86,13 @@ impl Strategies {
         &mut self,
         component: &Component,
     ) -> Result<ChangeDetector, Failure> {
+        check_name(component, Kind::ChangeDetector)?;
         Ok(self.load(component).await?.as_change_detector()?)
     }
 
     /// A merger, for `--merge`.
     pub(crate) async fn merger(&mut self, component: &Component) -> Result<Merger, Failure> {
+        check_name(component, Kind::Merger)?;
         Ok(self.load(component).await?.as_merger()?)
     }
 
@@ -98,6 +101,7 @@ impl Strategies {
         &mut self,
         component: &Component,
     ) -> Result<BatchTransformer, Failure> {
+        check_name(component, Kind::BatchTransformer)?;
         Ok(self.load(component).await?.as_batch_transformer()?)
     }
 
@@ -143,10 +147,29 @@ fn grants(component: &Component) -> Grants {
 
 /// The options of a strategy, checked against its schema.
 pub(crate) fn options(strategy: &Strategy, used: &Use) -> Result<Options, Failure> {
-    Ok(match &used.options {
-        GivenOptions::Pairs(pairs) => Options::from_pairs(strategy, pairs)?,
-        GivenOptions::Typed(values) => Options::from_json(strategy, values.clone())?,
+    let options = match &used.options {
+        GivenOptions::Pairs(pairs) => Options::from_pairs(strategy, pairs),
+        GivenOptions::Typed(values) => Options::from_json(strategy, values.clone()),
+    };
+    options.map_err(|error| {
+        let failure = Failure::from(error);
+        match meant(strategy, used) {
+            Some(near) => failure.with_guess(near),
+            None => failure,
+        }
     })
+}
+
+/// The option that one is like that the strategy does not have.
+fn meant<'s>(strategy: &'s Strategy, used: &Use) -> Option<&'s str> {
+    let known = strategy.description().options.options().iter();
+    let known: Vec<&str> = known.map(|option| option.name.as_str()).collect();
+    let mut given: Box<dyn Iterator<Item = &str>> = match &used.options {
+        GivenOptions::Pairs(pairs) => Box::new(pairs.iter().map(|(name, _)| name.as_str())),
+        GivenOptions::Typed(values) => Box::new(values.keys().map(String::as_str)),
+    };
+    let unknown = given.find(|name| !known.contains(name))?;
+    icehost_config::nearest(unknown, known)
 }
 
 /// Limits of time and of memory in MiB, and the default ones of everything else.
@@ -222,22 +245,39 @@ pub(crate) fn shipped_names() -> Vec<&'static str> {
 }
 
 fn shipped(name: &str) -> Result<&'static [u8], Failure> {
-    match icehost_plugins::find(name) {
-        Some(shipped) => Ok(shipped.component),
-        None => Err(Failure::new(
-            format!(
-                "there is no strategy {}",
-                icehost_untrusted::given(name).replace("what was given", "as was given")
-            ),
-            match icehost_config::nearest(name, shipped_names()) {
-                Some(near) => format!("did you mean '{near}'?"),
-                None => format!(
-                    "shipped are {}; a component's file is named by a path, such as ./NAME.wasm",
-                    shipped_names().join(", ")
-                ),
-            },
-        )),
+    let found = icehost_plugins::find(name).map(|shipped| shipped.component);
+    found.ok_or_else(|| no_strategy(name, shipped_names()))
+}
+
+/// That a name is that of a shipped strategy, whatever it is: those of this kind are named where it is not.
+fn check_name(component: &Component, kind: Kind) -> Result<(), Failure> {
+    match &component.origin {
+        Origin::Shipped(name) if icehost_plugins::find(name).is_none() => {
+            let of_kind = icehost_plugins::shipped().iter();
+            let of_kind = of_kind.filter(|shipped| shipped.kind == kind);
+            Err(no_strategy(
+                name,
+                of_kind.map(|shipped| shipped.name).collect(),
+            ))
+        }
+        _ => Ok(()),
     }
+}
+
+fn no_strategy(name: &str, known: Vec<&str>) -> Failure {
+    Failure::new(
+        format!(
+            "there is no strategy {}",
+            icehost_untrusted::given(name).replace("what was given", "as was given")
+        ),
+        match icehost_config::nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => format!(
+                "shipped are {}; a component's file is named by a path, such as ./NAME.wasm",
+                known.join(", ")
+            ),
+        },
+    )
 }
 
 #[cfg(test)]

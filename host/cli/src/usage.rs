@@ -2,14 +2,14 @@
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use icehost_untrusted as untrusted;
 
 use crate::args::Arguments;
-use crate::discovery;
+use crate::discovery::{self, Meant};
 use crate::render::note;
 
 /// What may stand beside `icehost sync --config`. Everything else that it takes is said by the file.
@@ -77,15 +77,57 @@ pub(crate) fn arguments() -> Arguments {
 fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
     let mut command = Arguments::command();
     let given: Vec<OsString> = arguments.into_iter().collect();
-    let with_file = discovery::with_file(command.clone(), &given);
-    let file = match with_file {
-        Some(_) => discovery::FILE,
-        None => "--config",
+    let (file, given, is_missing) = match discovery::meant(command.clone(), &given) {
+        Meant::File(with_file) => (discovery::FILE, with_file, false),
+        Meant::Missing => ("--config", given, true),
+        Meant::Nothing => ("--config", given, false),
     };
-    let matches = command.try_get_matches_from_mut(with_file.unwrap_or(given))?;
+    let matches = match command.try_get_matches_from_mut(&given) {
+        Err(error) if is_missing && error.kind() == ErrorKind::MissingRequiredArgument => {
+            return Err(no_file(&command, &given, &error));
+        }
+        matches => matches?,
+    };
     refuse_overruled(&mut command, &matches, file)?;
     Arguments::from_arg_matches(&matches)
 }
+
+/// The error of a command that lacks its flags, where a file that is not there may have been meant to say it all.
+fn no_file(command: &Command, given: &[OsString], error: &clap::Error) -> clap::Error {
+    let flags = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing)) => missing.as_slice(),
+        _ => &[],
+    };
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let by_flags = match flags.iter().any(|flag| flag.starts_with("--config")) {
+        true => String::new(),
+        false => format!("\n\nor say what is where with flags: {}", flags.join(", ")),
+    };
+    let file = discovery::FILE;
+    let message = format!(
+        "there is no {file} in the working directory\n\nhint: go to the directory of the file, name it with --config FILE, \
+         or write one, as docs/configuration.md has it:\n\n{EXAMPLE}{by_flags}"
+    );
+    // The command itself knows how it is used.
+    let mut named = command.clone();
+    for word in given.iter().skip(1) {
+        if let Some(subcommand) = named.find_subcommand(word).cloned() {
+            named = subcommand;
+        }
+    }
+    named.error(ErrorKind::MissingRequiredArgument, message)
+}
+
+/// The least that a file says.
+const EXAMPLE: &str = "  warehouse = \"lake\"
+  [connections.shop]
+  url = \"mssql://USER@HOST/DATABASE\"
+  password-env = \"SHOP_PASSWORD\"
+  [pipelines.customers]
+  source = \"shop\"
+  table = \"dbo.Customers\"
+  strategy = \"timestamp\"
+  merge = \"upsert\"";
 
 /// Says what is wrong and ends with exit code 2; or shows the help that was asked for.
 fn refuse(error: &clap::Error) -> ! {

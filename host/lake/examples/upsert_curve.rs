@@ -1,8 +1,10 @@
-//! What an upsert costs as the table grows: stages and commits a table, then upserts ten thousand rows into it,
-//! once those with the highest keys and once rows strewn over the whole of it.
+//! What an upsert costs as the table grows: stages and commits a table, then upserts rows into it, once those with
+//! the highest keys and once rows strewn over the whole of it. Then what changed is told, remembered in memory and on
+//! disk.
 //!
-//! `cargo run --release -p icehost-lake --example upsert_curve -- [ROWS] [long|uuid|random]` (default 1,000,000
-//! long). A `uuid` counts up, as those of NEWSEQUENTIALID do; a `random` one does not, as those of NEWID.
+//! `cargo run --release -p icehost-lake --example upsert_curve -- [ROWS] [long|uuid|random] [CHANGED]` (default
+//! 1,000,000 long 10,000). A `uuid` counts up, as those of NEWSEQUENTIALID do; a `random` one does not, as those of
+//! NEWID.
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -15,7 +17,8 @@ use arrow_array::{
 };
 use futures::TryStreamExt;
 use icehost_lake::{
-    CommitRequest, LakeTable, NewColumn, NewTable, RowChange, ScanRequest, StageOptions, Warehouse,
+    ChangesRequest, CommitRequest, LakeTable, NewColumn, NewTable, RowChange, ScanRequest,
+    StageOptions, Warehouse,
 };
 use icehost_plan::{
     Action, Clause, Contents, Delta, KeyPair, LakeType, MergePlan, Occasion, WriteMode,
@@ -24,7 +27,8 @@ use icehost_plan::{
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const BATCH_ROWS: usize = 8192;
-const CHANGED: i64 = 10_000;
+/// Too little for ten thousand rows that went and came.
+const LITTLE_MEMORY: usize = 1 << 20;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Key {
@@ -43,6 +47,7 @@ async fn main() -> Result<()> {
         Some("random") => Key::Random,
         Some(other) => return Err(format!("no such key: {other}").into()),
     };
+    let changed: i64 = arguments.next().map_or(Ok(10_000), |n| n.parse())?;
     let dir = tempfile::tempdir()?;
     let warehouse = Warehouse::open(dir.path())?;
     let name = "bench.people".parse()?;
@@ -60,7 +65,8 @@ async fn main() -> Result<()> {
     }
     step.end("scan", read as i64);
 
-    let changed = CHANGED.min(rows);
+    let changed = changed.min(rows);
+    let before = table.current_snapshot().map(|snapshot| snapshot.id);
     let step = Step::begin();
     let table = merge(&table, key, rows - changed..rows, false).await?;
     step.end("upsert of the last", changed);
@@ -68,8 +74,23 @@ async fn main() -> Result<()> {
     let apart = (rows / changed).max(1);
     let strewn = (0..changed).map(|n| n * apart);
     let step = Step::begin();
-    merge(&table, key, strewn, false).await?;
+    let table = merge(&table, key, strewn, false).await?;
     step.end("upsert of strewn", changed);
+
+    // What takes most memory comes last: the peak is the whole process's.
+    for (how, most_bytes) in [("on disk", LITTLE_MEMORY), ("in memory", usize::MAX)] {
+        let request = ChangesRequest {
+            most_bytes,
+            ..ChangesRequest::new(before, table.current_snapshot().map(|snapshot| snapshot.id))
+        };
+        let step = Step::begin();
+        let mut changes = table.changes(request).await?.stream();
+        let mut read = 0;
+        while let Some(batch) = changes.try_next().await? {
+            read += batch.num_rows();
+        }
+        step.end(&format!("changes, {how},"), read as i64);
+    }
     Ok(())
 }
 

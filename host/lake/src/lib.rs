@@ -28,6 +28,7 @@ mod schema;
 mod snapshot;
 mod staging;
 mod table;
+mod try_writing;
 mod versions;
 mod warehouse;
 mod withdraw;

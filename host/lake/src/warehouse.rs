@@ -50,7 +50,8 @@ impl Warehouse {
             return Err(LakeError::new(
                 LakeErrorKind::InvalidName,
                 format!("the warehouse {} is not a directory", dir.display()),
-            ));
+            )
+            .with_hint("move away what is there, or give another warehouse"));
         }
         let root = absolute(&dir)?;
         metadata_files::path_text(&root)?;

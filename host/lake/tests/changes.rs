@@ -7,8 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use futures::StreamExt;
 use icehost_lake::{ChangesRequest, KeyFold, LakeErrorKind, LakeTable};
@@ -218,21 +216,94 @@ async fn rewritten(table: &LakeTable, people: &[(i64, &str)]) -> (LakeTable, i64
 /// The changes for a reader that tells rows apart by this column.
 async fn by_column(
     table: &LakeTable,
-    (from, to): (i64, i64),
+    range: (i64, i64),
     key: &[u32],
     collation: Option<&str>,
 ) -> Vec<(i32, Row)> {
-    let plan = table.changes(ChangesRequest::new(Some(from), to)).await;
-    let fold = KeyFold::new([collation.map(Collation::from_name)]);
-    let plan = plan.unwrap().keyed(key, fold).unwrap();
-    let mut found = Vec::new();
-    for batch in plan.stream().collect::<Vec<_>>().await {
-        let batch = batch.unwrap();
-        let operations = batch.column(2).as_primitive::<Int32Type>().clone();
-        let rows = rows_of(std::slice::from_ref(&batch));
-        found.extend(operations.iter().map(Option::unwrap).zip(rows));
+    let found = within(usize::MAX, table, range, key, collation).await;
+    let found = found.unwrap();
+    match within(0, table, range, key, collation).await {
+        Ok(without_memory) => assert_eq!(without_memory, found),
+        Err(error) => {
+            assert_eq!(error.kind(), LakeErrorKind::KeysUnknown);
+            assert!(collation.is_some_and(|name| !name.ends_with("BIN2")));
+        }
     }
     found
+}
+
+async fn within(
+    most_bytes: usize,
+    table: &LakeTable,
+    (from, to): (i64, i64),
+    key: &[u32],
+    collation: Option<&str>,
+) -> icehost_lake::Result<Vec<(i32, Row)>> {
+    let request = ChangesRequest {
+        most_bytes,
+        ..ChangesRequest::new(Some(from), to)
+    };
+    let plan = table.changes(request).await.unwrap();
+    let fold = KeyFold::new([collation.map(Collation::from_name)]);
+    told(plan.keyed(key, fold).unwrap()).await
+}
+
+/// Keys that are gone have to be compared with those that are there, which only memory allows.
+#[tokio::test]
+async fn keys_that_went_and_only_the_server_tells_apart_are_refused_with_the_limit_that_they_need()
+{
+    let lake = Fixture::new();
+    let people = rows(&[(1, "Meier"), (2, "Huber"), (3, "Otto")]);
+    let from = append(&lake.table().await, &people).await;
+    let (table, to) = without(&from.table, &[(1, "Meier")]).await;
+    let range = (from.snapshot_id, to);
+    let case = Some("Latin1_General_CI_AS");
+    // Certain keys, all of them.
+    let found = within(0, &table, range, &[1], case).await.unwrap();
+    assert_eq!(found, [(DELETE, row(1, "Meier"))]);
+    // One that is there is not, and one that is gone.
+    let there = append(&table, &rows(&[(4, "Müller")])).await;
+    let (gone, without_it) = without(&there.table, &[(4, "Müller")]).await;
+    for (table, range) in [
+        (&there.table, (from.snapshot_id, there.snapshot_id)),
+        (&gone, (there.snapshot_id, without_it)),
+    ] {
+        let error = within(0, table, range, &[1], case).await.unwrap_err();
+        assert_eq!(error.kind(), LakeErrorKind::KeysUnknown);
+        assert!(
+            error.to_string().contains("where they take 1 MiB"),
+            "{error}"
+        );
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("--memory-limit of 12 MiB"), "{hint}");
+        // Byte by byte, they are what they are.
+        within(0, table, range, &[1], None).await.unwrap();
+        within(1 << 20, table, range, &[1], case).await.unwrap();
+    }
+}
+
+/// What is in memory and what is on disk tell the same, in the same order, of more rows than one part has.
+#[tokio::test]
+async fn what_is_on_disk_tells_the_same_as_what_is_in_memory() {
+    let lake = Fixture::new();
+    let table = lake.table().await;
+    let all = |ids: std::ops::Range<i64>, name: &str| -> Vec<Row> {
+        ids.map(|id| row(id * 7919 % 20_011, name)).collect()
+    };
+    let from = upsert(&table, &all(0..5000, "a")).await;
+    let changed = upsert(&from.table, &all(1000..3000, "b")).await;
+    let gone: Vec<i64> = (2500..4000).map(|id| id * 7919 % 20_011).collect();
+    let deleted = delete(&changed.table, &gone).await;
+    let to = append(&deleted.table, &all(4500..6000, "c")).await;
+    let request = ChangesRequest::new(Some(from.snapshot_id), to.snapshot_id);
+    let found = changes(&to.table, request).await.unwrap();
+    let of = |operation| {
+        found
+            .iter()
+            .filter(|(found, _)| *found == operation)
+            .count()
+    };
+    assert_eq!((of(DELETE), of(UPDATE), of(INSERT)), (1500, 1500, 1500));
 }
 
 #[tokio::test]

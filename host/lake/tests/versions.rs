@@ -37,10 +37,13 @@ async fn rewritten(table: &LakeTable, rows: &[Row]) -> LakeTable {
 
 /// The key that the error names; `None` where everything was delivered.
 async fn doubt(table: &LakeTable, order: &[SortKey], most_bytes: usize) -> Option<String> {
-    let request = ChangesRequest::new(None, table.current_snapshot().unwrap().id);
+    let request = ChangesRequest {
+        most_bytes,
+        ..ChangesRequest::new(None, table.current_snapshot().unwrap().id)
+    };
     let plan = table.changes(request).await.unwrap();
     let plan = plan.keyed(&[0], KeyFold::default()).unwrap();
-    match told(plan.one_of_each_key(order, most_bytes)).await {
+    match told(plan.one_of_each_key(order)).await {
         Ok(_) => None,
         Err(error) => {
             assert_eq!(error.kind(), LakeErrorKind::VersionsUnordered, "{error}");

@@ -127,6 +127,8 @@ async fn source_half(
         Part::Lake,
         open_lake(&job.lake, &job.source.rules, &source).await,
     )?;
+    let doing = || format!("looking whether lake table {} can be written", lake.name());
+    found.or(Part::Lake, lake.try_writing().await.doing(doing));
     let stored = job.watermarks.load(&lake, observer).await;
     if let Ok(stored) = &stored {
         found.or(Part::Detection, stale_mark::check(&lake, stored.as_ref()));

@@ -40,7 +40,7 @@ pub(crate) struct Delivery<'a> {
     pub(crate) exclude: &'a [String],
     /// How many rows may go because the lake does not have them.
     pub(crate) deletions: DeletionGuard,
-    /// Most memory for telling which row of a key is the newest.
+    /// Most memory for what is remembered of rows and keys while it is told what changed.
     pub(crate) most_bytes: usize,
 }
 
@@ -151,7 +151,7 @@ impl Delivery<'_> {
         let description = self.describe(lake)?;
         let takes = taken(&description, &target.table, self.exclude)?;
         let reading = || format!("reading lake table {}", lake.name());
-        let wanted = || lake.changes(request(from, current, &takes.columns));
+        let wanted = || lake.changes(request(from, current, &takes.columns, self.most_bytes));
         let of_lake = (&description, takes.columns.as_slice());
         let changes = wanted().await.doing(reading)?;
         let read = delta(&changes, &takes.columns, &target.table);
@@ -159,7 +159,7 @@ impl Delivery<'_> {
             .land(&target.table, read, &takes.columns, &situation)
             .await?;
         let changes = keyed(changes, &landing.plan, of_lake, &target.table).doing(reading)?;
-        let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
+        let changes = newest::one_of_each_key(changes, &landing.plan);
         let unordered = |error| {
             let columns = &landing.delta.columns;
             newest::with_way_on(error, self.merging, lake, &landing.plan, columns)
@@ -214,7 +214,7 @@ impl Delivery<'_> {
         let again = async |with_others: bool| {
             let changes = wanted().await.doing(reading)?;
             let changes = keyed(changes, &landing.plan, of_lake, &target.table).doing(reading)?;
-            let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
+            let changes = newest::one_of_each_key(changes, &landing.plan);
             Ok::<_, SyncError>(match with_others {
                 true => changes.with_others_of_each_key(),
                 false => changes,

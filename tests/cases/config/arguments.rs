@@ -2,11 +2,12 @@
 
 use icehost_tests::{Bed, Command, customers};
 
-use crate::file::{with_config, write};
+use crate::file::{with_config, without_password, write};
 
 #[test]
 fn without_a_file_the_flags_are_required_as_ever() {
-    let run = Command::new(["sync"]).run();
+    let place = tempfile::tempdir().unwrap();
+    let run = Command::new(["sync"]).in_directory(place.path()).run();
     assert_eq!(run.code, Some(2), "{}", run.stderr);
     for flag in [
         "--source",
@@ -17,11 +18,136 @@ fn without_a_file_the_flags_are_required_as_ever() {
     ] {
         assert!(run.stderr.contains(flag), "{flag}: {}", run.stderr);
     }
-    for alone in [["sync", "customers"], ["sync", "--jobs=2"]] {
-        let run = Command::new(alone).run();
-        assert_eq!(run.code, Some(2), "{}", run.stderr);
-        assert!(run.stderr.contains("--config"), "{}", run.stderr);
+    // Some of them are no question of a file.
+    let some = ["sync", "--table", "dbo.T", "--merge", "upsert"];
+    let run = Command::new(some).in_directory(place.path()).run();
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("--source"), "{}", run.stderr);
+    assert!(!run.stderr.contains("icehost.toml"), "{}", run.stderr);
+}
+
+#[test]
+fn where_there_is_no_file_that_is_said_and_what_the_least_is_that_one_says() {
+    let bed = customers::bed(1);
+    let none = "there is no icehost.toml in the working directory";
+    let elsewhere = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["sync"][..],
+        &["sync", "customers"],
+        &["sync", "--jobs=2"],
+        &["load", "customers"],
+        &["verify", "customers"],
+        &["verify"],
+        &["snapshots", "customers"],
+        &["watermark", "show", "customers"],
+        &["watermark", "clear", "customers"],
+    ] {
+        let run = Command::new(arguments.iter().copied()).in_directory(elsewhere.path());
+        let run = run.run();
+        assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.stderr);
+        for said in [none, "hint: ", "--config FILE", "[pipelines.customers]"] {
+            assert!(run.stderr.contains(said), "{arguments:?}: {}", run.stderr);
+        }
     }
+    let check = Command::new(["check"]).in_directory(elsewhere.path());
+    check.run().failure(&["icehost.toml", "hint: "]);
+
+    // The example is a file, but for names.
+    let run = Command::new(["sync"]).in_directory(elsewhere.path()).run();
+    let example = run
+        .stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "));
+    let example: Vec<&str> = example.take_while(|line| !line.is_empty()).collect();
+    let text = example.join("\n");
+    let url = without_password(&bed.source_url());
+    let text = text.replace("mssql://USER@HOST/DATABASE", &url);
+    std::fs::write(bed.path("icehost.toml"), text).unwrap();
+    Command::new(["sync", "customers"])
+        .in_directory(bed.path(""))
+        .env("SHOP_PASSWORD", &bed.login().1)
+        .run()
+        .success();
+}
+
+/// Of the strategies of the kind that is wanted, and of the options of the strategy.
+#[test]
+fn a_misspelt_strategy_or_option_is_named_with_the_nearest() {
+    let bed = customers::bed(1);
+    let sync = |flags: &[&'static str]| {
+        let mut all = vec![("--strategy", "timestamp"), ("--merge", "upsert")];
+        for pair in flags.chunks(2) {
+            all.retain(|(flag, _)| *flag != pair[0] || pair[0] == "--transform");
+            all.push((pair[0], pair[1]));
+        }
+        let target = bed.target_url();
+        let mut command = bed
+            .sync("dbo.Customers", "demo.c")
+            .args(["--target", &target]);
+        for (flag, value) in all {
+            command = command.args([flag, value]);
+        }
+        command.run()
+    };
+    for (flags, near) in [
+        (&["--strategy", "timestmp"][..], "timestamp"),
+        (&["--merge", "upsrt"], "upsert"),
+        (&["--lake-merge", "append_only"], "append-only"),
+        (&["--transform", "msk"], "mask"),
+        (&["--strategy-option", "colum=ModifiedDate"], "column"),
+        (&["--merge-option", "key=CustomerID"], "keys"),
+        (
+            &[
+                "--merge",
+                "append-only",
+                "--lake-merge",
+                "upsert",
+                "--lake-merge-option",
+                "when-match=skip",
+            ],
+            "when-matched",
+        ),
+        (
+            &["--transform", "mask", "--transform-option", "colums=Name"],
+            "columns",
+        ),
+        (
+            &[
+                "--transform",
+                "mask",
+                "--transform-option",
+                "msk:columns=Name",
+                "--transform",
+                "tenant-filter",
+            ],
+            "mask",
+        ),
+    ] {
+        sync(flags).failure(&[&format!("hint: did you mean '{near}'?")]);
+    }
+    // What is near is of another kind.
+    let run = sync(&["--strategy", "upsrt"])
+        .failure(&["there is no strategy 'upsrt'", "hint: shipped are "]);
+    assert!(
+        run.stderr.contains("timestamp") && !run.stderr.contains("append-only"),
+        "{}",
+        run.stderr
+    );
+    // The file has the same.
+    write(
+        &bed,
+        r#"
+[pipelines.customers]
+source = "source"
+table = "dbo.Customers"
+strategy = "timestamp"
+strategy-options = { colum = "ModifiedDate" }
+merge = "upsert"
+"#,
+    );
+    with_config(&bed, ["check"])
+        .run()
+        .failure(&["there is no option 'colum'", "did you mean 'column'?"]);
 }
 
 #[test]

@@ -127,3 +127,53 @@ fn a_warehouse_that_is_not_there_is_made_by_a_first_sync_alone_which_says_so() {
     }
     assert!(!bed.path("laek").exists());
 }
+
+/// By trying, of which nothing stays: what a run would find out after it has read everything.
+#[test]
+fn check_finds_a_warehouse_that_cannot_be_written() {
+    let bed = customers::bed(3);
+    let pipeline = |warehouse: &str| {
+        let text = "[pipelines.p]\nsource = \"source\"\ntable = \"dbo.Customers\"\nstrategy = \"timestamp\"\n\
+                    merge = \"upsert\"\nlake-table = \"shop.customers\"\n";
+        crate::file::write(&bed, &format!("{text}warehouse = \"{warehouse}\"\n"));
+    };
+    let check = || with_config(&bed, ["check"]);
+    // A file of the file system that takes none, whoever asks.
+    pipeline("/proc/lake");
+    let saying = [
+        "icehost.toml:",
+        "pipeline p: ",
+        "cannot write to /proc",
+        "hint: ",
+    ];
+    check().run().failure(&saying);
+    check().arg("--offline").run().success();
+
+    pipeline("here");
+    let before = icehost_tests::below(&bed.path(""));
+    check().run().success();
+    assert!(!bed.path("here").exists());
+    for (file, said) in [
+        ("here", "the warehouse"),
+        ("here/shop", "is no directory"),
+        ("here/shop/customers", "is no directory"),
+        ("here/shop/customers/data", "is no directory"),
+    ] {
+        let path = bed.path(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "").unwrap();
+        let saying = [
+            said,
+            &path.display().to_string(),
+            "hint: move away what is there",
+        ];
+        check().run().failure(&saying);
+        // So it is.
+        with_config(&bed, ["sync"]).run().failure(&[]);
+        std::fs::remove_file(&path).unwrap();
+    }
+    std::fs::remove_dir_all(bed.path("here")).unwrap();
+    assert_eq!(icehost_tests::below(&bed.path("")), before);
+    with_config(&bed, ["sync"]).run().success();
+    check().run().success();
+}

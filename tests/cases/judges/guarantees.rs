@@ -45,24 +45,45 @@ fn function(line: &str) -> Option<&str> {
     line.strip_prefix("fn ")?.split(['(', '<']).next()
 }
 
-/// The sentences of a page that promise something, with the tests that each names: the items of its lists,
-/// but for links to its own sections.
+/// The sentences of a page that promise something, with the tests that each names: the items of its lists, but for links
+/// to its own sections. The names stand in a comment below the item, where no reader stumbles over them, or in
+/// parentheses within it.
 fn sentences(page: &str) -> Vec<(&str, Vec<&str>)> {
-    let items = page
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("- "));
-    items
-        .filter(|item| !item.starts_with('['))
-        .map(|item| {
-            let parentheses = item.rfind(" (").map_or("", |at| &item[at..]);
-            let names = parentheses
-                .split('`')
-                .skip(1)
-                .step_by(2)
-                .map(|name| name.rsplit("::").next().unwrap_or(name));
-            (item, names.collect())
+    let mut found: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in page.lines().map(str::trim) {
+        let comment = line
+            .strip_prefix("<!-- ")
+            .and_then(|rest| rest.strip_suffix(" -->"));
+        match (line.strip_prefix("- "), comment, found.last_mut()) {
+            (Some(item), _, _) if !item.starts_with('[') => {
+                found.push((item, in_parentheses(item)))
+            }
+            (_, Some(names), Some((_, named))) => named.extend(names.split(", ").map(last_part)),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The names of each pair of parentheses that holds nothing but names.
+fn in_parentheses(item: &str) -> Vec<&str> {
+    let groups = item
+        .split(" (")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once(')')?.0));
+    groups
+        .filter_map(|group| {
+            let names = group.split(", ");
+            let names = names.map(|name| name.strip_prefix('`')?.strip_suffix('`'));
+            names.collect::<Option<Vec<&str>>>()
         })
+        .flatten()
+        .map(last_part)
         .collect()
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit("::").next().unwrap_or(name)
 }
 
 /// What is wrong with a page, given the tests that exist.
@@ -100,13 +121,15 @@ fn a_sentence_without_a_test_or_with_one_that_is_not_there_is_told() {
     );
     let page = "# Page\n\n- [A section](#a-section)\n\nProse.\n\n\
                 - Rows (of `a` table) stay (`holds`, `suite::waits`).\n\
-                - Rows go (`sleeps`).\n- Rows come (`helper`).\n- Rows are what they are.\n";
+                - Rows go (`sleeps`).\n- Rows come (`helper`), or go (`holds`).\n- Rows are what they are.\n\
+                - Rows wait.\n  <!-- suite::waits, sleeps -->\n";
     assert_eq!(
         faults(page, &tests),
         [
             "there is no test 'sleeps': Rows go (`sleeps`).",
-            "there is no test 'helper': Rows come (`helper`).",
+            "there is no test 'helper': Rows come (`helper`), or go (`holds`).",
             "no test is named: Rows are what they are.",
+            "there is no test 'sleeps': Rows wait.",
         ]
     );
 }

@@ -1,6 +1,7 @@
 //! Judges of others: Microsoft's T-SQL parser on what we send, and this repository on what it promises.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod fuzz_lock;
 mod guarantees;
 mod security;
 mod setup;

@@ -7,6 +7,7 @@ mod damage;
 mod empty_lake;
 mod foreign;
 mod histories;
+mod memory;
 mod other_catalogs;
 mod positions;
 mod respelled;

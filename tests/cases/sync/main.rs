@@ -9,6 +9,7 @@ mod copies;
 mod cursors;
 mod databases;
 mod deletions;
+mod documentation;
 mod dry_run;
 mod end_to_end;
 mod extremes;

@@ -150,6 +150,11 @@ pub(crate) struct LoadArguments {
     #[command(flatten, next_help_heading = STRATEGIES)]
     pub(crate) merge: MergeArguments,
 
+    /// Memory that the run may take, for example 256MiB [default: what it takes, and at most 256MiB for what it remembers
+    /// of rows and keys]
+    #[arg(long, value_name = "SIZE", env = "ICEHOST_MEMORY_LIMIT", value_parser = icehost_config::parse_size, help_heading = LIMITS)]
+    pub(crate) memory_limit: Option<u64>,
+
     #[command(flatten)]
     pub(crate) run: RunArguments,
 }

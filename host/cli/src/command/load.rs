@@ -2,7 +2,7 @@
 
 use icehost_lake::Warehouse;
 use icehost_sqlserver::TableName;
-use icehost_sync::{Lake, LoadJob, Settings, Target, load, preview};
+use icehost_sync::{Lake, LoadJob, MemoryBudget, Settings, Target, load, preview};
 use tokio_util::sync::CancellationToken;
 
 use super::{Place, address, pipeline, required};
@@ -95,10 +95,21 @@ async fn of_flags(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Fai
                 arguments.run.deletions.delete_limit,
                 arguments.run.deletions.allow_deletes,
             ),
+            memory: within(arguments.memory_limit)?,
             ..Settings::default()
         },
     };
     Ok((job, strategies))
+}
+
+/// What a load may take: one connection that reads nothing.
+fn within(limit: Option<u64>) -> Result<MemoryBudget, Failure> {
+    let memory = MemoryBudget {
+        limit,
+        ..MemoryBudget::default()
+    };
+    memory.divide(0)?;
+    Ok(memory)
 }
 
 /// The second half of a pipeline.
@@ -125,6 +136,7 @@ async fn of_pipeline(arguments: LoadArguments) -> Result<(LoadJob, Strategies), 
         settings: Settings {
             retry: retry_policy(pipeline.retries),
             deletions: deletion_guard(pipeline.delete_limit, arguments.run.deletions.allow_deletes),
+            memory: within(pipeline.memory_limit)?,
             ..Settings::default()
         },
     };

@@ -163,13 +163,21 @@ fn transforms(
             (Some(named), _) => named,
             (None, [_]) => (0, key),
             (None, _) => {
-                return Err(Failure::new(
+                let failure = Failure::new(
                     format!("--transform-option {key}=… does not say which transformer it is for"),
                     format!(
                         "write NAME:KEY=VALUE, where NAME is one of {}",
                         names.join(", ")
                     ),
-                ));
+                );
+                let named = key.split_once(':').map(|(name, _)| name);
+                let near = named.and_then(|name| {
+                    icehost_config::nearest(name, names.iter().map(String::as_str))
+                });
+                return Err(match near {
+                    Some(near) => failure.with_guess(near),
+                    None => failure,
+                });
             }
         };
         if let Some(given) = given.get_mut(of) {

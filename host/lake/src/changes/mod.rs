@@ -5,13 +5,18 @@ mod difference;
 mod emit;
 pub(crate) mod hasher;
 mod net;
+mod records;
+mod settle;
 mod sought;
+
+use std::ops::ControlFlow;
 
 use icehost_plan::{Column, Contents, Delta, SortKey};
 
 use crate::changes::difference::FileChange;
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
 use crate::keys::KeyFold;
+use crate::read::data_file::Sink;
 use crate::read::deletes::SnapshotRows;
 use crate::read::live_files::TableFiles;
 use crate::read::stream::{BatchStream, produce};
@@ -33,7 +38,13 @@ pub struct ChangesRequest {
     pub key_fold: KeyFold,
     /// Most rows in a batch; wide rows come in smaller ones.
     pub batch_rows: usize,
+    /// Most memory for what is remembered of rows and keys while it is told what changed, in bytes. What goes beyond
+    /// it is on disk, in a file without a name.
+    pub most_bytes: usize,
 }
+
+/// What is remembered of changes, unless the reader says otherwise.
+const MOST_BYTES: usize = 256 << 20;
 
 impl ChangesRequest {
     /// All columns of the changes up to `to`, with text keys compared byte by byte.
@@ -44,6 +55,7 @@ impl ChangesRequest {
             columns: None,
             key_fold: KeyFold::default(),
             batch_rows: 8192,
+            most_bytes: MOST_BYTES,
         }
     }
 }
@@ -75,6 +87,7 @@ pub struct ChangePlan {
     pub(crate) key: Vec<usize>,
     pub(crate) fold: KeyFold,
     pub(crate) batch_rows: usize,
+    pub(crate) most_bytes: usize,
     /// Deliver the other rows of each new row's key too.
     pub(crate) with_others: bool,
     /// The reader keeps one row of each key.
@@ -142,6 +155,7 @@ impl LakeTable {
                 key,
                 fold: request.key_fold,
                 batch_rows: request.batch_rows,
+                most_bytes: request.most_bytes,
                 with_others: false,
                 one_of_each: None,
                 contents,
@@ -198,11 +212,10 @@ impl ChangePlan {
 
     /// The same changes for a reader that keeps one row of each key: the first in the order of `order`, whose columns
     /// are those of the delta, or else, and where it ties, the newest, which is delivered last. Reading them fails
-    /// with [`LakeErrorKind::VersionsUnordered`] where nothing tells which one that is (`versions` says when). It
-    /// takes at most `most_bytes`, unless rows may have gone: then about 200 bytes for each key that is delivered.
+    /// with [`LakeErrorKind::VersionsUnordered`] where nothing tells which one that is (`versions` says when).
     #[must_use]
-    pub fn one_of_each_key(mut self, order: &[SortKey], most_bytes: usize) -> ChangePlan {
-        self.one_of_each = Some(OneOfEach::new(order, most_bytes));
+    pub fn one_of_each_key(mut self, order: &[SortKey]) -> ChangePlan {
+        self.one_of_each = Some(OneOfEach::new(order));
         self
     }
 
@@ -250,8 +263,13 @@ impl ChangePlan {
     /// where several rows have the key all of them are delivered. A row that was only written again, by a
     /// compaction or a copy-on-write engine, is no change.
     ///
-    /// Memory: a few batches, the two snapshots' deletes, about 60 bytes for each row that may be gone and each
-    /// new key beside them, and some hundred for each key that is gone.
+    /// Memory: a few batches, the two snapshots' deletes, two bytes at most for each row that is delivered, and
+    /// [`ChangesRequest::most_bytes`]. That holds 190 bytes for each row that went or came, where rows went at all, and
+    /// 107 for each key that went; what goes beyond it is on disk.
+    ///
+    /// # Errors
+    /// [`LakeErrorKind::KeysUnknown`] where keys that went have no room in it, and only the reader's server knows
+    /// which keys are one.
     pub fn stream(self) -> BatchStream {
         produce(move |output| net::produce(&self, output))
     }
@@ -262,5 +280,17 @@ impl ChangePlan {
 
     fn rows(&self, change: &FileChange) -> u64 {
         change.rows(&self.before, &self.after)
+    }
+
+    /// Reads the rows of a change, in the plan's columns.
+    fn read(&self, change: &FileChange, sink: Sink<'_>) -> Result<ControlFlow<()>> {
+        change.read(
+            &self.files,
+            &self.before,
+            &self.after,
+            &self.columns,
+            self.batch_rows,
+            sink,
+        )
     }
 }

@@ -23,13 +23,14 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    pub(super) fn new(columns: Vec<LakeColumn>, fold: &KeyFold) -> Copies {
+    /// At most so many bytes are for where the values can be.
+    pub(super) fn new(columns: Vec<LakeColumn>, fold: &KeyFold, most_bytes: usize) -> Copies {
         let fields: Vec<_> = columns
             .iter()
             .map(|column| (column.field_id, column.lake_type))
             .collect();
         Copies {
-            bounds: KeyBounds::new(&fields, fold),
+            bounds: KeyBounds::new(&fields, fold).within(most_bytes),
             columns,
         }
     }

@@ -36,6 +36,9 @@ use crate::versions::{Authors, Place};
 /// Rows in a batch of the table.
 const BATCH_ROWS: usize = 8192;
 
+/// Beside the memory for rows, a part as large as this one of it is for where others of their identity can be.
+const PART_OF_BOUNDS: usize = 4;
+
 /// Bytes that a row takes which is remembered: its hashes, and as much again while the list of them grows.
 pub const HELD_ROW_BYTES: usize = 2 * size_of::<Entry>();
 
@@ -256,7 +259,8 @@ impl HeldRows {
                 };
                 let kinds = parts.iter().map(|part| part.lake_type).collect();
                 if one_of_each && request.copies && request.from.is_some() {
-                    copies = Some(Copies::new(parts, &fold));
+                    let most_bytes = request.most_bytes / PART_OF_BOUNDS;
+                    copies = Some(Copies::new(parts, &fold, most_bytes));
                 }
                 Some((KeyEncoder::new(kinds, fold)?, at))
             }

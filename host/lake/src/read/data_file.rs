@@ -1,6 +1,6 @@
 //! One Parquet file of a table, read as the table's current schema has it.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -83,7 +83,8 @@ impl TableFiles {
             options = options.with_page_index_policy(PageIndexPolicy::Optional);
         }
         let footer = open_checked(&handle, options).map_err(corrupt)?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), footer);
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), footer.clone());
         let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
         let pick = &pick.settle(builder.metadata());
         if let Pick::Only(positions) = pick {
@@ -95,31 +96,42 @@ impl TableFiles {
         wanted.dedup();
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
         let batch_size = batch_size(&builder, &wanted, batch_rows);
-        let mut builder = builder.with_projection(mask).with_batch_size(batch_size);
-        if let Some(selection) = selection(pick, rows) {
-            builder = builder.with_row_selection(selection);
-        }
         let mut positions = positions(pick, rows);
         let arrow_schema = schema::nullable_arrow_schema(columns);
-        for batch in builder.build().map_err(corrupt)? {
-            let batch = batch.map_err(|e| unreadable(&handle, &path, e.into()))?;
-            let at: Vec<u64> = positions.by_ref().take(batch.num_rows()).collect();
-            let mut values: Vec<ArrayRef> = Vec::with_capacity(columns.len());
-            for (column, root) in columns.iter().zip(&roots) {
-                let to = column.lake_type.arrow();
-                values.push(match root {
-                    None => new_null_array(&to, batch.num_rows()),
-                    Some(root) => {
-                        let index = wanted.partition_point(|w| w < root);
-                        widen(batch.column(index), column, &path)?
-                    }
-                });
+        let parts = parts(pick, builder.metadata());
+        drop(builder);
+        for (groups, selection) in parts {
+            let builder =
+                ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), footer.clone());
+            let mut builder = builder
+                .with_projection(mask.clone())
+                .with_batch_size(batch_size);
+            if let Some(groups) = groups {
+                builder = builder.with_row_groups(groups);
             }
-            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            let batch =
-                RecordBatch::try_new_with_options(Arc::clone(&arrow_schema), values, &options)?;
-            if sink(batch, &at)?.is_break() {
-                return Ok(ControlFlow::Break(()));
+            if let Some(selection) = selection {
+                builder = builder.with_row_selection(selection);
+            }
+            for batch in builder.build().map_err(corrupt)? {
+                let batch = batch.map_err(|e| unreadable(&handle, &path, e.into()))?;
+                let at: Vec<u64> = positions.by_ref().take(batch.num_rows()).collect();
+                let mut values: Vec<ArrayRef> = Vec::with_capacity(columns.len());
+                for (column, root) in columns.iter().zip(&roots) {
+                    let to = column.lake_type.arrow();
+                    values.push(match root {
+                        None => new_null_array(&to, batch.num_rows()),
+                        Some(root) => {
+                            let index = wanted.partition_point(|w| w < root);
+                            widen(batch.column(index), column, &path)?
+                        }
+                    });
+                }
+                let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                let batch =
+                    RecordBatch::try_new_with_options(Arc::clone(&arrow_schema), values, &options)?;
+                if sink(batch, &at)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -311,13 +323,51 @@ fn batch_size(
         .clamp(1, batch_rows.max(1))
 }
 
-fn selection(pick: &Pick<'static>, rows: u64) -> Option<RowSelection> {
+/// Row groups, all of them where they are not named, and which of their rows to read.
+type Part = (Option<Vec<usize>>, Option<RowSelection>);
+
+/// A file whose rows are picked is read a row group at a time: a selection takes 32 bytes for each row that stands
+/// alone, and of a whole file that may be more than anything else of a run.
+fn parts<'a>(
+    pick: &'a Pick<'static>,
+    file: &ParquetMetaData,
+) -> Box<dyn Iterator<Item = Part> + 'a> {
     let (positions, selected) = match pick {
         // Settled before.
-        Pick::All | Pick::Near(..) => return None,
+        Pick::All | Pick::Near(..) => return Box::new(std::iter::once((None, None))),
         Pick::Except(positions) => (positions, false),
         Pick::Only(positions) => (positions, true),
     };
+    let groups = file
+        .row_groups()
+        .iter()
+        .map(|group| group.num_rows().max(0) as u64);
+    let groups: Vec<u64> = groups.collect();
+    let mut positions = positions.iter().peekable();
+    let mut first = 0;
+    Box::new(
+        groups
+            .into_iter()
+            .enumerate()
+            .filter_map(move |(at, rows)| {
+                let (start, end) = (first, first + rows);
+                first = end;
+                // Positions beyond the file's end come from damaged delete files; they name no row.
+                let here = std::iter::from_fn(|| positions.next_if(|position| *position < end));
+                let selection = selection(here, selected, start..end);
+                selection
+                    .selects_any()
+                    .then(|| (Some(vec![at]), Some(selection)))
+            }),
+    )
+}
+
+/// Positions of a range of rows, which are selected or else left out.
+fn selection(
+    positions: impl Iterator<Item = u64>,
+    selected: bool,
+    rows: Range<u64>,
+) -> RowSelection {
     let mut selectors: Vec<RowSelector> = Vec::new();
     let mut push = |count: u64, skip: bool| {
         let count = count as usize;
@@ -330,15 +380,14 @@ fn selection(pick: &Pick<'static>, rows: u64) -> Option<RowSelection> {
             }),
         }
     };
-    let mut next = 0;
-    // Positions beyond the file's end come from damaged delete files; they name no row.
-    for position in positions.iter().take_while(|&position| position < rows) {
+    let mut next = rows.start;
+    for position in positions {
         push(position - next, selected);
         push(1, !selected);
         next = position + 1;
     }
-    push(rows - next, selected);
-    Some(selectors.into())
+    push(rows.end - next, selected);
+    selectors.into()
 }
 
 fn positions<'a>(pick: &'a Pick<'static>, rows: u64) -> Box<dyn Iterator<Item = u64> + 'a> {

@@ -48,6 +48,16 @@ struct Partition {
 impl Partitions {
     pub(crate) fn create(directory: &Path) -> Result<Partitions> {
         create_dir_all(directory)?;
+        Self::create_in(directory)
+    }
+
+    /// In a directory of a table that is only read, or else where the system has temporary files: who reads a table need
+    /// not be able to write to it.
+    pub(crate) fn create_for_reader(directory: &Path) -> Result<Partitions> {
+        Self::create_in(directory).or_else(|_| Self::create_in(&std::env::temp_dir()))
+    }
+
+    fn create_in(directory: &Path) -> Result<Partitions> {
         let file = tempfile::tempfile_in(directory)
             .map_err(|e| LakeError::io("make a temporary file in", directory, e))?;
         Ok(Partitions {

@@ -43,15 +43,12 @@ const KEY_BYTES: usize = 256;
 pub(crate) struct OneOfEach {
     /// The first in this order counts, the newest where it ties.
     order: Vec<SortKey>,
-    /// Most memory for what is remembered.
-    most_bytes: usize,
 }
 
 impl OneOfEach {
-    pub(crate) fn new(order: &[SortKey], most_bytes: usize) -> Self {
+    pub(crate) fn new(order: &[SortKey]) -> Self {
         OneOfEach {
             order: order.to_vec(),
-            most_bytes,
         }
     }
 }
@@ -94,7 +91,7 @@ impl Newest {
 }
 
 /// Rows in the order in which they are read, and whether the last one of each key is the newest.
-pub(crate) struct Versions<'a> {
+struct Versions<'a> {
     plan: &'a ChangePlan,
     hasher: Hasher,
     keys: KeyEncoder,
@@ -105,7 +102,7 @@ pub(crate) struct Versions<'a> {
 
 impl<'a> Versions<'a> {
     /// `None` where the reader keeps every row, or has no key.
-    pub(crate) fn new(plan: &'a ChangePlan) -> Result<Option<Versions<'a>>> {
+    fn new(plan: &'a ChangePlan) -> Result<Option<Versions<'a>>> {
         let Some(wish) = plan.one_of_each.as_ref().filter(|_| !plan.key.is_empty()) else {
             return Ok(None);
         };
@@ -129,13 +126,8 @@ impl<'a> Versions<'a> {
             .collect()
     }
 
-    /// Takes rows of one file, in the plan's columns.
-    pub(crate) fn note(&mut self, batch: &RecordBatch, place: Place) -> Result<()> {
-        self.note_those(batch, place, |_| true)
-    }
-
-    /// Takes those rows whose key is wanted.
-    fn note_those(
+    /// Takes those rows of one file, in the plan's columns, whose key is wanted.
+    fn note(
         &mut self,
         batch: &RecordBatch,
         place: Place,
@@ -179,7 +171,7 @@ impl<'a> Versions<'a> {
 
     /// # Errors
     /// [`LakeErrorKind::VersionsUnordered`], which names a key, where nothing tells which of its rows is the newest.
-    pub(crate) fn judge(&self) -> Result<()> {
+    fn judge(&self) -> Result<()> {
         let doubts = self.newest.values().filter_map(|key| key.doubt.as_ref());
         let Some(key) = doubts.min() else {
             return Ok(());

@@ -276,8 +276,12 @@ pub async fn read(table: &LakeTable, snapshot_id: Option<i64>) -> Vec<Row> {
 }
 
 /// The changes between two snapshots as operation and row, in the order in which they come. Rows of a whole
-/// snapshot count as inserts.
+/// snapshot count as inserts. They are the same where nothing fits into memory.
 pub async fn changes(table: &LakeTable, request: ChangesRequest) -> Result<Vec<(i32, Row)>> {
+    let without_memory = ChangesRequest {
+        most_bytes: 0,
+        ..request.clone()
+    };
     let plan = table.changes(request).await?;
     let stats = plan.stats();
     let found = told(plan).await?;
@@ -288,6 +292,7 @@ pub async fn changes(table: &LakeTable, request: ChangesRequest) -> Result<Vec<(
         stats.has_removals || found.iter().all(|(operation, _)| *operation == 1),
         "removals that were not announced"
     );
+    assert_eq!(told(table.changes(without_memory).await?).await?, found);
     Ok(found)
 }
 

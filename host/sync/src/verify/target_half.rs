@@ -142,9 +142,10 @@ impl TargetHalf<'_> {
             };
             let asked = match followed.start {
                 Start::Changes(_) => {
-                    let changes = between
-                        .changes(((&description, &takes), &plan, &open.table), cancel)
-                        .await;
+                    // As much as a run has: it stops where a run would.
+                    let memory = self.settings.memory.held_bytes();
+                    let delivered = ((&description, takes.as_slice()), &plan, &open.table);
+                    let changes = between.changes(delivered, memory, cancel).await;
                     let told = stops.note(changes)?;
                     if told.is_none() {
                         notes.push(

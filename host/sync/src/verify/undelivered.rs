@@ -46,12 +46,13 @@ impl Between<'_> {
     pub(super) async fn changes(
         &self,
         (of_lake, plan, target): ((&Table, &[Taken]), &ValidMergePlan, &SqlTable),
+        memory: usize,
         cancel: &CancellationToken,
     ) -> Result<u64, SyncError> {
         let doing = || format!("reading lake table {}", self.lake.name());
         let changes = self
             .lake
-            .changes(request(Some(self.from), Some(self.to), of_lake.1))
+            .changes(request(Some(self.from), Some(self.to), of_lake.1, memory))
             .await
             .and_then(|changes| keyed(changes, plan, of_lake, target))
             .doing(doing)?;
