@@ -192,12 +192,21 @@ impl From<iceberg::Error> for LakeError {
     }
 }
 
+impl From<icehost_files::failpoint::Failed> for LakeError {
+    fn from(failed: icehost_files::failpoint::Failed) -> Self {
+        LakeError::new(LakeErrorKind::Io, failed.to_string())
+    }
+}
+
+impl From<icehost_files::ThreadFailed> for LakeError {
+    fn from(failed: icehost_files::ThreadFailed) -> Self {
+        LakeError::internal(failed.to_string())
+    }
+}
+
 /// Runs file work on a thread that may block.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(join) => Err(LakeError::internal("a background thread stopped").with_source(join)),
-    }
+    icehost_files::blocking(work).await
 }

@@ -12,7 +12,6 @@ mod checksum;
 mod commit;
 mod error;
 mod evaluate;
-mod failpoint;
 mod held;
 mod keys;
 mod lineage;
@@ -30,6 +29,8 @@ mod table;
 mod versions;
 mod warehouse;
 mod withdraw;
+
+use icehost_files::failpoint;
 
 pub use changes::{ChangePlan, ChangeStats, ChangesRequest};
 pub use commit::{

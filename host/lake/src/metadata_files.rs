@@ -6,16 +6,16 @@
 //! missing or behind, and is then repaired by looking for higher versions.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use iceberg::io::FileIO;
 use iceberg::spec::TableMetadata;
+use icehost_files::Kind;
 
 use crate::checksum;
 use crate::error::{LakeError, LakeErrorKind, Result};
-use crate::failpoint::failpoint;
+use crate::failpoint;
 
 /// The file that names the newest version, for readers that look no further.
 pub(crate) const HINT: &str = "version-hint.text";
@@ -142,30 +142,26 @@ pub(crate) fn publish(
     if version_path(&dir, version).is_some() {
         return Ok(Publication::Conflict);
     }
-    let staged = synced_temporary(&dir, &content)?;
-    failpoint("lake::before-metadata-link")?;
-    // A rename that never replaces, or a hard link where the file system has no such rename.
-    if let Err(failed) = staged.persist_noclobber(&target) {
-        if failed.error.kind() != std::io::ErrorKind::AlreadyExists {
-            return Err(LakeError::io("publish", &target, failed.error).with_hint(
-                "the warehouse's file system must support hard links or a rename that does not replace",
-            ));
-        }
-        // A network file system may have done it and lost the answer; snapshot ids make content unique.
-        if fs::read(&target).ok().as_deref() != Some(content.as_slice()) {
-            return Ok(Publication::Conflict);
-        }
+    failpoint(failpoint::BEFORE_METADATA_LINK)?;
+    let created = icehost_files::create(&target, &content, Kind::Shared).map_err(|e| {
+        LakeError::io("publish", &target, e).with_hint(
+            "the warehouse's file system must support hard links or a rename that does not replace",
+        )
+    })?;
+    // A network file system may have done it and lost the answer; snapshot ids make content unique.
+    match created || fs::read(&target).ok().as_deref() == Some(content.as_slice()) {
+        true => Ok(Publication::Done(target)),
+        false => Ok(Publication::Conflict),
     }
-    Ok(Publication::Done(target))
 }
 
 /// Makes a published version durable and points the hint at the newest version.
 pub(crate) fn settle(table_dir: &Path, version: u64) -> Result<()> {
     let dir = metadata_dir(table_dir);
     sync_dir(&dir)?;
-    failpoint("lake::after-metadata-link")?;
+    failpoint(failpoint::AFTER_METADATA_LINK)?;
     point_hint(&dir, version)?;
-    failpoint("lake::after-hint")
+    Ok(failpoint(failpoint::AFTER_HINT)?)
 }
 
 /// Points a hint that is behind at the newest version: a writer that ended between the two left it so, and
@@ -183,36 +179,24 @@ fn point_hint(dir: &Path, version: u64) -> Result<()> {
     let mut newest = newest_from(dir, version);
     loop {
         let hint = dir.join(HINT);
-        synced_temporary(dir, newest.to_string().as_bytes())?
-            .persist(&hint)
-            .map_err(|failed| LakeError::io("replace", &hint, failed.error))?;
+        icehost_files::replace(&hint, newest.to_string().as_bytes(), Kind::Shared)
+            .map_err(|e| LakeError::io("replace", &hint, e))?;
         let now = newest_from(dir, newest);
         if now == newest {
-            break;
+            return Ok(());
         }
         newest = now;
     }
-    sync_dir(dir)
 }
 
 /// Makes the names in a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
-    File::open(dir)
-        .and_then(|handle| handle.sync_all())
-        .map_err(|e| LakeError::io("sync directory", dir, e))
+    icehost_files::sync_directory(dir).map_err(|e| LakeError::io("sync directory", dir, e))
 }
 
 /// Creates a directory with its parents, and syncs the directories that hold new ones.
 pub(crate) fn create_dir_all(dir: &Path) -> Result<()> {
-    let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.is_dir()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    fs::create_dir_all(dir).map_err(|e| LakeError::io("create directory", dir, e))?;
-    for parent in missing.iter().rev().filter_map(|dir| dir.parent()) {
-        sync_dir(parent)?;
-    }
-    Ok(())
+    icehost_files::create_directories(dir).map_err(|e| LakeError::io("create directory", dir, e))
 }
 
 /// The path as text, which Iceberg's metadata needs.
@@ -269,22 +253,4 @@ fn file_names(dir: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(names)
-}
-
-fn synced_temporary(dir: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".icehost-").suffix(".tmp");
-    // Temporary files are private by default; table files are everybody's, less the umask.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder
-        .tempfile_in(dir)
-        .map_err(|e| LakeError::io("create a temporary file in", dir, e))?;
-    file.write_all(content)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(|e| LakeError::io("write", file.path(), e))?;
-    Ok(file)
 }

@@ -39,6 +39,8 @@ mod servers;
 mod statement;
 mod temporal;
 
+use icehost_files::failpoint;
+
 pub use checksum::{Checksum, RowForm};
 pub use connection::{ConnectOptions, Connection};
 pub use endpoint::{DEFAULT_PORT, Encryption, Endpoint, Trust};

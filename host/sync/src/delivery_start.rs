@@ -7,7 +7,7 @@ use icehost_lake::LakeTable;
 use icehost_sqlserver::{KnownPosition, Loss, TableIdentity, TargetState};
 use uuid::Uuid;
 
-use crate::failpoint::stands;
+use crate::failpoint::{self, stands};
 
 /// What a target gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl Situation<'_> {
         if self.created {
             return Some(Why::AnotherTable);
         }
-        if self.trust || !stands("sync::guard-target-table") {
+        if self.trust || !stands(failpoint::GUARD_TARGET_TABLE) {
             return None;
         }
         if !self.is_of_this_table(position) {

@@ -4,10 +4,11 @@
 //! as a whole and atomically, so that a crash leaves the state before or after a range, and a lock tells
 //! other runs that one is at work. It is gone once the load is committed.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use icehost_files::{Kind, Lock};
 use icehost_lake::LakeTable;
 use icehost_plan::{ColumnGrant, KeyRange, Value};
 use icehost_strategy::{Options, Strategy};
@@ -149,7 +150,7 @@ impl Inputs {
 pub(crate) struct Journal {
     path: PathBuf,
     /// Locked as long as this lives.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Journal {
@@ -166,19 +167,15 @@ impl Journal {
         let (directory, name) = (directory(table), table.name().to_owned());
         blocking(move || {
             let path = directory.join(LOCK);
-            // The file stays behind, empty: to remove it would let two processes lock two files of one name.
-            let lock =
-                icehost_untrusted::open_lock(&path).map_err(|e| failed("create", &path, e))?;
-            match lock.try_lock() {
-                Ok(()) => Ok(Journal {
+            match Lock::try_take(&path).map_err(|e| failed("lock", &path, e))? {
+                Some(lock) => Ok(Journal {
                     path: directory.join(NAME),
                     _lock: lock,
                 }),
-                Err(TryLockError::WouldBlock) => Err(SyncError::settings(
+                None => Err(SyncError::settings(
                     format!("another run is at work on the first load of lake table {name}"),
                     "wait for it to end, or stop it; what it has read by then is not read again",
                 )),
-                Err(TryLockError::Error(e)) => Err(failed("lock", &path, e)),
             }
         })
         .await
@@ -215,7 +212,11 @@ impl Journal {
     pub(crate) async fn write(&self, record: &LoadRecord) -> Result<(), SyncError> {
         let path = self.path.clone();
         let text = sealed(record).map_err(|e| failed("write", &path, std::io::Error::other(e)))?;
-        blocking(move || replace(&path, &text)).await
+        blocking(move || {
+            icehost_files::replace(&path, &text, Kind::Shared)
+                .map_err(|e| failed("write", &path, e))
+        })
+        .await
     }
 
     /// Removes the journal; the right ends when the value is dropped.
@@ -223,7 +224,8 @@ impl Journal {
         let path = self.path.clone();
         blocking(move || match fs::remove_file(&path) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(failed("remove", &path, e)),
-            _ => sync_parent(&path),
+            _ => icehost_files::sync_directory(path.parent().unwrap_or(&path))
+                .map_err(|e| failed("write to", &path, e)),
         })
         .await
     }
@@ -261,29 +263,6 @@ fn checksum_field(content: &[u8]) -> String {
 
 fn directory(table: &LakeTable) -> PathBuf {
     table.location().join("metadata")
-}
-
-/// Writes a whole new file, fsyncs it and renames it into place.
-fn replace(path: &Path, text: &[u8]) -> Result<(), SyncError> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut new = tempfile::Builder::new()
-        .prefix(".icehost-")
-        .suffix(".tmp")
-        .tempfile_in(directory)
-        .map_err(|e| failed("write in", directory, e))?;
-    new.write_all(text)
-        .and_then(|()| new.as_file().sync_all())
-        .map_err(|e| failed("write", path, e))?;
-    new.persist(path)
-        .map_err(|e| failed("replace", path, e.error))?;
-    sync_parent(path)
-}
-
-fn sync_parent(path: &Path) -> Result<(), SyncError> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(|e| failed("write to", directory, e))
 }
 
 fn failed(doing: &str, path: &Path, error: std::io::Error) -> SyncError {

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::error::Doing;
-use crate::failpoint::stands;
+use crate::failpoint::{self, stands};
 use crate::lake_to_target::{self, Delivered};
 use crate::report::milliseconds;
 use crate::source_to_lake::{self, Landed};
@@ -61,7 +61,7 @@ pub async fn sync(
         ))
     };
     let mut landed = retry.run(observer, cancel, land).await?;
-    if landed.under_earlier_bounds && stands("sync::guard-earlier-bounds") {
+    if landed.under_earlier_bounds && stands(failpoint::GUARD_EARLIER_BOUNDS) {
         let since = retry.run(observer, cancel, land).await?;
         landed.followed_by(since);
     }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::delta::batch_as_changes;
 use crate::error::Doing;
-use crate::failpoint::failpoint;
+use crate::failpoint;
 use crate::landing_at_target::Landing;
 use crate::shared_deletions::deletions;
 use crate::{Event, Observer, SyncError};
@@ -60,7 +60,7 @@ impl<'a> Staging<'a> {
             let gone = deletions(&batch, &self.landing.delta);
             self.deletions.fetch_add(gone, Ordering::Relaxed);
             loader.stage(&batch).await.doing(loading)?;
-            failpoint("sync::while-loading")?;
+            failpoint(failpoint::WHILE_LOADING)?;
             self.observer.event(Event::Loaded {
                 rows: loader.rows(),
                 bytes,

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::checksum::named;
 use crate::commit::effect::{Effect, Positions};
 use crate::error::{LakeError, Result};
+use crate::failpoint;
 use crate::metadata_files::{create_dir_all, metadata_dir, path_text, sync_dir};
 use crate::read::deletes::position_delete_columns;
 use crate::read::live_files::TableFiles;
@@ -79,7 +80,7 @@ pub(crate) fn write(
     let summary = writer.summary(&effect.data, &deletes, properties)?;
     let manifest_list = writer.write_manifests(&effect.data, &deletes)?;
     sync_dir(&metadata_dir(&base.dir))?;
-    crate::failpoint::failpoint("lake::after-manifests")?;
+    failpoint(failpoint::AFTER_MANIFESTS)?;
     Ok(NewSnapshot {
         snapshot: writer.snapshot(manifest_list, summary),
         files: writer.files,

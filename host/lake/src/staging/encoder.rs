@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::evaluate::{self, exact_cast};
+use crate::failpoint;
 use crate::held::HeldRows;
 use crate::keys::{KeyEncoder, as_a_server_orders};
 use crate::metadata_files::create_dir_all;
@@ -404,7 +405,7 @@ impl Encoder {
         if !self.finished.is_empty() {
             crate::metadata_files::sync_dir(&self.data_dir)?;
         }
-        crate::failpoint::failpoint("lake::after-staging")?;
+        failpoint(failpoint::AFTER_STAGING)?;
         Ok(Staged {
             table_uuid: self.identity.0,
             schema_id: self.identity.1,

@@ -12,7 +12,7 @@ use super::{FirstLoad, SUMMARY_FIRST_LOAD, ranges_of};
 use crate::blocking::blocking;
 use crate::detection::{Detected, OpenSource, detect};
 use crate::error::Doing;
-use crate::failpoint::{failpoint, stands};
+use crate::failpoint::{self, failpoint, stands};
 use crate::journal::{Inputs, Journal, LoadRecord, RangeEntry, strategy_text};
 use crate::range_scheduler::open_reader;
 use crate::repetition;
@@ -269,7 +269,7 @@ async fn begin(
         })
         .collect();
     journal.write(&record).await?;
-    failpoint("sync::load-begun")?;
+    failpoint(failpoint::LOAD_BEGUN)?;
     tracing::info!(
         ranges = record.ranges.len(),
         connections = connections.len() + 1,
@@ -390,7 +390,7 @@ async fn note_commits(lake: &LakeTable, record: &mut LoadRecord) -> Result<(), S
                     "have everything read again with `icehost watermark clear` and then --restart; a merge without a key needs a new lake table",
                 ));
             }
-            (None, Some(_)) if !stands("sync::guard-rolled-back-ranges") => {}
+            (None, Some(_)) if !stands(failpoint::GUARD_ROLLED_BACK_RANGES) => {}
             (known, _) => entry.snapshot_id = known,
         }
     }
