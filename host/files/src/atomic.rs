@@ -29,9 +29,28 @@ pub enum Kind {
 /// A directory that is not there or cannot be written to, a full disk. The old file is still there then, unless
 /// only syncing the directory failed.
 pub fn replace(path: &Path, content: &[u8], kind: Kind) -> io::Result<()> {
-    let new = written(path, content, kind)?;
-    new.persist(path).map_err(|failed| failed.error)?;
-    settle(path, kind)
+    replace_all([(path, content)], kind)
+}
+
+/// The same for several files, one after the other; each directory is synced once, behind them all.
+///
+/// # Errors
+/// As [`replace`]; those before the one that failed are replaced then.
+pub fn replace_all<'a>(
+    files: impl IntoIterator<Item = (&'a Path, &'a [u8])>,
+    kind: Kind,
+) -> io::Result<()> {
+    let mut directories: Vec<&Path> = Vec::new();
+    for (path, content) in files {
+        let new = written(path, content, kind)?;
+        new.persist(path).map_err(|failed| failed.error)?;
+        if !directories.contains(&parent(path)) {
+            directories.push(parent(path));
+        }
+    }
+    directories
+        .into_iter()
+        .try_for_each(|directory| settle(directory, kind))
 }
 
 /// Creates a file, unless something is at its path. Of several that try at once, one succeeds. Gives whether
@@ -42,7 +61,7 @@ pub fn replace(path: &Path, content: &[u8], kind: Kind) -> io::Result<()> {
 pub fn create(path: &Path, content: &[u8], kind: Kind) -> io::Result<bool> {
     let new = written(path, content, kind)?;
     match new.persist_noclobber(path) {
-        Ok(_) => settle(path, kind).map(|()| true),
+        Ok(_) => settle(parent(path), kind).map(|()| true),
         Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(failed) => Err(failed.error),
     }
@@ -66,10 +85,11 @@ fn written(path: &Path, content: &[u8], kind: Kind) -> io::Result<NamedTempFile>
     Ok(file)
 }
 
-fn settle(path: &Path, kind: Kind) -> io::Result<()> {
+/// Makes the names in a directory durable, where they are to last.
+fn settle(directory: &Path, kind: Kind) -> io::Result<()> {
     match kind {
         Kind::Cache => Ok(()),
-        Kind::Shared | Kind::Private => sync_directory(parent(path)),
+        Kind::Shared | Kind::Private => sync_directory(directory),
     }
 }
 
@@ -116,6 +136,22 @@ mod tests {
         assert!(replace(&directory.path().join("dir"), b"x", Kind::Shared).is_err());
         assert!(!create(&directory.path().join("dir"), b"x", Kind::Shared).unwrap());
         assert_eq!(names(directory.path()), ["dir", "file"]);
+    }
+
+    #[test]
+    fn several_files_are_replaced_in_one_go() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("inner")).unwrap();
+        let paths = ["one", "inner/two", "three"].map(|name| directory.path().join(name));
+        for content in [&b"old"[..], b"new"] {
+            let files = paths.iter().map(|path| (path.as_path(), content));
+            replace_all(files, Kind::Shared).unwrap();
+            for path in &paths {
+                assert_eq!(std::fs::read(path).unwrap(), content);
+            }
+        }
+        assert_eq!(names(directory.path()), ["inner", "one", "three"]);
+        assert!(replace_all([(Path::new("/no/such/directory"), &b""[..])], Kind::Shared).is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod directory;
 pub mod failpoint;
 mod lock;
 
-pub use atomic::{Kind, create, replace};
+pub use atomic::{Kind, create, replace, replace_all};
 pub use blocking::{ThreadFailed, blocking};
 pub use directory::{create_directories, sync_directory};
 pub use failpoint::failpoint;

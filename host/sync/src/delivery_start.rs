@@ -75,7 +75,7 @@ impl Line {
         let ancestors = current.map_or_else(Vec::new, |current| lake.ancestors(current));
         let ancestors = ancestors.into_iter();
         Line {
-            location: location(lake),
+            location: lake.place(),
             current: current.unwrap_or(NO_SNAPSHOT),
             ancestors: ancestors.map(|s| (s.id, s.sequence_number)).collect(),
             known: lake.snapshots().into_iter().map(|s| s.id).collect(),
@@ -108,13 +108,6 @@ impl Line {
     pub(crate) fn is_blank(&self, situation: &Situation<'_>) -> bool {
         self.current == NO_SNAPSHOT && situation.start() == Start::Everything(Why::First)
     }
-}
-
-/// Where a lake table lies, on which machine: two machines may each have one at the same path.
-pub(crate) fn location(lake: &LakeTable) -> Option<String> {
-    let path = std::fs::canonicalize(lake.location()).ok()?;
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    Some(format!("{}:{}", host.trim(), path.display()))
 }
 
 impl Situation<'_> {

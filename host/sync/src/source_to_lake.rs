@@ -273,7 +273,7 @@ pub(crate) async fn open_lake(
             Ok(table)
         }
         None => {
-            warehouse.check_place().doing(doing)?;
+            warehouse.check_place().await.doing(doing)?;
             let new = layout::new_lake_table(&source.landing(), rules)?;
             warehouse.prepare_create(name, &new).await.doing(doing)
         }

@@ -38,7 +38,7 @@ pub(crate) async fn route(
     observer: &dyn Observer,
 ) -> Result<(Detected, Option<FirstLoad>), SyncError> {
     let mut damaged = None;
-    if lake.exists() && Journal::is_present(lake) {
+    if lake.exists() && Journal::is_present(lake).await? {
         let journal = Journal::claim(lake).await?;
         // Whoever had claimed it may have committed meanwhile.
         refresh(lake).await?;
@@ -246,11 +246,11 @@ async fn begin(
     }
     let journal = Journal::claim(lake).await?;
     refresh(lake).await?;
-    if create && Journal::is_present(lake) {
+    if create && Journal::is_present(lake).await? {
         // Left by a run that ended while it took the table back; there are no files any more.
         journal.remove().await?;
     }
-    if lake.current_snapshot().is_some() || Journal::is_present(lake) {
+    if lake.current_snapshot().is_some() || Journal::is_present(lake).await? {
         return Err(SyncError::moved());
     }
     let mut record = LoadRecord::new(
