@@ -1,7 +1,6 @@
 //! What can go wrong in the lake, and what to do about it.
 
 use std::fmt;
-use std::path::Path;
 
 /// The result of a lake operation.
 pub type Result<T, E = LakeError> = std::result::Result<T, E>;
@@ -29,6 +28,8 @@ pub enum LakeErrorKind {
     GuardRefused,
     /// The caller asked to stop.
     Stopped,
+    /// No answer came to a commit, and whether it was made could not be found out.
+    Unsettled,
     /// Only the server knows which keys are one, and it could not be asked.
     KeysUnknown,
     /// Something in the table or in the plan that icehost does not carry out, by name.
@@ -112,7 +113,7 @@ impl LakeError {
     }
 
     /// A file operation that failed. `doing` is a phrase like `read`.
-    pub(crate) fn io(doing: &str, path: &Path, error: std::io::Error) -> Self {
+    pub(crate) fn io(doing: &str, location: &str, error: std::io::Error) -> Self {
         use std::io::ErrorKind as E;
         let hint = match error.kind() {
             E::StorageFull | E::QuotaExceeded => Some("free some space and run again"),
@@ -126,7 +127,7 @@ impl LakeError {
         );
         LakeError {
             kind: LakeErrorKind::Io,
-            message: format!("cannot {doing} {}", path.display()),
+            message: format!("cannot {doing} {location}"),
             hint: hint.map(str::to_owned),
             transient,
             source: Some(error.into()),
@@ -136,12 +137,12 @@ impl LakeError {
     /// A file that cannot be understood.
     pub(crate) fn corrupt(
         what: &str,
-        path: &Path,
+        location: &str,
         error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         LakeError::new(
             LakeErrorKind::Corrupt,
-            format!("the {what} {} cannot be read", path.display()),
+            format!("the {what} {location} cannot be read"),
         )
         .with_source(error)
     }
@@ -192,12 +193,21 @@ impl From<iceberg::Error> for LakeError {
     }
 }
 
+impl From<icehost_files::failpoint::Failed> for LakeError {
+    fn from(failed: icehost_files::failpoint::Failed) -> Self {
+        LakeError::new(LakeErrorKind::Io, failed.to_string())
+    }
+}
+
+impl From<icehost_files::ThreadFailed> for LakeError {
+    fn from(failed: icehost_files::ThreadFailed) -> Self {
+        LakeError::internal(failed.to_string())
+    }
+}
+
 /// Runs file work on a thread that may block.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(join) => Err(LakeError::internal("a background thread stopped").with_source(join)),
-    }
+    icehost_files::blocking(work).await
 }

@@ -1,38 +1,46 @@
-//! Iceberg tables in a filesystem catalog: append, row-level changes, reads, changes between snapshots.
+//! Iceberg tables: append, row-level changes, reads, changes between snapshots.
 //!
-//! A [`Warehouse`] is a directory of tables in the Hadoop table layout. A [`LakeTable`] is a table at one
-//! version of its metadata. Rows come in by [staging](LakeTable::stage) a delta for a [`RowChange`], which a
+//! A [`Warehouse`] has the tables of a [`Catalog`], whose files are in a [`Storage`]; both are traits, and a
+//! directory in the Hadoop table layout is one of each. A [`LakeTable`] is a table at one version of its metadata. Rows come in by [staging](LakeTable::stage) a delta for a [`RowChange`], which a
 //! merge plan is lowered to, and [committing](LakeTable::commit) it; they come out by a
 //! [scan](LakeTable::scan) or as [changes](LakeTable::changes) between two snapshots.
 //!
-//! Every function that touches files does so on threads that may block, and needs a Tokio runtime.
+//! What computes does so on threads that may block, what waits is asynchronous, and all of it needs a Tokio
+//! runtime.
 
+mod catalog;
 mod changes;
 mod checksum;
 mod commit;
 mod error;
 mod evaluate;
-mod failpoint;
 mod having;
 mod held;
 mod keys;
+#[cfg(feature = "test-kit")]
+pub mod kit;
+mod library_files;
 mod lineage;
-mod local_directory;
 mod location;
-mod metadata_files;
 mod name;
-mod other_catalogs;
 mod read;
 mod row_change;
 mod schema;
+mod sidecar;
 mod snapshot;
 mod staging;
+pub mod storage;
 mod table;
 mod try_writing;
 mod versions;
 mod warehouse;
 mod withdraw;
 
+use icehost_files::failpoint;
+
+pub use catalog::{
+    Catalog, FilesystemCatalog, Found, LoadedTable, Outcome, TableCommit, TableVersion,
+};
 pub use changes::{ChangePlan, ChangeStats, ChangesRequest};
 pub use commit::{
     AbsenceGuard, Absent, CommitRequest, Committed, Guard, KeyQuestion, SameKeys, SnapshotUpdates,
@@ -44,13 +52,15 @@ pub use held::{HELD_ROW_BYTES, HeldRequest, HeldRows, Unseen};
 pub use iceberg::{TableRequirement, TableUpdate};
 pub use keys::KeyFold;
 pub use lineage::Lineage;
-pub use local_directory::local_directory;
 pub use name::LakeTableName;
 pub use read::{BatchStream, ScanRequest};
 pub use row_change::RowChange;
 pub use schema::{LakeColumn, NewColumn};
+pub use sidecar::{ClaimedSidecar, Sidecar};
 pub use snapshot::SnapshotInfo;
 pub use staging::{KeptFiles, StageOptions, Staged, StagedWriter};
+pub use storage::local::local_directory;
+pub use storage::{LocalStorage, Storage, Unwritable};
 pub use table::LakeTable;
 pub use versions::Turn;
 pub use warehouse::{NewTable, Warehouse};

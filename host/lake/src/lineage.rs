@@ -11,8 +11,8 @@ use std::collections::HashSet;
 
 use iceberg::spec::TableMetadata;
 
+use crate::catalog::filesystem::metadata_files;
 use crate::location::Locator;
-use crate::metadata_files;
 use crate::snapshot::SnapshotInfo;
 use crate::table::LakeTable;
 
@@ -37,50 +37,31 @@ impl LakeTable {
     ///
     /// Must run on a thread that may block, inside a Tokio runtime.
     pub fn lineage(&self, from: i64, sought: &dyn Fn(&SnapshotInfo) -> bool) -> Lineage {
-        let mut line = Line {
-            snapshots: Vec::new(),
-            seen: HashSet::new(),
-            end: End::Parent(from),
-            sought,
-        };
-        line.follow(&self.metadata);
-        if matches!(line.end, End::Parent(_) | End::Orphan) {
-            self.follow_older_versions(&mut line);
-        }
-        Lineage {
-            complete: line.end == End::Beginning,
-            snapshots: line.snapshots,
-        }
+        let locator = Locator::new(&self.storage, self.metadata.location(), &self.location);
+        trace(&self.metadata, &locator, from, sought)
     }
+}
 
-    fn follow_older_versions(&self, line: &mut Line<'_>) {
-        let locator = Locator::new(self.metadata.location(), &self.dir);
-        let mut bytes = 0;
-        // Whether all versions between the newest and the one at hand were read.
-        let mut gapless = true;
-        let log = self.metadata.metadata_log().iter().rev();
-        for entry in log.take(MOST_VERSIONS) {
-            let path = locator.find(&entry.metadata_file).ok();
-            let file = path.and_then(|path| Some((std::fs::metadata(&path).ok()?.len(), path)));
-            let Some((length, path)) = file else {
-                gapless = false;
-                continue;
-            };
-            bytes += length;
-            if bytes > MOST_BYTES {
-                return;
-            }
-            match metadata_files::read(&path) {
-                Ok(older) if older.uuid() == self.uuid() => line.follow_older(&older, gapless),
-                Ok(_) | Err(_) => {
-                    tracing::debug!(file = %path.display(), "an older version is passed over");
-                    gapless = false;
-                }
-            }
-            if matches!(line.end, End::Beginning | End::Found) {
-                return;
-            }
-        }
+/// The same for a version of the metadata, whose table's files are found by a locator.
+pub(crate) fn trace(
+    newest: &TableMetadata,
+    files: &Locator,
+    from: i64,
+    sought: &dyn Fn(&SnapshotInfo) -> bool,
+) -> Lineage {
+    let mut line = Line {
+        snapshots: Vec::new(),
+        seen: HashSet::new(),
+        end: End::Parent(from),
+        sought,
+    };
+    line.follow(newest);
+    if matches!(line.end, End::Parent(_) | End::Orphan) {
+        line.follow_older_versions(newest, files);
+    }
+    Lineage {
+        complete: line.end == End::Beginning,
+        snapshots: line.snapshots,
     }
 }
 
@@ -107,6 +88,31 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
+    fn follow_older_versions(&mut self, newest: &TableMetadata, files: &Locator) {
+        let mut left = MOST_BYTES;
+        // Whether all versions between the newest and the one at hand were read.
+        let mut gapless = true;
+        for entry in newest.metadata_log().iter().rev().take(MOST_VERSIONS) {
+            let read = files
+                .find(&entry.metadata_file)
+                .and_then(|location| metadata_files::read(files.storage(), &location, left));
+            match read {
+                Ok((older, size)) if older.uuid() == newest.uuid() => {
+                    left = left.saturating_sub(size);
+                    self.follow_older(&older, gapless);
+                }
+                // Gone, too large for what is left, damaged, or of another table
+                Ok(_) | Err(_) => {
+                    tracing::debug!(file = %entry.metadata_file, "an older version is passed over");
+                    gapless = false;
+                }
+            }
+            if matches!(self.end, End::Beginning | End::Found) || left == 0 {
+                return;
+            }
+        }
+    }
+
     fn follow_older(&mut self, older: &TableMetadata, gapless: bool) {
         if let (End::Orphan, Some(last)) = (self.end, self.snapshots.last_mut()) {
             match older.snapshot_by_id(last.id) {

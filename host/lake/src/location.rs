@@ -1,61 +1,62 @@
-//! From the locations that Iceberg metadata records to paths on this machine.
+//! From the locations that Iceberg metadata records to those of the table's storage.
 
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use icehost_files::blocking::wait;
 
 use crate::error::{LakeError, Result};
-
-/// The path behind a recorded location; `None` for one that is on no local file system.
-pub(crate) fn local_path(location: &str) -> Option<PathBuf> {
-    let rest = match location.strip_prefix("file:") {
-        Some(rest) => rest.strip_prefix("//").unwrap_or(rest),
-        None if has_scheme(location) => return None,
-        None => location,
-    };
-    Some(PathBuf::from(rest))
-}
-
-fn has_scheme(location: &str) -> bool {
-    location.split_once("://").is_some_and(|(scheme, _)| {
-        scheme
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'+')
-    })
-}
+use crate::storage::{Storage, below};
 
 /// Finds the files of one table, also after its directory was moved or copied.
 #[derive(Debug, Clone)]
 pub(crate) struct Locator {
+    storage: Arc<dyn Storage>,
     /// Where the metadata says that the table is.
-    recorded: Option<PathBuf>,
+    recorded: Option<String>,
     /// Where it is.
-    actual: PathBuf,
+    actual: Arc<str>,
 }
 
 impl Locator {
-    pub(crate) fn new(recorded: &str, actual: &Path) -> Self {
+    pub(crate) fn new(storage: &Arc<dyn Storage>, recorded: &str, actual: &Arc<str>) -> Self {
         Locator {
-            recorded: local_path(recorded),
-            actual: actual.to_owned(),
+            storage: Arc::clone(storage),
+            recorded: storage.resolve(recorded),
+            actual: Arc::clone(actual),
         }
     }
 
     /// The file at a recorded location.
-    pub(crate) fn find(&self, location: &str) -> Result<PathBuf> {
-        let Some(path) = local_path(location) else {
+    ///
+    /// Must run on a thread that may block, inside a Tokio runtime.
+    pub(crate) fn find(&self, location: &str) -> Result<String> {
+        let Some(path) = self.storage.resolve(location) else {
             return Err(LakeError::unsupported(format!(
                 "the file {location} is not on a local file system"
             ))
             .with_hint("icehost reads tables on local or mounted file systems"));
         };
         // A table that was copied still names the original's files; its own come first.
-        let moved = self
-            .recorded
-            .as_deref()
-            .filter(|recorded| *recorded != self.actual)
-            .and_then(|recorded| path.strip_prefix(recorded).ok())
-            .map(|inside| self.actual.join(inside))
-            .filter(|candidate| candidate.exists());
-        Ok(moved.unwrap_or(path))
+        if let Some(own) = self.moved(&path)
+            && let Ok(Some(_)) = wait(self.storage.size(&own))
+        {
+            return Ok(own);
+        }
+        Ok(path)
+    }
+
+    /// Where a file would be that has moved with its table.
+    fn moved(&self, path: &str) -> Option<String> {
+        let recorded = self.recorded.as_deref()?.trim_end_matches('/');
+        if *recorded == *self.actual {
+            return None;
+        }
+        let inside = path.strip_prefix(recorded)?.strip_prefix('/')?;
+        Some(below(&self.actual, inside))
+    }
+
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        &*self.storage
     }
 }
 
@@ -63,25 +64,32 @@ impl Locator {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::storage::LocalStorage;
 
-    #[test]
-    fn file_urls_and_plain_paths_are_local() {
-        assert_eq!(local_path("/a/b"), Some("/a/b".into()));
-        assert_eq!(local_path("file:///a/b"), Some("/a/b".into()));
-        assert_eq!(local_path("file:/a/b c"), Some("/a/b c".into()));
-        assert_eq!(local_path("s3://bucket/a"), None);
-    }
-
-    #[test]
-    fn a_copied_table_reads_its_own_files() {
+    #[tokio::test]
+    async fn a_copied_table_reads_its_own_files() {
         let here = tempfile::tempdir().unwrap();
         std::fs::create_dir(here.path().join("data")).unwrap();
         std::fs::write(here.path().join("data/1.parquet"), b"x").unwrap();
-        let locator = Locator::new("file:///old/place", here.path());
-        let own = locator.find("file:///old/place/data/1.parquet").unwrap();
-        assert_eq!(own, here.path().join("data/1.parquet"));
-        let missing = locator.find("/old/place/data/2.parquet").unwrap();
-        assert_eq!(missing, Path::new("/old/place/data/2.parquet"));
-        assert!(locator.find("s3://bucket/data/1.parquet").is_err());
+        let directory = here.path().to_str().unwrap().to_owned();
+        let found = icehost_files::blocking::spawn(move || {
+            let storage: Arc<dyn Storage> = Arc::new(LocalStorage);
+            let locator = Locator::new(&storage, "file:///old/place", &directory.into());
+            [
+                "file:///old/place/data/1.parquet",
+                "/old/place/data/2.parquet",
+                "/old/places/data/1.parquet",
+                "s3://bucket/data/1.parquet",
+            ]
+            .map(|recorded| locator.find(recorded))
+        });
+        let [own, missing, elsewhere, remote] = found.await.unwrap();
+        assert_eq!(
+            own.unwrap(),
+            format!("{}/data/1.parquet", here.path().display())
+        );
+        assert_eq!(missing.unwrap(), "/old/place/data/2.parquet");
+        assert_eq!(elsewhere.unwrap(), "/old/places/data/1.parquet");
+        assert!(remote.is_err());
     }
 }

@@ -1,7 +1,6 @@
 //! Names of tables in a warehouse.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::{LakeError, LakeErrorKind};
@@ -48,7 +47,7 @@ impl LakeTableName {
         }
     }
 
-    /// The namespace; never empty.
+    /// The namespace; empty for a table that was opened by its location alone.
     pub fn namespace(&self) -> &[String] {
         &self.namespace
     }
@@ -58,17 +57,20 @@ impl LakeTableName {
         &self.name
     }
 
-    /// The table's directory, relative to the warehouse.
-    pub(crate) fn directory(&self) -> PathBuf {
-        let mut path: PathBuf = self.namespace.iter().collect();
-        path.push(&self.name);
+    /// The table's directory, relative to that of all tables.
+    pub(crate) fn directory(&self) -> String {
+        let mut path = self.namespace.join("/");
+        path.push('/');
+        path.push_str(&self.name);
         path
     }
 
-    /// The name of the table in this directory, relative to the warehouse.
-    pub(crate) fn of_directory(path: &Path) -> Option<Self> {
-        let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
-        LakeTableName::new(parts?).ok()
+    /// A name for a table that is known by where it is alone.
+    pub(crate) fn of_location(location: &str) -> Self {
+        LakeTableName {
+            namespace: Vec::new(),
+            name: location.to_owned(),
+        }
     }
 }
 
@@ -117,9 +119,8 @@ mod tests {
     fn a_name_is_a_path_inside_the_warehouse() {
         let name: LakeTableName = "sales.eu.customers".parse().unwrap();
         assert_eq!(name.namespace(), ["sales", "eu"]);
-        assert_eq!(name.directory(), Path::new("sales/eu/customers"));
+        assert_eq!(name.directory(), "sales/eu/customers");
         assert_eq!(name.to_string(), "sales.eu.customers");
-        assert_eq!(LakeTableName::of_directory(&name.directory()), Some(name));
     }
 
     #[test]

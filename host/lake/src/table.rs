@@ -1,18 +1,18 @@
 //! A lake table at one version of its metadata.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use iceberg::spec::{FormatVersion, TableMetadata};
 use icehost_plan::{Features, Table};
 use uuid::Uuid;
 
-use crate::error::{LakeError, LakeErrorKind, Result, blocking};
-use crate::metadata_files::{self, MetadataFile};
-use crate::other_catalogs;
+use crate::catalog::{Catalog, Found, LoadedTable, TableVersion};
+use crate::error::{LakeError, LakeErrorKind, Result};
+use crate::name::LakeTableName;
 use crate::schema::{self, LakeColumn};
 use crate::snapshot::{self, SnapshotInfo};
+use crate::storage::Storage;
 
 /// A table as its metadata described it when it was loaded; [`LakeTable::refresh`] looks again.
 ///
@@ -20,23 +20,41 @@ use crate::snapshot::{self, SnapshotInfo};
 #[derive(Debug, Clone)]
 pub struct LakeTable {
     pub(crate) display: Arc<str>,
-    pub(crate) dir: Arc<Path>,
+    pub(crate) name: LakeTableName,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) storage: Arc<dyn Storage>,
+    /// Where its files are, as its storage spells it.
+    pub(crate) location: Arc<str>,
     /// `None` for a table that is prepared and not yet created.
-    pub(crate) file: Option<MetadataFile>,
+    pub(crate) version: Option<TableVersion>,
     pub(crate) metadata: Arc<TableMetadata>,
-    /// The files of another catalog that were in the directory.
-    pub(crate) foreign: Arc<[String]>,
+    /// Another catalog keeps the table.
+    pub(crate) kept_by_another: bool,
 }
 
 impl LakeTable {
-    /// Reads the newest metadata of the table in `dir`.
-    pub(crate) async fn open(display: String, dir: PathBuf) -> Result<Option<LakeTable>> {
-        blocking(move || LakeTable::open_blocking(display.into(), dir.into())).await
+    pub(crate) fn new(
+        display: Arc<str>,
+        name: LakeTableName,
+        catalog: Arc<dyn Catalog>,
+        loaded: LoadedTable,
+    ) -> LakeTable {
+        LakeTable {
+            display,
+            name,
+            catalog,
+            storage: loaded.storage,
+            location: loaded.location.into(),
+            version: loaded.version,
+            metadata: loaded.metadata,
+            kept_by_another: loaded.kept_by_another,
+        }
     }
 
-    pub(crate) fn open_blocking(display: Arc<str>, dir: Arc<Path>) -> Result<Option<LakeTable>> {
-        let listing = metadata_files::list(&dir)?;
-        other_catalogs::open(display, dir, listing)
+    /// The same table as its catalog has given it now.
+    pub(crate) fn at(&self, loaded: LoadedTable) -> LakeTable {
+        let (display, name) = (Arc::clone(&self.display), self.name.clone());
+        LakeTable::new(display, name, Arc::clone(&self.catalog), loaded)
     }
 
     /// What people call the table: `demo.customers`, or its directory.
@@ -49,23 +67,28 @@ impl LakeTable {
         self.metadata.uuid()
     }
 
-    /// The table's directory, here.
-    pub fn location(&self) -> &Path {
-        &self.dir
+    /// Where the table's files are, as its storage spells it: an absolute path, for local files.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// A name for where the table is that no other place has; `None` for a table that is not there.
+    pub fn place(&self) -> Option<String> {
+        self.storage.place(&self.location)
     }
 
     /// The version of the metadata, counted from 1; 0 for a table that is prepared and not yet created,
     /// and `None` for one that another catalog keeps.
     pub fn version(&self) -> Option<u64> {
-        match &self.file {
-            Some(file) => file.version,
+        match &self.version {
+            Some(version) => version.number,
             None => Some(0),
         }
     }
 
     /// Whether the table is in the warehouse yet; false for one that is only prepared.
     pub fn exists(&self) -> bool {
-        self.file.is_some()
+        self.version.is_some()
     }
 
     /// The columns of the current schema.
@@ -144,29 +167,26 @@ impl LakeTable {
 
     /// Reads the newest metadata.
     pub async fn refresh(&mut self) -> Result<()> {
-        let (display, dir) = (Arc::clone(&self.display), Arc::clone(&self.dir));
-        match blocking(move || LakeTable::open_blocking(display, dir)).await? {
-            Some(newest) => {
-                *self = newest;
-                Ok(())
-            }
-            None if self.file.is_none() => Ok(()),
-            None => Err(not_found(&self.display, &self.dir)),
+        match self.catalog.load(&self.name, self.version.as_ref()).await? {
+            Found::Table(newest) => *self = self.at(*newest),
+            Found::Unchanged => {}
+            Found::Nothing if self.version.is_none() => {}
+            Found::Nothing => return Err(not_found(&self.display, &self.location)),
         }
+        Ok(())
     }
 
-    /// Points `version-hint.text` at this version if it is behind, as a writer that crashed in its commit
-    /// leaves it. icehost finds the newest version anyway; PyIceberg and DuckDB look no further than the
-    /// hint.
+    /// Completes what a writer has left that crashed in its commit: `version-hint.text` may be behind, where
+    /// the catalog is a directory. icehost finds the newest version anyway; PyIceberg and DuckDB look no
+    /// further than the hint.
     ///
     /// # Errors
     /// [`LakeErrorKind::Io`] where the hint cannot be written.
     pub async fn mend_hint(&self) -> Result<()> {
-        let Some(version) = self.file.as_ref().and_then(|file| file.version) else {
-            return Ok(());
-        };
-        let dir = Arc::clone(&self.dir);
-        blocking(move || metadata_files::mend_hint(&dir, version)).await
+        match &self.version {
+            Some(version) => self.catalog.mend(&self.name, version).await,
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn no_such_snapshot(&self, id: i64) -> LakeError {
@@ -189,7 +209,7 @@ impl LakeTable {
             ))
             .with_hint(hint))
         };
-        if matches!(&self.file, Some(file) if file.version.is_none()) {
+        if self.kept_by_another {
             return refuse(
                 "another catalog keeps it",
                 "icehost reads such a table, and writes to tables in a warehouse of its own",
@@ -217,19 +237,22 @@ impl LakeTable {
 
     /// Whether the table is where its metadata says it is.
     pub(crate) fn is_at_home(&self) -> bool {
-        let Some(recorded) = crate::location::local_path(self.metadata.location()) else {
+        let Some(recorded) = self.storage.resolve(self.metadata.location()) else {
             return false;
         };
-        let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
-        recorded == *self.dir || same(&recorded, &self.dir)
+        if recorded == *self.location {
+            return true;
+        }
+        let here = self.storage.place(&self.location);
+        here.is_some() && here == self.storage.place(&recorded)
     }
 }
 
 /// The error for a table that must be there.
-pub(crate) fn not_found(name: &str, dir: &Path) -> LakeError {
+pub(crate) fn not_found(name: &str, address: &str) -> LakeError {
     LakeError::new(
         LakeErrorKind::TableNotFound,
-        format!("there is no lake table {name} in {}", dir.display()),
+        format!("there is no lake table {name} in {address}"),
     )
     .with_hint("check the warehouse directory and the table's name; the first sync creates a table")
 }

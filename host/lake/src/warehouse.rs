@@ -1,20 +1,19 @@
-//! A directory of tables: the filesystem catalog.
+//! The tables of a catalog, as the rest of icehost asks for them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use iceberg::spec::{FormatVersion, PartitionSpec, SortOrder, TableMetadataBuilder};
+use iceberg::TableCreation;
+use iceberg::spec::FormatVersion;
 
-use crate::error::{LakeError, LakeErrorKind, Result, blocking};
-use crate::local_directory::local_directory;
-use crate::metadata_files::{self, MetadataFile, Publication};
+use crate::catalog::{Catalog, FilesystemCatalog, Found};
+use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::name::LakeTableName;
 use crate::schema::{self, NewColumn};
+use crate::storage::local::{absolute, local_directory, on_this_machine, path_text};
+use crate::storage::{LocalStorage, Storage};
 use crate::table::{LakeTable, not_found};
-
-/// Deepest nesting of namespaces that [`Warehouse::list_tables`] looks into.
-const MAX_DEPTH: usize = 8;
 
 /// Properties that a new table gets unless the caller says otherwise (Iceberg documentation,
 /// "Configuration", "Write properties").
@@ -36,14 +35,20 @@ pub struct NewTable {
     pub properties: BTreeMap<String, String>,
 }
 
-/// A directory that holds tables as `NAMESPACE/TABLE/{data,metadata}`.
+/// The tables of a catalog.
 #[derive(Debug, Clone)]
 pub struct Warehouse {
-    root: PathBuf,
+    catalog: Arc<dyn Catalog>,
 }
 
 impl Warehouse {
-    /// The warehouse in this directory, a path or a `file:` URL, which need not exist until a table is created.
+    /// The tables of this catalog.
+    pub fn of(catalog: Arc<dyn Catalog>) -> Warehouse {
+        Warehouse { catalog }
+    }
+
+    /// The tables below this directory, a path or a `file:` URL, as `NAMESPACE/TABLE/{data,metadata}`. It need not
+    /// exist until a table is created.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Warehouse> {
         let dir = local_directory(&dir.into())?;
         if dir.exists() && !dir.is_dir() {
@@ -54,38 +59,30 @@ impl Warehouse {
             .with_hint("move away what is there, or give another warehouse"));
         }
         let root = absolute(&dir)?;
-        metadata_files::path_text(&root)?;
-        Ok(Warehouse { root })
+        let catalog = FilesystemCatalog::new(local(), path_text(&root)?);
+        Ok(Warehouse::of(Arc::new(catalog)))
     }
 
-    /// The directory, absolute.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// Where the tables are, for messages.
+    pub fn address(&self) -> String {
+        self.catalog.address()
     }
 
-    /// Whether the directory is there.
-    pub fn exists(&self) -> bool {
-        self.root.is_dir()
+    /// Whether the catalog is there.
+    ///
+    /// # Errors
+    /// A catalog that cannot be asked.
+    pub async fn exists(&self) -> Result<bool> {
+        self.catalog.is_there().await
     }
 
-    /// Refuses a directory that is not there, unless the one that is to hold it is: a mistyped path must not
-    /// become another lake.
+    /// Refuses a catalog that is not there and had better not be made: a mistyped path must not become another
+    /// lake.
     ///
     /// # Errors
     /// [`LakeErrorKind::InvalidName`].
-    pub fn check_place(&self) -> Result<()> {
-        match self.root.parent() {
-            Some(parent) if !self.exists() && !parent.is_dir() => Err(LakeError::new(
-                LakeErrorKind::InvalidName,
-                format!(
-                    "the warehouse {} cannot be created: there is no directory {}",
-                    self.root.display(),
-                    parent.display()
-                ),
-            )
-            .with_hint("check the path; if it is right, create the directory that is to hold the warehouse")),
-            _ => Ok(()),
-        }
+    pub async fn check_place(&self) -> Result<()> {
+        self.catalog.check_place().await
     }
 
     /// The table in any directory in the Hadoop table layout, whoever wrote it.
@@ -93,34 +90,47 @@ impl Warehouse {
     /// A table that another catalog keeps (`00001-….metadata.json`) can be read too, at its highest version.
     pub async fn open_location(dir: impl Into<PathBuf>) -> Result<LakeTable> {
         let dir = absolute(&dir.into())?;
-        let display = metadata_files::path_text(&dir)?.to_owned();
-        let found = LakeTable::open(display, dir.clone()).await?;
-        found.ok_or_else(|| {
-            LakeError::new(
+        let directory = path_text(&dir)?;
+        let catalog = Arc::new(FilesystemCatalog::of_one_table(local(), directory));
+        let name = LakeTableName::of_location(directory);
+        match catalog.load(&name, None).await? {
+            Found::Table(found) => Ok(LakeTable::new(directory.into(), name, catalog, *found)),
+            Found::Nothing | Found::Unchanged => Err(LakeError::new(
                 LakeErrorKind::TableNotFound,
-                format!("there is no Iceberg table in {}", dir.display()),
+                format!("there is no Iceberg table in {directory}"),
             )
-            .with_hint("give the directory that holds the table's metadata directory")
-        })
+            .with_hint("give the directory that holds the table's metadata directory")),
+        }
+    }
+
+    /// The table that was at this place, as [`LakeTable::place`] named it; `None` where this machine does not reach
+    /// it.
+    ///
+    /// # Errors
+    /// There is no table any more, or it cannot be read.
+    pub async fn open_place(place: &str) -> Result<Option<LakeTable>> {
+        match on_this_machine(place) {
+            Some(directory) => Self::open_location(directory).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Whether the table is there.
     pub async fn has_table(&self, name: &LakeTableName) -> Result<bool> {
-        let dir = self.table_dir(name);
-        blocking(move || Ok(metadata_files::list(&dir)?.is_table())).await
+        self.catalog.has_table(name).await
     }
 
     /// The table, at its newest version.
     pub async fn load(&self, name: &LakeTableName) -> Result<LakeTable> {
-        let found = self.find(name).await?;
-        found.ok_or_else(|| match self.exists() {
-            true => not_found(&name.to_string(), &self.root),
+        if let Some(found) = self.find(name).await? {
+            return Ok(found);
+        }
+        let address = self.address();
+        Err(match self.exists().await? {
+            true => not_found(&name.to_string(), &address),
             false => LakeError::new(
                 LakeErrorKind::TableNotFound,
-                format!(
-                    "there is no lake table {name}: the warehouse {} does not exist",
-                    self.root.display()
-                ),
+                format!("there is no lake table {name}: the warehouse {address} does not exist"),
             )
             .with_hint("check the path; the first sync creates a warehouse"),
         })
@@ -128,7 +138,10 @@ impl Warehouse {
 
     /// The table, if it is there.
     pub async fn find(&self, name: &LakeTableName) -> Result<Option<LakeTable>> {
-        LakeTable::open(name.to_string(), self.table_dir(name)).await
+        Ok(match self.catalog.load(name, None).await? {
+            Found::Table(found) => Some(self.table(name, *found)),
+            Found::Nothing | Found::Unchanged => None,
+        })
     }
 
     /// A table that comes into being with its first commit; until then only its staged files exist.
@@ -136,86 +149,46 @@ impl Warehouse {
         if self.has_table(name).await? {
             return Err(already_exists(&name.to_string()));
         }
-        let dir = self.table_dir(name);
         let schema = schema::new_schema(&name.to_string(), &new.columns, &new.identifier)?;
         let mut properties: HashMap<String, String> = DEFAULT_PROPERTIES
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
         properties.extend(new.properties.clone());
-        let metadata = TableMetadataBuilder::new(
+        let creation = TableCreation {
+            name: name.name().to_owned(),
+            location: None,
             schema,
-            PartitionSpec::unpartition_spec(),
-            SortOrder::unsorted_order(),
-            metadata_files::path_text(&dir)?.to_owned(),
-            FormatVersion::V2,
+            partition_spec: None,
+            sort_order: None,
             properties,
-        )
-        .and_then(TableMetadataBuilder::build)
-        .map_err(|e| {
-            LakeError::new(
-                LakeErrorKind::InvalidData,
-                format!("cannot create lake table {name}"),
-            )
-            .with_source(e)
-        })?
-        .metadata;
-        Ok(LakeTable {
-            display: name.to_string().into(),
-            dir: dir.into(),
-            file: None,
-            metadata: Arc::new(metadata),
-            foreign: Arc::new([]),
-        })
+            format_version: FormatVersion::V2,
+        };
+        let staged = self.catalog.stage_create(name, creation).await?;
+        Ok(self.table(name, staged))
     }
 
     /// Creates a table without a snapshot.
     pub async fn create_table(&self, name: &LakeTableName, new: &NewTable) -> Result<LakeTable> {
-        let mut table = self.prepare_create(name, new).await?;
-        blocking(move || {
-            let path = match metadata_files::publish(&table.dir, 1, &table.metadata)? {
-                Publication::Done(path) => path,
-                Publication::Conflict => return Err(already_exists(&table.display)),
-            };
-            metadata_files::settle(&table.dir, 1)?;
-            table.file = Some(MetadataFile {
-                version: Some(1),
-                path,
-            });
-            Ok(table)
-        })
-        .await
+        let prepared = self.prepare_create(name, new).await?;
+        prepared.create().await
     }
 
-    /// The tables of the warehouse, by namespace and name.
+    /// The tables, by namespace and name.
     pub async fn list_tables(&self) -> Result<Vec<LakeTableName>> {
-        let root = self.root.clone();
-        blocking(move || {
-            let mut names = Vec::new();
-            if root.is_dir() {
-                collect_tables(&root, &root, 0, &mut names)?;
-            }
-            names.sort();
-            Ok(names)
-        })
-        .await
+        let mut names = self.catalog.list().await?;
+        names.sort();
+        Ok(names)
     }
 
-    fn table_dir(&self, name: &LakeTableName) -> PathBuf {
-        self.root.join(name.directory())
+    fn table(&self, name: &LakeTableName, loaded: crate::LoadedTable) -> LakeTable {
+        let catalog = Arc::clone(&self.catalog);
+        LakeTable::new(name.to_string().into(), name.clone(), catalog, loaded)
     }
 }
 
-/// The directory without links and dots, so far as it exists: metadata holds absolute paths, which must not
-/// depend on the working directory.
-fn absolute(dir: &Path) -> Result<PathBuf> {
-    let io = |e| LakeError::io("resolve", dir, e);
-    let absolute = std::path::absolute(dir).map_err(io)?;
-    let existing = absolute.ancestors().find(|ancestor| ancestor.exists());
-    match existing.and_then(|part| Some((part, absolute.strip_prefix(part).ok()?))) {
-        Some((part, rest)) => Ok(part.canonicalize().map_err(io)?.join(rest)),
-        None => Ok(absolute),
-    }
+fn local() -> Arc<dyn Storage> {
+    Arc::new(LocalStorage)
 }
 
 pub(crate) fn already_exists(name: &str) -> LakeError {
@@ -224,28 +197,4 @@ pub(crate) fn already_exists(name: &str) -> LakeError {
         format!("the lake table {name} exists already"),
     )
     .with_hint("load it instead of creating it")
-}
-
-fn collect_tables(
-    root: &Path,
-    dir: &Path,
-    depth: usize,
-    names: &mut Vec<LakeTableName>,
-) -> Result<()> {
-    let entries = std::fs::read_dir(dir).map_err(|e| LakeError::io("list", dir, e))?;
-    for entry in entries {
-        let entry = entry.map_err(|e| LakeError::io("list", dir, e))?;
-        let path = entry.path();
-        // Links are not followed: they could lead in circles.
-        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            continue;
-        }
-        let inside = path.strip_prefix(root).unwrap_or(&path);
-        if metadata_files::list(&path)?.is_table() {
-            names.extend(LakeTableName::of_directory(inside));
-        } else if depth < MAX_DEPTH {
-            collect_tables(root, &path, depth + 1, names)?;
-        }
-    }
-    Ok(())
 }

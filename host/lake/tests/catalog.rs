@@ -80,7 +80,7 @@ async fn tables_are_listed_by_name() {
     assert_eq!(names, ["demo.people", "sales.orders", "sales.eu.orders"]);
     let nowhere = Warehouse::open(lake.dir.path().join("nowhere")).unwrap();
     assert_eq!(nowhere.list_tables().await.unwrap(), []);
-    assert!(!nowhere.root().exists(), "opening creates nothing");
+    assert!(!nowhere.exists().await.unwrap(), "opening creates nothing");
 }
 
 #[tokio::test]

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
+use icehost_files::Kind;
 use serde::Deserialize;
 
 use crate::error::{ErrorKind, RegistryError, Result};
@@ -85,23 +86,8 @@ impl Lock {
     /// # Errors
     /// A directory that cannot be written to.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let write = || -> io::Result<()> {
-            let directory = match path.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent,
-                _ => Path::new("."),
-            };
-            let mut builder = tempfile::Builder::new();
-            builder.prefix(".icehost-lock");
-            // As any file that is written there, so that others can read it: it holds no secret.
-            #[cfg(unix)]
-            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-            let mut file = builder.tempfile_in(directory)?;
-            file.write_all(self.to_string().as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|error| {
+        // Shared, so that others can read it: it holds no secret.
+        icehost_files::replace(path, self.to_string().as_bytes(), Kind::Shared).map_err(|error| {
             RegistryError::new(
                 ErrorKind::Usage,
                 format!("cannot write {}: {error}", path.display()),

@@ -1,9 +1,10 @@
 //! Components on disk, each under its digest. Nothing there is trusted: what is read is hashed, and the bytes
 //! that were hashed are the ones that are given.
 
-use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use icehost_files::Kind;
 
 use crate::Digest;
 use crate::error::{ErrorKind, RegistryError, Result};
@@ -74,17 +75,15 @@ impl Store {
 }
 
 fn write(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    icehost_files::create_directories(directory)?;
+    icehost_files::replace(path, bytes, Kind::Private)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

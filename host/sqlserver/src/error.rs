@@ -201,6 +201,12 @@ impl fmt::Display for SqlServerError {
     }
 }
 
+impl From<icehost_files::failpoint::Failed> for SqlServerError {
+    fn from(failed: icehost_files::failpoint::Failed) -> Self {
+        SqlServerError::new(ErrorKind::ConnectionLost, failed.to_string())
+    }
+}
+
 impl std::error::Error for SqlServerError {}
 
 /// Errors that end on their own (SQL Server "Database Engine events and errors"; Azure SQL "Troubleshoot

@@ -46,6 +46,7 @@ pub use connection::{ConnectOptions, Connection};
 pub use endpoint::{DEFAULT_PORT, Encryption, Endpoint, Trust};
 pub use error::{DataPlace, ErrorKind, Result, ServerMessage, SqlServerError};
 pub use extract::{ExtractOptions, Extracted, Extraction, TimePrecision};
+use icehost_files::failpoint;
 pub use identity::TableOnServer;
 pub use introspect::{ColumnSelection, SqlColumn, SqlTable, Traits};
 pub use load::{

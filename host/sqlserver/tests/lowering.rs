@@ -8,7 +8,9 @@ use icehost_plan::{
     Succession, Table, ValidMergePlan, Value, WriteMode,
 };
 use icehost_sqlserver::lower::{
-    Spelling, base_columns, checksums, count_through, create_table, extraction, merge, one_key, probes, range_boundaries, repeated_key, row_filters, same_keys, snapshot_isolation, spellings, synonym, table_traits, updateability,
+    Spelling, base_columns, checksums, count_through, create_table, extraction, merge, one_key,
+    probes, range_boundaries, repeated_key, row_filters, same_keys, snapshot_isolation, spellings,
+    synonym, table_traits, updateability,
 };
 use icehost_sqlserver::{ErrorKind, NewColumn, SqlColumn, SqlTable, Statement, TableName, Traits};
 

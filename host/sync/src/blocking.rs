@@ -6,10 +6,5 @@ use crate::SyncError;
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SyncError> + Send + 'static,
 ) -> Result<T, SyncError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| {
-        Err(SyncError::settings(
-            format!("a background thread failed: {e}"),
-            "please report this as a defect",
-        ))
-    })
+    icehost_files::blocking(work).await
 }

@@ -7,7 +7,7 @@ use icehost_lake::LakeTable;
 use icehost_sqlserver::{KnownPosition, Loss, TableIdentity, TargetState};
 use uuid::Uuid;
 
-use crate::failpoint::stands;
+use crate::failpoint::{self, stands};
 use crate::landing_digest;
 
 /// What a target gets.
@@ -80,7 +80,7 @@ impl Line {
         let ancestors = current.map_or_else(Vec::new, |current| lake.ancestors(current));
         let ancestors = ancestors.into_iter();
         Line {
-            location: location(lake),
+            location: lake.place(),
             current: current.unwrap_or(NO_SNAPSHOT),
             ancestors: ancestors.map(|s| (s.id, s.sequence_number)).collect(),
             known: lake.snapshots().into_iter().map(|s| s.id).collect(),
@@ -115,22 +115,6 @@ impl Line {
     }
 }
 
-/// Where a lake table lies, on which machine: two machines may each have one at the same path.
-pub(crate) fn location(lake: &LakeTable) -> Option<String> {
-    let path = std::fs::canonicalize(lake.location()).ok()?;
-    Some(format!("{}{}", this_machine(), path.display()))
-}
-
-/// The directory of a lake table that lies on this machine.
-pub(crate) fn here(location: &str) -> Option<&str> {
-    location.strip_prefix(&this_machine())
-}
-
-fn this_machine() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{}:", host.trim())
-}
-
 impl Situation<'_> {
     /// Where the delivery starts.
     pub(crate) fn start(&self) -> Start {
@@ -159,7 +143,7 @@ impl Situation<'_> {
         if self.created {
             return Some(Why::AnotherTable);
         }
-        if self.trust || !stands("sync::guard-target-table") {
+        if self.trust || !stands(failpoint::GUARD_TARGET_TABLE) {
             return None;
         }
         if !self.is_of_this_table(position) {

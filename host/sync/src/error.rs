@@ -194,6 +194,18 @@ impl SyncError {
     }
 }
 
+impl From<icehost_files::failpoint::Failed> for SyncError {
+    fn from(failed: icehost_files::failpoint::Failed) -> Self {
+        SyncError::schema(failed.to_string(), "run again without the failpoint")
+    }
+}
+
+impl From<icehost_files::ThreadFailed> for SyncError {
+    fn from(failed: icehost_files::ThreadFailed) -> Self {
+        SyncError::settings(failed.to_string(), "please report this as a defect")
+    }
+}
+
 impl From<StrategyError> for SyncError {
     fn from(error: StrategyError) -> Self {
         SyncError::Strategy(Box::new(error))

@@ -1,14 +1,9 @@
 //! What is left of a first load that was interrupted: which ranges there are, which are done, in which files.
 //!
-//! The journal lies beside the table's metadata under a name that no Iceberg reader looks for. It is replaced
-//! as a whole and atomically, so that a crash leaves the state before or after a range, and a lock tells
-//! other runs that one is at work. It is gone once the load is committed.
+//! The journal is a file beside the lake table. It is replaced as a whole, so that a crash leaves the state before
+//! or after a range, and a lease tells other runs that one is at work. It is gone once the load is committed.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-
-use icehost_lake::LakeTable;
+use icehost_lake::{ClaimedSidecar, LakeError, LakeTable, Sidecar};
 use icehost_plan::{ColumnGrant, KeyRange, Value};
 use icehost_strategy::{Options, Strategy};
 use serde::{Deserialize, Serialize};
@@ -18,8 +13,8 @@ use crate::SyncError;
 use crate::blocking::blocking;
 use crate::range_task::RangeDone;
 
-const NAME: &str = "icehost-first-load.json";
-const LOCK: &str = "icehost-first-load.lock";
+const NAME: &str = "icehost-first-load";
+const HINT: &str = "the warehouse must be writable, on a file system that locks files";
 /// Most bytes of the file: a load of a million ranges has some hundred for each.
 const MOST_BYTES: u64 = 1 << 30;
 /// The layout of the file.
@@ -146,16 +141,12 @@ impl Inputs {
 
 /// The right to work on a table's first load, and its journal.
 #[derive(Debug)]
-pub(crate) struct Journal {
-    path: PathBuf,
-    /// Locked as long as this lives.
-    _lock: File,
-}
+pub(crate) struct Journal(ClaimedSidecar);
 
 impl Journal {
     /// Whether an interrupted load, or one that is under way, has left a journal.
-    pub(crate) fn is_present(table: &LakeTable) -> bool {
-        directory(table).join(NAME).exists()
+    pub(crate) async fn is_present(table: &LakeTable) -> Result<bool, SyncError> {
+        sidecar(table)?.is_present().await.map_err(failed)
     }
 
     /// Claims the first load of a table, which must exist.
@@ -163,41 +154,29 @@ impl Journal {
     /// # Errors
     /// Another process has claimed it.
     pub(crate) async fn claim(table: &LakeTable) -> Result<Journal, SyncError> {
-        let (directory, name) = (directory(table), table.name().to_owned());
-        blocking(move || {
-            let path = directory.join(LOCK);
-            // The file stays behind, empty: to remove it would let two processes lock two files of one name.
-            let lock =
-                icehost_untrusted::open_lock(&path).map_err(|e| failed("create", &path, e))?;
-            match lock.try_lock() {
-                Ok(()) => Ok(Journal {
-                    path: directory.join(NAME),
-                    _lock: lock,
-                }),
-                Err(TryLockError::WouldBlock) => Err(SyncError::settings(
-                    format!("another run is at work on the first load of lake table {name}"),
-                    "wait for it to end, or stop it; what it has read by then is not read again",
-                )),
-                Err(TryLockError::Error(e)) => Err(failed("lock", &path, e)),
-            }
-        })
-        .await
+        match sidecar(table)?.claim().await.map_err(failed)? {
+            Some(claimed) => Ok(Journal(claimed)),
+            None => Err(SyncError::settings(
+                format!(
+                    "another run is at work on the first load of lake table {}",
+                    table.name()
+                ),
+                "wait for it to end, or stop it; what it has read by then is not read again",
+            )),
+        }
     }
 
     /// The load that the journal tells of.
     pub(crate) async fn read(&self) -> Result<Option<LoadRecord>, SyncError> {
-        let path = self.path.clone();
+        let Some(text) = self.0.read(MOST_BYTES).await.map_err(failed)? else {
+            return Ok(None);
+        };
+        let location = self.0.location().to_owned();
         blocking(move || {
-            let text = match icehost_untrusted::read(&path, MOST_BYTES) {
-                Ok(text) => text,
-                Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-                Err(e) => return Err(failed("read", &path, e)),
-            };
             let malformed = |reason: String| {
                 SyncError::settings(
                     format!(
-                        "the journal of a first load, {}, cannot be read: {reason}",
-                        path.display()
+                        "the journal of a first load, {location}, cannot be read: {reason}"
                     ),
                     "start the load over with --restart; ranges that are committed are replaced by their keys, and a merge without one needs a new lake table",
                 )
@@ -213,20 +192,25 @@ impl Journal {
 
     /// Replaces the journal.
     pub(crate) async fn write(&self, record: &LoadRecord) -> Result<(), SyncError> {
-        let path = self.path.clone();
-        let text = sealed(record).map_err(|e| failed("write", &path, std::io::Error::other(e)))?;
-        blocking(move || replace(&path, &text)).await
+        let text = sealed(record).map_err(|e| {
+            let location = self.0.location();
+            SyncError::settings(format!("cannot write {location}: {e}"), HINT)
+        })?;
+        self.0.write(text).await.map_err(failed)
     }
 
     /// Removes the journal; the right ends when the value is dropped.
     pub(crate) async fn remove(&self) -> Result<(), SyncError> {
-        let path = self.path.clone();
-        blocking(move || match fs::remove_file(&path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(failed("remove", &path, e)),
-            _ => sync_parent(&path),
-        })
-        .await
+        self.0.remove().await.map_err(failed)
     }
+}
+
+fn sidecar(table: &LakeTable) -> Result<Sidecar, SyncError> {
+    table.sidecar(NAME).map_err(failed)
+}
+
+fn failed(error: LakeError) -> SyncError {
+    SyncError::settings(error.to_string(), HINT)
 }
 
 /// The record as JSON, whose last field is the checksum of all before it: a flipped bit in a bound would leave rows
@@ -259,43 +243,14 @@ fn checksum_field(content: &[u8]) -> String {
     format!("{CHECKSUM}{:08x}\"}}", crc32fast::hash(content))
 }
 
-fn directory(table: &LakeTable) -> PathBuf {
-    table.location().join("metadata")
-}
-
-/// Writes a whole new file, fsyncs it and renames it into place.
-fn replace(path: &Path, text: &[u8]) -> Result<(), SyncError> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut new = tempfile::Builder::new()
-        .prefix(".icehost-")
-        .suffix(".tmp")
-        .tempfile_in(directory)
-        .map_err(|e| failed("write in", directory, e))?;
-    new.write_all(text)
-        .and_then(|()| new.as_file().sync_all())
-        .map_err(|e| failed("write", path, e))?;
-    new.persist(path)
-        .map_err(|e| failed("replace", path, e.error))?;
-    sync_parent(path)
-}
-
-fn sync_parent(path: &Path) -> Result<(), SyncError> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(|e| failed("write to", directory, e))
-}
-
-fn failed(doing: &str, path: &Path, error: std::io::Error) -> SyncError {
-    SyncError::settings(
-        format!("cannot {doing} {}: {error}", path.display()),
-        "the warehouse must be writable, on a file system that locks files",
-    )
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use icehost_lake::Warehouse;
+    use icehost_lake::kit::{MemoryCatalog, MemoryStorage, numbers};
+
     use super::*;
 
     fn record() -> LoadRecord {
@@ -341,5 +296,70 @@ mod tests {
         let record = record();
         let text = serde_json::to_vec(&record).unwrap();
         assert_eq!(opened(&text), Ok(record));
+    }
+
+    /// As the version before wrote it, byte for byte.
+    const EARLIER: &str = concat!(
+        r#"{"format":1,"id":"0198c0de-0000-7000-8000-000000000001","#,
+        r#""started":"2026-11-30T12:00:00.000Z","created_table":true,"inputs":{"source":"Shop.dbo.T","#,
+        r#""server":"db","object_id":7,"columns":["Id int"],"strategy":"timestamp","lake_merge":"upsert","#,
+        r#""time_precision":"truncate","column_rules":[],"transforms":[]},"plans":"plans","readings":[],"#,
+        r#""key":["Id"],"ranges":[],"crc32":"c50d49f2"}"#,
+    );
+
+    async fn table(warehouse: &Warehouse) -> LakeTable {
+        let name = "demo.t".parse().unwrap();
+        warehouse.create_table(&name, &numbers()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_journal_needs_no_directory() {
+        let storage = Arc::new(MemoryStorage::new());
+        let catalog = MemoryCatalog::new(storage, "memory://lake");
+        let table = table(&Warehouse::of(Arc::new(catalog))).await;
+        let journal = Journal::claim(&table).await.unwrap();
+        assert_eq!(journal.read().await.unwrap(), None);
+        let record = record();
+        journal.write(&record).await.unwrap();
+        assert!(Journal::is_present(&table).await.unwrap());
+        assert!(Journal::claim(&table).await.is_err());
+        drop(journal);
+        let journal = Journal::claim(&table).await.unwrap();
+        assert_eq!(journal.read().await.unwrap(), Some(record));
+        journal.remove().await.unwrap();
+        assert!(!Journal::is_present(&table).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_load_that_an_earlier_version_was_at_is_found_where_it_left_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let table = table(&Warehouse::open(directory.path()).unwrap()).await;
+        assert!(!Journal::is_present(&table).await.unwrap());
+
+        let metadata = directory.path().join("demo/t/metadata");
+        let file = metadata.join("icehost-first-load.json");
+        std::fs::write(&file, EARLIER).unwrap();
+        let lock = std::fs::File::create(metadata.join("icehost-first-load.lock")).unwrap();
+        lock.lock().unwrap();
+        assert!(Journal::is_present(&table).await.unwrap());
+        // A run of the version before is at work.
+        let error = Journal::claim(&table).await.unwrap_err();
+        assert!(
+            error.to_string().contains("another run is at work"),
+            "{error}"
+        );
+        drop(lock);
+
+        let journal = Journal::claim(&table).await.unwrap();
+        let record = journal.read().await.unwrap().unwrap();
+        assert!(record.created_table);
+        assert_eq!(record.key, ["Id"]);
+        assert_eq!(record.inputs.source, "Shop.dbo.T");
+        // And what this version writes is what the version before reads.
+        journal.write(&record).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), EARLIER);
+        assert!(Journal::claim(&table).await.is_err());
+        journal.remove().await.unwrap();
+        assert!(!Journal::is_present(&table).await.unwrap());
     }
 }

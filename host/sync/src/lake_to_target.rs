@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::delivery_start::{Line, NO_SNAPSHOT, Situation, Start};
 use crate::delta::{as_changes, delta, expected_delta, keyed, request};
 use crate::error::Doing;
-use crate::failpoint::{failpoint, stands};
+use crate::failpoint::{self, failpoint, stands};
 use crate::key_doubts::KeyDoubts;
 use crate::landing_at_target::{Landing, Question, check_takes_changes, keys_must_be_unique};
 use crate::landing_digest;
@@ -114,7 +114,7 @@ impl Delivery<'_> {
             warnings: Vec::new(),
         };
         let current = lake.current_snapshot().map(|snapshot| snapshot.id);
-        if current.is_none() && !stands("sync::guard-lake-that-is-gone") {
+        if current.is_none() && !stands(failpoint::GUARD_LAKE_THAT_IS_GONE) {
             return Ok(delivered);
         }
         delivered.snapshot_id = current;
@@ -173,7 +173,7 @@ impl Delivery<'_> {
                 .warnings
                 .extend(takes.left_out_warning(&target.table));
         }
-        failpoint("sync::before-load")?;
+        failpoint(failpoint::BEFORE_LOAD)?;
 
         let layout = target
             .connection

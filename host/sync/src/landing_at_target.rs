@@ -5,7 +5,7 @@ use icehost_sqlserver::SqlTable;
 
 use crate::SyncError;
 use crate::delivery_start::{Situation, Start, Why};
-use crate::failpoint::stands;
+use crate::failpoint::{self, stands};
 
 /// A delta and how it lands.
 pub(crate) struct Landing {
@@ -58,7 +58,7 @@ impl<'a> Question<'a> {
         let Some(why) = &self.why else {
             return Ok(());
         };
-        if self.plan.keys.is_empty() && stands("sync::guard-added-twice") {
+        if self.plan.keys.is_empty() && stands(failpoint::GUARD_ADDED_TWICE) {
             return self.refuse_repetition(why);
         }
         let others = self.shared_with.len();
@@ -126,7 +126,7 @@ impl<'a> Question<'a> {
             && !self.plan.keys.is_empty()
             && self.shared_with.is_empty()
             && !removes_unmatched(self.plan)
-            && stands("sync::guard-absent-rows")
+            && stands(failpoint::GUARD_ABSENT_ROWS)
     }
 
     /// Whether the merge must find the target empty.

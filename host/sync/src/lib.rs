@@ -21,7 +21,6 @@ mod error;
 mod event;
 mod examination;
 mod expected_delivery;
-mod failpoint;
 mod filled_in;
 mod first_load;
 mod job;
@@ -66,6 +65,8 @@ mod watermark_store;
 mod withdrawals;
 
 pub use column_rules::{ColumnRule, ColumnRules, HashKey};
+use icehost_files::failpoint;
+
 pub use deletion_guard::DeletionGuard;
 pub use error::SyncError;
 pub use event::{Event, Observer, Silent};

@@ -17,7 +17,7 @@ use icehost_sqlserver::{KnownPosition, SqlTable};
 use uuid::Uuid;
 
 use crate::SyncError;
-use crate::delivery_start::{NO_SNAPSHOT, here};
+use crate::delivery_start::NO_SNAPSHOT;
 use crate::landing_at_target::{Landing, listed};
 use crate::operations::operations;
 
@@ -250,10 +250,10 @@ impl Elsewhere {
         }
         let location = other.lake_location.as_deref();
         let location = location.ok_or("where it lies is not known")?;
-        let path =
-            here(location).ok_or_else(|| format!("it lies on another machine, at {location}"))?;
-        let lake = Warehouse::open_location(path).await;
-        let lake = lake.map_err(|error| error.to_string())?;
+        let lake = Warehouse::open_place(location).await;
+        let lake = lake
+            .map_err(|error| error.to_string())?
+            .ok_or_else(|| format!("it lies on another machine, at {location}"))?;
         if lake.uuid() != other.lake_uuid {
             return Err(format!("another lake table lies at {location} now"));
         }

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::error::Doing;
-use crate::failpoint::stands;
+use crate::failpoint::{self, stands};
 use crate::lake_to_target::{self, Delivered};
 use crate::report::milliseconds;
 use crate::source_to_lake::{self, Landed};
@@ -51,7 +51,7 @@ pub async fn sync(
         };
         stop::stoppable(cancel, Duration::ZERO, looked_at).await?;
     }
-    let new_warehouse = !job.lake.warehouse.exists();
+    let new_warehouse = !warehouse_exists(job).await?;
     let land = || {
         Box::pin(source_to_lake::attempt(
             job,
@@ -61,13 +61,13 @@ pub async fn sync(
         ))
     };
     let mut landed = retry.run(observer, cancel, land).await?;
-    if landed.under_earlier_bounds && stands("sync::guard-earlier-bounds") {
+    if landed.under_earlier_bounds && stands(failpoint::GUARD_EARLIER_BOUNDS) {
         let since = retry.run(observer, cancel, land).await?;
         landed.followed_by(since);
     }
     report.landed(landed, started.elapsed());
-    if new_warehouse && job.lake.warehouse.exists() {
-        let directory = job.lake.warehouse.root().display().to_string();
+    if new_warehouse && warehouse_exists(job).await? {
+        let directory = job.lake.warehouse.address();
         tracing::info!(directory, "created the warehouse");
         report.warehouse_created = Some(directory);
     }
@@ -93,6 +93,11 @@ pub async fn sync(
     }
     report.duration_ms = milliseconds(started.elapsed());
     Ok(report)
+}
+
+async fn warehouse_exists(job: &SyncJob) -> Result<bool, SyncError> {
+    let exists = job.lake.warehouse.exists().await;
+    exists.doing(|| format!("opening lake table {}", job.lake.table))
 }
 
 /// Before a first sync, whether the target can be reached and is there: what it reads may be much, and most mistakes are

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::SyncError;
 use crate::error::Doing;
-use crate::failpoint::failpoint;
+use crate::failpoint;
 use crate::preparation::Preparation;
 use crate::transfer::Transfer;
 
@@ -93,7 +93,7 @@ impl RangeContext {
             run_id: self.run_id,
         };
         let (extracted, staged) = transfer.run(connection, None, progress, cancel).await?;
-        failpoint("sync::range-read")?;
+        failpoint(failpoint::RANGE_READ)?;
         let files = staged
             .keep()
             .doing(|| format!("keeping files of lake table {}", self.lake.name()))?;

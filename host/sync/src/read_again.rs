@@ -10,7 +10,7 @@ use icehost_plan::Coverage;
 use crate::clock;
 use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
-use crate::failpoint::stands;
+use crate::failpoint::{self, stands};
 use crate::watermark_record::{SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST};
 use crate::{Event, Observer, SyncError, SyncJob};
 
@@ -25,7 +25,7 @@ pub(crate) async fn held(
 ) -> Result<Option<HeldRows>, SyncError> {
     let again =
         detected.plan.coverage == Coverage::Incremental && lake.current_snapshot().is_some();
-    if !again || !stands("sync::guard-read-again") {
+    if !again || !stands(failpoint::GUARD_READ_AGAIN) {
         return Ok(None);
     }
     let Some(bound) = detected.plan.lower_bound() else {

@@ -10,7 +10,7 @@ use icehost_plan::Coverage;
 use crate::SyncError;
 use crate::detection::Detected;
 use crate::error::Doing;
-use crate::failpoint::stands;
+use crate::failpoint::{self, stands};
 use crate::watermark_place::is_of_first_load;
 
 /// Refuses to read everything into a table that has rows, where the merge would add them once more.
@@ -19,7 +19,7 @@ use crate::watermark_place::is_of_first_load;
 /// Nothing has been written.
 pub(crate) async fn refuse(lake: &LakeTable, detected: &Detected) -> Result<(), SyncError> {
     let everything = detected.stored.is_none() || detected.plan.coverage == Coverage::Full;
-    if !everything || detected.change.rows.has_key() || !stands("sync::guard-repetition") {
+    if !everything || detected.change.rows.has_key() || !stands(failpoint::GUARD_REPETITION) {
         return Ok(());
     }
     let rows = lake

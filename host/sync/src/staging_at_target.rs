@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::delta::batch_as_changes;
 use crate::error::Doing;
-use crate::failpoint::failpoint;
+use crate::failpoint;
 use crate::key_doubts::KeyDoubts;
 use crate::landing_at_target::Landing;
 use crate::moved_rows::{Elsewhere, GoneKeys, Withheld};
@@ -72,7 +72,7 @@ impl<'a> Staging<'a> {
             }
             self.doubts.note(&batch);
             loader.stage(&batch).await.doing(loading)?;
-            failpoint("sync::while-loading")?;
+            failpoint(failpoint::WHILE_LOADING)?;
             self.observer.event(Event::Loaded {
                 rows: loader.rows(),
                 bytes,

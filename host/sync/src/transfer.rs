@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::SyncError;
 use crate::error::Doing;
-use crate::failpoint::failpoint;
+use crate::failpoint;
 use crate::preparation::Preparation;
 
 /// What to read and where it goes.
@@ -57,7 +57,7 @@ impl Transfer<'_> {
             for batch in preparing.batch(batch).await? {
                 writer.write(batch).await.doing(writing)?;
             }
-            failpoint("sync::while-staging")?;
+            failpoint(failpoint::WHILE_STAGING)?;
             progress(rows, bytes);
         }
         let staged = writer.finish().await.doing(writing)?;

@@ -1,11 +1,12 @@
 //! A directory of JSON files with a copy of each watermark.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use icehost_files::{Kind, Lock};
 use icehost_lake::{LakeTable, Stopping};
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +19,6 @@ use crate::{Event, Observer, SyncError};
 
 /// How long another process may hold the lock, which it needs for as long as a small file takes to write.
 const LONGEST_LOCK: Duration = Duration::from_secs(5);
-/// How often it is tried.
-const LOOK: Duration = Duration::from_millis(10);
 /// Most bytes of a file: a watermark has 16 KiB at most, which JSON can make six times as long.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -147,14 +146,13 @@ fn read(path: &Path) -> Result<Option<Entry>, SyncError> {
     Ok(Some(entry))
 }
 
-/// Writes a whole new file, fsyncs it and renames it into place, unless a later commit was there first.
+/// Replaces the file, unless a later commit was there first.
 fn replace(path: &Path, entry: &Entry, attempt: &OfAttempt) -> Result<(), SyncError> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory).map_err(|e| failed("create", directory, e))?;
+    icehost_files::create_directories(directory).map_err(|e| failed("create", directory, e))?;
     let lock_path = path.with_extension("lock");
-    let lock =
-        icehost_untrusted::open_lock(&lock_path).map_err(|e| failed("create", &lock_path, e))?;
-    take(&lock, attempt).map_err(|e| failed("lock", &lock_path, e))?;
+    let _held = Lock::take_within(&lock_path, LONGEST_LOCK, || attempt.is_asked())
+        .map_err(|e| failed("lock", &lock_path, e))?;
     // A file that cannot be read is replaced: the snapshot is the truth.
     if let Ok(Some(present)) = read(path)
         && present.table_uuid == entry.table_uuid
@@ -162,38 +160,10 @@ fn replace(path: &Path, entry: &Entry, attempt: &OfAttempt) -> Result<(), SyncEr
     {
         return Ok(());
     }
-    let mut new =
-        tempfile::NamedTempFile::new_in(directory).map_err(|e| failed("write in", directory, e))?;
     let mut text = serde_json::to_vec_pretty(entry)
         .map_err(|e| failed("write", path, std::io::Error::other(e)))?;
     text.push(b'\n');
-    new.write_all(&text)
-        .and_then(|()| new.as_file().sync_all())
-        .map_err(|e| failed("write", path, e))?;
-    new.persist(path)
-        .map_err(|e| failed("replace", path, e.error))?;
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(|e| failed("write to", directory, e))
-}
-
-/// Locks a file that others hold for the time of a write.
-fn take(lock: &File, attempt: &OfAttempt) -> std::io::Result<()> {
-    let started = Instant::now();
-    loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-        if attempt.is_asked() || started.elapsed() > LONGEST_LOCK {
-            return Err(std::io::Error::new(
-                ErrorKind::TimedOut,
-                "another process holds it",
-            ));
-        }
-        std::thread::sleep(LOOK);
-    }
+    icehost_files::replace(path, &text, Kind::Private).map_err(|e| failed("write", path, e))
 }
 
 fn failed(doing: &str, path: &Path, error: std::io::Error) -> SyncError {

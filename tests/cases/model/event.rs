@@ -82,27 +82,7 @@ pub enum Event {
 }
 
 /// Places at which a run can fail before, in and behind its commits.
-pub const PLACES: [&str; 19] = [
-    "sync::after-detect",
-    "sync::load-begun",
-    "sync::range-read",
-    "sync::range-recorded",
-    "sync::ranges-committed",
-    "sync::while-staging",
-    "sync::after-extract",
-    "lake::after-staging",
-    "lake::after-manifests",
-    "lake::before-metadata-link",
-    "lake::after-metadata-link",
-    "lake::after-hint",
-    "sync::before-load",
-    "sync::while-loading",
-    "sqlserver::after-stage",
-    "sqlserver::before-merge",
-    "sqlserver::after-merge",
-    "sqlserver::before-commit",
-    "sqlserver::after-commit",
-];
+pub use icehost_files::failpoint::PLACES;
 
 impl Event {
     /// What always happens to lake or target beside icehost, so that a run may stop and ask; expiry and rollback

@@ -28,7 +28,7 @@ use crate::changes::records::{Kind, Record, Records};
 use crate::changes::settle::{self, Delivered, Rows, Wanted};
 use crate::changes::sought::Sought;
 use crate::error::{LakeError, Result};
-use crate::failpoint::stands;
+use crate::failpoint::{self, stands};
 use crate::keys::KeyEncoder;
 use crate::read::data_file::Pick;
 use crate::read::deletes::SnapshotRows;
@@ -48,7 +48,7 @@ pub(crate) fn produce(plan: &ChangePlan, output: &Output) -> Result<()> {
     if plan.stats().has_removals || plan.with_others {
         return Net::new(plan)?.produce(&emit);
     }
-    if stands("lake::guard-newest") {
+    if stands(failpoint::GUARD_NEWEST) {
         let all: Vec<_> = plan.changes.iter().map(|c| (c.file(), None)).collect();
         versions::look(plan, &all)?;
     }
@@ -93,7 +93,7 @@ impl<'a> Net<'a> {
     fn produce(&self, emit: &Emit<'_>) -> Result<()> {
         let delivered = self.settle()?;
         let files = self.delivered_files(&delivered);
-        if stands("lake::guard-newest") {
+        if stands(failpoint::GUARD_NEWEST) {
             let looked_at: Vec<_> = files.iter().map(|(_, f, rows)| (*f, Some(rows))).collect();
             versions::look(self.plan, &looked_at)?;
         }
@@ -106,7 +106,7 @@ impl<'a> Net<'a> {
     fn settle(&self) -> Result<Delivered> {
         let most = self.plan.most_bytes;
         let for_records = most / PART_OF_RECORDS;
-        let directory = self.plan.files.directory();
+        let directory = self.plan.files.scratch.clone();
         let mut records = Records::new(for_records, &directory);
         self.enter(&mut records)?;
         let overtaken = |file| self.is_overtaken(file);
@@ -114,7 +114,7 @@ impl<'a> Net<'a> {
         let mut alike = Rows::new();
         if !wanted.is_empty()
             && let Some((encoder, columns)) = &self.keys
-            && stands("lake::guard-live-keys")
+            && stands(failpoint::GUARD_LIVE_KEYS)
         {
             let for_keys = most - for_records;
             let mut sought = Sought::new(encoder, &self.hasher, columns.clone(), for_keys);

@@ -1,11 +1,9 @@
 //! The side that reads: a file that hands out no byte that is not what was written.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::ops::Range;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use crc32fast::Hasher;
@@ -13,8 +11,9 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
-use crate::checksum::summed_file::{End, find_end};
+use crate::checksum::summed_file::{End, REACH, find_end};
 use crate::checksum::{BLOCK, BLOCKS_KEY, END_KEY, from_digits};
+use crate::storage::StoredFile;
 
 /// Read at once of what has been checked: page headers are read byte by byte.
 const SMALL: usize = 8 << 10;
@@ -24,7 +23,7 @@ const SMALL: usize = 8 << 10;
 pub(crate) struct CheckedFile(Arc<Checked>);
 
 struct Checked {
-    file: Mutex<File>,
+    file: Box<dyn StoredFile>,
     length: u64,
     end: Option<End>,
     blocks: OnceLock<Blocks>,
@@ -39,13 +38,15 @@ struct Blocks {
 }
 
 impl CheckedFile {
-    /// Opens a file, and looks for the checksum of its end.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let mut file = icehost_untrusted::open(path)?;
-        let length = file.metadata()?.len();
-        let end = find_end(&mut file)?;
+    /// Takes up a file, and looks for the checksum of its end.
+    pub(crate) fn new(file: Box<dyn StoredFile>) -> io::Result<Self> {
+        let length = file.length();
+        let from = length.saturating_sub(REACH);
+        let mut last = vec![0; (length - from) as usize];
+        file.read_at(from, &mut last)?;
+        let end = find_end(&last, from);
         Ok(CheckedFile(Arc::new(Checked {
-            file: Mutex::new(file),
+            file,
             length,
             end,
             blocks: OnceLock::new(),
@@ -125,9 +126,7 @@ impl Checked {
     }
 
     fn read_at(&self, place: u64, into: &mut [u8]) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(place))?;
-        file.read_exact(into)
+        self.file.read_at(place, into)
     }
 
     /// The block that a place lies in, where that has not been checked.

@@ -3,8 +3,6 @@
 //! The layout gives such a file its name, so the checksum stands inside, with the version that it is of: other
 //! engines copy a table's properties into the versions that they write.
 
-use std::path::Path;
-
 use iceberg::spec::TableMetadata;
 use serde_json::Value;
 
@@ -45,7 +43,7 @@ pub(crate) fn sealed(version: u64, metadata: &TableMetadata) -> Result<Vec<u8>> 
 }
 
 /// Refuses a version whose checksum does not fit. One that another engine wrote has none.
-pub(crate) fn check(version: u64, path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn check(version: u64, location: &str, bytes: &[u8]) -> Result<()> {
     let before = before_sum(version);
     let Some(place) = rfind(&before, bytes).map(|at| at + before.len()) else {
         return Ok(());
@@ -59,7 +57,7 @@ pub(crate) fn check(version: u64, path: &Path, bytes: &[u8]) -> Result<()> {
     let fits = stated == Some(crc32fast::hash(&content));
     match fits {
         true => Ok(()),
-        false => Err(damaged("table metadata", path, "its content is").with_hint(format!(
+        false => Err(damaged("table metadata", location, "its content is").with_hint(format!(
             "restore the file from a backup; the versions before it are in the same directory. if it was edited \
              on purpose, take out the property {PROPERTY}"
         ))),

@@ -14,7 +14,6 @@ pub(crate) mod named;
 pub(crate) mod summed_file;
 
 use std::fmt::Display;
-use std::path::Path;
 
 use crate::error::{LakeError, LakeErrorKind};
 
@@ -48,12 +47,11 @@ fn rfind(needle: &[u8], hay: &[u8]) -> Option<usize> {
 }
 
 /// The error for a file that is not what was written.
-pub(crate) fn damaged(what: &str, path: &Path, which: impl Display) -> LakeError {
+pub(crate) fn damaged(what: &str, location: &str, which: impl Display) -> LakeError {
     LakeError::new(
         LakeErrorKind::Corrupt,
         format!(
-            "the {what} {} is damaged: {which} not what was written",
-            path.display()
+            "the {what} {location} is damaged: {which} not what was written"
         ),
     )
     .with_hint(

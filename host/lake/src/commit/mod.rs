@@ -2,6 +2,7 @@
 
 mod dating;
 mod effect;
+mod hand_over;
 mod new_metadata;
 mod property;
 mod same_keys;
@@ -16,16 +17,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iceberg::{TableRequirement, TableUpdate};
+use icehost_files::blocking::wait;
 use uuid::Uuid;
 
+use crate::catalog::{Found, Outcome, TableCommit};
 pub use crate::commit::effect::Absent;
 use crate::commit::effect::Effect;
+use crate::commit::hand_over::{Handed, hand_over};
 pub(crate) use crate::commit::same_keys::Answers;
 use crate::commit::same_keys::Nobody;
 pub use crate::commit::same_keys::{KeyQuestion, SameKeys};
 use crate::commit::snapshot_writer::NewSnapshot;
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
-use crate::metadata_files::{self, MetadataFile, Publication};
 use crate::snapshot::SnapshotInfo;
 use crate::staging::Staged;
 use crate::table::{LakeTable, not_found};
@@ -119,9 +122,9 @@ impl LakeTable {
     /// under way runs to its end, although the future be dropped.
     ///
     /// # Errors
-    /// With an error nothing is committed, and the staged files are gone. The exception is an
-    /// [`LakeErrorKind::Io`] error while the directory is synced after publication: the snapshot is then
-    /// visible, but may not survive a power failure.
+    /// With an error nothing is committed, and the staged files are gone. There are two exceptions. After an
+    /// [`LakeErrorKind::Io`] error while what was published is made durable, the snapshot is visible, but may not
+    /// survive a power failure. And after [`LakeErrorKind::Unsettled`] nobody knows, and all files stay.
     pub async fn commit(&self, request: CommitRequest) -> Result<Option<Committed>> {
         self.commit_asking(request, &mut Nobody).await
     }
@@ -237,33 +240,41 @@ impl CommitRequest {
         if let Some(follow) = &self.snapshot_updates {
             updates.extend(follow(&snapshot)?);
         }
-        let metadata = new_metadata::apply(base, updates)?;
-        let version = base.version().unwrap_or(0) + 1;
-        let path = match metadata_files::publish(&base.dir, version, &metadata)? {
-            Publication::Done(path) => path,
-            Publication::Conflict if !base.exists() => return Err(created_meanwhile(base)),
-            Publication::Conflict => return Ok(Attempt::Lost),
+        let commit = TableCommit {
+            requirements: [new_metadata::requirements(base), self.requirements.clone()].concat(),
+            updates,
+            ..base.commit_of_nothing()
         };
-        // From here on the files belong to the table, whatever fails.
+        let outcome = match hand_over(base, &commit, snapshot.id, stopping) {
+            Ok(Handed::Lost { for_certain }) => {
+                if !for_certain {
+                    files.keep();
+                }
+                return match base.exists() {
+                    true => Ok(Attempt::Lost),
+                    false => Err(created_meanwhile(base)),
+                };
+            }
+            Ok(outcome) => outcome,
+            Err(error) => return Err(error),
+        };
+        // From here on the files belong to the table, whatever fails, or may belong to it.
         files.keep();
         if let Some(staged) = &mut self.staged {
-            staged.files.keep_only(&effect.data);
+            match outcome {
+                Handed::Unsettled(_) => staged.files.keep(),
+                _ => staged.files.keep_only(&effect.data),
+            }
         }
-        metadata_files::settle(&base.dir, version)?;
-        let table = LakeTable {
-            display: Arc::clone(&base.display),
-            dir: Arc::clone(&base.dir),
-            file: Some(MetadataFile {
-                version: Some(version),
-                path,
-            }),
-            metadata: Arc::new(metadata),
-            foreign: Arc::clone(&base.foreign),
+        let table = match outcome {
+            Handed::Done(table) => base.at(*table),
+            Handed::Unsound(error) | Handed::Unsettled(error) => return Err(error),
+            Handed::Lost { .. } => return Ok(Attempt::Lost),
         };
         Ok(Attempt::Done(Some(Box::new(Committed {
             snapshot_id: snapshot.id,
             sequence_number: snapshot.sequence_number,
-            version,
+            version: table.version().unwrap_or(0),
             rows_appended: effect.rows_appended,
             rows_removed: effect.rows_removed,
             table,
@@ -282,18 +293,53 @@ fn check_asked(stopping: Option<&dyn Stopping>, base: &LakeTable) -> Result<()> 
     }
 }
 
+impl LakeTable {
+    /// Makes the table, without a snapshot.
+    pub(crate) async fn create(self) -> Result<LakeTable> {
+        let commit = TableCommit {
+            requirements: new_metadata::requirements(&self),
+            ..self.commit_of_nothing()
+        };
+        match self.catalog.commit(&self.name, commit).await? {
+            Outcome::Done(created) => Ok(self.at(*created)),
+            Outcome::Conflict => Err(already_exists(&self.display)),
+            Outcome::Unsound(error) => Err(error),
+            // A table's identity is random: if it is there, this made it.
+            Outcome::Unknown(error) => match self.catalog.load(&self.name, None).await {
+                Ok(Found::Table(found)) if found.metadata.uuid() == self.uuid() => {
+                    Ok(self.at(*found))
+                }
+                Ok(Found::Table(_)) => Err(already_exists(&self.display)),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// A commit on this base that requires and changes nothing.
+    fn commit_of_nothing(&self) -> TableCommit {
+        TableCommit {
+            base: self.version.clone(),
+            metadata: Arc::clone(&self.metadata),
+            location: self.location.to_string(),
+            requirements: Vec::new(),
+            updates: Vec::new(),
+        }
+    }
+}
+
 /// Brings the base to the newest version, and notices when it has become another table.
 fn catch_up(base: &mut LakeTable) -> Result<()> {
-    let current = metadata_files::list(&base.dir)?;
-    let same = current.newest == base.file && *current.foreign == *base.foreign;
-    if same || matches!(&base.file, Some(file) if file.version.is_none()) {
+    if base.kept_by_another {
         return Ok(());
     }
-    if base.file.is_none() {
-        return Err(created_meanwhile(base));
-    }
-    let newest = LakeTable::open_blocking(Arc::clone(&base.display), Arc::clone(&base.dir))?
-        .ok_or_else(|| not_found(&base.display, &base.dir))?;
+    let found = wait(base.catalog.load(&base.name, base.version.as_ref()))?;
+    let newest = match found {
+        Found::Unchanged => return Ok(()),
+        Found::Nothing if !base.exists() => return Ok(()),
+        Found::Nothing => return Err(not_found(&base.display, &base.location)),
+        Found::Table(_) if !base.exists() => return Err(created_meanwhile(base)),
+        Found::Table(newest) => base.at(*newest),
+    };
     if newest.uuid() != base.uuid() {
         return Err(LakeError::new(
             LakeErrorKind::Conflict,

@@ -1,14 +1,9 @@
-//! The next version of a table's metadata, by Iceberg's own updates.
-//!
-//! A commit is a list of requirements that the base must meet and a list of updates that make the new
-//! metadata from it (Iceberg REST catalog specification, "CommitTableRequest"). Nothing else builds metadata,
-//! so that what a catalog on bare files does is what another catalog is asked to do.
+//! What a commit asks of a table's catalog, in Iceberg's own terms.
 
 use iceberg::spec::{MAIN_BRANCH, Snapshot, TableMetadata};
 use iceberg::{TableRequirement, TableUpdate};
 
 use crate::error::{LakeError, LakeErrorKind, Result};
-use crate::metadata_files::path_text;
 use crate::table::LakeTable;
 
 /// Refuses a base that does not meet what the commit requires of it.
@@ -42,18 +37,23 @@ pub(crate) fn put_snapshot(base: &LakeTable, snapshot: Snapshot) -> Result<Vec<T
     Ok(built.map_err(|e| failed(base, e))?.changes)
 }
 
-/// The metadata that the updates make of the base, in their order.
-pub(crate) fn apply(base: &LakeTable, updates: Vec<TableUpdate>) -> Result<TableMetadata> {
-    let previous = match &base.file {
-        Some(file) => Some(path_text(&file.path)?.to_owned()),
-        None => None,
-    };
-    let builder = TableMetadata::clone(&base.metadata).into_builder(previous);
-    let built = updates
-        .into_iter()
-        .try_fold(builder, |builder, update| update.apply(builder))
-        .and_then(|builder| builder.build());
-    Ok(built.map_err(|e| failed(base, e))?.metadata)
+/// What must be true of the table for the updates that are made of a base: without it, another writer's snapshot
+/// would be buried.
+pub(crate) fn requirements(base: &LakeTable) -> Vec<TableRequirement> {
+    if !base.exists() {
+        return vec![TableRequirement::NotExist];
+    }
+    vec![
+        TableRequirement::UuidMatch { uuid: base.uuid() },
+        TableRequirement::RefSnapshotIdMatch {
+            r#ref: MAIN_BRANCH.to_owned(),
+            snapshot_id: base.metadata.current_snapshot_id(),
+        },
+        // The files were written for these columns.
+        TableRequirement::CurrentSchemaIdMatch {
+            current_schema_id: base.metadata.current_schema_id(),
+        },
+    ]
 }
 
 fn failed(base: &LakeTable, error: iceberg::Error) -> LakeError {

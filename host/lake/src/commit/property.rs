@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use iceberg::TableUpdate;
 
+use icehost_files::blocking::wait;
+
+use crate::catalog::{Outcome, TableCommit};
 use crate::commit::{
     Guard, MAX_ATTEMPTS, SHORTEST_PAUSE, catch_up, dating, jittered, new_metadata,
 };
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
-use crate::metadata_files::{self, Publication};
 use crate::table::LakeTable;
 
 impl LakeTable {
@@ -17,29 +19,36 @@ impl LakeTable {
     /// snapshots stay as they are. This machine's clock must agree with another one.
     ///
     /// # Errors
-    /// The guard's; [`LakeErrorKind::Conflict`] where other writers are faster again and again. Nothing is changed.
+    /// The guard's; [`LakeErrorKind::Conflict`] where other writers are faster again and again, and nothing is
+    /// changed.
     pub async fn set_property(&self, name: &str, value: &str, guard: Guard) -> Result<()> {
         let updates: HashMap<String, String> = [(name.to_owned(), value.to_owned())].into();
         let (mut base, guard) = (self.clone(), Arc::new(guard));
+        // The answer to an attempt was lost, which may have been made.
+        let mut lost = false;
         for _ in 0..MAX_ATTEMPTS {
             let (updates, guard) = (updates.clone(), Arc::clone(&guard));
             let done;
-            (base, done) = blocking(move || {
+            (base, done, lost) = blocking(move || {
                 catch_up(&mut base)?;
+                let is_set = |(name, value)| base.metadata.properties().get(name) == Some(value);
+                if lost && updates.iter().all(is_set) {
+                    return Ok((base, true, lost));
+                }
                 base.check_writable()?;
                 guard(&base)?;
                 dating::set_right(&mut base)?;
-                let set = vec![TableUpdate::SetProperties { updates }];
-                let metadata = new_metadata::apply(&base, set)?;
-                let version = base.version().unwrap_or(0) + 1;
-                let done = match metadata_files::publish(&base.dir, version, &metadata)? {
-                    Publication::Done(_) => {
-                        metadata_files::settle(&base.dir, version)?;
-                        true
-                    }
-                    Publication::Conflict => false,
+                let commit = TableCommit {
+                    requirements: new_metadata::requirements(&base),
+                    updates: vec![TableUpdate::SetProperties { updates }],
+                    ..base.commit_of_nothing()
                 };
-                Ok((base, done))
+                match wait(base.catalog.commit(&base.name, commit))? {
+                    Outcome::Done(_) => Ok((base, true, lost)),
+                    Outcome::Conflict => Ok((base, false, lost)),
+                    Outcome::Unsound(error) => Err(error),
+                    Outcome::Unknown(_) => Ok((base, false, true)),
+                }
             })
             .await?;
             if done {

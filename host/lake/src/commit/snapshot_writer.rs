@@ -1,27 +1,29 @@
 //! The files of a new snapshot: position deletes, manifests and the manifest list.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use iceberg::io::FileIO;
+use bytes::Bytes;
 use iceberg::spec::{
     DataContentType, DataFile, ManifestFile, ManifestListWriter, ManifestWriterBuilder, Operation,
     Snapshot, SnapshotSummaryCollector, Summary, TableMetadata,
 };
+use icehost_files::blocking::wait;
 use uuid::Uuid;
 
 use crate::checksum::named;
 use crate::commit::effect::{Effect, Positions};
 use crate::error::{LakeError, Result};
-use crate::metadata_files::{create_dir_all, metadata_dir, path_text, sync_dir};
+use crate::failpoint;
+use crate::library_files::LibraryFiles;
 use crate::read::deletes::position_delete_columns;
 use crate::read::live_files::TableFiles;
 use crate::schema;
 use crate::staging::parquet_file::ParquetFile;
-use crate::staging::staged_files::StagedFiles;
+use crate::staging::staged_files::{StagedFiles, data_dir, metadata_dir};
 use crate::staging::statistics;
+use crate::storage::below;
 use crate::table::LakeTable;
 
 /// Rows in a batch of position deletes.
@@ -52,7 +54,7 @@ const TOTALS: [(&str, &str, &str); 6] = [
     ),
 ];
 
-/// A snapshot whose files are on disk, and which is in no metadata yet.
+/// A snapshot whose files are there, and which is in no metadata yet.
 pub(crate) struct NewSnapshot {
     pub(crate) snapshot: Snapshot,
     /// Removes the snapshot's own files unless they are kept. Data files are the caller's.
@@ -72,14 +74,13 @@ pub(crate) fn write(
         snapshot_id: new_snapshot_id(&base.metadata),
         sequence_number: base.metadata.next_sequence_number(),
         commit: Uuid::new_v4(),
-        files: StagedFiles::new(&base.dir, base.exists()),
+        files: StagedFiles::new(base),
     };
     let delete_file = writer.write_position_deletes(&effect.deletes)?;
     let deletes: Vec<DataFile> = delete_file.into_iter().collect();
     let summary = writer.summary(&effect.data, &deletes, properties)?;
     let manifest_list = writer.write_manifests(&effect.data, &deletes)?;
-    sync_dir(&metadata_dir(&base.dir))?;
-    crate::failpoint::failpoint("lake::after-manifests")?;
+    failpoint(failpoint::AFTER_MANIFESTS)?;
     Ok(NewSnapshot {
         snapshot: writer.snapshot(manifest_list, summary),
         files: writer.files,
@@ -96,24 +97,18 @@ struct SnapshotWriter<'a> {
 }
 
 impl SnapshotWriter<'_> {
-    fn metadata_file(&mut self, name: String) -> Result<(PathBuf, String)> {
-        let path = metadata_dir(&self.base.dir).join(name);
-        self.files.add(path.clone());
-        let text = path_text(&path)?.to_owned();
-        Ok((path, text))
-    }
-
     fn write_position_deletes(&mut self, deletes: &Positions) -> Result<Option<DataFile>> {
         if deletes.is_empty() {
             return Ok(None);
         }
-        let dir = self.base.dir.join("data");
-        create_dir_all(&dir)?;
-        let path = dir.join(format!("{}-deletes.parquet", self.commit));
-        self.files.add(path.clone());
+        let name = format!("{}-deletes.parquet", self.commit);
+        let location = below(&data_dir(self.base), &name);
+        self.files.add(location.clone());
         let columns = position_delete_columns();
         let arrow_schema = schema::arrow_schema(&columns);
-        let mut file = ParquetFile::create_unabridged(path, columns.clone(), ROW_GROUP_BYTES)?;
+        let storage = &*self.base.storage;
+        let mut file =
+            ParquetFile::create_unabridged(storage, location, columns.clone(), ROW_GROUP_BYTES)?;
         for (data_file, positions) in deletes {
             let mut positions = positions.iter();
             loop {
@@ -141,7 +136,6 @@ impl SnapshotWriter<'_> {
             _ => None,
         };
         let finished = file.finish()?;
-        sync_dir(&dir)?;
         statistics::describe(
             DataContentType::PositionDeletes,
             &finished,
@@ -153,72 +147,82 @@ impl SnapshotWriter<'_> {
 
     /// Writes the manifests of what is new and the list of all, and gives the list's location.
     fn write_manifests(&mut self, data: &[DataFile], deletes: &[DataFile]) -> Result<String> {
-        create_dir_all(&metadata_dir(&self.base.dir))?;
+        // All at once: each has its name from its content alone.
+        let mut new: Vec<(String, Bytes)> = Vec::new();
         let mut manifests: Vec<ManifestFile> = Vec::new();
-        for (content, files) in [("m0", data), ("m1", deletes)] {
+        for (part, files) in [("m0", data), ("m1", deletes)] {
             if !files.is_empty() {
-                manifests.push(self.write_manifest(content, files)?);
+                let (mut manifest, bytes) = self.manifest(files)?;
+                manifest.manifest_path = self.named(&format!("{}-{part}", self.commit), &bytes);
+                new.push((manifest.manifest_path.clone(), bytes));
+                manifests.push(manifest);
             }
         }
         if let Some(parent) = self.base.metadata.current_snapshot_id() {
             let kept = TableFiles::new(self.base).manifests(parent)?.into_iter();
             manifests.extend(kept.filter(|m| m.has_added_files() || m.has_existing_files()));
         }
-        let name = format!("snap-{}-1-{}.avro", self.snapshot_id, self.commit);
-        let (path, location) = self.metadata_file(name)?;
-        let io = FileIO::new_with_fs();
-        let output = io.new_output(&location)?;
-        let runtime = tokio::runtime::Handle::current();
-        runtime
-            .block_on(async {
-                let mut list = ManifestListWriter::v2(
-                    output.writer().await?,
-                    self.snapshot_id,
-                    self.base.metadata.current_snapshot_id(),
-                    self.sequence_number,
-                );
-                list.add_manifests(manifests.into_iter())?;
-                list.close().await
-            })
-            .map_err(|e| write_failed("manifest list", &path, e))?;
-        self.name_finished(&path)
+        let list = self.manifest_list(manifests)?;
+        let stem = format!("snap-{}-1-{}", self.snapshot_id, self.commit);
+        let location = self.named(&stem, &list);
+        new.push((location.clone(), list));
+        wait(self.base.storage.write(new))
+            .map_err(|e| LakeError::io("write manifests in", &metadata_dir(self.base), e))?;
+        Ok(location)
     }
 
-    /// Gives a finished file the name that says its checksum.
-    fn name_finished(&mut self, path: &Path) -> Result<String> {
-        let named = named::name_of(path)?;
-        self.files.add(named.clone());
-        named::rename(path, &named)?;
-        Ok(path_text(&named)?.to_owned())
+    /// Where a file goes that is named after its content.
+    fn named(&mut self, stem: &str, content: &[u8]) -> String {
+        let location = below(&metadata_dir(self.base), &named::name_of(stem, content));
+        self.files.add(location.clone());
+        location
     }
 
-    fn write_manifest(&mut self, part: &str, files: &[DataFile]) -> Result<ManifestFile> {
-        let (path, location) = self.metadata_file(format!("{}-{part}.avro", self.commit))?;
-        let output = FileIO::new_with_fs().new_output(location)?;
-        let builder = ManifestWriterBuilder::new(
-            output,
-            Some(self.snapshot_id),
-            Arc::clone(self.base.metadata.current_schema()),
-            self.base.metadata.default_partition_spec().as_ref().clone(),
-        );
+    fn manifest_list(&self, manifests: Vec<ManifestFile>) -> Result<Bytes> {
+        let written = LibraryFiles::default().written(async |output| {
+            let mut list = ManifestListWriter::v2(
+                output.writer().await?,
+                self.snapshot_id,
+                self.base.metadata.current_snapshot_id(),
+                self.sequence_number,
+            );
+            list.add_manifests(manifests.into_iter())?;
+            list.close().await
+        });
+        written
+            .map(|((), bytes)| bytes)
+            .map_err(|e| self.not_encoded("manifest list", e))
+    }
+
+    /// A manifest of files that are all data or all deletes; where it is comes later.
+    fn manifest(&self, files: &[DataFile]) -> Result<(ManifestFile, Bytes)> {
         let of_data = files
             .iter()
             .all(|file| file.content_type() == DataContentType::Data);
-        let mut writer = match of_data {
-            true => builder.build_v2_data(),
-            false => builder.build_v2_deletes(),
-        };
-        for file in files {
-            // The sequence number is the snapshot's own, which readers inherit.
-            writer.add_file(file.clone(), -1)?;
-        }
-        tokio::runtime::Handle::current()
-            .block_on(writer.write_manifest_file())
-            .map_err(|e| write_failed("manifest", &path, e))
-            .and_then(|mut manifest| {
-                manifest.manifest_path = self.name_finished(&path)?;
-                Ok(manifest)
-            })
+        let written = LibraryFiles::default().written(async |output| {
+            let builder = ManifestWriterBuilder::new(
+                output,
+                Some(self.snapshot_id),
+                Arc::clone(self.base.metadata.current_schema()),
+                self.base.metadata.default_partition_spec().as_ref().clone(),
+            );
+            let mut writer = match of_data {
+                true => builder.build_v2_data(),
+                false => builder.build_v2_deletes(),
+            };
+            for file in files {
+                // The sequence number is the snapshot's own, which readers inherit.
+                writer.add_file(file.clone(), -1)?;
+            }
+            writer.write_manifest_file().await
+        });
+        written.map_err(|e| self.not_encoded("manifest", e))
+    }
+
+    fn not_encoded(&self, what: &str, error: iceberg::Error) -> LakeError {
+        let table = &self.base.display;
+        LakeError::internal(format!("cannot make a {what} of lake table {table}"))
+            .with_source(error)
     }
 
     fn summary(
@@ -323,12 +327,4 @@ fn new_snapshot_id(metadata: &TableMetadata) -> i64 {
             return random;
         }
     }
-}
-
-fn write_failed(what: &str, path: &Path, error: iceberg::Error) -> LakeError {
-    LakeError::new(
-        crate::LakeErrorKind::Io,
-        format!("cannot write the {what} {}", path.display()),
-    )
-    .with_source(error)
 }

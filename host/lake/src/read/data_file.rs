@@ -1,11 +1,11 @@
 //! One Parquet file of a table, read as the table's current schema has it.
 
 use std::ops::{ControlFlow, Range};
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use iceberg::spec::{DataFileFormat, Transform};
+use icehost_files::blocking::wait;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -74,8 +74,7 @@ impl TableFiles {
     ) -> Result<ControlFlow<()>> {
         let path = self.locator.find(file.path())?;
         check_format(file, &path)?;
-        let handle = CheckedFile::open(&path)
-            .map_err(|e| missing_file("data file", &self.name, &path, e))?;
+        let handle = self.open(&path)?;
         let corrupt = |e| unreadable(&handle, &path, e);
         // Types follow from the Parquet schema alone, whatever wrote the file.
         let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
@@ -88,7 +87,7 @@ impl TableFiles {
         let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
         let pick = &pick.settle(builder.metadata());
         if let Pick::Only(positions) = pick {
-            tracing::debug!(file = %path.display(), of = rows, read = positions.len(), "rows by their bounds");
+            tracing::debug!(file = %path, of = rows, read = positions.len(), "rows by their bounds");
         }
         let roots = self.roots(file, &path, columns, &builder)?;
         let mut wanted: Vec<usize> = roots.iter().flatten().copied().collect();
@@ -137,12 +136,17 @@ impl TableFiles {
         Ok(ControlFlow::Continue(()))
     }
 
+    fn open(&self, path: &str) -> Result<CheckedFile> {
+        wait(self.locator.storage().open(path))
+            .and_then(CheckedFile::new)
+            .map_err(|e| missing_file("data file", &self.name, path, e))
+    }
+
     /// Whether icehost wrote the file, as its footer says.
     pub(crate) fn is_own(&self, file: &LiveFile) -> Result<bool> {
         let path = self.locator.find(file.path())?;
         check_format(file, &path)?;
-        let handle = CheckedFile::open(&path)
-            .map_err(|e| missing_file("data file", &self.name, &path, e))?;
+        let handle = self.open(&path)?;
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let footer = open_checked(&handle, options).map_err(|e| unreadable(&handle, &path, e))?;
         let writer = footer.metadata().file_metadata().created_by();
@@ -153,7 +157,7 @@ impl TableFiles {
     fn roots(
         &self,
         file: &LiveFile,
-        path: &Path,
+        path: &str,
         columns: &[LakeColumn],
         builder: &ParquetRecordBatchReaderBuilder<CheckedFile>,
     ) -> Result<Vec<Option<usize>>> {
@@ -165,7 +169,7 @@ impl TableFiles {
         if !fields.is_empty() && (0..fields.len()).all(|i| id(i).is_none()) {
             return Err(LakeError::unsupported(format!(
                 "the data file {} of lake table {} has no field ids",
-                path.display(),
+                path,
                 self.name
             ))
             .with_hint(
@@ -183,17 +187,14 @@ impl TableFiles {
                             LakeErrorKind::Corrupt,
                             format!(
                                 "column '{}' is nested in the data file {}, and {} in its table",
-                                column.name,
-                                path.display(),
-                                column.lake_type
+                                column.name, path, column.lake_type
                             ),
                         ));
                     }
                     Some(field) if field.get_physical_type() == PhysicalType::INT96 => {
                         return Err(LakeError::unsupported(format!(
                             "column '{}' is an INT96 timestamp in the data file {}",
-                            column.name,
-                            path.display()
+                            column.name, path
                         ))
                         .with_hint("Iceberg does not allow this type; rewrite the file"));
                     }
@@ -206,7 +207,7 @@ impl TableFiles {
 
     /// A column that a file lacks is NULL throughout, unless its values stand in the partition instead
     /// (Iceberg table spec, "Column Projection").
-    fn check_absent(&self, file: &LiveFile, path: &Path, column: &LakeColumn) -> Result<()> {
+    fn check_absent(&self, file: &LiveFile, path: &str, column: &LakeColumn) -> Result<()> {
         let in_partition = self
             .metadata
             .partition_spec_by_id(file.spec_id)
@@ -218,8 +219,7 @@ impl TableFiles {
         if in_partition {
             return Err(LakeError::unsupported(format!(
                 "the data file {} keeps column '{}' in its partition only",
-                path.display(),
-                column.name
+                path, column.name
             ))
             .with_hint("rewrite the imported files with the engine that imported them"));
         }
@@ -228,8 +228,7 @@ impl TableFiles {
                 LakeErrorKind::Corrupt,
                 format!(
                     "the data file {} lacks the required column '{}'",
-                    path.display(),
-                    column.name
+                    path, column.name
                 ),
             ));
         }
@@ -249,7 +248,7 @@ fn open_checked(
 }
 
 /// The error for a file whose bytes cannot be decoded, or are not those that were written.
-fn unreadable(file: &CheckedFile, path: &Path, error: ParquetError) -> LakeError {
+fn unreadable(file: &CheckedFile, path: &str, error: ParquetError) -> LakeError {
     match file.damage_found() {
         Some(bytes) => damaged(
             "data file",
@@ -265,32 +264,29 @@ fn unreadable(file: &CheckedFile, path: &Path, error: ParquetError) -> LakeError
 }
 
 /// Refuses formats that icehost does not read.
-pub(crate) fn check_format(file: &LiveFile, path: &Path) -> Result<()> {
+pub(crate) fn check_format(file: &LiveFile, path: &str) -> Result<()> {
     match file.file().file_format() {
         DataFileFormat::Parquet => Ok(()),
         DataFileFormat::Puffin => Err(LakeError::unsupported(format!(
             "{} holds deletion vectors",
-            path.display()
+            path
         ))
         .with_hint("these belong to format v3; rewrite the table in format v2")),
-        other => Err(LakeError::unsupported(format!(
-            "the file {} is of format {other}",
-            path.display()
-        ))
-        .with_hint("icehost reads Parquet; rewrite the table's files as Parquet")),
+        other => Err(
+            LakeError::unsupported(format!("the file {} is of format {other}", path))
+                .with_hint("icehost reads Parquet; rewrite the table's files as Parquet"),
+        ),
     }
 }
 
 /// The promotions that the spec allows (Iceberg table spec, "Schema Evolution"), and nothing that loses.
-fn widen(values: &ArrayRef, column: &LakeColumn, path: &Path) -> Result<ArrayRef> {
+fn widen(values: &ArrayRef, column: &LakeColumn, path: &str) -> Result<ArrayRef> {
     exact_cast(values, &column.lake_type.arrow()).map_err(|e| {
         LakeError::new(
             LakeErrorKind::Corrupt,
             format!(
                 "column '{}' of the data file {} cannot be read as {}",
-                column.name,
-                path.display(),
-                column.lake_type
+                column.name, path, column.lake_type
             ),
         )
         .with_source(e)

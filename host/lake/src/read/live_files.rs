@@ -1,18 +1,20 @@
 //! The files that make up a snapshot.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use iceberg::io::FileIO;
+use bytes::Bytes;
 use iceberg::spec::{
-    DataContentType, DataFile, FormatVersion, ManifestEntryRef, ManifestFile, ManifestList,
-    TableMetadata,
+    DataContentType, DataFile, FormatVersion, Manifest, ManifestEntryRef, ManifestFile,
+    ManifestList, TableMetadata,
 };
+use icehost_files::blocking::wait;
 
 use crate::checksum::named;
 use crate::error::{LakeError, Result};
+use crate::library_files::LibraryFiles;
 use crate::location::Locator;
-use crate::metadata_files::path_text;
+use crate::staging::staged_files::data_dir;
 use crate::table::LakeTable;
 
 /// Most bytes of a list of manifests, which has some hundred for each, and of a manifest, which has as many for each
@@ -26,8 +28,8 @@ pub(crate) struct TableFiles {
     pub(crate) name: Arc<str>,
     pub(crate) metadata: Arc<TableMetadata>,
     pub(crate) locator: Locator,
-    /// The table's.
-    directory: Arc<Path>,
+    /// Where files without a name may be, for what does not fit into memory.
+    pub(crate) scratch: PathBuf,
 }
 
 /// A data or delete file that is part of a snapshot.
@@ -69,14 +71,9 @@ impl TableFiles {
         TableFiles {
             name: Arc::clone(&table.display),
             metadata: Arc::clone(&table.metadata),
-            locator: Locator::new(table.metadata.location(), &table.dir),
-            directory: Arc::clone(&table.dir),
+            locator: Locator::new(&table.storage, table.metadata.location(), &table.location),
+            scratch: table.storage.scratch(&data_dir(table)),
         }
-    }
-
-    /// Where the table's data files are, if icehost writes it.
-    pub(crate) fn directory(&self) -> PathBuf {
-        self.directory.join("data")
     }
 
     /// The manifests of a snapshot, with their paths as recorded.
@@ -86,8 +83,7 @@ impl TableFiles {
             .snapshot_by_id(snapshot_id)
             .ok_or_else(|| LakeError::internal(format!("snapshot {snapshot_id} is gone")))?;
         let path = self.locator.find(snapshot.manifest_list())?;
-        let bytes = icehost_untrusted::read(&path, MOST_LIST)
-            .map_err(|e| missing_file("manifest list", &self.name, &path, e))?;
+        let bytes = self.read(&path, MOST_LIST, "manifest list")?;
         named::check("manifest list", &path, &bytes)?;
         // A table that was upgraded still has lists in the older form.
         let list = ManifestList::parse_with_version(&bytes, self.metadata.format_version())
@@ -98,26 +94,34 @@ impl TableFiles {
         Ok(list.consume_entries().into_iter().collect())
     }
 
+    fn manifest(&self, manifest: &ManifestFile) -> Result<Manifest> {
+        let path = self.locator.find(&manifest.manifest_path)?;
+        let bytes = self.read(&path, MOST_MANIFEST, "manifest")?;
+        named::check("manifest", &path, &bytes)?;
+        let mut manifest = manifest.clone();
+        LibraryFiles::default()
+            .with(bytes, async |io, in_memory| {
+                manifest.manifest_path = in_memory.to_owned();
+                manifest.load_manifest(io).await
+            })
+            .map_err(|e| LakeError::corrupt("manifest", &path, e))
+    }
+
+    fn read(&self, path: &str, most: u64, what: &str) -> Result<Bytes> {
+        wait(self.locator.storage().read(path, most))
+            .map_err(|e| missing_file(what, &self.name, path, e))
+    }
+
     /// The files of a snapshot.
     ///
     /// Must run on a thread that may block, inside a Tokio runtime.
     pub(crate) fn live_files(&self, snapshot_id: i64) -> Result<LiveFiles> {
-        let io = FileIO::new_with_fs();
-        let runtime = tokio::runtime::Handle::current();
         let mut live = LiveFiles::default();
-        for mut manifest in self.manifests(snapshot_id)? {
+        for manifest in self.manifests(snapshot_id)? {
             if !manifest.has_added_files() && !manifest.has_existing_files() {
                 continue;
             }
-            let path = self.locator.find(&manifest.manifest_path)?;
-            // A pipe that stands there would be waited for.
-            icehost_untrusted::check(&path, MOST_MANIFEST)
-                .map_err(|e| missing_file("manifest", &self.name, &path, e))?;
-            named::check_file("manifest", &path)?;
-            manifest.manifest_path = path_text(&path)?.to_owned();
-            let loaded = runtime
-                .block_on(manifest.load_manifest(&io))
-                .map_err(|e| LakeError::corrupt("manifest", &path, e))?;
+            let loaded = self.manifest(&manifest)?;
             for entry in loaded.entries().iter().filter(|entry| entry.is_alive()) {
                 let file = LiveFile {
                     sequence: entry.sequence_number().unwrap_or(0),
@@ -142,7 +146,7 @@ impl TableFiles {
 pub(crate) fn missing_file(
     what: &str,
     table: &str,
-    path: &Path,
+    path: &str,
     error: std::io::Error,
 ) -> LakeError {
     let gone = error.kind() == std::io::ErrorKind::NotFound;

@@ -35,7 +35,7 @@ impl Output {
 /// Runs `produce` on a thread of its own.
 pub(crate) fn produce(produce: impl FnOnce(&Output) -> Result<()> + Send + 'static) -> BatchStream {
     let (sender, receiver) = mpsc::channel(BUFFERED_BATCHES);
-    let task = tokio::task::spawn_blocking(move || produce(&Output(sender)));
+    let task = icehost_files::blocking::spawn(move || produce(&Output(sender)));
     // The thread's outcome comes last, so that a stream cut short never looks complete.
     let outcome = stream::once(async move {
         match task.await {

@@ -1,6 +1,6 @@
 //! From a delta's batches to data files: decides on rows, collects keys, writes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
@@ -13,17 +13,18 @@ use uuid::Uuid;
 
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::evaluate::{self, exact_cast};
+use crate::failpoint;
 use crate::held::HeldRows;
 use crate::keys::{KeyEncoder, as_a_server_orders};
-use crate::metadata_files::create_dir_all;
 use crate::row_change::{KeyColumn, Matched, NotMatched, Origin, RowChange, Rule};
 use crate::schema::{self, LakeColumn};
 use crate::staging::delta_keys::{Decision, StagedRow};
 use crate::staging::key_set::{KeySet, KeyedRow, Keys};
 use crate::staging::parquet_file::ParquetFile;
-use crate::staging::staged_files::StagedFiles;
+use crate::staging::staged_files::{StagedFiles, data_dir};
 use crate::staging::statistics;
 use crate::staging::{StageOptions, Staged};
+use crate::storage::{Storage, below};
 use crate::table::LakeTable;
 
 /// Rows and bytes handled at once, so that the memory for one step is small however large the caller's batches
@@ -40,7 +41,9 @@ pub(crate) struct Encoder {
     arrow_schema: SchemaRef,
     options: StageOptions,
     name_stem: String,
-    data_dir: PathBuf,
+    storage: Arc<dyn Storage>,
+    /// Where data files go.
+    data_dir: String,
     table_name: Arc<str>,
     tracker: Option<Tracker>,
     held: Option<HeldRows>,
@@ -85,7 +88,7 @@ impl Encoder {
         let tracker = if change.keys.is_empty() || (nothing_to_match && !change.delete_unlisted) {
             None
         } else {
-            let directory = table.dir.join("data");
+            let directory = table.storage.scratch(&data_dir(table));
             let most = options.key_bytes;
             Some(Tracker::new(&change, &columns, most, &directory)?)
         };
@@ -96,13 +99,14 @@ impl Encoder {
             options,
             // A run that stages twice must not meet its own files.
             name_stem: format!("{run_id}-{}", &Uuid::new_v4().simple().to_string()[..8]),
-            data_dir: table.dir.join("data"),
+            storage: Arc::clone(&table.storage),
+            data_dir: data_dir(table),
             table_name: Arc::clone(&table.display),
             tracker,
             held,
             current: None,
             finished: Vec::new(),
-            files: StagedFiles::new(&table.dir, table.exists()),
+            files: StagedFiles::new(table),
             rows_received: 0,
             rows_held: 0,
             identity: (table.uuid(), table.metadata.current_schema_id()),
@@ -377,15 +381,19 @@ impl Encoder {
     }
 
     fn next_file(&mut self) -> Result<ParquetFile> {
-        create_dir_all(&self.data_dir)?;
         let name = format!("{:05}-{}.parquet", self.finished.len(), self.name_stem);
-        let path = self.data_dir.join(name);
-        self.files.add(path.clone());
-        ParquetFile::create(path, self.columns.clone(), self.options.row_group_bytes)
+        let location = below(&self.data_dir, &name);
+        self.files.add(location.clone());
+        let (columns, most) = (self.columns.clone(), self.options.row_group_bytes);
+        ParquetFile::create(&*self.storage, location, columns, most)
     }
 
     fn finish_file(&mut self, file: ParquetFile) -> Result<()> {
-        tracing::debug!(file = %file.path().display(), rows = file.rows(), "finish a data file");
+        tracing::debug!(
+            file = file.location(),
+            rows = file.rows(),
+            "finish a data file"
+        );
         let finished = file.finish()?;
         self.finished.push(statistics::describe(
             DataContentType::Data,
@@ -401,10 +409,7 @@ impl Encoder {
             self.finish_file(file)?;
         }
         self.check_repeats()?;
-        if !self.finished.is_empty() {
-            crate::metadata_files::sync_dir(&self.data_dir)?;
-        }
-        crate::failpoint::failpoint("lake::after-staging")?;
+        failpoint(failpoint::AFTER_STAGING)?;
         Ok(Staged {
             table_uuid: self.identity.0,
             schema_id: self.identity.1,

@@ -1,10 +1,9 @@
 //! Staged files that outlive the process: a part of a delta, written down to be committed later.
 
 use std::collections::HashSet;
-use std::fs;
-use std::path::PathBuf;
 
 use iceberg::spec::{DataFile, FormatVersion, Schema, StructType};
+use icehost_files::blocking::wait;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -12,7 +11,8 @@ use crate::error::{LakeError, LakeErrorKind, Result, blocking};
 use crate::read::live_files::TableFiles;
 use crate::row_change::RowChange;
 use crate::staging::Staged;
-use crate::staging::staged_files::StagedFiles;
+use crate::staging::staged_files::{StagedFiles, data_dir};
+use crate::storage::below;
 use crate::table::LakeTable;
 
 /// Data files of a table that no snapshot refers to yet, described so that another run can commit them.
@@ -144,7 +144,7 @@ fn adopt(
         answers: None,
         vouched,
         // Nothing to remove: the files are their keeper's.
-        files: StagedFiles::new(&table.dir, true),
+        files: StagedFiles::new(table),
     })
 }
 
@@ -167,19 +167,19 @@ fn data_files(table: &LakeTable, kept: &KeptFiles) -> Result<Vec<DataFile>> {
 
 fn data_file(table: &LakeTable, kept: &KeptFile, schema: &Schema) -> Result<DataFile> {
     let path = path_of(table, kept)?;
-    let found = fs::metadata(&path).map_err(|e| LakeError::io("find", &path, e))?;
+    let found = wait(table.storage.size(&path)).map_err(|e| LakeError::io("find", &path, e))?;
     let corrupt = |why: String| {
         LakeError::new(
             LakeErrorKind::Corrupt,
-            format!("kept data file {}: {why}", path.display()),
+            format!("kept data file {path}: {why}"),
         )
     };
-    if found.len() != kept.bytes {
-        return Err(corrupt(format!(
-            "it has {} bytes instead of {}",
-            found.len(),
-            kept.bytes
-        )));
+    let Some(found) = found else {
+        return Err(corrupt("it is gone".to_owned()));
+    };
+    if found != kept.bytes {
+        let bytes = kept.bytes;
+        return Err(corrupt(format!("it has {found} bytes instead of {bytes}")));
     }
     let unpartitioned = StructType::new(Vec::new());
     let file = iceberg::spec::deserialize_data_file_from_json(
@@ -189,7 +189,7 @@ fn data_file(table: &LakeTable, kept: &KeptFile, schema: &Schema) -> Result<Data
         schema,
     )
     .map_err(|e| corrupt("its description cannot be read".to_owned()).with_source(e))?;
-    if path.to_str() != Some(file.file_path()) || file.file_size_in_bytes() != kept.bytes {
+    if path != file.file_path() || file.file_size_in_bytes() != kept.bytes {
         return Err(corrupt(
             "its description is that of another file".to_owned(),
         ));
@@ -211,17 +211,14 @@ fn discard(table: &LakeTable, kept: &[KeptFiles]) -> Result<usize> {
             continue;
         }
         let path = path_of(table, file)?;
-        match fs::remove_file(&path) {
-            Ok(()) => removed += 1,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(LakeError::io("remove", &path, e)),
-        }
+        wait(table.storage.delete(&path)).map_err(|e| LakeError::io("remove", &path, e))?;
+        removed += 1;
     }
     Ok(removed)
 }
 
 /// Where the file is; a name that leads out of the data directory is refused.
-fn path_of(table: &LakeTable, kept: &KeptFile) -> Result<PathBuf> {
+fn path_of(table: &LakeTable, kept: &KeptFile) -> Result<String> {
     let plain = !kept.name.is_empty()
         && kept.name != ".."
         && kept.name != "."
@@ -235,7 +232,7 @@ fn path_of(table: &LakeTable, kept: &KeptFile) -> Result<PathBuf> {
             ),
         ));
     }
-    Ok(table.dir.join("data").join(&kept.name))
+    Ok(below(&data_dir(table), &kept.name))
 }
 
 fn file_name(file: &DataFile) -> Result<String> {

@@ -95,7 +95,7 @@ impl LakeTable {
         let table = self.clone();
         let encoder = blocking(move || Encoder::new(&table, run_id, change, options, held)).await?;
         let (sender, receiver) = mpsc::channel(1);
-        let task = tokio::task::spawn_blocking(move || encode(encoder, receiver));
+        let task = icehost_files::blocking::spawn(move || encode(encoder, receiver));
         Ok(StagedWriter {
             sender,
             task: Some(task),

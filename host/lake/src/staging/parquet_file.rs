@@ -1,11 +1,9 @@
-//! One Parquet file being written to the local file system.
-
-use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
+//! One Parquet file being written.
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
+use icehost_files::blocking::wait;
 use icehost_plan::LakeType;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -14,9 +12,10 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
-use crate::checksum::summed_file::{SummedFile, put_end_checksum};
+use crate::checksum::summed_file::SummedFile;
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::schema::{self, LakeColumn};
+use crate::storage::Storage;
 
 /// What the footers of icehost's files begin the name of their writer with.
 pub(crate) const WRITER: &str = "icehost ";
@@ -70,9 +69,7 @@ impl Share {
 
 /// A file that is open for writing. It is not removed by itself.
 pub(crate) struct ParquetFile {
-    path: PathBuf,
-    /// A second handle, to complete and sync what the writer has written.
-    handle: File,
+    location: String,
     writer: ArrowWriter<SummedFile>,
     columns: Vec<LakeColumn>,
     row_group_bytes: usize,
@@ -81,11 +78,11 @@ pub(crate) struct ParquetFile {
     nans: Vec<u64>,
 }
 
-/// A complete, synced file.
+/// A complete, durable file.
 pub(crate) struct FinishedFile {
-    pub(crate) path: PathBuf,
+    pub(crate) location: String,
     pub(crate) rows: u64,
-    /// Size on disk.
+    /// Its size.
     pub(crate) bytes: u64,
     pub(crate) metadata: ParquetMetaData,
     pub(crate) nans: Vec<u64>,
@@ -94,38 +91,40 @@ pub(crate) struct FinishedFile {
 impl ParquetFile {
     /// Creates a file, which must not exist. A row group ends when it takes about `row_group_bytes` of memory.
     pub(crate) fn create(
-        path: PathBuf,
+        storage: &dyn Storage,
+        location: String,
         columns: Vec<LakeColumn>,
         row_group_bytes: usize,
     ) -> Result<ParquetFile> {
-        Self::open(path, columns, row_group_bytes, WriterProperties::builder())
+        Self::open(
+            storage,
+            location,
+            columns,
+            row_group_bytes,
+            WriterProperties::builder(),
+        )
     }
 
     /// The same with bounds in full length: readers find a delete file by the whole path in its bounds.
     pub(crate) fn create_unabridged(
-        path: PathBuf,
+        storage: &dyn Storage,
+        location: String,
         columns: Vec<LakeColumn>,
         row_group_bytes: usize,
     ) -> Result<ParquetFile> {
         let properties = WriterProperties::builder().set_statistics_truncate_length(None);
-        Self::open(path, columns, row_group_bytes, properties)
+        Self::open(storage, location, columns, row_group_bytes, properties)
     }
 
     fn open(
-        path: PathBuf,
+        storage: &dyn Storage,
+        location: String,
         columns: Vec<LakeColumn>,
         row_group_bytes: usize,
         properties: WriterPropertiesBuilder,
     ) -> Result<ParquetFile> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(|e| LakeError::io("create", &path, e))?;
-        let handle = file
-            .try_clone()
-            .map_err(|e| LakeError::io("open", &path, e))?;
+        let file =
+            wait(storage.writer(&location)).map_err(|e| LakeError::io("create", &location, e))?;
         let share = Share::new(row_group_bytes, columns.len());
         let mut properties = properties
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -151,10 +150,9 @@ impl ParquetFile {
             schema::arrow_schema(&columns),
             options,
         )
-        .map_err(|e| failed(&path, e))?;
+        .map_err(|e| failed(&location, e))?;
         Ok(ParquetFile {
-            path,
-            handle,
+            location,
             writer,
             nans: vec![0; columns.len()],
             columns,
@@ -175,10 +173,10 @@ impl ParquetFile {
         }
         self.writer
             .write(batch)
-            .map_err(|e| failed(&self.path, e))?;
+            .map_err(|e| failed(&self.location, e))?;
         // The writer ends a row group by its encoded size, which leaves out dictionaries' tables.
         if self.writer.memory_size() >= self.row_group_bytes {
-            self.writer.flush().map_err(|e| failed(&self.path, e))?;
+            self.writer.flush().map_err(|e| failed(&self.location, e))?;
         }
         self.rows += batch.num_rows() as u64;
         Ok(())
@@ -195,25 +193,26 @@ impl ParquetFile {
     }
 
     /// Where the file is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    pub(crate) fn location(&self) -> &str {
+        &self.location
     }
 
-    /// Ends the file and syncs it.
+    /// Ends the file, which is durable then.
     pub(crate) fn finish(mut self) -> Result<FinishedFile> {
-        let io = |e| LakeError::io("write", &self.path, e);
-        self.writer.flush().map_err(|e| failed(&self.path, e))?;
+        let io = |e| LakeError::io("write", &self.location, e);
+        self.writer.flush().map_err(|e| failed(&self.location, e))?;
         self.writer.sync().map_err(io)?;
         for entry in self.writer.inner_mut().seal() {
             self.writer.append_key_value_metadata(entry);
         }
-        let metadata = self.writer.finish().map_err(|e| failed(&self.path, e))?;
+        let metadata = self
+            .writer
+            .finish()
+            .map_err(|e| failed(&self.location, e))?;
         self.writer.sync().map_err(io)?;
-        put_end_checksum(&mut self.handle, self.writer.inner().end_checksum()).map_err(io)?;
-        self.handle.sync_all().map_err(io)?;
-        let bytes = self.handle.metadata().map_err(io)?.len();
+        let bytes = self.writer.inner_mut().finish().map_err(io)?;
         Ok(FinishedFile {
-            path: self.path,
+            location: self.location,
             rows: self.rows,
             bytes,
             metadata,
@@ -229,23 +228,20 @@ fn count_nans<T: arrow_array::ArrowPrimitiveType>(
     values.iter().flatten().filter(|v| is_nan(*v)).count() as u64
 }
 
-fn failed(path: &Path, error: parquet::errors::ParquetError) -> LakeError {
+fn failed(location: &str, error: parquet::errors::ParquetError) -> LakeError {
     use parquet::errors::ParquetError;
     match error {
         // A full disk hides in here; its own kind says more.
         ParquetError::External(source) => match source.downcast::<std::io::Error>() {
-            Ok(io) => LakeError::io("write", path, *io),
-            Err(other) => write_failed(path).with_source(other),
+            Ok(io) => LakeError::io("write", location, *io),
+            Err(other) => write_failed(location).with_source(other),
         },
-        other => write_failed(path).with_source(other),
+        other => write_failed(location).with_source(other),
     }
 }
 
-fn write_failed(path: &Path) -> LakeError {
-    LakeError::new(
-        LakeErrorKind::Io,
-        format!("cannot write {}", path.display()),
-    )
+fn write_failed(location: &str) -> LakeError {
+    LakeError::new(LakeErrorKind::Io, format!("cannot write {location}"))
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{LakeError, Result};
-use crate::metadata_files::create_dir_all;
 
 /// How many partitions: of ten million keys, each has as many as fit into six MiB, of a hundred million into sixty.
 pub(crate) const PARTITIONS: usize = 256;
@@ -47,7 +46,7 @@ struct Partition {
 
 impl Partitions {
     pub(crate) fn create(directory: &Path) -> Result<Partitions> {
-        create_dir_all(directory)?;
+        icehost_files::create_directories(directory).map_err(|e| failed("make", directory, e))?;
         Self::create_in(directory)
     }
 
@@ -58,8 +57,7 @@ impl Partitions {
     }
 
     fn create_in(directory: &Path) -> Result<Partitions> {
-        let file = tempfile::tempfile_in(directory)
-            .map_err(|e| LakeError::io("make a temporary file in", directory, e))?;
+        let file = tempfile::tempfile_in(directory).map_err(|e| failed("make", directory, e))?;
         Ok(Partitions {
             file,
             directory: directory.to_owned(),
@@ -98,7 +96,7 @@ impl Partitions {
             .file
             .seek(SeekFrom::Start(self.end))
             .and_then(|_| self.file.write_all(&from.buffer));
-        written.map_err(|e| LakeError::io("write a temporary file in", &self.directory, e))?;
+        written.map_err(|e| failed("write", &self.directory, e))?;
         from.blocks.push((self.end, length));
         from.buffer.clear();
         self.end += u64::from(length);
@@ -132,7 +130,7 @@ impl Partitions {
             let read = file
                 .seek(SeekFrom::Start(place))
                 .and_then(|_| file.read_exact(&mut block));
-            read.map_err(|e| LakeError::io("read a temporary file in", &self.directory, e))?;
+            read.map_err(|e| failed("read", &self.directory, e))?;
             self.records(&block, take)?;
         }
         self.records(&from.buffer, take)
@@ -149,6 +147,11 @@ impl Partitions {
         }
         Ok(())
     }
+}
+
+fn failed(doing: &str, directory: &Path, error: std::io::Error) -> LakeError {
+    let doing = format!("{doing} a temporary file in");
+    LakeError::io(&doing, &directory.to_string_lossy(), error)
 }
 
 #[cfg(test)]

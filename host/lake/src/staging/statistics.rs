@@ -9,7 +9,6 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
 
 use crate::error::{LakeError, Result};
-use crate::metadata_files::path_text;
 use crate::schema::{LakeColumn, to_iceberg};
 use crate::staging::parquet_file::FinishedFile;
 
@@ -70,7 +69,7 @@ pub(crate) fn describe(
         .collect();
     DataFileBuilder::default()
         .content(content)
-        .file_path(path_text(&file.path)?.to_owned())
+        .file_path(file.location.clone())
         .file_format(DataFileFormat::Parquet)
         .record_count(file.rows)
         .file_size_in_bytes(file.bytes)

@@ -71,7 +71,7 @@ fn file(
     content: DataContentType,
     equality_ids: Option<Vec<i32>>,
 ) -> DataFile {
-    let (path, rows, bytes) = parquet(&table.location().join("data"), columns);
+    let (path, rows, bytes) = parquet(&Path::new(table.location()).join("data"), columns);
     DataFileBuilder::default()
         .content(content)
         .file_path(path)
@@ -85,9 +85,7 @@ fn file(
 }
 
 fn metadata_path(table: &LakeTable, version: u64) -> std::path::PathBuf {
-    table
-        .location()
-        .join(format!("metadata/v{version}.metadata.json"))
+    Path::new(table.location()).join(format!("metadata/v{version}.metadata.json"))
 }
 
 pub fn metadata(table: &LakeTable) -> TableMetadata {
@@ -113,7 +111,7 @@ pub async fn commit(table: &LakeTable, foreign: Foreign) -> (LakeTable, i64) {
     let io = FileIO::new_with_fs();
     let snapshot_id = (uuid::Uuid::new_v4().as_u128() as i64) & i64::MAX;
     let sequence = base.next_sequence_number();
-    let dir = table.location().join("metadata");
+    let dir = Path::new(table.location()).join("metadata");
     let writer = |part: &str| {
         let path = dir.join(format!("foreign-{snapshot_id}-{part}.avro"));
         ManifestWriterBuilder::new(

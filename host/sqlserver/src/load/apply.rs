@@ -1,8 +1,8 @@
 //! What happens within the transaction of a merge.
 
-use super::merge::failpoint;
 use super::{Absent, Loader, MergeCounts, Position, position, target_state};
 use crate::error::{ErrorKind, Result, SqlServerError};
+use crate::failpoint;
 use crate::introspect::Fields;
 use crate::lower::merge::MergeStatements;
 use crate::statement::Statement;
@@ -24,7 +24,7 @@ impl Loader<'_> {
         self.connection
             .mark_positions(&self.terms.marks, &position.run_id, self.target)
             .await?;
-        failpoint("sqlserver::before-merge")?;
+        failpoint(failpoint::BEFORE_MERGE)?;
         let target = self.target;
         let merging =
             |error: SqlServerError| error.context(format!("merging into {}", target.name));
@@ -77,7 +77,7 @@ impl Loader<'_> {
             counts.inserted = count(fields.integer().map_err(merging)?)?;
             counts.updated = count(fields.integer().map_err(merging)?)?;
             counts.deleted = taken_out + count(fields.integer().map_err(merging)?)?;
-            failpoint("sqlserver::after-merge")?;
+            failpoint(failpoint::AFTER_MERGE)?;
             for succession in successions {
                 let mut fields = self
                     .run_with_identity(&succession.add, &succession.identity_insert)
@@ -94,7 +94,7 @@ impl Loader<'_> {
             }
         }
         self.settle(position, &counts).await?;
-        failpoint("sqlserver::before-commit")?;
+        failpoint(failpoint::BEFORE_COMMIT)?;
         self.committing = self.terms.committing.as_ref().map(|begin| begin());
         self.connection
             .client

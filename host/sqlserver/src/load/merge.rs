@@ -4,6 +4,7 @@ use icehost_plan::{Delta, ValidMergePlan};
 
 use super::{Loader, Position};
 use crate::error::{ErrorKind, Result};
+use crate::failpoint;
 use crate::lower::merge;
 use crate::name::quote;
 
@@ -79,11 +80,11 @@ impl Loader<'_> {
             counts = self.deduplicate(&statements).await?;
             counts.duplicates_removed += self.gave_way;
         }
-        failpoint("sqlserver::after-stage")?;
+        failpoint(failpoint::AFTER_STAGE)?;
         self.begin_transaction(has_merge).await?;
         match self.apply(&statements, position, counts).await {
             Ok(counts) => {
-                failpoint("sqlserver::after-commit")?;
+                failpoint(failpoint::AFTER_COMMIT)?;
                 Ok(counts)
             }
             Err(error) => {
@@ -142,40 +143,4 @@ impl Loader<'_> {
             .await?;
         Ok(())
     }
-}
-
-/// A place where a test makes the load fail, as if the connection broke there.
-#[cfg(feature = "failpoints")]
-pub(super) fn failpoint(name: &str) -> Result<()> {
-    fail::fail_point!(name, |argument| {
-        if argument.as_deref() == Some("crash") {
-            std::process::abort();
-        }
-        Err(crate::error::SqlServerError::new(
-            ErrorKind::ConnectionLost,
-            format!("failed at {name}, as the test asked"),
-        ))
-    });
-    Ok(())
-}
-
-#[cfg(not(feature = "failpoints"))]
-pub(super) fn failpoint(_name: &str) -> Result<()> {
-    Ok(())
-}
-
-/// Whether a guard stands. The model takes guards out one by one, to show that each is needed; without the
-/// feature `failpoints` they all stand.
-#[cfg(feature = "failpoints")]
-pub(super) fn stands(guard: &str) -> bool {
-    fn taken_out(guard: &str) -> Option<()> {
-        fail::fail_point!(guard, |_| Some(()));
-        None
-    }
-    taken_out(guard).is_none()
-}
-
-#[cfg(not(feature = "failpoints"))]
-pub(super) const fn stands(_: &str) -> bool {
-    true
 }

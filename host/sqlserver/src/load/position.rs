@@ -5,11 +5,11 @@ use icehost_plan::{SqlType, Value};
 use uuid::Uuid;
 
 use super::MergeCounts;
-use super::merge::stands;
 use super::positions_table::{PositionsLayout, TABLE};
 use super::target_state::{NVARCHAR, TableIdentity, key};
 use crate::connection::Connection;
 use crate::error::{ErrorKind, Result, SqlServerError};
+use crate::failpoint::{self, stands};
 use crate::introspect::{Fields, SqlTable};
 use crate::statement::{Parameters, Statement};
 
@@ -96,7 +96,7 @@ SELECT CAST(@@ROWCOUNT AS bigint);"
                 return Err(error.context(format!("moving the position of {}", target.name)));
             }
         };
-        if moved || !stands("sqlserver::guard-position") {
+        if moved || !stands(failpoint::GUARD_POSITION) {
             return Ok(());
         }
         let from = match &position.previous {

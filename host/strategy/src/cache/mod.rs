@@ -10,11 +10,12 @@ pub(crate) mod trusted;
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use hmac::{Hmac, Mac};
+use icehost_files::Kind;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use sha2::Sha256;
@@ -118,12 +119,8 @@ impl CompileCache {
         let mac = self
             .mac(&name, compiled)
             .ok_or_else(|| io::Error::other("the key has the wrong length"))?;
-        // Made with mode 0600, then renamed into place: a reader sees all of it or nothing.
-        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-        file.write_all(&mac.finalize().into_bytes())?;
-        file.write_all(compiled)?;
-        file.persist(self.directory.join(&name))
-            .map_err(|error| error.error)?;
+        let entry = [&mac.finalize().into_bytes(), compiled].concat();
+        icehost_files::replace(&self.directory.join(&name), &entry, Kind::Cache)?;
         self.forget_oldest()
     }
 
@@ -172,16 +169,13 @@ fn key(directory: &Path, user: User) -> io::Result<[u8; KEY_BYTES]> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut key = [0; KEY_BYTES];
             OsRng.try_fill_bytes(&mut key).map_err(io::Error::other)?;
-            let mut file = tempfile::NamedTempFile::new_in(directory)?;
-            file.write_all(&key)?;
-            match file.persist_noclobber(&path) {
-                Ok(_) => Ok(key),
+            match icehost_files::create(&path, &key, Kind::Private)? {
+                true => Ok(key),
                 // Another process was first: its key counts.
-                Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => user
+                false => user
                     .read_own(&path, KEY_BYTES as u64)?
                     .try_into()
                     .map_err(|_| io::Error::other(format!("{} is damaged", path.display()))),
-                Err(error) => Err(error.error),
             }
         }
         Err(error) => Err(error),

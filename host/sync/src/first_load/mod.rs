@@ -22,7 +22,7 @@ pub(crate) use route::route;
 
 use crate::detection::{Detected, OpenSource, SourceNames};
 use crate::error::Doing;
-use crate::failpoint::{failpoint, stands};
+use crate::failpoint::{self, failpoint, stands};
 use crate::journal::{Journal, LoadRecord};
 use crate::preparation::Preparation;
 use crate::range_scheduler::{self, Message, Running};
@@ -165,7 +165,7 @@ impl FirstLoad {
         if let Err(error) = load.read(running).await {
             return Err(load.interrupted(error, cancel));
         }
-        failpoint("sync::after-extract")?;
+        failpoint(failpoint::AFTER_EXTRACT)?;
         let ranges = load.record.ranges.len() as u64;
         let mut landed = load.land().await?;
         landed.ranges = Some(ranges);
@@ -219,7 +219,7 @@ impl Load<'_> {
             entry.done = Some(done);
         }
         self.journal.write(&self.record).await?;
-        failpoint("sync::range-recorded")?;
+        failpoint(failpoint::RANGE_RECORDED)?;
         if self.job.settings.first_load.commit == CommitMode::PerRange {
             self.commit_finished().await?;
         }
@@ -361,7 +361,7 @@ impl Load<'_> {
             )
         })?;
         let _committed = stop::hold();
-        failpoint("sync::ranges-committed")?;
+        failpoint(failpoint::RANGES_COMMITTED)?;
         self.observer.event(Event::Committed {
             snapshot_id: committed.snapshot_id,
             rows: committed.rows_appended,
@@ -457,7 +457,7 @@ fn only_ours(table: &LakeTable, id: Uuid, ranges: &[usize], total: usize) -> Res
 fn ranges_of(summary: &BTreeMap<String, String>, total: usize) -> Vec<usize> {
     match summary.get(SUMMARY_RANGES).map(String::as_str) {
         None => Vec::new(),
-        Some(_) if !stands("sync::guard-ranges") => Vec::new(),
+        Some(_) if !stands(failpoint::GUARD_RANGES) => Vec::new(),
         Some("all") => (0..total).collect(),
         Some(list) => list.split(',').filter_map(|n| n.parse().ok()).collect(),
     }

@@ -12,7 +12,7 @@ use super::{FirstLoad, SUMMARY_FIRST_LOAD, ranges_of};
 use crate::blocking::blocking;
 use crate::detection::{Detected, OpenSource, detect};
 use crate::error::Doing;
-use crate::failpoint::{failpoint, stands};
+use crate::failpoint::{self, failpoint, stands};
 use crate::journal::{Inputs, Journal, LoadRecord, RangeEntry, strategy_text};
 use crate::range_scheduler::open_reader;
 use crate::repetition;
@@ -38,7 +38,7 @@ pub(crate) async fn route(
     observer: &dyn Observer,
 ) -> Result<(Detected, Option<FirstLoad>), SyncError> {
     let mut damaged = None;
-    if lake.exists() && Journal::is_present(lake) {
+    if lake.exists() && Journal::is_present(lake).await? {
         let journal = Journal::claim(lake).await?;
         // Whoever had claimed it may have committed meanwhile.
         refresh(lake).await?;
@@ -246,11 +246,11 @@ async fn begin(
     }
     let journal = Journal::claim(lake).await?;
     refresh(lake).await?;
-    if create && Journal::is_present(lake) {
+    if create && Journal::is_present(lake).await? {
         // Left by a run that ended while it took the table back; there are no files any more.
         journal.remove().await?;
     }
-    if lake.current_snapshot().is_some() || Journal::is_present(lake) {
+    if lake.current_snapshot().is_some() || Journal::is_present(lake).await? {
         return Err(SyncError::moved());
     }
     let mut record = LoadRecord::new(
@@ -269,7 +269,7 @@ async fn begin(
         })
         .collect();
     journal.write(&record).await?;
-    failpoint("sync::load-begun")?;
+    failpoint(failpoint::LOAD_BEGUN)?;
     tracing::info!(
         ranges = record.ranges.len(),
         connections = connections.len() + 1,
@@ -390,7 +390,7 @@ async fn note_commits(lake: &LakeTable, record: &mut LoadRecord) -> Result<(), S
                     "have everything read again with `icehost watermark clear` and then --restart; a merge without a key needs a new lake table",
                 ));
             }
-            (None, Some(_)) if !stands("sync::guard-rolled-back-ranges") => {}
+            (None, Some(_)) if !stands(failpoint::GUARD_ROLLED_BACK_RANGES) => {}
             (known, _) => entry.snapshot_id = known,
         }
     }

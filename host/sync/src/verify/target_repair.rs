@@ -21,7 +21,7 @@ use crate::error::Doing;
 use crate::key_doubts::KeyDoubts;
 use crate::stop::OfAttempt;
 use crate::target_table::{self, OpenTarget};
-use crate::{SyncError, Target, delivery_start};
+use crate::{SyncError, Target};
 
 /// Keys of the target that get the lake's rows.
 pub(super) struct TargetRepair<'a> {
@@ -153,7 +153,7 @@ impl TargetRepair<'_> {
         let position = Position {
             lake_table: self.lake.name().to_owned(),
             lake_uuid: self.lake.uuid(),
-            lake_location: delivery_start::location(self.lake),
+            lake_location: self.lake.place(),
             previous: Some(Previous {
                 snapshot_id: known.snapshot_id,
                 run_id: known.run_id.clone(),

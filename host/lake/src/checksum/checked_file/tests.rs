@@ -1,15 +1,41 @@
 #![allow(clippy::unwrap_used)]
-use std::io::Write;
+use std::sync::Mutex;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::checksum::digits;
 
+/// A file in memory that can be damaged while it is open.
+#[derive(Debug, Clone)]
+struct Fragile(Arc<Mutex<Vec<u8>>>);
+
+impl StoredFile for Fragile {
+    fn length(&self) -> u64 {
+        self.0.lock().unwrap().len() as u64
+    }
+
+    fn read_at(&self, place: u64, into: &mut [u8]) -> io::Result<()> {
+        let bytes = self.0.lock().unwrap();
+        let mut from = bytes.get(place as usize..).unwrap_or_default();
+        from.read_exact(into)
+    }
+}
+
+/// A file under its checksums, and what is below them.
+struct Both(CheckedFile, Fragile);
+
+impl std::ops::Deref for Both {
+    type Target = CheckedFile;
+
+    fn deref(&self) -> &CheckedFile {
+        &self.0
+    }
+}
+
 /// Blocks of any bytes and an end, as if a footer had told their checksums.
-fn checked(bytes: &[u8], end: u64) -> CheckedFile {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
+fn checked(bytes: &[u8], end: u64) -> Both {
+    let file = Fragile(Arc::new(Mutex::new(bytes.to_vec())));
     let blocks = OnceLock::new();
     let covered = bytes.get(..end as usize).unwrap();
     let sums: Vec<u32> = covered.chunks(BLOCK).map(crc32fast::hash).collect();
@@ -18,19 +44,18 @@ fn checked(bytes: &[u8], end: u64) -> CheckedFile {
         sums,
         end,
     });
-    CheckedFile(Arc::new(Checked {
-        file: Mutex::new(file),
+    let checked = CheckedFile(Arc::new(Checked {
+        file: Box::new(file.clone()),
         length: bytes.len() as u64,
         end: None,
         blocks,
         damage: OnceLock::new(),
-    }))
+    }));
+    Both(checked, file)
 }
 
-fn damage(file: &CheckedFile, at: u64) {
-    let mut handle = file.0.file.lock().unwrap();
-    handle.seek(SeekFrom::Start(at)).unwrap();
-    handle.write_all(&[0xff]).unwrap();
+fn damage(Both(_, file): &Both, at: u64) {
+    file.0.lock().unwrap()[at as usize] = 0xff;
 }
 
 /// Bytes of which none is 0xff.

@@ -94,10 +94,60 @@ fn refusal(name: &Path, why: String, hint: &str) -> LakeError {
     .with_hint(hint)
 }
 
+/// The directory without links and dots, so far as it exists: metadata holds absolute paths, which must not
+/// depend on the working directory.
+pub(crate) fn absolute(dir: &Path) -> Result<PathBuf> {
+    let io = |e| LakeError::io("resolve", &dir.to_string_lossy(), e);
+    let absolute = std::path::absolute(dir).map_err(io)?;
+    let existing = absolute.ancestors().find(|ancestor| ancestor.exists());
+    match existing.and_then(|part| Some((part, absolute.strip_prefix(part).ok()?))) {
+        Some((part, rest)) => Ok(part.canonicalize().map_err(io)?.join(rest)),
+        None => Ok(absolute),
+    }
+}
+
+/// The path as text, which Iceberg's metadata needs.
+pub(crate) fn path_text(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| {
+        LakeError::new(
+            LakeErrorKind::InvalidName,
+            format!("the path {} is not valid Unicode", path.display()),
+        )
+        .with_hint("Iceberg records paths as text; choose another directory")
+    })
+}
+
+/// The path behind a recorded location; `None` for one that is on no local file system.
+pub(crate) fn local_path(location: &str) -> Option<&str> {
+    match location.strip_prefix("file:") {
+        Some(rest) => Some(rest.strip_prefix("//").unwrap_or(rest)),
+        None if has_scheme(location) => None,
+        None => Some(location),
+    }
+}
+
+fn has_scheme(location: &str) -> bool {
+    location.split_once("://").is_some_and(|(scheme, _)| {
+        scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn file_urls_and_plain_paths_are_local() {
+        assert_eq!(local_path("/a/b"), Some("/a/b"));
+        assert_eq!(local_path("file:///a/b"), Some("/a/b"));
+        assert_eq!(local_path("file:/a/b c"), Some("/a/b c"));
+        for elsewhere in ["s3://bucket/a", "x-y.z+1://bucket/a"] {
+            assert_eq!(local_path(elsewhere), None);
+        }
+    }
 
     #[test]
     fn paths_and_file_urls_name_directories() {

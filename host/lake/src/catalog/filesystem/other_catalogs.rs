@@ -8,72 +8,82 @@
 //! table is read and not written to; and where each has what the other lacks, nobody can say which is the
 //! table.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use iceberg::spec::TableMetadata;
 
+use crate::catalog::TableVersion;
+use crate::catalog::filesystem::metadata_files::{self, Listing, metadata_dir};
+use crate::catalog::metadata_bytes::MOST_METADATA;
 use crate::error::{LakeError, Result};
-use crate::metadata_files::{self, Listing, MetadataFile, metadata_dir};
-use crate::table::LakeTable;
+use crate::lineage;
+use crate::location::Locator;
+use crate::storage::{Storage, below, file_name};
 
 /// Most files of another catalog that are read to find its newest.
 const MOST_CANDIDATES: usize = 32;
 
-/// The table that the files in a directory are; `None` where they are none.
+/// A version of a table, and what it says.
+#[derive(Debug, Clone)]
+pub(crate) struct Version {
+    pub(crate) version: TableVersion,
+    pub(crate) metadata: TableMetadata,
+}
+
+/// The version that the files in a directory make a table of; `None` where they are none.
 ///
 /// Must run on a thread that may block, inside a Tokio runtime.
-pub(crate) fn open(
-    called: Arc<str>,
-    dir: Arc<Path>,
-    listing: Listing,
-) -> Result<Option<LakeTable>> {
-    let foreign: Arc<[String]> = listing.foreign.clone().into();
-    let at = |file: MetadataFile| -> Result<LakeTable> {
-        Ok(LakeTable {
-            metadata: Arc::new(metadata_files::read(&file.path)?),
-            display: Arc::clone(&called),
-            dir: Arc::clone(&dir),
-            file: Some(file),
-            foreign: Arc::clone(&foreign),
-        })
+pub(crate) fn choose(
+    called: &str,
+    storage: &Arc<dyn Storage>,
+    directory: &str,
+    listing: &Listing,
+) -> Result<Option<Version>> {
+    let at = |version: TableVersion| -> Result<Version> {
+        let (metadata, _) = metadata_files::read(&**storage, &version.location, MOST_METADATA)?;
+        Ok(Version { version, metadata })
     };
     let theirs = |name: &String| {
-        let file = MetadataFile {
-            version: None,
-            path: metadata_dir(&dir).join(name),
+        let version = TableVersion {
+            number: None,
+            location: below(&metadata_dir(directory), name),
+            state: listing.state(""),
         };
-        at(file).map_err(|e| {
+        at(version).map_err(|e| {
             LakeError::unsupported(format!("another catalog keeps lake table {called}"))
                 .with_hint("icehost reads such tables where their metadata follows the Iceberg spec, and writes to tables of its own")
                 .with_source(e)
         })
     };
+    let contains = |newest: &TableMetadata, other: &TableMetadata| {
+        let locator = Locator::new(storage, newest.location(), &directory.into());
+        contains(newest, &locator, other)
+    };
     let own = listing.newest.clone().map(at).transpose()?;
     if listing.foreign.is_empty() {
         return Ok(own);
     }
-    let candidates = candidates(&listing);
+    let candidates = candidates(listing);
     let too_many = candidates.len() > MOST_CANDIDATES;
     let Some(own) = own else {
         return match candidates.as_slice() {
             [one] => theirs(one).map(Some),
-            several => Err(ambiguous(&called, several)),
+            several => Err(ambiguous(called, several)),
         };
     };
     if too_many {
-        return Err(ambiguous(&called, &candidates));
+        return Err(ambiguous(called, &candidates));
     }
     let mut beyond = Vec::new();
     for name in candidates {
         let other = theirs(name)?;
-        if !contains(&own, &other.metadata) {
+        if !contains(&own.metadata, &other.metadata) {
             beyond.push((name, other));
         }
     }
     match beyond.as_slice() {
         [] => Ok(Some(own)),
-        [(name, other)] if contains(other, &own.metadata) => {
+        [(name, other)] if contains(&other.metadata, &own.metadata) => {
             tracing::warn!(
                 table = %called,
                 "another catalog keeps this table: its newest version, {name}, is read"
@@ -81,11 +91,10 @@ pub(crate) fn open(
             Ok(Some(other.clone()))
         }
         several => {
-            let own = own.file.as_ref().and_then(|file| file.path.file_name());
-            let own = own.map(|name| name.to_string_lossy().into_owned());
+            let own = file_name(&own.version.location).to_owned();
             let others = several.iter().map(|(name, _)| (*name).clone());
-            let names: Vec<String> = own.into_iter().chain(others).collect();
-            Err(ambiguous(&called, &names.iter().collect::<Vec<_>>()))
+            let names: Vec<String> = std::iter::once(own).chain(others).collect();
+            Err(ambiguous(called, &names.iter().collect::<Vec<_>>()))
         }
     }
 }
@@ -116,13 +125,13 @@ fn number(name: &str) -> Option<u64> {
     name.split_once('-')?.0.parse().ok()
 }
 
-/// Whether the table has all that another version of it has.
-fn contains(table: &LakeTable, other: &TableMetadata) -> bool {
-    let newest = &table.metadata;
+/// Whether a version of a table has all that another version of it has.
+fn contains(newest: &TableMetadata, files: &Locator, other: &TableMetadata) -> bool {
     let known = |snapshot: i64| {
         newest.snapshot_by_id(snapshot).is_some()
             || newest.current_snapshot_id().is_some_and(|current| {
-                let line = table.lineage(current, &|ancestor| ancestor.id == snapshot);
+                let line =
+                    lineage::trace(newest, files, current, &|ancestor| ancestor.id == snapshot);
                 line.snapshots
                     .last()
                     .is_some_and(|last| last.id == snapshot)
