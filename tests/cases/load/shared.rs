@@ -289,6 +289,39 @@ fn a_row_that_moves_from_one_lake_table_to_another_stays() {
 }
 
 #[test]
+fn a_row_that_moves_under_another_spelling_of_its_key_stays() {
+    // Plain letters are compared here; of others only the server knows which are one.
+    for (one, anew) in [("abc", "ABC "), ("été", "ÉTÉ")] {
+        let bed = Bed::new();
+        let columns = "K nvarchar(20) COLLATE Latin1_General_CI_AS NOT NULL PRIMARY KEY, V int NOT NULL, Modified datetime2(3) NOT NULL";
+        for (table, text) in [("T", "of t"), ("U", "of u")] {
+            bed.source().execute(&format!(
+                "CREATE TABLE dbo.{table} ({columns}); INSERT INTO dbo.{table} VALUES (N'{text}', 0, '2026-01-01')"
+            ));
+        }
+        bed.source().execute(&format!(
+            "INSERT INTO dbo.T VALUES (N'{one}', 1, '2026-01-01')"
+        ));
+        bed.target()
+            .execute(&format!("CREATE TABLE dbo.T ({columns})"));
+        crate::belonging::sync(&bed);
+        sync_other(&bed);
+        load(&bed, "upsert", &[]).json();
+        other(&bed, "upsert", &[]).json();
+        bed.source().execute(&format!(
+            "DELETE FROM dbo.T WHERE V = 1; INSERT INTO dbo.U VALUES (N'{anew}', 2, '2026-02-01')"
+        ));
+        crate::belonging::sync(&bed);
+        sync_other(&bed);
+        other(&bed, "upsert", &[]).json();
+        let took = load(&bed, "upsert", &[]).json();
+        warns(&took, "since demo.u has rows of the same keys");
+        let values = "SELECT V FROM dbo.T ORDER BY V";
+        assert_eq!(bed.target().rows(values), [["0"], ["0"], ["2"]], "{one}");
+    }
+}
+
+#[test]
 fn nothing_is_taken_out_where_another_lake_table_cannot_be_looked_into() {
     let bed = two_sources("upsert");
     let takes_out = |id: u32| {
