@@ -1,6 +1,6 @@
 //! A target table into which several lake tables deliver: what one of them finds or does, the others are told.
 
-use icehost_tests::{Bed, Command};
+use icehost_tests::{Bed, Command, Run};
 
 use crate::belonging::{as_an_earlier_version_left_it, delivered, load, rows, warns};
 
@@ -319,6 +319,25 @@ fn a_row_that_moves_under_another_spelling_of_its_key_stays() {
         let values = "SELECT V FROM dbo.T ORDER BY V";
         assert_eq!(bed.target().rows(values), [["0"], ["0"], ["2"]], "{one}");
     }
+}
+
+#[test]
+fn a_row_that_is_brought_while_it_is_about_to_go_stays() {
+    let bed = two_sources("upsert");
+    bed.source()
+        .execute("DELETE FROM dbo.T WHERE Id = 5; INSERT INTO dbo.U VALUES (5, 55, '2026-02-01')");
+    crate::belonging::sync(&bed);
+    sync_other(&bed);
+    // It has looked, and found the key nowhere.
+    let taking = load(&bed, "upsert", &["--output", "json"])
+        .failpoint("sqlserver::after-stage", "1*sleep(9000)")
+        .spawn();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    other(&bed, "upsert", &[]).json();
+    let took = Run::of("the run that takes it out".to_owned(), taking);
+    let took = took.success().json();
+    warns(&took, "since demo.u has rows of the same keys");
+    assert_eq!(counting(&bed, "upsert", 5), [["55"]]);
 }
 
 #[test]
