@@ -210,7 +210,7 @@ impl Elsewhere {
             let have = self.look_into(other, keys).await;
             let have = have.map_err(|why| self.blind(other, rows, &why))?;
             if have.contains(&true) {
-                had_by.push(other.lake_table.clone());
+                had_by.push(self.named(other));
             }
             for (stay, has) in stay.iter_mut().zip(have) {
                 *stay |= has;
@@ -276,6 +276,16 @@ impl Elsewhere {
         have.map_err(|error| error.to_string())
     }
 
+    /// What another lake table is called: two may have one name, in warehouses of their own.
+    fn named(&self, other: &KnownPosition) -> String {
+        match &other.lake_location {
+            Some(location) if other.lake_table == self.lake_table => {
+                format!("{} at {location}", other.lake_table)
+            }
+            _ => other.lake_table.clone(),
+        }
+    }
+
     fn blind(&self, other: &KnownPosition, rows: usize, why: &str) -> SyncError {
         let Elsewhere {
             lake_table, target, ..
@@ -284,7 +294,7 @@ impl Elsewhere {
             format!(
                 "rows that lake table {lake_table} no longer has would go from target table {target} ({rows}), into which {} is \
                  delivered, too, and whether that has rows of the same keys cannot be told: {why}",
-                other.lake_table
+                self.named(other)
             ),
             "say with --keys-never-move that no key is ever in several of the lake tables that are delivered into the target; \
              where the other one is gone, delete its row from dbo.icehost_positions",

@@ -1,6 +1,6 @@
 //! A target table into which several lake tables deliver: what one of them finds or does, the others are told.
 
-use icehost_tests::{Bed, Command};
+use icehost_tests::{Bed, Command, Run};
 
 use crate::belonging::{as_an_earlier_version_left_it, delivered, load, rows, warns};
 
@@ -286,6 +286,58 @@ fn a_row_that_moves_from_one_lake_table_to_another_stays() {
             }
         }
     }
+}
+
+#[test]
+fn a_row_that_moves_under_another_spelling_of_its_key_stays() {
+    // Plain letters are compared here; of others only the server knows which are one.
+    for (one, anew) in [("abc", "ABC "), ("été", "ÉTÉ")] {
+        let bed = Bed::new();
+        let columns = "K nvarchar(20) COLLATE Latin1_General_CI_AS NOT NULL PRIMARY KEY, V int NOT NULL, Modified datetime2(3) NOT NULL";
+        for (table, text) in [("T", "of t"), ("U", "of u")] {
+            bed.source().execute(&format!(
+                "CREATE TABLE dbo.{table} ({columns}); INSERT INTO dbo.{table} VALUES (N'{text}', 0, '2026-01-01')"
+            ));
+        }
+        bed.source().execute(&format!(
+            "INSERT INTO dbo.T VALUES (N'{one}', 1, '2026-01-01')"
+        ));
+        bed.target()
+            .execute(&format!("CREATE TABLE dbo.T ({columns})"));
+        crate::belonging::sync(&bed);
+        sync_other(&bed);
+        load(&bed, "upsert", &[]).json();
+        other(&bed, "upsert", &[]).json();
+        bed.source().execute(&format!(
+            "DELETE FROM dbo.T WHERE V = 1; INSERT INTO dbo.U VALUES (N'{anew}', 2, '2026-02-01')"
+        ));
+        crate::belonging::sync(&bed);
+        sync_other(&bed);
+        other(&bed, "upsert", &[]).json();
+        let took = load(&bed, "upsert", &[]).json();
+        warns(&took, "since demo.u has rows of the same keys");
+        let values = "SELECT V FROM dbo.T ORDER BY V";
+        assert_eq!(bed.target().rows(values), [["0"], ["0"], ["2"]], "{one}");
+    }
+}
+
+#[test]
+fn a_row_that_is_brought_while_it_is_about_to_go_stays() {
+    let bed = two_sources("upsert");
+    bed.source()
+        .execute("DELETE FROM dbo.T WHERE Id = 5; INSERT INTO dbo.U VALUES (5, 55, '2026-02-01')");
+    crate::belonging::sync(&bed);
+    sync_other(&bed);
+    // It has looked, and found the key nowhere.
+    let taking = load(&bed, "upsert", &["--output", "json"])
+        .failpoint("sqlserver::after-stage", "1*sleep(9000)")
+        .spawn();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    other(&bed, "upsert", &[]).json();
+    let took = Run::of("the run that takes it out".to_owned(), taking);
+    let took = took.success().json();
+    warns(&took, "since demo.u has rows of the same keys");
+    assert_eq!(counting(&bed, "upsert", 5), [["55"]]);
 }
 
 #[test]

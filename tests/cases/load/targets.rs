@@ -149,3 +149,39 @@ fn positions_of_an_earlier_version_are_gone_on_from_where_the_login_may_not_alte
     warns(&next, "that was dropped");
     assert_equal(&bed, "upsert");
 }
+
+#[test]
+fn a_position_that_does_not_say_by_which_merge_rows_came_is_gone_on_from() {
+    let bed = delivered("upsert");
+    bed.target()
+        .execute("ALTER TABLE dbo.icehost_positions DROP COLUMN merge_digest");
+    let columns =
+        "SELECT COUNT(*) FROM sys.columns WHERE object_id = OBJECT_ID(N'dbo.icehost_positions')";
+    let change = |value: u32| {
+        bed.source()
+            .execute(&format!("UPDATE dbo.T SET V = {value} WHERE Id = 7"));
+        sync(&bed);
+    };
+    // The login may not alter the table, and what else it says counts.
+    for value in [70, 71] {
+        change(value);
+        let next = as_writer(&bed, "upsert", &[]).json();
+        assert_eq!(next["rows_updated"], 1, "{next}");
+        assert_eq!(next["warnings"], serde_json::json!([]), "{next}");
+        assert_eq!(bed.target().value(columns), "14");
+    }
+    // Whoever may, once.
+    let next = load(&bed, "upsert", &[]).json();
+    assert_eq!(next["rows_updated"], 0, "{next}");
+    assert_eq!(bed.target().value(columns), "15");
+    let digest = "SELECT merge_digest FROM dbo.icehost_positions";
+    let known = bed.target().value(digest);
+    change(72);
+    let next = load(&bed, "upsert", &[]).json();
+    assert_eq!(next["rows_updated"], 1, "{next}");
+    assert_eq!(bed.target().value(digest), known);
+    bed.target().execute("DROP TABLE dbo.T");
+    make_target(&bed);
+    let next = as_writer(&bed, "upsert", &[]).json();
+    warns(&next, "that was dropped");
+}
