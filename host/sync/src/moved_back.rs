@@ -7,7 +7,7 @@
 //!
 //! Rows that go back are a correction as long as others that were read as late as they were are still there. Where none
 //! is, the whole source has gone back: it was restored, or filled again, and rows that nobody has read may lie below the
-//! mark.
+//! mark. Somebody who has set the mark vouches for it.
 
 use std::collections::HashMap;
 
@@ -111,7 +111,9 @@ pub(crate) async fn look(
     let dated = back
         .iter()
         .filter(|row| clock.is_none_or(|clock| row.was <= clock));
+    let vouched = (detected.stored.as_ref()).is_some_and(|stored| stored.record.was_set());
     if let Some(earliest) = dated.min_by_key(|row| row.was)
+        && !vouched
         && unseen
             .standing
             .is_none_or(|standing| standing < earliest.was)

@@ -56,6 +56,11 @@ pub struct SourceTable {
 }
 
 impl WatermarkRecord {
+    /// Whether somebody has set it, who knows how far the source was read.
+    pub(crate) fn was_set(&self) -> bool {
+        self.rows == 0 && self.source_rows.is_none() && self.source_table.is_none()
+    }
+
     /// Refuses to continue from another strategy's or another source's watermark: its marks would mean
     /// something else, and rows would be missed.
     pub fn check_belongs_to(&self, strategy: &str, source: &str) -> Result<(), SyncError> {

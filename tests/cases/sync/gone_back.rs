@@ -292,3 +292,15 @@ fn rowversions_that_went_back_are_told_until_somebody_says_how_to_go_on() {
     assert_eq!(case.sync().json()["rows_extracted"], 1);
     case.assert_equal();
 }
+
+/// Whoever sets a mark vouches for it: what went back is read by its key.
+#[test]
+fn a_mark_that_is_set_after_a_source_went_back_is_gone_on_from() {
+    let case = Case::new(TIMESTAMP, THREE_ROWS);
+    case.execute("UPDATE dbo.T SET M = '2023-01-02' WHERE Id = 3; INSERT INTO dbo.T VALUES (5, '2024-01-10')");
+    case.sync().run().failure(&["what was 2024-01-09"]);
+    case.set("M=timestamp:2024-01-09T00:00:00");
+    assert_eq!(case.sync().json()["rows_extracted"], 2);
+    case.assert_equal();
+    assert_eq!(case.sync().json()["snapshot_created"], false);
+}
