@@ -56,6 +56,7 @@ pub mod log;
 mod merge;
 mod moment;
 pub mod options;
+mod rows;
 mod shared;
 mod table;
 #[cfg(feature = "arrow")]
@@ -83,6 +84,7 @@ pub use error::Error;
 pub use expression::{Predicate, Scalar, coalesce, col, lit, target_col};
 pub use merge::{MergeContext, Merger};
 pub use options::{NoOptions, Options};
+pub use rows::{rows_after, rows_before, rows_from, rows_through};
 pub use shared::{SharedColumn, any_differs, none_differs};
 #[cfg(feature = "arrow")]
 pub use transform::{BatchTransformer, Transformed};
@@ -101,7 +103,8 @@ pub mod prelude {
         Context, Coverage, Decimal, Delta, Direction, Error, ExtractionPlan, Failure, KeyPair,
         LogicalType, MergeContext, MergePlan, Merger, NoOptions, Occasion, Options, Outcome,
         Predicate, Probe, Scalar, SharedColumn, SortKey, Succession, Table, Value, Watermark,
-        WriteMode, Zoned, any_differs, coalesce, col, lit, none_differs, target_col,
+        WriteMode, Zoned, any_differs, coalesce, col, lit, none_differs, rows_after, rows_before,
+        rows_from, rows_through, target_col,
     };
     #[cfg(feature = "arrow")]
     pub use crate::{BatchTransformer, Transformation, Transformed};

@@ -16,6 +16,7 @@ mod lake_type;
 mod logical;
 mod lower_bound;
 pub mod merge;
+mod needed_value;
 mod probe;
 mod sql_type;
 mod table;

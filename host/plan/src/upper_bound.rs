@@ -65,17 +65,18 @@ fn open(
         .iter()
         .map(|part| open(expression, *part, probes, readings))
         .collect();
-    match expression.nodes.get_mut(index as usize)? {
-        Node::AllOf(parts) => {
-            *parts = kept.into_iter().flatten().collect();
-            (!parts.is_empty()).then_some(index)
-        }
-        Node::AnyOf(parts) => {
-            *parts = kept.into_iter().collect::<Option<Vec<u32>>>()?;
-            Some(index)
-        }
-        _ => Some(index),
+    // A node that lets every row through is left as it is: it is valid, and nothing refers to it any more.
+    let kept: Vec<u32> = match expression.node(index)? {
+        Node::AllOf(_) => kept.into_iter().flatten().collect(),
+        _ => kept.into_iter().collect::<Option<Vec<u32>>>()?,
+    };
+    if kept.is_empty() {
+        return None;
     }
+    if let Node::AllOf(parts) | Node::AnyOf(parts) = expression.nodes.get_mut(index as usize)? {
+        *parts = kept;
+    }
+    Some(index)
 }
 
 /// Whether a comparison is the bound that a probe has read.

@@ -286,6 +286,11 @@ fn a_window_of_several_columns_has_bounds_in_the_first() {
         assert_eq!(found, Some(CHANGED));
         // What lies above what was probed belongs to a later run.
         let reach = plan.reach(&probes, &readings).unwrap();
+        let read = ExtractionPlan {
+            filter: Some(reach.clone()),
+            ..plan.clone()
+        };
+        assert!(read.validate(&table(false)).is_ok());
         let text = reach.text_alone(&table(false).columns, &[]);
         assert!(
             text.contains("Changed >= ") && text.contains("Id >= ") && !text.contains('<'),
@@ -295,4 +300,37 @@ fn a_window_of_several_columns_has_bounds_in_the_first() {
     let bound = plan.lower_bound().unwrap();
     assert_eq!((bound.column, bound.least), (CHANGED, least));
     assert!(bound.inclusive && !bound.or_null);
+}
+
+#[test]
+fn a_row_needs_a_value_in_columns_that_are_compared() {
+    let [changed, id] = upper();
+    let window = |filter: &mut Filter| {
+        let leading = filter.compare(CHANGED, Comparison::Le, &changed);
+        let below = filter.both(Comparison::Lt, Comparison::Le, &changed, &id);
+        filter.add(Node::AllOf(vec![leading, below]))
+    };
+    let needs = |build: &dyn Fn(&mut Filter) -> u32| {
+        let expression = expression(build);
+        [CHANGED, ID].map(|column| expression.needs_value(column))
+    };
+    // Whether a row is below is told by its first column already.
+    assert_eq!(needs(&window), [true, false]);
+    let or_null = |filter: &mut Filter| {
+        let (window, null) = (window(filter), filter.is_null(CHANGED));
+        filter.add(Node::AnyOf(vec![window, null]))
+    };
+    assert_eq!(needs(&or_null), [false, false]);
+    let with_value = |filter: &mut Filter| {
+        let (window, null) = (window(filter), filter.is_null(ID));
+        let value = filter.add(Node::Negate(null));
+        filter.add(Node::AllOf(vec![window, value]))
+    };
+    assert_eq!(needs(&with_value), [true, true]);
+    // What is not known to be below is not known not to be.
+    let negated = |filter: &mut Filter| {
+        let either = or_null(filter);
+        filter.add(Node::Negate(either))
+    };
+    assert_eq!(needs(&negated), [true, false]);
 }

@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::{Column, ColumnId, Error, Table, Value, Watermark};
+use super::place::Place;
+use crate::{ColumnId, Error, Table, Value, Watermark};
 
 /// The layout of the watermark.
 const FORMAT: u32 = 2;
@@ -15,123 +16,153 @@ const PARTS_OF_WINDOW: i64 = 6;
 /// 100 ns ticks in a second.
 pub(super) const TICKS_PER_SECOND: i64 = 10_000_000;
 
-/// How far a column has been read.
+/// How far columns have been read.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Marks {
-    /// Up to and including this value.
-    pub(super) mark: Value,
+    /// Up to and including this place.
+    pub(super) mark: Place,
     /// The server's time then; `None` where it is not known: somebody has set the mark, or an earlier version
     /// has.
     at: Option<i64>,
     /// Somebody has set the mark by hand.
     set: bool,
-    /// The smallest value that there was then.
-    pub(super) least: Option<Value>,
+    /// The first place that there was a row at then.
+    pub(super) least: Option<Place>,
     /// Marks before it, the latest first, each with its time.
-    earlier: Vec<(i64, Value)>,
+    earlier: Vec<(i64, Place)>,
 }
 
-/// Names of marks, all of them begun with the column's own.
-struct Names<'a>(&'a str);
+/// Names of marks, all of them begun with the columns' own. Times begin with the first one's.
+struct Names<'a>(Vec<&'a str>);
 
 impl Names<'_> {
+    /// One for each column.
+    fn of(&self, what: &str) -> Vec<String> {
+        let names = self.0.iter();
+        names.map(|column| format!("{column}{what}")).collect()
+    }
+
+    fn first(&self, what: &str) -> String {
+        format!("{}{what}", self.0.first().copied().unwrap_or_default())
+    }
+
     fn at(&self) -> String {
-        format!("{} read at", self.0)
+        self.first(" read at")
     }
 
-    fn least(&self) -> String {
-        format!("{} least", self.0)
+    fn least(&self) -> Vec<String> {
+        self.of(" least")
     }
 
-    fn earlier(&self, number: usize) -> String {
-        format!("{} before {number}", self.0)
+    fn earlier(&self, number: usize) -> Vec<String> {
+        self.of(&format!(" before {number}"))
     }
 
     fn earlier_at(&self, number: usize) -> String {
-        format!("{} before {number} read at", self.0)
+        self.first(&format!(" before {number} read at"))
     }
 }
 
 impl Marks {
-    /// Reads a watermark; `None` where nothing has been read yet.
+    /// Reads a watermark; `None` where nothing has been read yet. One that has marks of the first columns only, as of a
+    /// cursor with fewer or set by hand, stands before all rows that begin so.
     pub(super) fn of(
         watermark: &Watermark,
         table: &Table,
-        column: ColumnId,
+        columns: &[ColumnId],
     ) -> Result<Option<Marks>, Error> {
         let stale = |reason: String| Error::stale_watermark("other-watermark", reason);
-        let own = table.get(column);
-        let own_name = own.map_or("", |column| &column.name);
         let known = match watermark.format {
             FORMAT_OF_ONE_MARK => watermark.marks.len() == 1,
             FORMAT => !watermark.marks.is_empty(),
             _ => false,
         };
         let first = watermark.marks.first().filter(|_| known);
-        let Some((name, mark)) = first else {
+        let Some((name, _)) = first else {
             return Err(stale(format!(
                 "the watermark is not one of a cursor column: it has format {} and {} marks",
                 watermark.format,
                 watermark.marks.len()
             )));
         };
-        if table.find(name) != Some(column) {
+        if table.find(name) != columns.first().copied() {
+            let own = columns.first().and_then(|column| table.get(*column));
             return Err(stale(format!(
-                "the watermark is that of column '{name}', and the cursor column is now '{own_name}'"
+                "the watermark is that of column '{name}', and the cursor column is now '{}'",
+                own.map_or("", |column| &column.name)
             )));
         }
-        let names = Names(name);
-        let of_kind = |value: &Value| match (value.kind(), own) {
-            (None, _) => Ok(None),
-            (kind, Some(column)) if kind == Some(column.kind) => Ok(Some(value.clone())),
-            _ => Err(stale(format!(
-                "the watermark of column '{name}' is of another type than the column now is"
-            ))),
-        };
-        let time = |name: String| match watermark.mark(&name) {
+        // As the marks have them: a column's name may have changed in case since.
+        let named = columns.iter().map(|column| {
+            let mut marks = watermark.marks.iter().map(|(name, _)| name.as_str());
+            let own = table.get(*column).map_or("", |column| &column.name);
+            marks
+                .find(|name| table.find(name) == Some(*column))
+                .unwrap_or(own)
+        });
+        let names = Names(named.collect());
+        let place = |names: &[String]| place(watermark, table, columns, names).map_err(stale);
+        let time = |name: &str| match watermark.mark(name) {
             Some(Value::Timestamp(ticks)) => Some(*ticks),
             _ => None,
         };
-        let Some(mark) = of_kind(mark)? else {
+        let Some(mark) = place(&names.of(""))? else {
             return Ok(None);
         };
         let mut earlier = Vec::new();
         for number in 1..=MOST_EARLIER {
-            let value = watermark.mark(&names.earlier(number));
-            let (Some(value), Some(at)) = (value, time(names.earlier_at(number))) else {
+            let at = time(&names.earlier_at(number));
+            let (Some(place), Some(at)) = (place(&names.earlier(number))?, at) else {
                 break;
             };
-            if let Some(value) = of_kind(value)? {
-                earlier.push((at, value));
-            }
+            earlier.push((at, place));
         }
-        let least = watermark.mark(&names.least());
-        let at = time(names.at());
+        let at = time(&names.at());
         Ok(Some(Marks {
             mark,
             at,
             set: at.is_none() && watermark.format == FORMAT,
-            least: least.map(of_kind).transpose()?.flatten(),
+            least: place(&names.least())?,
             earlier,
         }))
     }
 
-    /// The watermark of marks, or of a column of which nothing has been read.
-    pub(super) fn watermark(marks: Option<&Marks>, column: Option<&Column>) -> Watermark {
-        let names = Names(column.map_or("", |column| &column.name));
-        let Some(marks) = marks else {
-            return Watermark::new(FORMAT).with(names.0, Value::Null);
+    /// The watermark of marks, or of columns of which nothing has been read.
+    pub(super) fn watermark(
+        marks: Option<&Marks>,
+        table: &Table,
+        columns: &[ColumnId],
+    ) -> Watermark {
+        let named = columns.iter().map(|column| {
+            let column = table.get(*column);
+            column.map_or("", |column| column.name.as_str())
+        });
+        let names = Names(named.collect());
+        let with = |watermark: Watermark, names: Vec<String>, place: &Place| {
+            let values = place.values().iter().cloned();
+            names
+                .into_iter()
+                .zip(values)
+                .fold(watermark, |watermark, (name, value)| {
+                    watermark.with(name, value)
+                })
         };
-        let mut watermark = Watermark::new(FORMAT).with(names.0, marks.mark.clone());
+        let watermark = Watermark::new(FORMAT);
+        let Some(marks) = marks else {
+            let names = names.of("").into_iter();
+            return names.fold(watermark, |watermark, name| {
+                watermark.with(name, Value::Null)
+            });
+        };
+        let mut watermark = with(watermark, names.of(""), &marks.mark);
         if let Some(at) = marks.at {
             watermark = watermark.with(names.at(), Value::Timestamp(at));
         }
         if let Some(least) = &marks.least {
-            watermark = watermark.with(names.least(), least.clone());
+            watermark = with(watermark, names.least(), least);
         }
-        for (number, (at, value)) in (1..).zip(&marks.earlier) {
-            watermark = watermark
-                .with(names.earlier(number), value.clone())
+        for (number, (at, place)) in (1..).zip(&marks.earlier) {
+            watermark = with(watermark, names.earlier(number), place)
                 .with(names.earlier_at(number), Value::Timestamp(*at));
         }
         watermark
@@ -159,12 +190,12 @@ impl Marks {
     /// The marks of the next run, which has read up to `mark` at `now`.
     pub(super) fn advanced(
         before: Option<&Marks>,
-        mark: Value,
+        mark: Place,
         now: i64,
         window: i64,
-        least: Option<Value>,
+        least: Option<Place>,
     ) -> Marks {
-        let mut known: Vec<(i64, Value)> = Vec::new();
+        let mut known: Vec<(i64, Place)> = Vec::new();
         if let Some(before) = before {
             let latest = before.at.map(|at| (at, before.mark.clone()));
             // A clock that was set back has not read them later than now.
@@ -182,11 +213,35 @@ impl Marks {
     }
 }
 
+/// The place of the marks with these names, one for each column or for the first ones; `None` without the first.
+fn place(
+    watermark: &Watermark,
+    table: &Table,
+    columns: &[ColumnId],
+    names: &[String],
+) -> Result<Option<Place>, String> {
+    let mut values = Vec::new();
+    for (column, name) in columns.iter().zip(names) {
+        let Some(value) = watermark.mark(name).filter(|value| !value.is_null()) else {
+            break;
+        };
+        let own = table.get(*column);
+        if value.kind() != own.map(|column| column.kind) {
+            return Err(format!(
+                "the watermark of column '{}' is of another type than the column now is",
+                own.map_or("", |column| &column.name)
+            ));
+        }
+        values.push(value.clone());
+    }
+    Ok(Place::of(values))
+}
+
 /// What is known of the time before the latest mark.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum History<'a> {
     /// A mark that is old enough.
-    Known(&'a Value),
+    Known(&'a Place),
     /// None is old enough.
     Unknown,
     /// Somebody has said where to begin.
@@ -195,14 +250,14 @@ pub(super) enum History<'a> {
 
 /// Those of the marks, the latest first, that later runs can need: none that is older than one which is old
 /// enough already, and none that is hardly newer than another. For it is the older ones that will be wanted.
-fn thinned(marks: Vec<(i64, Value)>, now: i64, window: i64) -> Vec<(i64, Value)> {
+fn thinned(marks: Vec<(i64, Place)>, now: i64, window: i64) -> Vec<(i64, Place)> {
     let until = now.saturating_sub(window);
     let apart = (window / PARTS_OF_WINDOW).max(1);
     let needed = match marks.iter().position(|(at, _)| *at <= until) {
         Some(old_enough) => old_enough + 1,
         None => marks.len(),
     };
-    let mut kept: Vec<(i64, Value)> = Vec::new();
+    let mut kept: Vec<(i64, Place)> = Vec::new();
     for (at, value) in marks.into_iter().take(needed).rev() {
         let new = kept.last().is_none_or(|(time, last)| {
             at - time >= apart && last.compare(&value) != Some(Ordering::Equal)
@@ -217,8 +272,13 @@ fn thinned(marks: Vec<(i64, Value)>, now: i64, window: i64) -> Vec<(i64, Value)>
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    fn at(value: i64) -> Place {
+        Place::begins(Value::Integer(value))
+    }
 
     const SECOND: i64 = TICKS_PER_SECOND;
     const WINDOW: i64 = 60 * SECOND;
@@ -226,7 +286,7 @@ mod tests {
     /// Runs every so many seconds, each of which reads up to its own number.
     fn runs(seconds: i64, number: i64) -> Option<Marks> {
         (0..number).fold(None, |before, run| {
-            let mark = Value::Integer(run);
+            let mark = at(run);
             Some(Marks::advanced(
                 before.as_ref(),
                 mark,
@@ -248,7 +308,8 @@ mod tests {
                     .rev()
                     .find(|run| run * seconds <= (number - 1) * seconds - 60);
                 match (marks.before(WINDOW), newest_old_enough) {
-                    (History::Known(Value::Integer(mark)), Some(best)) => {
+                    (History::Known(place), Some(best)) => {
+                        let mark = &place.first().as_integer().unwrap();
                         assert!(*mark <= best, "every {seconds} s, run {number}");
                         // Not much older than needed.
                         let behind = (best - mark) * seconds;
@@ -265,16 +326,16 @@ mod tests {
     fn without_a_window_the_latest_mark_is_old_enough() {
         let marks = runs(100, 3);
         let found = marks.as_ref().map(|marks| marks.before(0));
-        assert_eq!(found, Some(History::Known(&Value::Integer(2))));
+        assert_eq!(found, Some(History::Known(&at(2))));
     }
 
     #[test]
     fn a_clock_that_was_set_back_makes_no_mark_old() {
-        let first = Marks::advanced(None, Value::Integer(1), 1000 * SECOND, WINDOW, None);
-        let second = Marks::advanced(Some(&first), Value::Integer(2), 10 * SECOND, WINDOW, None);
+        let first = Marks::advanced(None, at(1), 1000 * SECOND, WINDOW, None);
+        let second = Marks::advanced(Some(&first), at(2), 10 * SECOND, WINDOW, None);
         assert_eq!(second.before(WINDOW), History::Unknown);
-        let third = Marks::advanced(Some(&second), Value::Integer(3), 70 * SECOND, WINDOW, None);
-        assert_eq!(third.before(WINDOW), History::Known(&Value::Integer(2)));
+        let third = Marks::advanced(Some(&second), at(3), 70 * SECOND, WINDOW, None);
+        assert_eq!(third.before(WINDOW), History::Known(&at(2)));
     }
 
     #[test]
@@ -283,13 +344,13 @@ mod tests {
         for second in 1..=61 {
             marks = Some(Marks::advanced(
                 marks.as_ref(),
-                Value::Integer(0),
+                at(0),
                 second * SECOND,
                 WINDOW,
                 None,
             ));
         }
         let found = marks.as_ref().map(|marks| marks.before(WINDOW));
-        assert_eq!(found, Some(History::Known(&Value::Integer(0))));
+        assert_eq!(found, Some(History::Known(&at(0))));
     }
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::{Column, Coverage, Expression, Failure, LogicalType};
+use crate::{Column, Coverage, Expression, Failure, LogicalType, Probe};
 
 /// The server's time at the last run, and now.
 const THEN: i64 = 17_000_002_800_000_000;

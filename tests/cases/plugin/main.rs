@@ -5,6 +5,8 @@ mod author;
 mod explain;
 mod languages;
 mod newer;
+mod places;
+mod probes;
 mod tools;
 mod tutorial;
 mod values;

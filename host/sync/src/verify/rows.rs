@@ -25,7 +25,7 @@ const BATCH_ROWS: usize = 8192;
 pub(super) struct Read {
     /// The compared columns, in the shape's order.
     pub(super) arrays: Vec<ArrayRef>,
-    /// The columns that a row is passed over by where all of them are NULL; none where no row is.
+    /// The columns that a row is passed over by where one of them is NULL; none where no row is.
     pub(super) cursor: Vec<ArrayRef>,
     /// When each row came to the lake; none where that is not asked for.
     pub(super) turns: Vec<Turn>,
@@ -325,6 +325,6 @@ impl TargetRows<'_> {
 impl Read {
     /// Whether the strategy passes over a row.
     pub(super) fn is_passed_over(&self, row: usize) -> bool {
-        !self.cursor.is_empty() && self.cursor.iter().all(|array| array.is_null(row))
+        self.cursor.iter().any(|array| array.is_null(row))
     }
 }

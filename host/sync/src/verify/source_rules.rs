@@ -171,7 +171,7 @@ fn is_carried(job: &SyncJob, source: &OpenSource, name: &str) -> bool {
     lands && !job.source.rules.concern(name) && !source.transforms.writes(name)
 }
 
-/// The columns by which rows are passed over where all of them are NULL. A column that rules or transformers have
+/// The columns by which rows are passed over where one of them is NULL. A column that rules or transformers have
 /// changed tells nothing.
 pub(super) fn cursor(
     job: &SyncJob,
@@ -179,13 +179,15 @@ pub(super) fn cursor(
     source: &OpenSource,
 ) -> Vec<String> {
     let table = &source.table.table;
-    let columns: Option<Vec<String>> = filter_columns(plan)
-        .into_iter()
-        .map(|ordinal| {
-            let column = table.columns.get(ordinal as usize)?;
-            let there = plan.columns.contains(&ordinal) && is_carried(job, source, &column.name);
-            there.then(|| column.name.clone())
-        })
-        .collect();
-    columns.unwrap_or_default()
+    let needed = |column: &u32| {
+        let filter = plan.filter.as_ref();
+        filter.is_some_and(|filter| filter.needs_value(*column))
+    };
+    let columns = filter_columns(plan).into_iter().filter(needed);
+    let columns = columns.filter_map(|ordinal| {
+        let column = table.columns.get(ordinal as usize)?;
+        let there = plan.columns.contains(&ordinal) && is_carried(job, source, &column.name);
+        there.then(|| column.name.clone())
+    });
+    columns.collect()
 }
