@@ -145,14 +145,14 @@ impl Delivery<'_> {
         let description = self.describe(lake)?;
         let takes = taken(&description, &target.table, self.exclude)?;
         let reading = || format!("reading lake table {}", lake.name());
-        let wanted = || lake.changes(request(from, current, &takes.columns, self.most_bytes));
+        let wanted = || lake.changes(request(from, current, &takes.columns));
         let changes = wanted().await.doing(reading)?;
         let read = delta(&changes, &takes.columns, &target.table);
         let landing = self
             .land(&target.table, read, &takes.columns, &situation)
             .await?;
         let changes = keyed(changes, &landing.plan, &target.table).doing(reading)?;
-        let changes = newest::one_of_each_key(changes, &landing.plan);
+        let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
         let unordered = |error| {
             let columns = &landing.delta.columns;
             newest::with_way_on(error, self.merging, lake, &landing.plan, columns)
@@ -218,7 +218,7 @@ impl Delivery<'_> {
             loader.discard().await.doing(loading)?;
             let changes = wanted().await.doing(reading)?;
             let changes = keyed(changes, &landing.plan, &target.table).doing(reading)?;
-            let changes = newest::one_of_each_key(changes, &landing.plan);
+            let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
             let changes = changes.with_others_of_each_key();
             let staged = staging.stage(&mut target.connection, changes).await;
             loader = staged.map_err(unordered)?;

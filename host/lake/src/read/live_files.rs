@@ -1,6 +1,6 @@
 //! The files that make up a snapshot.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use iceberg::io::FileIO;
@@ -26,8 +26,6 @@ pub(crate) struct TableFiles {
     pub(crate) name: Arc<str>,
     pub(crate) metadata: Arc<TableMetadata>,
     pub(crate) locator: Locator,
-    /// The table's.
-    directory: Arc<Path>,
 }
 
 /// A data or delete file that is part of a snapshot.
@@ -70,13 +68,7 @@ impl TableFiles {
             name: Arc::clone(&table.display),
             metadata: Arc::clone(&table.metadata),
             locator: Locator::new(table.metadata.location(), &table.dir),
-            directory: Arc::clone(&table.dir),
         }
-    }
-
-    /// Where the table's data files are, if icehost writes it.
-    pub(crate) fn directory(&self) -> PathBuf {
-        self.directory.join("data")
     }
 
     /// The manifests of a snapshot, with their paths as recorded.

@@ -48,16 +48,6 @@ struct Partition {
 impl Partitions {
     pub(crate) fn create(directory: &Path) -> Result<Partitions> {
         create_dir_all(directory)?;
-        Self::create_in(directory)
-    }
-
-    /// In a directory of a table that is only read, or else where the system has temporary files: who reads a table need
-    /// not be able to write to it.
-    pub(crate) fn create_for_reader(directory: &Path) -> Result<Partitions> {
-        Self::create_in(directory).or_else(|_| Self::create_in(&std::env::temp_dir()))
-    }
-
-    fn create_in(directory: &Path) -> Result<Partitions> {
         let file = tempfile::tempfile_in(directory)
             .map_err(|e| LakeError::io("make a temporary file in", directory, e))?;
         Ok(Partitions {
@@ -66,6 +56,15 @@ impl Partitions {
             end: 0,
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
         })
+    }
+
+    /// In a directory of a table that is only read, or else where the system has temporary files: who reads a table need
+    /// not be able to write to it.
+    pub(crate) fn create_for_reader(directory: &Path) -> Result<Partitions> {
+        match tempfile::tempfile_in(directory) {
+            Ok(_can_be_made) => Self::create(directory),
+            Err(_) => Self::create(&std::env::temp_dir()),
+        }
     }
 
     /// Takes a record, which `write` appends to what it is given.

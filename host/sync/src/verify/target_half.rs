@@ -126,13 +126,11 @@ impl TargetHalf<'_> {
                 lake: &lake,
                 from,
                 to,
+                most_bytes: self.settings.memory.held_bytes(),
             };
             let asked = match followed.start {
                 Start::Changes(_) => {
-                    let delivered = (takes.as_slice(), &plan, &open.table);
-                    // As much as a run has: it stops where a run would.
-                    let memory = self.settings.memory.held_bytes();
-                    let changes = between.changes(delivered, memory, cancel).await;
+                    let changes = between.changes((&takes, &plan, &open.table), cancel).await;
                     let told = stops.note(changes)?;
                     if told.is_none() {
                         notes.push(
