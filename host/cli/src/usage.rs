@@ -106,7 +106,8 @@ fn no_file(command: &Command, given: &[OsString], error: &clap::Error) -> clap::
     let file = discovery::FILE;
     let message = format!(
         "there is no {file} in the working directory\n\nhint: go to the directory of the file, name it with --config FILE, \
-         or write one, as docs/configuration.md has it:\n\n{EXAMPLE}{by_flags}"
+         or write one, as docs/configuration.md has it:\n\n{example}{by_flags}",
+        example = icehost_config::LEAST
     );
     // The command itself knows how it is used.
     let mut named = command.clone();
@@ -117,17 +118,6 @@ fn no_file(command: &Command, given: &[OsString], error: &clap::Error) -> clap::
     }
     named.error(ErrorKind::MissingRequiredArgument, message)
 }
-
-/// The least that a file says.
-const EXAMPLE: &str = "  warehouse = \"lake\"
-  [connections.shop]
-  url = \"mssql://USER@HOST/DATABASE\"
-  password-env = \"SHOP_PASSWORD\"
-  [pipelines.customers]
-  source = \"shop\"
-  table = \"dbo.Customers\"
-  strategy = \"timestamp\"
-  merge = \"upsert\"";
 
 /// Says what is wrong and ends with exit code 2; or shows the help that was asked for.
 fn refuse(error: &clap::Error) -> ! {

@@ -20,6 +20,17 @@ const MAX_FILE: u64 = 4 << 20;
 /// Most pipelines of a file, those for tenants counted one by one: a few lines make as many as pipelines times tenants.
 const MAX_PIPELINES: usize = 20_000;
 
+/// The least that a file says, for those who have none.
+pub const LEAST: &str = "  warehouse = \"lake\"
+  [connections.shop]
+  url = \"mssql://USER@HOST/DATABASE\"
+  password-env = \"SHOP_PASSWORD\"
+  [pipelines.customers]
+  source = \"shop\"
+  table = \"dbo.Customers\"
+  strategy = \"timestamp\"
+  merge = \"upsert\"";
+
 /// What a configuration file describes.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -34,11 +45,15 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it, in the order of the file; at least one problem.
     pub fn read(path: &Path, shipped: &[&str]) -> Result<Config, Vec<Problem>> {
+        let hint = match path.symlink_metadata().is_err() {
+            true => format!(
+                "name the configuration file with --config, or write one, as docs/configuration.md has it:\n{LEAST}"
+            ),
+            false => "name the configuration file with --config".to_owned(),
+        };
         let unreadable = |why: String| {
-            vec![
-                Problem::new(None, format!("cannot read {}: {why}", path.display()))
-                    .with_hint("name the configuration file with --config"),
-            ]
+            let message = format!("cannot read {}: {why}", path.display());
+            vec![Problem::new(None, message).with_hint(hint.clone())]
         };
         let bytes = icehost_untrusted::read_file_or_pipe(path, MAX_FILE)
             .map_err(|e| unreadable(e.to_string()))?;

@@ -23,7 +23,7 @@ mod tenant;
 mod written;
 
 pub use component::{Component, Origin, is_path};
-pub use config::Config;
+pub use config::{Config, LEAST};
 pub use connection::Connection;
 pub use icehost_registry::Digest;
 pub use near::nearest;

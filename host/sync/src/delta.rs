@@ -12,16 +12,10 @@ use crate::SyncError;
 use crate::key_doubts::{self, tells_rows_by_its_key};
 use crate::target_table::Taken;
 
-/// The columns that the target takes. At most so many bytes are remembered of rows and keys.
-pub(crate) fn request(
-    from: Option<i64>,
-    to: Option<i64>,
-    takes: &[Taken],
-    most_bytes: usize,
-) -> ChangesRequest {
+/// The columns that the target takes.
+pub(crate) fn request(from: Option<i64>, to: Option<i64>, takes: &[Taken]) -> ChangesRequest {
     ChangesRequest {
         columns: Some(takes.iter().map(|taken| taken.ordinal).collect()),
-        most_bytes,
         ..ChangesRequest::new(from, to)
     }
 }

@@ -151,7 +151,7 @@ impl Delivery<'_> {
         let description = self.describe(lake)?;
         let takes = taken(&description, &target.table, self.exclude)?;
         let reading = || format!("reading lake table {}", lake.name());
-        let wanted = || lake.changes(request(from, current, &takes.columns, self.most_bytes));
+        let wanted = || lake.changes(request(from, current, &takes.columns));
         let of_lake = (&description, takes.columns.as_slice());
         let changes = wanted().await.doing(reading)?;
         let read = delta(&changes, &takes.columns, &target.table);
@@ -159,7 +159,7 @@ impl Delivery<'_> {
             .land(&target.table, read, &takes.columns, &situation)
             .await?;
         let changes = keyed(changes, &landing.plan, of_lake, &target.table).doing(reading)?;
-        let changes = newest::one_of_each_key(changes, &landing.plan);
+        let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
         let unordered = |error| {
             let columns = &landing.delta.columns;
             newest::with_way_on(error, self.merging, lake, &landing.plan, columns)

@@ -10,7 +10,13 @@ use crate::{Merging, SyncError};
 const OPTION: &str = "deduplicate-by";
 
 /// The changes for a merge that keeps one row of each key: where nothing tells which one counts, they cannot be read.
-pub(crate) fn one_of_each_key(changes: ChangePlan, plan: &ValidMergePlan) -> ChangePlan {
+/// At most so many bytes are remembered of rows and keys.
+pub(crate) fn one_of_each_key(
+    changes: ChangePlan,
+    plan: &ValidMergePlan,
+    most_bytes: usize,
+) -> ChangePlan {
+    let changes = changes.within(most_bytes);
     match plan.keys.is_empty() {
         true => changes,
         false => changes.one_of_each_key(&plan.deduplicate),

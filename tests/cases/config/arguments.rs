@@ -50,7 +50,11 @@ fn where_there_is_no_file_that_is_said_and_what_the_least_is_that_one_says() {
         }
     }
     let check = Command::new(["check"]).in_directory(elsewhere.path());
-    check.run().failure(&["icehost.toml", "hint: "]);
+    check.run().failure(&[
+        "cannot read icehost.toml",
+        "hint: name the configuration file with --config, or write one",
+        "[pipelines.customers]",
+    ]);
 
     // The example is a file, but for names.
     let run = Command::new(["sync"]).in_directory(elsewhere.path()).run();

@@ -10,6 +10,7 @@ mod settle;
 mod sought;
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use icehost_plan::{Column, Contents, Delta, SortKey};
 
@@ -21,6 +22,7 @@ use crate::read::deletes::SnapshotRows;
 use crate::read::live_files::TableFiles;
 use crate::read::stream::{BatchStream, produce};
 use crate::schema::LakeColumn;
+use crate::staging::staged_files::data_dir;
 use crate::table::LakeTable;
 use crate::versions::OneOfEach;
 
@@ -88,6 +90,8 @@ pub struct ChangePlan {
     pub(crate) fold: KeyFold,
     pub(crate) batch_rows: usize,
     pub(crate) most_bytes: usize,
+    /// Where what goes beyond them is written, if that can be.
+    pub(crate) scratch: PathBuf,
     /// Deliver the other rows of each new row's key too.
     pub(crate) with_others: bool,
     /// The reader keeps one row of each key.
@@ -137,6 +141,7 @@ impl LakeTable {
             }
         }
         let files = TableFiles::new(self);
+        let scratch = self.storage.scratch(&data_dir(self));
         let contents = match request.from {
             None => Contents::Snapshot,
             Some(_) => Contents::Changes,
@@ -156,6 +161,7 @@ impl LakeTable {
                 fold: request.key_fold,
                 batch_rows: request.batch_rows,
                 most_bytes: request.most_bytes,
+                scratch,
                 with_others: false,
                 one_of_each: None,
                 contents,
@@ -200,6 +206,13 @@ impl ChangePlan {
         self.fold = fold;
         self.columns.truncate(self.wanted);
         Ok(self)
+    }
+
+    /// The same changes, with another bound for what is remembered, as [`ChangesRequest::most_bytes`] says it.
+    #[must_use]
+    pub fn within(mut self, most_bytes: usize) -> ChangePlan {
+        self.most_bytes = most_bytes;
+        self
     }
 
     /// The same changes, and with each new row all others that have its key, or one that the reader may take for

@@ -106,8 +106,7 @@ impl<'a> Net<'a> {
     fn settle(&self) -> Result<Delivered> {
         let most = self.plan.most_bytes;
         let for_records = most / PART_OF_RECORDS;
-        let directory = self.plan.files.scratch.clone();
-        let mut records = Records::new(for_records, &directory);
+        let mut records = Records::new(for_records, &self.plan.scratch);
         self.enter(&mut records)?;
         let overtaken = |file| self.is_overtaken(file);
         let wanted = settle::wanted(&mut records, &overtaken)?;

@@ -1,6 +1,6 @@
 //! One Parquet file of a table, read as the table's current schema has it.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
@@ -362,7 +362,7 @@ fn parts<'a>(
 fn selection(
     positions: impl Iterator<Item = u64>,
     selected: bool,
-    rows: Range<u64>,
+    rows: std::ops::Range<u64>,
 ) -> RowSelection {
     let mut selectors: Vec<RowSelector> = Vec::new();
     let mut push = |count: u64, skip: bool| {

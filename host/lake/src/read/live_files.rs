@@ -1,6 +1,6 @@
 //! The files that make up a snapshot.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +14,6 @@ use crate::checksum::named;
 use crate::error::{LakeError, Result};
 use crate::library_files::LibraryFiles;
 use crate::location::Locator;
-use crate::staging::staged_files::data_dir;
 use crate::table::LakeTable;
 
 /// Most bytes of a list of manifests, which has some hundred for each, and of a manifest, which has as many for each
@@ -28,8 +27,6 @@ pub(crate) struct TableFiles {
     pub(crate) name: Arc<str>,
     pub(crate) metadata: Arc<TableMetadata>,
     pub(crate) locator: Locator,
-    /// Where files without a name may be, for what does not fit into memory.
-    pub(crate) scratch: PathBuf,
 }
 
 /// A data or delete file that is part of a snapshot.
@@ -72,7 +69,6 @@ impl TableFiles {
             name: Arc::clone(&table.display),
             metadata: Arc::clone(&table.metadata),
             locator: Locator::new(&table.storage, table.metadata.location(), &table.location),
-            scratch: table.storage.scratch(&data_dir(table)),
         }
     }
 

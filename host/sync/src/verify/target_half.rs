@@ -139,13 +139,12 @@ impl TargetHalf<'_> {
                 lake: &lake,
                 from,
                 to,
+                most_bytes: self.settings.memory.held_bytes(),
             };
             let asked = match followed.start {
                 Start::Changes(_) => {
-                    // As much as a run has: it stops where a run would.
-                    let memory = self.settings.memory.held_bytes();
                     let delivered = ((&description, takes.as_slice()), &plan, &open.table);
-                    let changes = between.changes(delivered, memory, cancel).await;
+                    let changes = between.changes(delivered, cancel).await;
                     let told = stops.note(changes)?;
                     if told.is_none() {
                         notes.push(

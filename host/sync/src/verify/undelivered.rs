@@ -22,6 +22,8 @@ pub(super) struct Between<'a> {
     pub(super) lake: &'a LakeTable,
     pub(super) from: i64,
     pub(super) to: i64,
+    /// As much memory as a run has for what it remembers of changes: this stops where a run would.
+    pub(super) most_bytes: usize,
 }
 
 /// Any difference is yet to be delivered.
@@ -46,17 +48,16 @@ impl Between<'_> {
     pub(super) async fn changes(
         &self,
         (of_lake, plan, target): ((&Table, &[Taken]), &ValidMergePlan, &SqlTable),
-        memory: usize,
         cancel: &CancellationToken,
     ) -> Result<u64, SyncError> {
         let doing = || format!("reading lake table {}", self.lake.name());
         let changes = self
             .lake
-            .changes(request(Some(self.from), Some(self.to), of_lake.1, memory))
+            .changes(request(Some(self.from), Some(self.to), of_lake.1))
             .await
             .and_then(|changes| keyed(changes, plan, of_lake, target))
             .doing(doing)?;
-        let mut batches = changes.stream();
+        let mut batches = changes.within(self.most_bytes).stream();
         let mut rows = 0;
         while let Some(batch) = tokio::select! {
             batch = batches.try_next() => batch.doing(doing)?,
