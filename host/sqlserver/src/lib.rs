@@ -39,8 +39,6 @@ mod servers;
 mod statement;
 mod temporal;
 
-use icehost_files::failpoint;
-
 pub use checksum::{Checksum, RowForm};
 pub use connection::{ConnectOptions, Connection};
 pub use endpoint::{DEFAULT_PORT, Encryption, Endpoint, Trust};
@@ -59,3 +57,5 @@ pub use reading::{Ahead, ReadConsistency};
 pub use server_info::ServerInfo;
 pub use servers::Servers;
 pub use statement::{Parameter, Statement};
+
+use icehost_files::failpoint;

@@ -16,7 +16,7 @@ use crate::counts::Counts;
 use crate::created_again;
 use crate::detection::{Detected, OpenSource, SourceNames};
 use crate::error::Doing;
-use crate::failpoint::{self, failpoint, stands};
+use crate::failpoint::{failpoint, stands};
 use crate::filled_in;
 use crate::first_load::{Run, route};
 use crate::lake_keys::{AskSource, check_unique};
@@ -116,7 +116,7 @@ pub(crate) async fn attempt(
     let misdated = clocks::tell(&lake, observer);
     let (detected, load) = route(job, &mut source, &mut lake, observer).await?;
     let reshaped = row_shape::check(job, detected.stored.as_ref(), &detected)?;
-    failpoint(failpoint::AFTER_DETECT)?;
+    failpoint("sync::after-detect")?;
     if let Some(load) = load {
         let run = Run {
             run_id,
@@ -140,7 +140,7 @@ pub(crate) async fn attempt(
         .end_read()
         .await
         .doing(|| format!("ending the read of source table {}", source.table.name))?;
-    failpoint(failpoint::AFTER_EXTRACT)?;
+    failpoint("sync::after-extract")?;
 
     landed.warnings.extend(warnings(&source.table, &extracted));
     for warning in &landed.warnings {
@@ -153,7 +153,7 @@ pub(crate) async fn attempt(
     let all_gone = detected.plan.coverage == Coverage::Full
         && detected.change.rows.deletes_unlisted()
         && lake.current_snapshot().is_some()
-        && stands(failpoint::GUARD_EMPTY_READ);
+        && stands("sync::guard-empty-read");
     if extracted.rows == 0 && !all_gone {
         // No snapshot, and so no new watermark: nothing lies between the old one and the upper bound.
         staged.discard();
@@ -446,7 +446,7 @@ pub(crate) async fn commit(
         guard: Some(Box::new(move |table| {
             let unmoved =
                 is_at(table, seen.as_ref()).map_err(|e| LakeError::guard(e.to_string()))?;
-            match unmoved || !stands(failpoint::GUARD_WATERMARK) {
+            match unmoved || !stands("sync::guard-watermark") {
                 true => guard(table),
                 false => Err(LakeError::guard(
                     "another sync of this table has moved the watermark meanwhile",

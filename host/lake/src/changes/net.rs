@@ -26,7 +26,7 @@ use crate::changes::emit::Emit;
 use crate::changes::hasher::{Hash, Hasher};
 use crate::changes::sought::{Found, Sought};
 use crate::error::Result;
-use crate::failpoint::{self, stands};
+use crate::failpoint::stands;
 use crate::keys::KeyEncoder;
 use crate::read::data_file::Pick;
 use crate::read::live_files::LiveFile;
@@ -39,7 +39,7 @@ pub(crate) fn produce(plan: &ChangePlan, output: &Output) -> Result<()> {
     if plan.stats().has_removals || plan.with_others {
         Net::new(plan)?.produce(&emit)
     } else {
-        if stands(failpoint::GUARD_NEWEST) {
+        if stands("lake::guard-newest") {
             versions::look(plan)?;
         }
         let _flow = each_batch(plan, false, &mut |_, batch| {
@@ -140,7 +140,7 @@ impl<'a> Net<'a> {
         self.look_at_removed_rows(&mut counts, &mut touched, &mut sought)?;
         let nothing_gone = sought.as_ref().is_none_or(Sought::is_empty) && !touched.keyless;
         let found = match sought {
-            Some(sought) if !sought.is_empty() && stands(failpoint::GUARD_LIVE_KEYS) => {
+            Some(sought) if !sought.is_empty() && stands("lake::guard-live-keys") => {
                 sought.find(&self.plan.files, &self.plan.after)?
             }
             _ => Found::default(),
@@ -300,7 +300,7 @@ impl<'a> Net<'a> {
         let mut versions = None;
         for file in self.plan.after.data.iter().filter(delivered) {
             let all_own = authors.place(&self.plan.files, file)?.is_own();
-            if !all_own && stands(failpoint::GUARD_NEWEST) {
+            if !all_own && stands("lake::guard-newest") {
                 versions = Versions::new(self.plan)?;
                 break;
             }
