@@ -60,3 +60,5 @@ pub use reading::ReadConsistency;
 pub use server_info::ServerInfo;
 pub use servers::Servers;
 pub use statement::{Parameter, Statement};
+
+use icehost_files::failpoint;

@@ -214,7 +214,7 @@ impl Delivery<'_> {
         let again = async |with_others: bool| {
             let changes = wanted().await.doing(reading)?;
             let changes = keyed(changes, &landing.plan, of_lake, &target.table).doing(reading)?;
-            let changes = newest::one_of_each_key(changes, &landing.plan);
+            let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
             Ok::<_, SyncError>(match with_others {
                 true => changes.with_others_of_each_key(),
                 false => changes,
