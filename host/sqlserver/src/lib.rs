@@ -61,4 +61,3 @@ pub use server_info::ServerInfo;
 pub use servers::Servers;
 pub use statement::{Parameter, Statement};
 
-use icehost_files::failpoint;

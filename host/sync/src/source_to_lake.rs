@@ -17,7 +17,7 @@ use crate::created_again;
 use crate::delta_read::{Read, extract};
 use crate::detection::{Detected, OpenSource, SourceNames};
 use crate::error::Doing;
-use crate::failpoint::{failpoint, stands};
+use crate::failpoint::{self, failpoint, stands};
 use crate::first_load::{Run, route};
 use crate::lake_keys::{AskSource, check_unique};
 use crate::layout;
@@ -138,7 +138,7 @@ async fn land(
     let (run_id, observer) = (run.run_id, run.observer);
     let (detected, load) = route(job, &mut source, lake, observer).await?;
     let reshaped = row_shape::check(job, detected.stored.as_ref(), &detected)?;
-    failpoint("sync::after-detect")?;
+    failpoint(failpoint::AFTER_DETECT)?;
     if let Some(load) = load {
         return load.run(job, source, lake.clone(), &detected, run).await;
     }
@@ -161,7 +161,7 @@ async fn land(
         .end_read()
         .await
         .doing(|| format!("ending the read of source table {}", source.table.name))?;
-    failpoint("sync::after-extract")?;
+    failpoint(failpoint::AFTER_EXTRACT)?;
 
     landed.warnings.extend(warnings(&source.table, &extracted));
     for warning in &landed.warnings {
@@ -176,7 +176,7 @@ async fn land(
     let all_gone = detected.plan.coverage == Coverage::Full
         && detected.change.rows.deletes_unlisted()
         && lake.current_snapshot().is_some()
-        && stands("sync::guard-empty-read");
+        && stands(failpoint::GUARD_EMPTY_READ);
     if extracted.rows == 0 && !all_gone {
         // No snapshot, and so no new watermark: nothing lies between the old one and the upper bound.
         staged.discard();

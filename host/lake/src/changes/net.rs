@@ -28,7 +28,7 @@ use crate::changes::records::{Kind, Record, Records};
 use crate::changes::settle::{self, Delivered, Rows, Wanted};
 use crate::changes::sought::Sought;
 use crate::error::{LakeError, Result};
-use crate::failpoint::stands;
+use crate::failpoint::{self, stands};
 use crate::keys::KeyEncoder;
 use crate::read::data_file::Pick;
 use crate::read::deletes::SnapshotRows;

@@ -1,6 +1,5 @@
 //! The files that make up a snapshot.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
