@@ -6,6 +6,7 @@
 //! its merge. So a run may end anywhere; the next one goes on from there.
 
 mod blocking;
+mod choice;
 mod clock;
 mod clocks;
 mod column_rules;
