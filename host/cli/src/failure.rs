@@ -130,7 +130,7 @@ impl From<std::io::Error> for Failure {
         Failure {
             place: None,
             message: error.to_string(),
-            hint: None,
+            hint: untrusted::shortage(&error).map(Hint::from),
             object: None,
         }
     }

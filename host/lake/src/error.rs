@@ -118,7 +118,10 @@ impl LakeError {
             E::StorageFull | E::QuotaExceeded => Some("free some space and run again"),
             E::PermissionDenied => Some("check the permissions of the warehouse directory"),
             E::ReadOnlyFilesystem => Some("the file system is mounted read-only"),
-            _ => None,
+            E::NotADirectory => Some(
+                "a file stands where a directory is wanted: move it away, or name another warehouse or table",
+            ),
+            _ => icehost_untrusted::shortage(&error),
         };
         let transient = matches!(
             error.kind(),

@@ -15,6 +15,7 @@ mod evaluate;
 mod failpoint;
 mod held;
 mod keys;
+mod left_over;
 mod lineage;
 mod local_directory;
 mod location;

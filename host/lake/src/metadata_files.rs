@@ -16,6 +16,7 @@ use iceberg::spec::TableMetadata;
 use crate::checksum;
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::failpoint::failpoint;
+use crate::left_over;
 
 /// The file that names the newest version, for readers that look no further.
 pub(crate) const HINT: &str = "version-hint.text";
@@ -68,6 +69,10 @@ impl Listing {
 /// Looks for the metadata files of the table in this directory.
 pub(crate) fn list(table_dir: &Path) -> Result<Listing> {
     let dir = metadata_dir(table_dir);
+    if !dir.is_dir() {
+        // The table, and the namespaces above it.
+        dir.ancestors().try_for_each(check_link)?;
+    }
     let (own, foreign): (Vec<String>, Vec<String>) = file_names(&dir)?
         .into_iter()
         .filter(|name| SUFFIXES.iter().any(|suffix| name.ends_with(suffix)))
@@ -172,6 +177,7 @@ pub(crate) fn settle(table_dir: &Path, version: u64) -> Result<()> {
 /// some readers look no further than the hint.
 pub(crate) fn mend_hint(table_dir: &Path, version: u64) -> Result<()> {
     let dir = metadata_dir(table_dir);
+    left_over::remove(&dir);
     match read_hint(&dir) {
         Some(hinted) if hinted >= version => Ok(()),
         _ => point_hint(&dir, version),
@@ -202,12 +208,34 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
         .map_err(|e| LakeError::io("sync directory", dir, e))
 }
 
+/// Refuses a link that leads nowhere: what it names is a place that is away, a volume that is not mounted for example,
+/// and no place for something new.
+pub(crate) fn check_link(path: &Path) -> Result<()> {
+    let is_link = path
+        .symlink_metadata()
+        .is_ok_and(|found| found.is_symlink());
+    if !is_link || path.exists() {
+        return Ok(());
+    }
+    let to = fs::read_link(path).unwrap_or_default();
+    Err(LakeError::new(
+        LakeErrorKind::Io,
+        format!(
+            "{} is a link to {}, which is not there",
+            path.display(),
+            to.display()
+        ),
+    )
+    .with_hint("mount or bring back what it leads to; or remove the link, and a new table is made in its place"))
+}
+
 /// Creates a directory with its parents, and syncs the directories that hold new ones.
 pub(crate) fn create_dir_all(dir: &Path) -> Result<()> {
     let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.is_dir()).collect();
     if missing.is_empty() {
         return Ok(());
     }
+    missing.iter().try_for_each(|dir| check_link(dir))?;
     fs::create_dir_all(dir).map_err(|e| LakeError::io("create directory", dir, e))?;
     for parent in missing.iter().rev().filter_map(|dir| dir.parent()) {
         sync_dir(parent)?;
@@ -273,7 +301,7 @@ fn file_names(dir: &Path) -> Result<Vec<String>> {
 
 fn synced_temporary(dir: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".icehost-").suffix(".tmp");
+    builder.prefix(left_over::PREFIX).suffix(left_over::SUFFIX);
     // Temporary files are private by default; table files are everybody's, less the umask.
     #[cfg(unix)]
     {

@@ -63,6 +63,8 @@ pub enum TrapReason {
     ResultTooLarge(usize),
     /// It panicked, or ended itself in another way. With the last error that it logged.
     Aborted(Option<String>),
+    /// The system had no memory or address space for it.
+    NoRoom(String),
     /// It broke a rule of WebAssembly or of the component model.
     Fault(String),
     /// An earlier call of the same instance went wrong, or was given up.
@@ -85,6 +87,7 @@ impl fmt::Display for TrapReason {
             }
             TrapReason::Aborted(None) => f.write_str("it aborted without a message"),
             TrapReason::Aborted(Some(message)) => write!(f, "it aborted: {message}"),
+            TrapReason::NoRoom(reason) => write!(f, "there was no room for it: {reason}"),
             TrapReason::Fault(reason) => f.write_str(reason),
             TrapReason::Gone => f.write_str("an earlier call had not ended as it should"),
         }
@@ -253,6 +256,10 @@ impl StrategyError {
                 "nothing was changed; a batch that comes back may take what the strategy may have: --strategy-memory, \
                  or memory in its section",
             )),
+            StrategyError::Trap {
+                reason: TrapReason::NoRoom(_),
+                ..
+            } => Some(Hint::new(icehost_untrusted::MEMORY)),
             StrategyError::Trap { .. }
             | StrategyError::InvalidPlan { .. }
             | StrategyError::Value { .. } => Some(Hint::new(

@@ -1,0 +1,31 @@
+//! What writers that were killed have left in a metadata directory.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// How the temporary files of a metadata directory are called.
+pub(crate) const PREFIX: &str = ".icehost-";
+pub(crate) const SUFFIX: &str = ".tmp";
+
+/// From this age on a temporary file is nobody's: it is written, synced and renamed at once, and a clock may be wrong
+/// by hours.
+const AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Removes temporary files that nobody will rename any more. They do no harm but take room, so none that cannot be
+/// removed is an error.
+pub(crate) fn remove(metadata_dir: &Path) {
+    for entry in fs::read_dir(metadata_dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_ours = name
+            .to_str()
+            .is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        let is_old = || {
+            let found = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+            Some(found.modified().ok()?.elapsed().ok()? > AGE)
+        };
+        if is_ours && is_old() == Some(true) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
