@@ -27,9 +27,14 @@ pub(crate) async fn probes(
     if rules.rules.is_empty() || *detector.strategy().column_grant() != ColumnGrant::All {
         return Ok(guarded.probes(context).await?);
     }
+    // A watermark is that of a choice that was made before.
+    let choice = Context {
+        watermark: None,
+        ..*context
+    };
     let unheard = NoSubscriber::new();
-    let whole = detector.probes(context).with_subscriber(unheard).await;
-    let answer = guarded.probes(context).with_subscriber(unheard).await;
+    let whole = detector.probes(&choice).with_subscriber(unheard).await;
+    let answer = guarded.probes(&choice).with_subscriber(unheard).await;
     let refused = |why: String| {
         let hint = format!(
             "say in the options of the strategy which column it is to go by; where values of {} may stand in the \
