@@ -16,6 +16,7 @@ pub struct Command {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     directory: Option<PathBuf>,
+    shell: Option<String>,
     excuse: Option<Excuse>,
 }
 
@@ -26,6 +27,7 @@ impl Command {
             arguments: arguments.into_iter().map(str::to_owned).collect(),
             environment: Vec::new(),
             directory: None,
+            shell: None,
             excuse: None,
         }
     }
@@ -59,6 +61,13 @@ impl Command {
         self
     }
 
+    /// Starts the program from this script of a shell, as `exec "$0" "$@"`.
+    #[must_use]
+    pub fn in_shell(mut self, script: &str) -> Self {
+        self.shell = Some(script.to_owned());
+        self
+    }
+
     /// Lets the run fail or crash at a failpoint: `return` or `panic`-like actions of the `fail` crate.
     #[must_use]
     pub fn failpoint(self, name: &str, action: &str) -> Self {
@@ -68,7 +77,14 @@ impl Command {
     /// Starts the process.
     pub fn spawn(&self) -> Child {
         let program = program();
-        let mut process = std::process::Command::new(&program);
+        let mut process = match &self.shell {
+            None => std::process::Command::new(&program),
+            Some(script) => {
+                let mut shell = std::process::Command::new("sh");
+                shell.args(["-c", script]).arg(&program);
+                shell
+            }
+        };
         if let Some(directory) = &self.directory {
             process.current_dir(directory);
         }
@@ -136,6 +152,7 @@ impl Command {
             arguments,
             environment: environment.cloned().collect(),
             directory: self.directory.clone(),
+            shell: None,
             excuse: None,
         })
     }

@@ -44,8 +44,9 @@ pub(crate) enum Meant {
 /// What arguments mean.
 pub(crate) fn meant(command: Command, arguments: &[OsString]) -> Meant {
     // What is wrong with them is told when they are read in earnest.
-    let matches = command.ignore_errors(true).try_get_matches_from(arguments);
-    if !matches.is_ok_and(|matches| means_file(&matches)) {
+    let command = command.ignore_errors(true);
+    let matches = command.clone().try_get_matches_from(arguments);
+    if !matches.is_ok_and(|matches| means_file(&command, &matches)) {
         return Meant::Nothing;
     }
     if Path::new(FILE).symlink_metadata().is_err() {
@@ -60,17 +61,20 @@ pub(crate) fn meant(command: Command, arguments: &[OsString]) -> Meant {
 }
 
 /// Whether the file in the working directory is meant, if it is there.
-fn means_file(matches: &ArgMatches) -> bool {
-    if let Some((_, of_subcommand)) = matches.subcommand() {
-        return means_file(of_subcommand);
+fn means_file(command: &Command, matches: &ArgMatches) -> bool {
+    if let Some((name, of_subcommand)) = matches.subcommand() {
+        let subcommand = command.find_subcommand(name);
+        return subcommand.is_some_and(|command| means_file(command, of_subcommand));
     }
-    let typed = |id: &&str| {
-        matches.try_contains_id(id).is_ok()
-            && matches.value_source(id) == Some(ValueSource::CommandLine)
+    // Whether a command knows an argument, its matches tell in debug builds alone.
+    let knows = |id: &str| {
+        command
+            .get_arguments()
+            .any(|known| known.get_id().as_str() == id)
     };
+    let typed = |id: &&str| knows(id) && matches.value_source(id) == Some(ValueSource::CommandLine);
     // A command that takes no file, or has a default of its own, or was given one.
-    let takes_file = matches.try_contains_id("config").is_ok();
-    if !takes_file || matches.value_source("config").is_some() {
+    if !knows("config") || matches.value_source("config").is_some() {
         return false;
     }
     OF_FILES.iter().any(typed) || !OF_FLAGS.iter().any(typed)
@@ -86,8 +90,9 @@ mod tests {
     fn means(arguments: &str) -> bool {
         let arguments = arguments.split_whitespace();
         let command = Arguments::command().ignore_errors(true);
-        let matches = command.try_get_matches_from(std::iter::once("icehost").chain(arguments));
-        matches.is_ok_and(|matches| means_file(&matches))
+        let given = std::iter::once("icehost").chain(arguments);
+        let matches = command.clone().try_get_matches_from(given);
+        matches.is_ok_and(|matches| means_file(&command, &matches))
     }
 
     #[test]
@@ -119,7 +124,12 @@ mod tests {
             "plugin lock",
             // They take no file.
             "plugin list",
+            "completions bash",
             "--help",
+            // They are none yet.
+            "",
+            "watermark",
+            "--output json",
         ] {
             assert!(!means(flags), "{flags}");
         }

@@ -8,7 +8,7 @@ use icehost_registry::RegistryError;
 use icehost_sqlserver::SqlServerError;
 use icehost_strategy::StrategyError;
 use icehost_sync::SyncError;
-use icehost_untrusted as untrusted;
+use icehost_untrusted::{self as untrusted, Hint};
 
 use crate::advice::Advice;
 use crate::args::Output;
@@ -30,13 +30,13 @@ pub(crate) struct Failure {
     /// Where in a configuration file.
     place: Option<Place>,
     message: String,
-    hint: Option<String>,
+    hint: Option<Hint>,
     /// What stdout holds instead of message and hint, where there is more to say.
     object: Option<serde_json::Value>,
 }
 
 impl Failure {
-    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>, hint: impl Into<Hint>) -> Self {
         Failure {
             place: None,
             message: message.into(),
@@ -55,8 +55,12 @@ impl Failure {
     pub(crate) fn with_guess(mut self, near: &str) -> Self {
         let guess = format!("did you mean '{near}'?");
         self.hint = Some(match self.hint {
-            Some(hint) => format!("{guess} {hint}"),
-            None => guess,
+            Some(hint) => {
+                let mut lines = hint.lines();
+                let first = lines.next().unwrap_or_default();
+                lines.fold(Hint::from(format!("{guess} {first}")), Hint::and)
+            }
+            None => guess.into(),
         });
         self
     }
@@ -71,7 +75,7 @@ impl Failure {
     /// The same failure, whose commands are those of the run that failed.
     pub(crate) fn with_advice(mut self, advice: &Advice) -> Self {
         self.message = advice.complete(&self.message);
-        self.hint = self.hint.map(|hint| advice.complete(&hint));
+        self.hint = self.hint.map(|hint| hint.map(|line| advice.complete(line)));
         self
     }
 
@@ -93,8 +97,8 @@ impl Failure {
     }
 
     /// What to do.
-    pub(crate) fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+    pub(crate) fn hint(&self) -> Option<&Hint> {
+        self.hint.as_ref()
     }
 
     /// `error: …` and `hint: …` on stderr; with JSON output also an object on stdout, so that a program
@@ -102,7 +106,8 @@ impl Failure {
     pub(crate) fn print(&self, output: Output) {
         voice::say(Level::Error, &self.message(), self.hint());
         if output == Output::Json {
-            let plain = || serde_json::json!({ "error": self.message(), "hint": self.hint });
+            let plain =
+                || serde_json::json!({ "error": self.message(), "hint": self.hint.as_deref() });
             let object = self.object.clone().unwrap_or_else(plain);
             line(object);
         }
@@ -139,7 +144,7 @@ impl From<std::io::Error> for Failure {
         Failure {
             place: None,
             message: error.to_string(),
-            hint: None,
+            hint: untrusted::shortage(&error).map(Hint::from),
             object: None,
         }
     }

@@ -22,7 +22,7 @@ mod voice;
 
 use std::process::ExitCode;
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, Output};
 use crate::failure::Failure;
 use crate::voice::Level;
 
@@ -45,13 +45,16 @@ pub fn main() -> ExitCode {
     arguments.voice.voice().begin();
     logging::start();
     let output = arguments.output;
-    match run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            failure.print(output);
-            ExitCode::FAILURE
-        }
+    let mut ended = ExitCode::SUCCESS;
+    if let Err(failure) = run(arguments) {
+        failure.print(output);
+        ended = ExitCode::FAILURE;
     }
+    if let Err(failure) = render::all_written() {
+        failure.print(Output::Text);
+        ended = ExitCode::FAILURE;
+    }
+    ended
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {

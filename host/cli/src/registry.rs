@@ -195,7 +195,7 @@ pub(crate) fn told(component: &Component, error: RegistryError) -> Failure {
     let problem = Problem {
         place: component.place.clone(),
         message: error.to_string(),
-        hint: error.hint().map(str::to_owned),
+        hint: error.hint().map(Into::into),
     };
     at(component, problem)
 }

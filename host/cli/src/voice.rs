@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use chrono::{SecondsFormat, Utc};
-use icehost_untrusted as untrusted;
+use icehost_untrusted::{self as untrusted, Hint};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
@@ -79,7 +79,7 @@ pub(crate) fn is_coloured() -> bool {
 
 /// Says something, and what to do about it. Whatever others have put into the text, it is one line and controls no
 /// terminal.
-pub(crate) fn say(level: Level, text: &str, hint: Option<&str>) {
+pub(crate) fn say(level: Level, text: &str, hint: Option<&Hint>) {
     let voice = Voice::of_process();
     if voice.quiet && level != Level::Error {
         return;
@@ -92,7 +92,7 @@ pub(crate) fn say(level: Level, text: &str, hint: Option<&str>) {
             object.insert("level".to_owned(), json!(level.name()));
             object.insert("message".to_owned(), json!(text));
             if let Some(hint) = hint {
-                object.insert("hint".to_owned(), json!(hint));
+                object.insert("hint".to_owned(), json!(&**hint));
             }
             write(&untrusted::line(&Value::Object(object).to_string()));
         }
@@ -100,16 +100,15 @@ pub(crate) fn say(level: Level, text: &str, hint: Option<&str>) {
     }
 }
 
-/// `error: …` and `hint: …`. The line ends of a hint are our own: what follows them is indented, so that it is no line
-/// of its own even where a place has let somebody else's slip in.
-fn as_text(level: Level, text: &str, hint: Option<&str>, coloured: bool) -> String {
+/// `error: …` and `hint: …`, whose lines but the first are indented.
+fn as_text(level: Level, text: &str, hint: Option<&Hint>, coloured: bool) -> String {
     let paint = |label: &str, colour: &str| match label.strip_suffix(": ") {
         Some(word) if coloured => format!("{colour}{word}\x1b[0m: "),
         _ => label.to_owned(),
     };
     let mut said = paint(level.label(), level.colour());
     said.push_str(&untrusted::line(text));
-    let lines = hint.map(|hint| hint.split('\n')).into_iter().flatten();
+    let lines = hint.into_iter().flat_map(Hint::lines);
     for (at, hint) in lines.enumerate() {
         said.push('\n');
         match at {
@@ -155,9 +154,10 @@ mod tests {
 
     #[test]
     fn a_hint_is_a_line_of_its_own_and_nothing_else_is() {
+        let hint = Hint::new("do c\nerror: e").and("  or d\u{7}");
         assert_eq!(
-            as_text(Level::Error, "a\nb\u{9b}", Some("do c\n  or d\u{7}"), false),
-            "error: a\\nb\\u009b\nhint: do c\n  or d\\u0007"
+            as_text(Level::Error, "a\nb\u{9b}", Some(&hint), false),
+            "error: a\\nb\\u009b\nhint: do c\\nerror: e\n  or d\\u0007"
         );
         assert_eq!(
             as_text(Level::Warning, "a: b", None, true),

@@ -1,12 +1,12 @@
 //! The file as a whole.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use icehost_lake::LakeTableName;
 use toml::de::{DeTable, DeValue};
 
 use crate::connection::Connection;
+use crate::lake_place::LakePlace;
 use crate::near;
 use crate::problem::Findings;
 use crate::resolve::Surroundings;
@@ -57,8 +57,11 @@ impl Config {
         };
         let bytes = icehost_untrusted::read_file_or_pipe(path, MAX_FILE)
             .map_err(|e| unreadable(e.to_string()))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| unreadable("it is not text in UTF-8".to_owned()))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let message = format!("{} is not text in UTF-8, from byte {at} on", path.display());
+            vec![Problem::new(None, message).with_hint("save the file as UTF-8, which TOML wants")]
+        })?;
         let directory = match has_no_place(path) {
             true => Path::new(""),
             false => path.parent().unwrap_or(Path::new("")),
@@ -240,7 +243,7 @@ impl Document {
         let mut in_order: Vec<&Section> = self.pipelines.values().collect();
         in_order.sort_by_key(|section| section.at);
         let mut pipelines = Vec::new();
-        let mut lake_tables: BTreeMap<(PathBuf, LakeTableName), String> = BTreeMap::new();
+        let mut lake_tables: BTreeMap<LakePlace, String> = BTreeMap::new();
         let mut counted = 0;
         for section in in_order {
             let of_tenants = tenants(findings, section, &self.tenants);
@@ -265,7 +268,7 @@ impl Document {
                 let Some(pipeline) = surroundings.pipeline(findings, section, &layers, name) else {
                     continue;
                 };
-                let lake_table = (pipeline.warehouse.clone(), pipeline.lake_table.clone());
+                let lake_table = LakePlace::of(&pipeline.warehouse, &pipeline.lake_table);
                 if let Some(other) = lake_tables.insert(lake_table, pipeline.name.clone()) {
                     findings.hinted(
                         section.at,

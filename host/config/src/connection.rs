@@ -120,7 +120,7 @@ impl Connection {
         let endpoint = match endpoint {
             Ok(endpoint) => endpoint,
             Err((at, error)) => {
-                findings.add(at, error.to_string(), error.hint().map(str::to_owned));
+                findings.add(at, error.to_string(), error.hint().map(Into::into));
                 return None;
             }
         };

@@ -10,6 +10,7 @@
 mod component;
 mod config;
 mod connection;
+mod lake_place;
 mod near;
 mod pipeline;
 mod problem;

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use icehost_untrusted::Hint;
+
 /// A place in the file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
@@ -29,7 +31,7 @@ pub struct Problem {
     /// What is wrong.
     pub message: String,
     /// What to do.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
 }
 
 impl Problem {
@@ -44,7 +46,7 @@ impl Problem {
 
     /// The same problem with what to do about it.
     #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Problem {
+    pub fn with_hint(mut self, hint: impl Into<Hint>) -> Problem {
         self.hint = Some(hint.into());
         self
     }
@@ -118,7 +120,7 @@ impl<'t> Findings<'t> {
     }
 
     /// Notes a problem; one that is noted already (a layer is read for several pipelines) is not repeated.
-    pub(crate) fn add(&mut self, at: usize, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn add(&mut self, at: usize, message: impl Into<String>, hint: Option<Hint>) {
         let problem = Problem {
             place: Some(self.place(at)),
             message: message.into(),
@@ -129,12 +131,7 @@ impl<'t> Findings<'t> {
         }
     }
 
-    pub(crate) fn hinted(
-        &mut self,
-        at: usize,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) {
+    pub(crate) fn hinted(&mut self, at: usize, message: impl Into<String>, hint: impl Into<Hint>) {
         self.add(at, message, Some(hint.into()));
     }
 

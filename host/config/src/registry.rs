@@ -44,7 +44,7 @@ pub fn read_key(path: &Path) -> Result<PublicKey, Problem> {
     PublicKey::from_pem(&path.display().to_string(), &pem).map_err(|error| Problem {
         place: None,
         message: error.to_string(),
-        hint: error.hint().map(str::to_owned),
+        hint: error.hint().map(Into::into),
     })
 }
 

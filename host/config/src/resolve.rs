@@ -144,7 +144,7 @@ impl Surroundings<'_> {
         match local_directory(Path::new(name.value)) {
             Ok(path) => Some(self.directory.join(path)),
             Err(error) => {
-                findings.add(name.at, error.to_string(), error.hint().map(str::to_owned));
+                findings.add(name.at, error.to_string(), error.hint().map(Into::into));
                 None
             }
         }
@@ -223,7 +223,7 @@ impl<'a> Reading<'a> {
     fn table(&self, findings: &mut Findings<'_>, key: &str) -> Option<TableName> {
         let name = self.layers.text(key)?;
         TableName::parse(name.value)
-            .map_err(|e| findings.add(name.at, e.to_string(), e.hint().map(str::to_owned)))
+            .map_err(|e| findings.add(name.at, e.to_string(), e.hint().map(Into::into)))
             .ok()
     }
 
@@ -245,7 +245,7 @@ impl<'a> Reading<'a> {
         let at = namespace.or(named).map(|text| text.at);
         name.map_err(|error| {
             let at = at.unwrap_or(self.section.at);
-            findings.add(at, error.to_string(), error.hint().map(str::to_owned));
+            findings.add(at, error.to_string(), error.hint().map(Into::into));
         })
         .ok()
     }

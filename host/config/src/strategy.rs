@@ -47,7 +47,7 @@ pub(crate) fn check(findings: &mut Findings<'_>, section: &Section, shipped: &[&
     if let Some(text) = settings.text("registry")
         && let Err(error) = Reference::parse(text.value)
     {
-        findings.add(text.at, error.to_string(), error.hint().map(str::to_owned));
+        findings.add(text.at, error.to_string(), error.hint().map(Into::into));
     }
     if let (Some(at), None) = (settings.at("public-key"), settings.at("registry")) {
         findings.hinted(

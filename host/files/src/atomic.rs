@@ -7,9 +7,9 @@ use tempfile::NamedTempFile;
 
 use crate::directory::sync_directory;
 
-/// How the temporary files begin and end that become the files; nobody looks for such names.
-const PREFIX: &str = ".icehost-";
-const SUFFIX: &str = ".tmp";
+/// How the temporary files begin and end that become the files; nobody else looks for such names.
+pub(crate) const PREFIX: &str = ".icehost-";
+pub(crate) const SUFFIX: &str = ".tmp";
 
 /// Who may read a file, and whether it outlives a power failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,10 +9,12 @@ mod atomic;
 pub mod blocking;
 mod directory;
 pub mod failpoint;
+mod left_over;
 mod lock;
 
 pub use atomic::{Kind, create, replace, replace_all};
 pub use blocking::{ThreadFailed, blocking};
 pub use directory::{create_directories, sync_directory};
 pub use failpoint::failpoint;
+pub use left_over::remove_left_over;
 pub use lock::Lock;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::storage::local::LeadsNowhere;
+
 /// The result of a lake operation.
 pub type Result<T, E = LakeError> = std::result::Result<T, E>;
 
@@ -119,7 +121,11 @@ impl LakeError {
             E::StorageFull | E::QuotaExceeded => Some("free some space and run again"),
             E::PermissionDenied => Some("check the permissions of the warehouse directory"),
             E::ReadOnlyFilesystem => Some("the file system is mounted read-only"),
-            _ => None,
+            E::NotADirectory => Some(
+                "a file stands where a directory is wanted: move it away, or name another warehouse or table",
+            ),
+            _ if LeadsNowhere::is_why(&error) => Some(LeadsNowhere::HINT),
+            _ => icehost_untrusted::shortage(&error),
         };
         let transient = matches!(
             error.kind(),

@@ -183,7 +183,11 @@ pub(crate) fn new_schema(table: &str, columns: &[NewColumn], identifier: &[u32])
             return Err(wrong(format!(
                 "key column '{}' allows NULL or is a floating-point number",
                 column.name
-            )));
+            ))
+            .with_hint(
+                "a key is NOT NULL and neither float nor real: name other columns, with --merge-option keys=A,B for \
+                 example, or keep every row with append-only",
+            ));
         }
         identifier_ids.push(ordinal as i32 + 1);
     }

@@ -157,6 +157,11 @@ impl SqlServerError {
         self
     }
 
+    /// Whether nothing is to be tried again.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.0.given_up
+    }
+
     /// The same error, met while doing `what`.
     pub(crate) fn context(mut self, what: impl fmt::Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);
@@ -245,6 +250,10 @@ pub(crate) fn hint_for_number(number: u32) -> Option<&'static str> {
         229 | 230 => "grant the login the permission that the message names",
         515 => "give the column a value or a default, or make the column nullable in the target",
         547 => "load the referenced table first, or disable the constraint for the load",
+        3609 => {
+            "a trigger of the table rolled the transaction back: see what it checks and which rows it refuses, or load \
+             into a table without it"
+        }
         1205 => "another session held the locks; the same run again usually succeeds",
         1222 => {
             "another session holds a lock on the table; wait for it or find it in sys.dm_tran_locks"

@@ -60,4 +60,3 @@ pub use reading::ReadConsistency;
 pub use server_info::ServerInfo;
 pub use servers::Servers;
 pub use statement::{Parameter, Statement};
-

@@ -119,6 +119,9 @@ impl Servers {
 
     /// Whether an error is that of a server, or of a database, that was there and will be again.
     fn is_away(&self, endpoint: &Endpoint, error: &SqlServerError) -> bool {
+        if error.is_given_up() {
+            return false;
+        }
         let database = match (error.kind(), error.login()) {
             (ErrorKind::Connect | ErrorKind::ConnectionLost | ErrorKind::Timeout, _) => None,
             (_, Some(said)) if OF_DATABASE.contains(&said.number) => {

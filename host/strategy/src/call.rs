@@ -65,7 +65,11 @@ impl Sandbox {
         let mut store = Store::new(
             &self.shared.engine,
             Guest {
-                log: GuestLog::new(Arc::clone(&self.strategy), limits),
+                log: GuestLog::new(
+                    Arc::clone(&self.strategy),
+                    Arc::clone(&self.shared.told),
+                    limits,
+                ),
                 meter: Meter::new(limits),
                 ends: Instant::now(),
             },
@@ -198,6 +202,10 @@ impl Session {
         // The engine has no public type for this error, only its text.
         if text.contains("fuel allocated for hostcalls has been exhausted") {
             return TrapReason::ResultTooLarge(self.result_bytes);
+        }
+        // What the system says when it refuses memory: the engine's own words, none of the component's.
+        if text.contains("(os error 12)") {
+            return TrapReason::NoRoom(shown(&text));
         }
         TrapReason::Fault(format!("it broke the component model: {}", shown(&text)))
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use icehost_plan::{ColumnGrant, PlanError};
+use icehost_untrusted::Hint;
 
 use crate::options_schema::OptionDescription;
 use crate::{Kind, LoadError};
@@ -62,6 +63,8 @@ pub enum TrapReason {
     ResultTooLarge(usize),
     /// It panicked, or ended itself in another way. With the last error that it logged.
     Aborted(Option<String>),
+    /// The system had no memory or address space for it.
+    NoRoom(String),
     /// It broke a rule of WebAssembly or of the component model.
     Fault(String),
     /// An earlier call of the same instance went wrong, or was given up.
@@ -84,6 +87,7 @@ impl fmt::Display for TrapReason {
             }
             TrapReason::Aborted(None) => f.write_str("it aborted without a message"),
             TrapReason::Aborted(Some(message)) => write!(f, "it aborted: {message}"),
+            TrapReason::NoRoom(reason) => write!(f, "there was no room for it: {reason}"),
             TrapReason::Fault(reason) => f.write_str(reason),
             TrapReason::Gone => f.write_str("an earlier call had not ended as it should"),
         }
@@ -223,55 +227,56 @@ impl StrategyError {
     }
 
     /// What to do next.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<Hint> {
         match self {
-            StrategyError::Load { error, .. } => error.hint(),
-            StrategyError::WrongKind { is, .. } => Some(match is {
-                Kind::ChangeDetector => "give it with --strategy".to_owned(),
-                Kind::Merger => "give it with --merge or --lake-merge".to_owned(),
-                Kind::BatchTransformer => "give it with --transform".to_owned(),
-            }),
+            StrategyError::Load { error, .. } => error.hint().map(Hint::from),
+            StrategyError::WrongKind { is, .. } => Some(Hint::new(match is {
+                Kind::ChangeDetector => "give it with --strategy",
+                Kind::Merger => "give it with --merge or --lake-merge",
+                Kind::BatchTransformer => "give it with --transform",
+            })),
             StrategyError::Options { available, .. } => Some(listed(available)),
             StrategyError::Failure { kind, terms, .. } => match kind {
                 FailureKind::InvalidOptions => {
-                    Some(listed(&terms.options) + &seen(&terms.columns))
+                    let listed = listed(&terms.options);
+                    Some(match seen(&terms.columns) {
+                        Some(seen) => listed.and(&seen),
+                        None => listed,
+                    })
                 }
-                FailureKind::StaleWatermark => Some(
+                FailureKind::StaleWatermark => Some(Hint::new(
                     "`icehost watermark set` with an earlier mark reads again from there and leaves out what the lake \
-                     has; `icehost watermark clear` reads the whole table again"
-                        .to_owned(),
-                ),
-                FailureKind::UnsupportedTable if terms.columns != ColumnGrant::All => {
-                    Some(seen(&terms.columns).trim_start().to_owned())
-                }
-                FailureKind::UnsupportedTable | FailureKind::BadData | FailureKind::Internal => {
-                    None
-                }
+                     has; `icehost watermark clear` reads the whole table again",
+                )),
+                FailureKind::UnsupportedTable => seen(&terms.columns).map(Hint::from),
+                FailureKind::BadData | FailureKind::Internal => None,
             },
             StrategyError::Trap {
                 reason: TrapReason::Memory { limit, wanted },
                 ..
-            } => Some(format!(
+            } => Some(Hint::from(format!(
                 "nothing was changed; it may have {} MiB and wanted {}: give it that or more with --strategy-memory, \
                  or memory in its section; if no amount suffices, report it to the author of the strategy",
                 limit >> 20,
                 wanted.div_ceil(1 << 20)
-            )),
+            ))),
             StrategyError::Trap {
                 operation: Operation::Apply,
                 reason: TrapReason::ResultTooLarge(_),
                 ..
-            } => Some(
+            } => Some(Hint::new(
                 "nothing was changed; a batch that comes back may take what the strategy may have: --strategy-memory, \
-                 or memory in its section"
-                    .to_owned(),
-            ),
+                 or memory in its section",
+            )),
+            StrategyError::Trap {
+                reason: TrapReason::NoRoom(_),
+                ..
+            } => Some(Hint::new(icehost_untrusted::MEMORY)),
             StrategyError::Trap { .. }
             | StrategyError::InvalidPlan { .. }
-            | StrategyError::Value { .. } => Some(
-                "nothing was changed; report it to the author of the strategy, or use another one"
-                    .to_owned(),
-            ),
+            | StrategyError::Value { .. } => Some(Hint::new(
+                "nothing was changed; report it to the author of the strategy, or use another one",
+            )),
             StrategyError::Engine { .. } => None,
         }
     }
@@ -284,34 +289,36 @@ fn about(column: &Option<String>) -> String {
     }
 }
 
-/// What keeps a strategy from seeing columns, on a line of its own; nothing where it sees all.
-fn seen(grant: &ColumnGrant) -> String {
+/// What keeps a strategy from seeing columns; `None` where it sees all.
+fn seen(grant: &ColumnGrant) -> Option<String> {
     match grant {
-        ColumnGrant::All => String::new(),
+        ColumnGrant::All => None,
         ColumnGrant::Only(columns) if columns.is_empty() => {
-            "\nit is shown no column: its section grants none".to_owned()
+            Some("it is shown no column: its section grants none".to_owned())
         }
         ColumnGrant::Only(columns) => {
             let columns = columns.join(", ");
-            format!("\nit is shown no other columns than its section grants: {columns}")
+            Some(format!(
+                "it is shown no other columns than its section grants: {columns}"
+            ))
         }
         ColumnGrant::AllBut(columns) => {
             let columns = columns.join(", ");
-            format!(
-                "\nit is not shown columns that have a rule, since what it reads of them is what they were before: \
+            Some(format!(
+                "it is not shown columns that have a rule, since what it reads of them is what they were before: \
                  {columns}; where their values may stand in the watermark, grant it columns by name: columns = […] in \
                  its section of the configuration file"
-            )
+            ))
         }
     }
 }
 
 /// The options of a strategy, one per line.
-fn listed(options: &[OptionDescription]) -> String {
+fn listed(options: &[OptionDescription]) -> Hint {
     if options.is_empty() {
-        return "it takes no options".to_owned();
+        return Hint::new("it takes no options");
     }
-    options.iter().fold("it takes".to_owned(), |text, option| {
-        format!("{text}\n  {option}")
+    options.iter().fold(Hint::new("it takes"), |hint, option| {
+        hint.and(&format!("  {option}"))
     })
 }

@@ -1,6 +1,7 @@
 //! What components log, forwarded to `tracing`.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bindings::logging::{Host, Level};
 use crate::bindings::previous::{first, second};
@@ -13,10 +14,27 @@ const MAX_MESSAGE: usize = 2048;
 const MAX_FIELDS: usize = 16;
 const MAX_FIELD: usize = 256;
 
+/// Most warnings that are remembered.
+const MAX_TOLD: usize = 256;
+
+/// The warnings that components of one engine have given. A strategy is asked several times in a run, and says the
+/// same each time.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<HashSet<(Arc<str>, String)>>);
+
+impl Told {
+    /// Whether it is the first time, as far as that is remembered.
+    fn is_first(&self, plugin: &Arc<str>, text: &str) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() >= MAX_TOLD || told.insert((Arc::clone(plugin), text.to_owned()))
+    }
+}
+
 /// The log of one call.
 #[derive(Debug)]
 pub(crate) struct GuestLog {
     plugin: Arc<str>,
+    told: Arc<Told>,
     lines: usize,
     bytes: usize,
     dropped: u64,
@@ -24,9 +42,10 @@ pub(crate) struct GuestLog {
 }
 
 impl GuestLog {
-    pub(crate) fn new(plugin: Arc<str>, limits: &Limits) -> Self {
+    pub(crate) fn new(plugin: Arc<str>, told: Arc<Told>, limits: &Limits) -> Self {
         GuestLog {
             plugin,
+            told,
             lines: limits.log_lines,
             bytes: limits.log_bytes,
             dropped: 0,
@@ -59,6 +78,7 @@ impl GuestLog {
             Level::Trace => tracing::trace!(target: "icehost::plugin", plugin, "{text}"),
             Level::Debug => tracing::debug!(target: "icehost::plugin", plugin, "{text}"),
             Level::Info => tracing::info!(target: "icehost::plugin", plugin, "{text}"),
+            Level::Warn if !self.told.is_first(&self.plugin, &text) => {}
             Level::Warn => tracing::warn!(target: "icehost::plugin", plugin, "{text}"),
             Level::Error => tracing::error!(target: "icehost::plugin", plugin, "{text}"),
         }

@@ -11,6 +11,7 @@ use wasmtime::{Config, Engine};
 
 use crate::cache::CompileCache;
 use crate::compile::{Compiler, Components};
+use crate::guest_log::Told;
 use crate::load_error::reason;
 use crate::usage::Counters;
 use crate::{Limits, LoadError, Strategy, StrategyError, load};
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) compiler: Compiler,
     pub(crate) count_fuel: bool,
     pub(crate) counters: Counters,
+    pub(crate) told: Arc<Told>,
     nanoseconds_in_components: Arc<AtomicU64>,
     // Dropped last, so that deadlines hold for as long as anything runs.
     ticker: Arc<Ticker>,
@@ -75,6 +77,7 @@ impl Runtime {
                 compiler: options.compiler,
                 count_fuel: options.count_fuel,
                 counters: Counters::default(),
+                told: Arc::default(),
                 nanoseconds_in_components: Arc::default(),
                 ticker: Arc::new(ticker),
             }),
@@ -94,6 +97,7 @@ impl Runtime {
                 compiler: shared.compiler.clone(),
                 count_fuel: shared.count_fuel,
                 counters: Counters::default(),
+                told: Arc::clone(&shared.told),
                 nanoseconds_in_components: Arc::clone(&shared.nanoseconds_in_components),
                 ticker: Arc::clone(&shared.ticker),
             }),

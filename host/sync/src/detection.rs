@@ -8,6 +8,7 @@ use icehost_plan::{
 use icehost_sqlserver::{Connection, ReadConsistency, SqlTable};
 use icehost_strategy::Context;
 
+use crate::choice;
 use crate::clock;
 use crate::created_again;
 use crate::error::Doing;
@@ -185,10 +186,10 @@ pub(crate) async fn detect(
     observer.event(Event::Detecting);
     let stored = job.settings.watermarks.load(lake, observer).await?;
     stale_mark::check(lake, stored.as_ref())?;
-    let detector = job.source.rules.guard(&job.detection.strategy);
     let (table, identity) = (source.table.table.clone(), source.identity.clone());
     let context = context(&job.detection, &table, &identity, stored.as_ref())?;
-    let probes = detector.probes(&context).await?;
+    let probes = choice::probes(&job.source.rules, &job.detection, &context).await?;
+    let detector = job.source.rules.guard(&job.detection.strategy);
     let known = known.filter(|known| stored.is_none() && known.len() == Probe::width_of(&probes));
     let (readings, warnings) = match known {
         Some(known) => (known, Vec::new()),

@@ -4,6 +4,7 @@ use icehost_lake::{LakeError, LakeErrorKind};
 use icehost_plan::PlanError;
 use icehost_sqlserver::SqlServerError;
 use icehost_strategy::StrategyError;
+use icehost_untrusted::Hint;
 
 /// A failed run: the layer's own error, with what was being done.
 ///
@@ -111,14 +112,15 @@ pub enum SyncError {
 
 impl SyncError {
     /// What to do next, where there is something to do.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<Hint> {
         match self {
-            SyncError::SqlServer { error, .. } => error.hint().map(str::to_owned),
-            SyncError::Lake { error, .. } if error.kind() == LakeErrorKind::PositionLost => Some(
-                "deliver every row once with `icehost load --full`; the changes after it can be told again"
-                    .to_owned(),
-            ),
-            SyncError::Lake { error, .. } => error.hint().map(str::to_owned),
+            SyncError::SqlServer { error, .. } => error.hint().map(Hint::from),
+            SyncError::Lake { error, .. } if error.kind() == LakeErrorKind::PositionLost => {
+                Some(Hint::new(
+                    "deliver every row once with `icehost load --full`; the changes after it can be told again",
+                ))
+            }
+            SyncError::Lake { error, .. } => error.hint().map(Hint::from),
             SyncError::Strategy(error) => error.hint(),
             SyncError::Plan { hint, .. }
             | SyncError::Schema { hint, .. }
@@ -126,15 +128,14 @@ impl SyncError {
             | SyncError::Deletions { hint, .. }
             | SyncError::Position { hint, .. }
             | SyncError::SourceWentBack { hint, .. }
-            | SyncError::Watermark { hint, .. } => Some(hint.clone()),
-            SyncError::Interrupted { .. } => Some(
-                "run the same command again: it resumes, and reads only the ranges that are missing"
-                    .to_owned(),
-            ),
-            SyncError::Cancelled => Some("run the same command again to go on".to_owned()),
-            SyncError::Unsettled => {
-                Some("run the same command again: it finds out, and goes on from there".to_owned())
-            }
+            | SyncError::Watermark { hint, .. } => Some(Hint::new(hint)),
+            SyncError::Interrupted { .. } => Some(Hint::new(
+                "run the same command again: it resumes, and reads only the ranges that are missing",
+            )),
+            SyncError::Cancelled => Some(Hint::new("run the same command again to go on")),
+            SyncError::Unsettled => Some(Hint::new(
+                "run the same command again: it finds out, and goes on from there",
+            )),
         }
     }
 

@@ -134,7 +134,6 @@ async fn source_half(
         found.or(Part::Detection, stale_mark::check(&lake, stored.as_ref()));
     }
     if let (Some(stored), Some(detection)) = (found.or(Part::Detection, stored), &job.detection) {
-        let detector = job.source.rules.guard(&detection.strategy);
         let context = context(
             detection,
             &source.table.table,
@@ -143,11 +142,9 @@ async fn source_half(
         );
         // That it takes table, options and watermark.
         let probed = match context {
-            Ok(context) => detector
-                .probes(&context)
+            Ok(context) => crate::choice::probes(&job.source.rules, detection, &context)
                 .await
-                .map(drop)
-                .map_err(SyncError::from),
+                .map(drop),
             Err(error) => Err(error),
         };
         found.or(Part::Detection, probed);

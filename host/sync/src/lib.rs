@@ -7,6 +7,7 @@
 
 mod blocking;
 mod by_key;
+mod choice;
 mod clock;
 mod clocks;
 mod column_rules;

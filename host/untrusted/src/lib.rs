@@ -3,12 +3,16 @@
 //! Text is escaped twice. Where foreign text enters a message, [`shown`] makes one short line of it; where the
 //! program writes, [`line`] escapes whatever a place has forgotten. Both are the same escapes, and what has been
 //! escaped once stays as it is. A message of ours that quotes what nobody has understood goes through
-//! [`without_secrets`] too.
+//! [`without_secrets`] too. What to do about a message is a [`Hint`], whose line ends are ours.
 
 mod file;
+mod hint;
 mod secrets;
+mod shortage;
 mod text;
 
 pub use file::{PIPE_TIME_LIMIT, check, open, open_lock, read, read_file_or_pipe};
+pub use hint::Hint;
 pub use secrets::{given, may_hold_secret, without_secrets};
+pub use shortage::{MEMORY, shortage};
 pub use text::{line, misleads, quoted, shown, shown_up_to};

@@ -9,11 +9,16 @@ const EVIL: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\nerror: forged\r\u{9b}31m\u{202
 /// What is shown of it.
 const SHOWN: &str = r"\u001b[2J\u001b]0;owned\u0007\nerror: forged\r\u009b31m\u202edesrever\u200b\u2028\udb40\udc41";
 
-/// Each line of stderr is one that icehost began.
+/// Each line of stderr is one that icehost began, as is each of stdout that is not indented: SQL of a dry run is shown
+/// as it is sent.
 #[track_caller]
 fn assert_no_forgery(run: &Run) {
-    for line in run.stderr.lines().chain(run.stdout.lines()) {
-        assert!(!line.starts_with("error: forged"), "{}", run.stderr);
+    let is_forged = |line: &str| line.starts_with("error: forged");
+    for line in run.stderr.lines().map(str::trim_start) {
+        assert!(!is_forged(line), "{}", run.stderr);
+    }
+    for line in run.stdout.lines() {
+        assert!(!is_forged(line), "{}", run.stdout);
     }
 }
 
@@ -102,6 +107,57 @@ fn names_and_values_of_tables_are_shown_as_they_are() {
         run.stdout.contains(r"\u202e") && columns.contains('\u{202e}'),
         "{columns}"
     );
+}
+
+/// A hint has lines of its own, and what it quotes makes none.
+#[test]
+fn what_a_hint_quotes_is_no_line_of_it() {
+    let bed = customers::bed_on_development_server(3);
+    let name = format!("x'{EVIL}");
+    let quoted = name.replace(']', "]]");
+    let sync = |table: &str, more: &[&str]| {
+        bed.sync(table, "demo.customers")
+            .args(["--strategy", "timestamp", "--merge", "upsert"])
+            .args(more.iter().copied())
+            .run()
+    };
+    // A source's name, out of the watermark.
+    sync("dbo.Customers", &["--source-name", &name]).success();
+    let run = sync("dbo.Customers", &[]).failure(&["belongs to source", "hint: "]);
+    told(&run, &format!("--source-name 'x'{SHOWN}"));
+    let run = bed
+        .verify("dbo.Customers", "demo.customers")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .run();
+    let said = format!("{}{}", run.stdout, run.stderr);
+    assert!(
+        said.contains(&format!("--source-name 'x'{SHOWN}")),
+        "{said}"
+    );
+    assert_no_forgery(&run);
+    // A column that the lake lacks.
+    let add = format!("ALTER TABLE dbo.Customers ADD [{quoted}] int NULL");
+    bed.source().execute(&add);
+    let run = sync("dbo.Customers", &["--source-name", &name]).failure(&["hint: "]);
+    told(&run, &format!("--exclude-columns 'x'{SHOWN}"));
+    // One whose type is not carried.
+    bed.source().execute(&format!(
+        "CREATE TABLE dbo.Odd (Id int NOT NULL PRIMARY KEY, [{quoted}] sql_variant NULL, Modified datetime2 NOT NULL)"
+    ));
+    let run = bed
+        .sync("dbo.Odd", "demo.odd")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .run()
+        .failure(&["sql_variant", "hint: "]);
+    told(&run, &format!("--exclude-columns 'x'{SHOWN}"));
+    // Lines that are the hint's own stay lines.
+    let run = bed
+        .sync("dbo.Customers", "demo.fresh")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .args(["--strategy-option", "column=Nothing"])
+        .run()
+        .failure(&["hint: it takes\n  column ("]);
+    assert_no_forgery(&run);
 }
 
 #[test]

@@ -51,6 +51,31 @@ fn every_command_of_pipelines_finds_the_file() {
 }
 
 #[test]
+fn a_command_that_is_not_yet_one_shows_its_help() {
+    let bed = customers::bed_on_development_server(1);
+    write(&bed, PIPELINES);
+    for words in [&[] as &[&str], &["watermark"], &["plugin"]] {
+        let run = here(&bed, words.iter().copied()).run();
+        assert_eq!(run.code, Some(2), "{}", run.stderr);
+        assert!(run.stderr.contains("Usage: icehost"), "{}", run.stderr);
+        assert!(!run.stderr.contains("unexpected"), "{}", run.stderr);
+    }
+    here(&bed, ["completions", "bash"]).run().success();
+}
+
+#[test]
+fn a_file_in_another_encoding_is_told_with_a_way_on() {
+    let bed = customers::bed_on_development_server(1);
+    std::fs::write(bed.path("icehost.toml"), b"# f\xfcr\n").unwrap();
+    let run = here(&bed, ["check"]).run();
+    let run = run.failure(&[
+        "is not text in UTF-8, from byte 3 on",
+        "hint: save the file as UTF-8",
+    ]);
+    assert!(!run.stderr.contains("--config"), "{}", run.stderr);
+}
+
+#[test]
 fn flags_that_say_what_is_where_count_instead() {
     let bed = customers::bed(3);
     // Whoever reads it stops here.

@@ -2,13 +2,77 @@
 
 use icehost_tests::{Bed, Command, customers};
 
-use crate::file::{with_config, write_raw};
+use crate::file::{with_config, write, write_raw};
 
 fn sync(bed: &Bed, warehouse: &str) -> Command {
     Command::new(["sync"])
         .args(["--source", &bed.source_url(), "--table", "dbo.Customers"])
         .args(["--strategy", "timestamp", "--merge", "upsert"])
         .args(["--warehouse", warehouse])
+}
+
+const TWO: &str = "[defaults]\nsource = \"source\"\ntable = \"dbo.Customers\"\nstrategy = \"timestamp\"\n\
+                   merge = \"upsert\"\n[pipelines.a]\n[pipelines.b]\n";
+
+/// One place under two names is one place.
+#[test]
+fn two_pipelines_that_write_one_lake_table_are_refused_by_whatever_names() {
+    let bed = customers::bed(3);
+    let warehouse = bed.warehouse();
+    std::fs::create_dir_all(warehouse.join("dbo")).unwrap();
+    let link = |name: &str, to: &std::path::Path| {
+        std::os::unix::fs::symlink(to, bed.path(name)).unwrap();
+    };
+    link("alias", &warehouse);
+    std::os::unix::fs::symlink("dbo", warehouse.join("DBO")).unwrap();
+    let alias = format!("warehouse = {:?}\n", bed.path("alias"));
+    for more in [alias.as_str(), "lake-table = \"DBO.customers\"\n", ""] {
+        write(&bed, &format!("{TWO}{more}"));
+        for command in [&["check", "--offline"][..], &["sync"]] {
+            let run = with_config(&bed, command.iter().copied()).run();
+            run.failure(&["pipelines a and b both write lake table", "hint: "]);
+        }
+    }
+    write(&bed, &format!("{TWO}lake-table = \"DBO.other\"\n"));
+    with_config(&bed, ["sync"]).run().success();
+}
+
+/// A volume that is not mounted is no place for a new table.
+#[test]
+fn a_link_that_leads_nowhere_is_told_and_nothing_is_made_there() {
+    let bed = customers::bed(3);
+    let away = bed.path("away");
+    let commands = [
+        bed.sync("dbo.Customers", "demo.customers").args([
+            "--strategy",
+            "timestamp",
+            "--merge",
+            "upsert",
+        ]),
+        bed.on_lake(["watermark", "show"], "demo.customers"),
+        bed.on_lake(["snapshots"], "demo.customers"),
+    ];
+    for (at, parent) in [
+        ("demo/customers", Some("demo")),
+        ("demo", Some("")),
+        ("demo/customers/metadata", Some("demo/customers")),
+    ] {
+        let warehouse = bed.warehouse();
+        std::fs::create_dir_all(warehouse.join(parent.unwrap_or_default())).unwrap();
+        std::os::unix::fs::symlink(&away, warehouse.join(at)).unwrap();
+        for command in &commands {
+            let run = command.run();
+            run.failure(&["is a link to", "which is not there", "hint: mount"]);
+            assert!(!away.exists(), "{at}");
+        }
+        std::fs::remove_dir_all(&warehouse).unwrap();
+    }
+    // A file in the place of the table.
+    std::fs::create_dir_all(bed.warehouse().join("demo")).unwrap();
+    std::fs::write(bed.warehouse().join("demo/customers"), "").unwrap();
+    commands[0]
+        .run()
+        .failure(&["a file stands where a directory is wanted"]);
 }
 
 #[test]

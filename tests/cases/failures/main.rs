@@ -11,5 +11,7 @@ mod files;
 mod first_load;
 mod first_runs;
 mod floods;
+mod left_over;
 mod resumed;
+mod shortage;
 mod stalls;

@@ -61,6 +61,81 @@ fn values_are_hashed_cut_emptied_and_replaced_before_they_are_written() {
     assert_ne!(after, hash);
 }
 
+/// A detector that is not shown the column that it would go by must not take the next best one.
+#[test]
+fn a_cursor_with_a_rule_is_refused_whatever_else_could_be_taken() {
+    let bed = Bed::new();
+    bed.source().execute(
+        "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, Number int IDENTITY NOT NULL, Born date NULL,
+            ModifiedDate datetime2 NOT NULL, Note nvarchar(20) NULL);
+         INSERT INTO dbo.T (Id, Born, ModifiedDate, Note) VALUES (1, '2026-01-01', '2026-01-01', N'a');
+         CREATE TABLE dbo.Two (Id int NOT NULL PRIMARY KEY, Born date NOT NULL, Died date NOT NULL);
+         INSERT INTO dbo.Two VALUES (1, '2026-01-01', '2026-01-01')",
+    );
+    let sync = |table: &str, strategy: &str, rule: &str| {
+        bed.sync(table, &table.to_lowercase())
+            .args(["--strategy", strategy, "--merge", "upsert"])
+            .args(["--column-rule", rule])
+    };
+    let by_modified = "ModifiedDate=constant:2026-01-01";
+    for (table, strategy, rule, says) in [
+        (
+            "dbo.T",
+            "timestamp",
+            by_modified,
+            "it would be 'ModifiedDate'",
+        ),
+        ("dbo.T", "id", "Number=constant:1", "it would be 'Number'"),
+        // Without the rule nothing is obvious.
+        (
+            "dbo.Two",
+            "timestamp",
+            "Died=constant:2026-01-01",
+            "it is not obvious",
+        ),
+    ] {
+        let run = sync(table, strategy, rule).run();
+        let run = run.failure(&[says, "hint: say in the options"]);
+        assert!(!run.stderr.contains("its only date"), "{}", run.stderr);
+        assert!(!bed.lake(&table.to_lowercase()).exists(), "{rule}");
+        sync(table, strategy, rule)
+            .arg("--dry-run")
+            .run()
+            .failure(&[says]);
+    }
+    // What the options say is no choice of the strategy's, and a rule for a column that it would not take hides nothing.
+    sync("dbo.T", "timestamp", by_modified)
+        .args([
+            "--strategy-option",
+            "column=Born",
+            "--strategy-option",
+            "nulls=every-run",
+        ])
+        .run()
+        .success();
+    let run = bed
+        .verify("dbo.T", "dbo.t")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .args(["--column-rule", by_modified])
+        .run();
+    let said = format!("{}{}", run.stdout, run.stderr);
+    assert!(said.contains("it would be 'ModifiedDate'"), "{said}");
+    sync("dbo.Two", "timestamp", "Died=constant:2026-01-01")
+        .args(["--strategy-option", "column=Born"])
+        .run()
+        .success();
+    bed.sync("dbo.T", "dbo.other")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .args([
+            "--column-rule",
+            "Born=constant:2026-01-01",
+            "--column-rule",
+            "Number=constant:1",
+        ])
+        .run()
+        .success();
+}
+
 #[test]
 fn rules_that_a_column_cannot_have_are_refused_before_anything_is_written() {
     let bed = people();

@@ -438,3 +438,19 @@ fn which_row_of_a_key_counts_is_never_decided_by_an_order_that_the_server_does_n
         "b comes behind A"
     );
 }
+
+#[test]
+fn a_key_that_may_be_null_is_told_once() {
+    let bed = Bed::new();
+    bed.source().execute(
+        "CREATE TABLE dbo.Loose (A int NULL, B int NULL, Modified datetime2 NOT NULL);
+         INSERT INTO dbo.Loose VALUES (1, 1, '2026-01-01'), (2, 2, '2026-01-01')",
+    );
+    let run = bed
+        .sync_to_target("dbo.Loose", "demo.loose")
+        .args(["--create-target", "--merge-option", "keys=A"])
+        .run()
+        .success();
+    let told = run.stderr.matches("key column 'A' may be NULL").count();
+    assert_eq!(told, 1, "{}", run.stderr);
+}

@@ -169,6 +169,22 @@ fn a_mark_that_is_none_of_the_strategys_is_refused() {
     set(&[&by[..], &["ModifedDate=timestamp:2026-01-01T00:00:00"]].concat())
         .failure(&["did you mean"]);
     set(&[&by[..], &[mark]].concat()).success();
-    // Another cursor column of the table
-    set(&["--mark", "CustomerID=integer:4"]).success();
+    // A column that the strategy does not go by, with and without a mark of its own before.
+    let none = ["strategy 'timestamp' has no mark 'CustomerID'", "hint: "];
+    set(&["--mark", "CustomerID=integer:4"]).failure(&none);
+    bed.on_lake(["watermark", "clear"], "demo.customers")
+        .run()
+        .success();
+    set(&[&by[..], &["CustomerID=integer:4"]].concat()).failure(&none);
+    set(&["--strategy", "id", "--source-name", "s", "--mark", mark])
+        .failure(&["strategy 'id' has no mark 'ModifiedDate'"]);
+    set(&[
+        "--strategy",
+        "id",
+        "--source-name",
+        "s",
+        "--mark",
+        "CustomerID=integer:4",
+    ])
+    .success();
 }

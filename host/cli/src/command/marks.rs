@@ -11,8 +11,18 @@ use icehost_sync::{SUMMARY_WATERMARK, WatermarkRecord};
 
 use crate::failure::Failure;
 
-/// Strategies whose mark bears the name of a column.
-const CURSORS: [&str; 2] = ["timestamp", "id"];
+/// Strategies whose mark bears the name of a column, and the kinds that it may have.
+const CURSORS: [(&str, &[LogicalType]); 2] = [
+    (
+        "timestamp",
+        &[
+            LogicalType::Date,
+            LogicalType::Timestamp,
+            LogicalType::TimestampTz,
+        ],
+    ),
+    ("id", &[LogicalType::Integer, LogicalType::Decimal]),
+];
 /// The mark of `rowversion`, and how many bytes it has.
 const ROWVERSION: (&str, usize) = ("below", 8);
 /// The mark of `full-refresh`: how many rows it has read.
@@ -98,20 +108,33 @@ impl Known {
 
     /// Whether the marks are those of another column than the one that was read by: its watermark goes on as a new one.
     fn is_another_cursor(&self, last: &Watermark, given: &[(String, Value)]) -> bool {
-        let is_other = |name: &str| last.mark(name).is_none() && self.kind(name).is_some();
-        CURSORS.contains(&self.strategy.as_str()) && given.iter().all(|(name, _)| is_other(name))
+        let Some(kinds) = self.cursor_kinds() else {
+            return false;
+        };
+        let could_be = |name: &str| self.kind(name).is_some_and(|kind| kinds.contains(&kind));
+        let is_other = |name: &str| last.mark(name).is_none() && could_be(name);
+        given.iter().all(|(name, _)| is_other(name))
+    }
+
+    /// The kinds of columns that the strategy can go by; `None` for one that goes by none.
+    fn cursor_kinds(&self) -> Option<&'static [LogicalType]> {
+        let mut cursors = CURSORS.iter();
+        let (_, kinds) = cursors.find(|(name, _)| *name == self.strategy)?;
+        Some(kinds)
     }
 
     /// What is known of the shipped strategies without a watermark of theirs.
     fn check_shipped(&self, name: &str, value: &Value) -> Result<(), Failure> {
-        match self.strategy.as_str() {
-            cursor if CURSORS.contains(&cursor) => {
-                let columns = || self.columns.iter().map(|(name, _)| name.as_str());
-                match self.kind(name) {
-                    Some(kind) => self.check_kind(name, value, Some(kind), None),
-                    None => Err(self.unknown(name, columns())),
+        if let Some(kinds) = self.cursor_kinds() {
+            let fit = self.columns.iter().filter(|(_, kind)| kinds.contains(kind));
+            return match self.kind(name) {
+                Some(kind) if kinds.contains(&kind) => {
+                    self.check_kind(name, value, Some(kind), None)
                 }
-            }
+                _ => Err(self.unknown(name, fit.map(|(name, _)| name.as_str()))),
+            };
+        }
+        match self.strategy.as_str() {
             "rowversion" => {
                 let (mark, bytes) = ROWVERSION;
                 match value {

@@ -11,7 +11,7 @@ use crate::voice::{self, Level};
 pub(crate) fn problems(file: &Path, problems: &[Problem]) -> Failure {
     for problem in problems {
         let message = shown(&problem.to_string());
-        voice::say(Level::Error, &message, problem.hint.as_deref());
+        voice::say(Level::Error, &message, problem.hint.as_ref());
     }
     let listed: Vec<serde_json::Value> = problems.iter().map(object).collect();
     let count = match problems.len() {
@@ -34,6 +34,6 @@ fn object(problem: &Problem) -> serde_json::Value {
         "line": place.map(|place| place.line),
         "column": place.map(|place| place.column),
         "message": shown(&problem.message),
-        "hint": problem.hint,
+        "hint": problem.hint.as_deref(),
     })
 }

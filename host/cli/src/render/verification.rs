@@ -59,7 +59,7 @@ pub(crate) fn print_verified(
                 "pipeline": name,
                 "ok": false,
                 "error": failure.message(),
-                "hint": failure.hint(),
+                "hint": failure.hint().map(|hint| &**hint),
             }),
             Verified::Compared(verification) => json!({
                 "pipeline": name,
@@ -155,7 +155,7 @@ fn object(verification: &Verification, failure: Option<&Failure>) -> serde_json:
     let mut object = json!(verification);
     if let (Some(fields), Some(failure)) = (object.as_object_mut(), failure) {
         fields.insert("error".to_owned(), json!(failure.message()));
-        fields.insert("hint".to_owned(), json!(failure.hint()));
+        fields.insert("hint".to_owned(), json!(failure.hint().map(|hint| &**hint)));
     }
     object
 }
@@ -179,8 +179,9 @@ fn print_text(verification: &Verification) {
     }
     for stop in &verification.next_run_stops {
         line(format!("warning: the next run will stop: {}", stop.error));
-        if let Some(hint) = &stop.hint {
-            line(format!("  hint: {hint}"));
+        let hint = stop.hint.iter().flat_map(|hint| hint.lines());
+        for (at, text) in hint.enumerate() {
+            line(format!("  {}{text}", if at == 0 { "hint: " } else { "  " }));
         }
     }
     line(format!(

@@ -1,6 +1,6 @@
 //! Opening a connection.
 
-use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +85,9 @@ async fn establish(endpoint: &Endpoint, servers: &Servers) -> Result<Client> {
 /// Tries every address of the host.
 async fn dial(endpoint: &Endpoint, host: &str, port: u16) -> Result<TcpStream> {
     let addresses = lookup_host((host, port)).await.map_err(|error| {
+        if icehost_untrusted::shortage(&error).is_some() {
+            return no_connection(endpoint, &error);
+        }
         SqlServerError::new(
             ErrorKind::Connect,
             format!("the host of {endpoint} is not known: {error}"),
@@ -110,14 +113,18 @@ async fn dial(endpoint: &Endpoint, host: &str, port: u16) -> Result<TcpStream> {
     })
 }
 
-fn no_connection(endpoint: &Endpoint, error: &dyn fmt::Display) -> SqlServerError {
-    SqlServerError::new(
+fn no_connection(endpoint: &Endpoint, error: &io::Error) -> SqlServerError {
+    let failed = SqlServerError::new(
         ErrorKind::Connect,
         format!("no connection to {endpoint}: {error}"),
-    )
-    .with_hint(
-        "check that SQL Server runs there, listens on TCP, and that no firewall is in between",
-    )
+    );
+    match icehost_untrusted::shortage(error) {
+        // The server has nothing to do with it, and waiting for it does not help.
+        Some(hint) => failed.with_hint(hint).given_up(),
+        None => failed.with_hint(
+            "check that SQL Server runs there, listens on TCP, and that no firewall is in between",
+        ),
+    }
 }
 
 fn tune(stream: &TcpStream) -> std::io::Result<()> {

@@ -91,6 +91,7 @@ impl Setting {
     pub(super) fn apply(self, name: &str, value: String, endpoint: &mut Endpoint) -> Result<()> {
         let wrong = |expected: &str| {
             SqlServerError::address(format!("the value of '{name}' is not {expected}"))
+                .with_hint(format!("write {expected}, or leave '{name}' out"))
         };
         if self != Setting::Password && holds_password(&value) {
             return Err(SqlServerError::address(format!(

@@ -9,7 +9,7 @@ async fn refusal(bytes: &[u8]) -> (String, Option<String>) {
         Ok(strategy) => panic!("it was loaded: {strategy:?}"),
         Err(error) => {
             assert!(matches!(error, StrategyError::Load { .. }), "{error:?}");
-            (error.to_string(), error.hint())
+            (error.to_string(), error.hint().map(|hint| hint.to_string()))
         }
     }
 }

@@ -99,7 +99,7 @@ impl NextRun<'_> {
             &source.identity,
             self.stored.as_ref(),
         )?;
-        let probes = detector.probes(&context).await?;
+        let probes = crate::choice::probes(self.rules, self.detection, &context).await?;
         let (connection, table) = (&mut source.connection, &source.table);
         let mut readings = connection
             .probe(table, &probes)

@@ -3,7 +3,8 @@
 //! The questions are those that a run asks itself before it writes; where one is answered with an error, the next run
 //! ends with it.
 
-use serde::Serialize;
+use icehost_untrusted::Hint;
+use serde::{Serialize, Serializer};
 
 use crate::SyncError;
 
@@ -13,7 +14,12 @@ pub struct Stop {
     /// What it will say.
     pub error: String,
     /// What to do.
-    pub hint: Option<String>,
+    #[serde(serialize_with = "as_text")]
+    pub hint: Option<Hint>,
+}
+
+fn as_text<S: Serializer>(hint: &Option<Hint>, serializer: S) -> Result<S::Ok, S::Error> {
+    hint.as_deref().serialize(serializer)
 }
 
 /// Why the next run will stop, as far as was asked.

@@ -56,8 +56,8 @@ fn of_another_table(error: StrategyError) -> Failure {
     let failure = Failure::from(error);
     let other = "describe another table with --column, or name one with --source and --table";
     let hint = match failure.hint() {
-        Some(hint) => format!("{hint}; or {other}"),
-        None => other.to_owned(),
+        Some(hint) => hint.clone().and(&format!("or {other}")),
+        None => other.into(),
     };
     Failure::new(failure.message(), hint)
 }

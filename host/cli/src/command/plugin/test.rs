@@ -50,7 +50,7 @@ pub(super) async fn run(
             "each says above what was wanted and what came",
         );
         object["error"] = failure.message().into();
-        object["hint"] = failure.hint().into();
+        object["hint"] = failure.hint().map(|hint| hint.to_string()).into();
         return Err(failure.with_object(object));
     }
     match output {

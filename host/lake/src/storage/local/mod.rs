@@ -1,6 +1,7 @@
 //! Local and mounted file systems. A location is an absolute path.
 
 mod directory;
+mod link;
 mod try_writing;
 
 use std::fs::{self, File, OpenOptions};
@@ -14,6 +15,7 @@ use icehost_files::{Kind, Lock, ThreadFailed};
 
 pub use directory::local_directory;
 pub(crate) use directory::{absolute, path_text};
+pub(crate) use link::LeadsNowhere;
 
 use crate::storage::local::try_writing::try_directory;
 use crate::storage::{FileWriter, Lease, Listing, Stat, Storage, StoredFile, Unwritable};
@@ -111,7 +113,11 @@ impl Storage for LocalStorage {
     async fn create(&self, location: &str, content: Bytes) -> io::Result<bool> {
         at(location, move |path| {
             icehost_files::create_directories(parent(path))?;
-            icehost_files::create(path, &content, Kind::Shared)
+            let created = icehost_files::create(path, &content, Kind::Shared)?;
+            if created {
+                icehost_files::remove_left_over(parent(path));
+            }
+            Ok(created)
         })
         .await
     }
@@ -130,7 +136,7 @@ impl Storage for LocalStorage {
             let mut listing = Listing::default();
             let entries = match fs::read_dir(path) {
                 Ok(entries) => entries,
-                Err(e) if is_absent(&e) => return Ok(listing),
+                Err(e) if is_absent(&e) => return link::check(path).map(|()| listing),
                 Err(e) => return Err(e),
             };
             for entry in entries {
