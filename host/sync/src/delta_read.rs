@@ -21,6 +21,15 @@ pub(crate) struct Read {
     pub(crate) told: Vec<String>,
 }
 
+/// What becomes of a delta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It is staged for a commit.
+    Commit,
+    /// It is looked at: nothing is written.
+    Look,
+}
+
 /// Reads the delta in one piece; a second time, where rows turn out to have gone back behind what the detector wants.
 pub(crate) async fn extract(
     job: &SyncJob,
@@ -28,6 +37,7 @@ pub(crate) async fn extract(
     lake: &LakeTable,
     detected: &Detected,
     run: &Run<'_>,
+    purpose: Purpose,
 ) -> Result<Read, SyncError> {
     let observer = run.observer;
     let is_whole = detected.plan.coverage == Coverage::Full;
@@ -53,6 +63,7 @@ pub(crate) async fn extract(
             // A history of changes has a key as often as its row changed.
             refuse_repeats: detected.plan.source == ChangeSource::Rows
                 && !detected.change.key_is_enforced(&table),
+            look_only: purpose == Purpose::Look,
             ..stage_options(memory)
         },
         run_id: run.run_id,

@@ -1,12 +1,14 @@
 //! What a delivery would be, for whoever asks beforehand.
 
 use icehost_lake::LakeTable;
+use icehost_sqlserver::lower::MergeStatements;
 
 use crate::SyncError;
 use crate::delivery_start::{Line, Start};
 use crate::delta::expected_delta;
 use crate::lake_to_target::Delivery;
 use crate::landing_at_target::Landing;
+use crate::permissions::{position_permissions, table_permissions};
 use crate::same_table;
 use crate::target_table::{OpenTarget, taken};
 
@@ -16,6 +18,8 @@ pub(crate) struct Expected {
     pub(crate) from: Option<i64>,
     /// How the delta would land.
     pub(crate) landing: Landing,
+    /// The statements that would carry it out.
+    pub(crate) merge: MergeStatements,
 }
 
 impl Delivery<'_> {
@@ -45,10 +49,7 @@ impl Delivery<'_> {
                 into_empty: false,
                 warnings: Vec::new(),
             };
-            return Ok(Expected {
-                from: None,
-                landing,
-            });
+            return expected(target, None, landing);
         }
         let line = Line::of(lake, current);
         let state = self.state(target, lake).await?;
@@ -63,6 +64,30 @@ impl Delivery<'_> {
         let landing = self
             .land(&target.table, delta, &takes.columns, &situation)
             .await?;
-        Ok(Expected { from, landing })
+        expected(target, from, landing)
     }
+
+    /// Before the lake table is there: whether its rows could be delivered, and the login may do what that takes.
+    ///
+    /// # Errors
+    /// Those that the first delivery would meet before it reads rows, and what is not permitted.
+    pub(crate) async fn look_ahead(&self, lake: &LakeTable) -> Result<(), SyncError> {
+        let mut target = OpenTarget::open(self.target, lake).await?;
+        let expected = self.expect(&mut target, lake).await?;
+        table_permissions(&mut target, &expected.landing.plan).await?;
+        position_permissions(&mut target.connection).await
+    }
+}
+
+fn expected(
+    target: &OpenTarget,
+    from: Option<i64>,
+    landing: Landing,
+) -> Result<Expected, SyncError> {
+    let has_merge = target.connection.server().has_merge;
+    Ok(Expected {
+        from,
+        merge: landing.statements(&target.table, has_merge)?,
+        landing,
+    })
 }

@@ -6,7 +6,7 @@ use icehost_lake::LakeTable;
 use icehost_plan::{Contents, Delta, Table, ValidMergePlan};
 use icehost_sqlserver::{
     ErrorKind, MOST_POSITIONS, MergeCounts, Position, PositionsLayout, Previous, SqlTable,
-    StillGone, TargetState, Terms,
+    StillGone, TargetState, Terms, lower,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -25,7 +25,7 @@ use crate::same_table;
 use crate::staging_at_target::Staging;
 use crate::stop::{self, OfAttempt};
 use crate::target_table::{OpenTarget, Taken, remove_created, taken};
-use crate::{DeletionGuard, Event, Lake, LoadJob, Merging, Observer, SyncError, Target};
+use crate::{DeletionGuard, Event, Lake, LoadJob, Merging, Observer, SyncError, SyncJob, Target};
 
 /// What goes where, and how it lands.
 pub(crate) struct Delivery<'a> {
@@ -64,6 +64,23 @@ impl LoadJob {
             deletions: self.settings.deletions,
             most_bytes: self.settings.memory.held_bytes(),
         }
+    }
+}
+
+impl SyncJob {
+    /// Its second half; `None` where it has no target.
+    pub(crate) fn delivery(&self) -> Option<Delivery<'_>> {
+        let (target, merging) = self.target.as_ref()?;
+        Some(Delivery {
+            lake: &self.lake,
+            target,
+            merging,
+            full: false,
+            trust_position: false,
+            exclude: &[],
+            deletions: self.settings.deletions,
+            most_bytes: self.settings.memory.held_bytes(),
+        })
     }
 }
 
@@ -158,6 +175,7 @@ impl Delivery<'_> {
         let landing = self
             .land(&target.table, read, &takes.columns, &situation)
             .await?;
+        landing.statements(&target.table, target.connection.server().has_merge)?;
         let changes = keyed(changes, &landing.plan, of_lake, &target.table).doing(reading)?;
         let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
         let unordered = |error| {
@@ -441,6 +459,11 @@ impl Delivery<'_> {
         situation: &Situation<'_>,
     ) -> Result<Landing, SyncError> {
         let plan = self.plan(target, &read).await?;
+        // Where rows are there, those that come may all be among them.
+        if situation.state.empty || plan.keys.is_empty() {
+            lower::check_inserts(target, &read, &plan)
+                .doing(|| format!("planning the merge into target table {}", target.name))?;
+        }
         let question = Question::new(target, situation, &plan);
         question.refuse()?;
         let warnings = question.warnings();

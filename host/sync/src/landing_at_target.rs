@@ -1,10 +1,11 @@
 //! How rows land at the target, and whether they may: what would be there twice, or go though others brought it.
 
 use icehost_plan::{Action, Delta, MergePlan, Occasion, Table, ValidMergePlan};
-use icehost_sqlserver::SqlTable;
+use icehost_sqlserver::{SqlTable, lower};
 
 use crate::SyncError;
 use crate::delivery_start::{Situation, Start, Why};
+use crate::error::Doing;
 use crate::failpoint::{self, stands};
 
 /// A delta and how it lands.
@@ -18,6 +19,21 @@ pub(crate) struct Landing {
     pub(crate) into_empty: bool,
     /// What the user should know.
     pub(crate) warnings: Vec<String>,
+}
+
+impl Landing {
+    /// The statements that carry it out.
+    ///
+    /// # Errors
+    /// What of it a server cannot do, such as values of another kind than a column's.
+    pub(crate) fn statements(
+        &self,
+        target: &SqlTable,
+        has_merge: bool,
+    ) -> Result<lower::MergeStatements, SyncError> {
+        lower::merge(target, &self.delta, &self.plan, has_merge)
+            .doing(|| format!("planning the merge into target table {}", target.name))
+    }
 }
 
 /// A plan, and what it is to be carried out on.

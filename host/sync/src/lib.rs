@@ -38,6 +38,7 @@ mod moved_back;
 mod moved_rows;
 mod newest;
 mod operations;
+mod permissions;
 mod pipeline;
 mod preparation;
 pub mod preview;

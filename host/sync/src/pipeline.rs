@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::error::Doing;
 use crate::failpoint::{self, stands};
-use crate::lake_to_target::{self, Delivered};
+use crate::lake_to_target::Delivered;
 use crate::report::milliseconds;
 use crate::source_to_lake::{self, Landed};
 use crate::{
@@ -72,24 +72,15 @@ pub async fn sync(
         report.warehouse_created = Some(directory);
     }
 
-    if let Some((target, merging)) = &job.target {
+    if let Some(delivery) = job.delivery() {
         let delivering = Instant::now();
-        let delivery = lake_to_target::Delivery {
-            lake: &job.lake,
-            target,
-            merging,
-            full: false,
-            trust_position: false,
-            exclude: &[],
-            deletions: job.settings.deletions,
-            most_bytes: job.settings.memory.held_bytes(),
-        };
         let delivered = retry
             .run(observer, cancel, || {
                 Box::pin(delivery.attempt(Uuid::now_v7(), observer, cancel))
             })
             .await?;
-        report.delivered(delivered, target.table.to_string(), delivering.elapsed());
+        let target = delivery.target.table.to_string();
+        report.delivered(delivered, target, delivering.elapsed());
     }
     report.duration_ms = milliseconds(started.elapsed());
     Ok(report)
@@ -101,7 +92,7 @@ async fn warehouse_exists(job: &SyncJob) -> Result<bool, SyncError> {
 }
 
 /// Before a first sync, whether the target can be reached and is there: what it reads may be much, and most mistakes are
-/// made then. Later, a target that is away does not keep the lake from following its source.
+/// made then. Whether it takes the lake's columns is asked once the source's are known. Later, a target that is away does not keep the lake from following its source.
 async fn look_ahead(job: &SyncJob, target: &Target) -> Result<(), SyncError> {
     let name = &job.lake.table;
     let there = job.lake.warehouse.has_table(name).await;

@@ -86,20 +86,8 @@ pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, Syn
     let probes = detected.probes.iter();
     let readings = probes.flat_map(|probe| describe(probe, &source.table.table));
     let readings = readings.zip(detected.readings).collect();
-    let merge = match &job.target {
-        Some((target, merging)) => {
-            let delivery = Delivery {
-                lake: &job.lake,
-                target,
-                merging,
-                full: false,
-                trust_position: false,
-                exclude: &[],
-                deletions: job.settings.deletions,
-                most_bytes: job.settings.memory.held_bytes(),
-            };
-            Some(merge_preview(&delivery, &lake).await?)
-        }
+    let merge = match job.delivery() {
+        Some(delivery) => Some(merge_preview(&delivery, &lake).await?),
         None => None,
     };
     Ok(Preview {
@@ -148,17 +136,9 @@ async fn merge_preview(
     lake: &LakeTable,
 ) -> Result<MergePreview, SyncError> {
     let mut target = OpenTarget::open(delivery.target, lake).await?;
-    let doing = || {
-        format!(
-            "planning the merge into target table {}",
-            delivery.target.table
-        )
-    };
     let expected = delivery.expect(&mut target, lake).await?;
     let landing = &expected.landing;
-    let has_merge = target.connection.server().has_merge;
-    let merge =
-        lower::merge(&target.table, &landing.delta, &landing.plan, has_merge).doing(doing)?;
+    let merge = expected.merge;
     let mut statements = Vec::new();
     if let Some(creation) = &target.creation {
         statements.push(creation.statement()?);

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::clocks;
 use crate::counts::Counts;
 use crate::created_again;
-use crate::delta_read::{Read, extract};
+use crate::delta_read::{Purpose, Read, extract};
 use crate::detection::{Detected, OpenSource, SourceNames};
 use crate::error::Doing;
 use crate::failpoint::{self, failpoint, stands};
@@ -111,6 +111,11 @@ pub(crate) async fn attempt(
         same_table::refuse_under_view(&mut source, target).await?;
     }
     let mut lake = open_lake(&job.lake, &job.source.rules, &source).await?;
+    if !lake.exists()
+        && let Some(delivery) = job.delivery()
+    {
+        delivery.look_ahead(&lake).await?;
+    }
     lake.mend_hint()
         .await
         .doing(|| format!("opening lake table {}", job.lake.table))?;
@@ -148,7 +153,7 @@ async fn land(
         staged,
         apart,
         told: left,
-    } = extract(job, &mut source, lake, &detected, &run).await?;
+    } = extract(job, &mut source, lake, &detected, &run, Purpose::Commit).await?;
     let mut landed = Landed::new(run_id, &detected, lake);
     landed.rows_read_again = staged.rows_held();
     landed.rows_extracted = extracted.rows.saturating_sub(landed.rows_read_again);

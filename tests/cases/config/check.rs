@@ -233,14 +233,53 @@ create-target = true
         "4 problems in ",
     ]);
     assert!(!run.stderr.contains("DELETE"), "{}", run.stderr);
-    // It is right: the run fails at just that, and has left nothing behind at the target.
+    // The run ends with just that, and has left nothing behind at the target, nor in the lake.
     with_config(&bed, ["sync", "customers"])
         .run()
-        .failure(&["permission denied"]);
+        .failure(&["the login has no permission for INSERT, UPDATE on dbo.Customers"]);
+    assert!(!bed.warehouse().exists());
     assert_eq!(
         bed.target().value("SELECT COUNT(*) FROM dbo.Customers"),
         "0"
     );
+}
+
+/// What a delivery of new rows would end with is told as a run would tell it.
+#[test]
+fn columns_that_a_target_could_not_take_are_problems() {
+    let bed = customers::bed(3);
+    write(
+        &bed,
+        r#"
+[pipelines.customers]
+source = "source"
+table = "dbo.Customers"
+strategy = "full-refresh"
+merge = "upsert"
+target = "target"
+"#,
+    );
+    let another_kind =
+        "ALTER TABLE dbo.Customers DROP COLUMN Name; ALTER TABLE dbo.Customers ADD Name int NULL";
+    let not_filled = "ALTER TABLE dbo.Customers ADD Extra int NOT NULL";
+    for (change, back, saying) in [
+        (
+            not_filled,
+            "ALTER TABLE dbo.Customers DROP COLUMN Extra",
+            "column 'Extra': it is NOT NULL and has no default",
+        ),
+        (another_kind, "", "column 'Name'"),
+    ] {
+        bed.target().execute(change);
+        with_config(&bed, ["check"])
+            .run()
+            .failure(&[saying, "1 problem in "]);
+        with_config(&bed, ["sync"]).run().failure(&[saying]);
+        assert!(!bed.warehouse().exists());
+        if !back.is_empty() {
+            bed.target().execute(back);
+        }
+    }
 }
 
 /// A column that is not there, a watermark of another strategy, a merger without a key: strategies are asked before

@@ -14,6 +14,7 @@ mod dry_run;
 mod end_to_end;
 mod extremes;
 mod first_load;
+mod first_targets;
 mod gone_back;
 mod history;
 mod key_memory;

@@ -15,6 +15,7 @@ mod repair;
 mod repair_product;
 mod shared;
 mod states;
+mod stops;
 mod values;
 
 use icehost_tests::{Bed, Command};

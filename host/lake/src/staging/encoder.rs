@@ -85,7 +85,8 @@ impl Encoder {
         }
         let nothing_to_match =
             options.unique_keys && (options.unmatched || table.current_snapshot().is_none());
-        let tracker = if change.keys.is_empty() || (nothing_to_match && !change.delete_unlisted) {
+        let needs_no_keys = change.keys.is_empty() || (nothing_to_match && !change.delete_unlisted);
+        let tracker = if needs_no_keys || options.look_only {
             None
         } else {
             let directory = table.storage.scratch(&data_dir(table));
@@ -366,6 +367,9 @@ impl Encoder {
     }
 
     fn append(&mut self, rows: &RecordBatch) -> Result<()> {
+        if self.options.look_only {
+            return Ok(());
+        }
         let rows = RecordBatch::try_new(Arc::clone(&self.arrow_schema), rows.columns().to_vec())?;
         let mut file = match self.current.take() {
             Some(file) => file,

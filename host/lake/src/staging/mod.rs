@@ -54,6 +54,9 @@ pub struct StageOptions {
     /// Most memory for the keys of the delta, in bytes; of more, the rest is in a file without a name beside the data
     /// files until the commit is made. Default: 1 GiB.
     pub key_bytes: usize,
+    /// Nothing is written, and no key collected: the delta is only compared with what the table
+    /// [holds](LakeTable::held). What comes of it has no files, and is no delta to commit.
+    pub look_only: bool,
 }
 
 impl Default for StageOptions {
@@ -65,6 +68,7 @@ impl Default for StageOptions {
             unmatched: false,
             refuse_repeats: false,
             key_bytes: 1 << 30,
+            look_only: false,
         }
     }
 }
@@ -91,7 +95,9 @@ impl LakeTable {
         options: StageOptions,
         held: Option<HeldRows>,
     ) -> Result<StagedWriter> {
-        self.check_writable_to_be()?;
+        if !options.look_only {
+            self.check_writable_to_be()?;
+        }
         let table = self.clone();
         let encoder = blocking(move || Encoder::new(&table, run_id, change, options, held)).await?;
         let (sender, receiver) = mpsc::channel(1);

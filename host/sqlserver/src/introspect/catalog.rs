@@ -101,7 +101,7 @@ WHERE o.object_id = @id AND o.type IN ('U', 'V');
 SELECT c.column_id, c.name, t.name,
        CASE WHEN t.is_user_defined = 1 THEN b.name ELSE t.name END,
        c.max_length, c.[precision], c.[scale], c.collation_name, c.is_nullable, c.is_identity, c.is_computed,
-       c.generated_always_type, d.definition, c.is_masked, c.encryption_type
+       c.generated_always_type, CASE WHEN c.default_object_id <> 0 THEN COALESCE(d.definition, '') END, c.is_masked, c.encryption_type
 FROM {prefix}sys.columns AS c
 JOIN {prefix}sys.types AS t ON t.user_type_id = c.user_type_id
 LEFT JOIN {prefix}sys.types AS b ON b.user_type_id = c.system_type_id

@@ -54,7 +54,7 @@ pub struct SqlColumn {
     pub computed: bool,
     /// The collation of a text column.
     pub collation: Option<String>,
-    /// The expression of its default constraint.
+    /// The expression of its default, empty where the login is not shown it.
     pub default: Option<String>,
     /// The login is shown something else than its values (dynamic data masking).
     pub masked: bool,

@@ -8,11 +8,13 @@ use crate::name::TableName;
 use crate::statement::Parameters;
 use icehost_plan::{SqlType, Value};
 
-use super::positions_table::{ALREADY_EXISTS, PositionsLayout, TABLE};
+use super::positions_table::{ALREADY_EXISTS, MAY_NOT_CREATE, PositionsLayout, TABLE};
 use super::target_state::{NVARCHAR, key};
 
 /// `Invalid object name …`
 const NO_OBJECT: u32 = 208;
+/// `… permission denied in database …`
+const PERMISSION_DENIED: u32 = 262;
 
 /// What became of a table that is not needed any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,14 @@ impl Connection {
         match self.client.run(&statement).await {
             Ok(_) => Ok(true),
             Err(error) if error.number() == Some(ALREADY_EXISTS) => Ok(false),
-            Err(error) => Err(error.context(format!("creating table {name}"))),
+            Err(error) => {
+                let refused = error.number() == Some(PERMISSION_DENIED);
+                let error = error.context(format!("creating table {name}"));
+                Err(match refused {
+                    true => error.with_hint(MAY_NOT_CREATE),
+                    false => error,
+                })
+            }
         }
     }
 

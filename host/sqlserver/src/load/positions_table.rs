@@ -57,6 +57,10 @@ pub enum PositionsLayout {
     Current,
 }
 
+/// What to do where a login may not create a table.
+pub(super) const MAY_NOT_CREATE: &str =
+    "allow the login to create the table, or create it once by hand";
+
 impl PositionsLayout {
     /// Whether a position says what it belongs to.
     pub(super) fn is_bound(self) -> bool {
@@ -79,9 +83,8 @@ impl Connection {
                     self.find_positions().await?
                 }
                 Err(error) => {
-                    return Err(error.context(format!("creating {TABLE}")).with_hint(
-                        "allow the login to create the table, or create it once by hand",
-                    ));
+                    let error = error.context(format!("creating {TABLE}"));
+                    return Err(error.with_hint(MAY_NOT_CREATE));
                 }
             },
             earlier @ (PositionsLayout::Earlier | PositionsLayout::Bound) => {

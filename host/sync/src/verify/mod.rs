@@ -12,6 +12,7 @@ mod fold;
 mod judge;
 mod lake_repair;
 mod newest;
+mod next_run;
 mod order;
 mod repair;
 mod report;
@@ -135,6 +136,7 @@ async fn compare_sync(
             },
             lake_keeps_all: Some(source.lake_keeps_all),
             again: source.again,
+            to_come: source.to_come,
             settings: &job.settings,
         };
         let compared = retry
@@ -198,6 +200,7 @@ async fn compare_load(
         delivery: job.delivery(),
         lake_keeps_all: None,
         again: judge::Again::Between,
+        to_come: false,
         settings: &job.settings,
     };
     let retry = &job.settings.retry;

@@ -172,6 +172,12 @@ impl Comparison {
         self.held = true;
     }
 
+    /// Whether anything differs, whatever becomes of it.
+    pub(super) fn differs(&self) -> bool {
+        let all = [&self.wrong, &self.pending, &self.not_seen];
+        all.iter().any(|differences| differences.rows > 0)
+    }
+
     /// What should not be there, in rows.
     #[must_use]
     pub fn wrong_rows(&self) -> u64 {

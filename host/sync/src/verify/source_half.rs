@@ -19,7 +19,7 @@ use super::shape::{Padding, Shape, ShapeColumn};
 use super::source_rules::{RulesOf, again, cursor, rules, sees_updates};
 use super::stops::{Stop, Stops};
 use super::sums::ServerSums;
-use super::{VerifyOptions, memory, reading};
+use super::{VerifyOptions, memory, next_run, reading};
 use crate::detection::{Detected, OpenSource, detect, landing};
 use crate::error::Doing;
 use crate::lake_keys::check_unique;
@@ -27,7 +27,7 @@ use crate::newest::chooses;
 use crate::preparation::Preparation;
 use crate::withdrawals::Withdrawals;
 use crate::{Observer, SyncError, SyncJob};
-use crate::{clocks, repetition, same_table, visibility};
+use crate::{clocks, repetition, row_shape, same_table, visibility};
 
 /// What was found, and what the other half has to know.
 pub(super) struct SourceHalf {
@@ -41,6 +41,8 @@ pub(super) struct SourceHalf {
     pub(super) lake_keeps_all: bool,
     /// Whether the same row may come again as it was.
     pub(super) again: Again,
+    /// The next run brings the lake rows.
+    pub(super) to_come: bool,
     /// Why the next run will stop.
     pub(super) stops: Vec<Stop>,
 }
@@ -113,7 +115,7 @@ pub(super) async fn compare(
             "the lake has rows but no watermark: every difference counts as if it were below one"
                 .to_owned(),
         );
-    } else if stored.is_some() && coverage == Coverage::Full {
+    } else if planned.is_some() && stored.is_some() && coverage == Coverage::Full {
         notes.push(
             "the strategy reads everything each time and keeps no mark: what changed since the last run counts too"
                 .to_owned(),
@@ -216,6 +218,10 @@ pub(super) async fn compare(
     if let (Some(detected), true) = (&detected, comparison.pending.rows > 0) {
         stops.note(check_unique(&mut source, &detected.change, &job.source).await)?;
     }
+    if let (Some(detected), true) = (&detected, judges_next && comparison.differs()) {
+        let advanced = next_run::read(job, &mut source, &lake, detected, cancel).await;
+        stops.note(advanced)?;
+    }
     if takes_out {
         let absent = Absent {
             rows: comparison.wrong.extra,
@@ -258,6 +264,7 @@ pub(super) async fn compare(
         .end_read()
         .await
         .doing(|| format!("ending the read of source table {table}"))?;
+    let to_come = comparison.pending.rows > 0;
     if !stops.0.is_empty() {
         comparison.hold(options.limit);
     }
@@ -269,6 +276,7 @@ pub(super) async fn compare(
         repaired,
         lake_keeps_all: landed.plan.keys.is_empty(),
         again,
+        to_come,
         stops: stops.0,
     })
 }
@@ -296,6 +304,7 @@ async fn detected(
     match &detected {
         Some(detected) => {
             stops.note(repetition::refuse(lake, detected).await)?;
+            stops.note(row_shape::check(job, detected.stored.as_ref(), detected))?;
         }
         None => {
             let name = source.table.name.to_string();

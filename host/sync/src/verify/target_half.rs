@@ -50,6 +50,8 @@ pub(super) struct TargetHalf<'a> {
     pub(super) lake_keeps_all: Option<bool>,
     /// Whether the same row may come again as it was.
     pub(super) again: Again,
+    /// The lake is to get rows, which the next run delivers.
+    pub(super) to_come: bool,
     pub(super) settings: &'a Settings,
 }
 
@@ -105,11 +107,16 @@ impl TargetHalf<'_> {
         } = self.plan(&open, &delta, &takes).await?;
         let mut refused = false;
         if let Some(situation) = &followed.situation
-            && followed.start != Start::UpToDate
+            && (followed.start != Start::UpToDate || self.to_come)
         {
-            let read = expected(matches!(followed.start, Start::Changes(_)));
+            let read = expected(!matches!(followed.start, Start::Everything(_)));
             let landing = delivery.land(&open.table, read, &takes, situation).await;
-            refused = stops.note(landing)?.is_none();
+            let landing = stops.note(landing)?;
+            refused = landing.is_none();
+            if let Some(landing) = landing {
+                let has_merge = open.connection.server().has_merge;
+                stops.note(landing.statements(&open.table, has_merge))?;
+            }
         }
 
         let shape = shape(&plan, &written, &states, &description, &takes, &open);

@@ -8,6 +8,7 @@ mod clauses;
 mod deduplicate;
 mod matching;
 mod one_key;
+mod required;
 mod spelling;
 mod succession;
 mod with_merge;
@@ -28,6 +29,7 @@ use clauses::Clauses;
 pub use absent::AbsentStatements;
 pub use checks::{IdentityCheck, MergeChecks};
 pub use one_key::OneKeyStatements;
+pub use required::check_inserts;
 pub(crate) use spelling::unmarked;
 pub use spelling::{Spelling, SpellingStatements};
 

@@ -1,0 +1,47 @@
+//! The next run's own reading, without its writing.
+//!
+//! What a run says of a source that went back, it says once it has read: how many rows are new tells whether a largest
+//! value below the mark is a table that was filled again. So the delta is read as the run reads it.
+
+use icehost_lake::LakeTable;
+use icehost_sqlserver::Extracted;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::delta_read::{Purpose, extract};
+use crate::detection::{Detected, OpenSource};
+use crate::first_load::Run;
+use crate::source_to_lake::advance;
+use crate::{Silent, SyncError, SyncJob};
+
+/// Reads what the next run reads of a source that has a mark, and asks for the mark after it. The source is at the read
+/// that `detected` is of.
+///
+/// # Errors
+/// What the run would end with.
+pub(super) async fn read(
+    job: &SyncJob,
+    source: &mut OpenSource,
+    lake: &LakeTable,
+    detected: &Detected,
+    cancel: &CancellationToken,
+) -> Result<(), SyncError> {
+    let run = Run {
+        run_id: Uuid::now_v7(),
+        observer: &Silent,
+        cancel,
+    };
+    let read = extract(job, source, lake, detected, &run, Purpose::Look).await?;
+    if read.extracted.rows == 0 {
+        return Ok(());
+    }
+    let rows = read.extracted.rows.saturating_sub(read.staged.rows_held());
+    let told = rows.saturating_sub(read.apart);
+    let (table, names) = (&source.table, source.names());
+    let extracted = Extracted {
+        rows,
+        ..read.extracted
+    };
+    let advanced = advance(job, table, names, detected, extracted, told, run.run_id).await;
+    advanced.map(drop)
+}
