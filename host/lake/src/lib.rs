@@ -58,7 +58,7 @@ pub use row_change::RowChange;
 pub use schema::{LakeColumn, NewColumn};
 pub use sidecar::{ClaimedSidecar, Sidecar};
 pub use snapshot::SnapshotInfo;
-pub use staging::{KeptFiles, StageOptions, Staged, StagedWriter};
+pub use staging::{KeptFiles, Look, StageOptions, Staged, StagedWriter};
 pub use storage::local::local_directory;
 pub use storage::{LocalStorage, Storage, Unwritable};
 pub use table::LakeTable;

@@ -50,8 +50,9 @@ use icehost_files::failpoint;
 pub use identity::TableOnServer;
 pub use introspect::{ColumnSelection, SqlColumn, SqlTable, Traits};
 pub use load::{
-    Absent, Collision, KeyColumn, KnownPosition, Loader, Loss, MOST_POSITIONS, Mark, MergeCounts,
-    Position, PositionsLayout, Previous, Removal, StillGone, TableIdentity, TargetState, Terms,
+    Absent, Collision, Fitting, KeyColumn, KnownPosition, Loader, Loss, MOST_POSITIONS, Mark,
+    MergeCounts, Position, PositionsLayout, Previous, Removal, StillGone, TableIdentity,
+    TargetState, Terms,
 };
 pub use lower::NewColumn;
 pub use name::{TableName, quote};

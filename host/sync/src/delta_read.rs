@@ -1,6 +1,6 @@
 //! The delta of a run that reads in one piece, from the source into staged files.
 
-use icehost_lake::{LakeTable, StageOptions, Staged};
+use icehost_lake::{LakeTable, Look, StageOptions, Staged};
 use icehost_plan::{ChangeSource, Coverage};
 use icehost_sqlserver::Extracted;
 
@@ -22,12 +22,11 @@ pub(crate) struct Read {
 }
 
 /// What becomes of a delta.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// It is staged for a commit.
     Commit,
     /// It is looked at: nothing is written.
-    Look,
+    Look(Look),
 }
 
 /// Reads the delta in one piece; a second time, where rows turn out to have gone back behind what the detector wants.
@@ -63,10 +62,13 @@ pub(crate) async fn extract(
             // A history of changes has a key as often as its row changed.
             refuse_repeats: detected.plan.source == ChangeSource::Rows
                 && !detected.change.key_is_enforced(&table),
-            look_only: purpose == Purpose::Look,
             ..stage_options(memory)
         },
         run_id: run.run_id,
+        look: match &purpose {
+            Purpose::Commit => None,
+            Purpose::Look(look) => Some(Look::clone(look)),
+        },
     };
     let progress = |rows, bytes| observer.event(Event::Extracted { rows, bytes });
     let transferred = transfer(plan);

@@ -91,6 +91,7 @@ impl RangeContext {
             extract: self.extract.clone(),
             stage: self.stage.clone(),
             run_id: self.run_id,
+            look: None,
         };
         let (extracted, staged) = transfer.run(connection, None, progress, cancel).await?;
         failpoint(failpoint::RANGE_READ)?;

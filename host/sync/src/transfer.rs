@@ -1,6 +1,6 @@
 //! From a source table into data files that no snapshot refers to yet.
 
-use icehost_lake::{HeldRows, LakeTable, RowChange, StageOptions, Staged};
+use icehost_lake::{HeldRows, LakeTable, Look, RowChange, StageOptions, Staged};
 use icehost_plan::ValidExtractionPlan;
 use icehost_sqlserver::{Connection, ExtractOptions, Extracted, SqlTable};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,8 @@ pub(crate) struct Transfer<'a> {
     pub(crate) extract: ExtractOptions,
     pub(crate) stage: StageOptions,
     pub(crate) run_id: Uuid,
+    /// Shown the rows in the place of a file.
+    pub(crate) look: Option<Look>,
 }
 
 impl Transfer<'_> {
@@ -36,11 +38,15 @@ impl Transfer<'_> {
         let reading = || format!("reading source table {}", self.table.name);
         let writing = || format!("writing files of lake table {}", self.lake.name());
         let mut preparing = self.preparation.open().await?;
-        let mut writer = self
-            .lake
-            .stage_beside(self.run_id, self.change.clone(), self.stage.clone(), held)
-            .await
-            .doing(writing)?;
+        let (run_id, change, stage) = (self.run_id, self.change.clone(), self.stage.clone());
+        let writer = match self.look.clone() {
+            None => self.lake.stage_beside(run_id, change, stage, held).await,
+            Some(look) => {
+                let looking = self.lake.look_beside(run_id, change, stage, held, look);
+                looking.await
+            }
+        };
+        let mut writer = writer.doing(writing)?;
         let mut extraction = connection
             .extract(self.table, self.plan, self.extract.clone())
             .await

@@ -126,3 +126,52 @@ fn a_strategy_that_keeps_a_mark_is_not_said_to_keep_none() {
     let notes = report["lake"]["notes"].to_string();
     assert!(!notes.contains("keeps no mark"), "{notes}");
 }
+
+/// In the source, and then in the lake, where the run has left it.
+#[test]
+fn values_that_the_target_cannot_hold_stop_the_next_run() {
+    for (narrower, saying) in [
+        ("Name nvarchar(10) NULL", "nvarchar(10) holds 10"),
+        ("Amount decimal(4,2) NULL", "does not fit decimal(4,2)"),
+    ] {
+        let case = synced(&TIMESTAMP);
+        let alter = format!("ALTER TABLE dbo.T ALTER COLUMN {narrower}");
+        case.target(&alter);
+        insert(&case.bed, 20, 1, "2026-02-01");
+        assert!(stops(&case.agrees()).is_empty());
+        insert(&case.bed, 100_000, 1, "2026-02-02");
+        let report = will_stop(&case, &[], saying);
+        assert_eq!(counts(&report, "lake", "wrong"), "2 missing");
+        let report = will_stop(&case, &[], saying);
+        assert_eq!(report["target"]["undelivered"], 2, "{report}");
+        assert_eq!(report["wrong"], 2, "{report}");
+
+        // A value that is corrected before it is delivered is no obstacle.
+        case.source("UPDATE dbo.T SET Name = N'short', Amount = 1, Modified = '2026-02-03' WHERE Id = 100000");
+        case.bed
+            .sync("dbo.T", "demo.t")
+            .args(TIMESTAMP)
+            .run()
+            .success();
+        assert!(stops(&case.agrees()).is_empty());
+        case.run();
+    }
+}
+
+#[test]
+fn a_target_column_of_another_kind_stops_the_next_run() {
+    let case = synced(&TIMESTAMP);
+    case.target(
+        "ALTER TABLE dbo.T DROP COLUMN Amount; ALTER TABLE dbo.T ADD Amount nvarchar(20) NULL",
+    );
+    insert(&case.bed, 20, 1, "2026-02-01");
+    // The lake gets the row all the same; the run ends behind that.
+    let report = case.differs();
+    assert_eq!(counts(&report, "lake", "pending"), "1 missing");
+    assert_eq!(counts(&report, "target", "wrong"), "10 changed");
+    let told = stops(&report);
+    assert!(told.len() == 1 && told[0].contains("'Amount'"), "{told:?}");
+    case.with(case.bed.sync("dbo.T", "demo.t"))
+        .run()
+        .failure(&[told[0], "hint: "]);
+}

@@ -23,7 +23,7 @@ use crate::staging::key_set::{KeySet, KeyedRow, Keys};
 use crate::staging::parquet_file::ParquetFile;
 use crate::staging::staged_files::{StagedFiles, data_dir};
 use crate::staging::statistics;
-use crate::staging::{StageOptions, Staged};
+use crate::staging::{Look, StageOptions, Staged};
 use crate::storage::{Storage, below};
 use crate::table::LakeTable;
 
@@ -47,6 +47,8 @@ pub(crate) struct Encoder {
     table_name: Arc<str>,
     tracker: Option<Tracker>,
     held: Option<HeldRows>,
+    /// Shown the rows in the place of a file.
+    look: Option<Look>,
     current: Option<ParquetFile>,
     finished: Vec<DataFile>,
     files: StagedFiles,
@@ -69,6 +71,7 @@ impl Encoder {
         change: RowChange,
         options: StageOptions,
         held: Option<HeldRows>,
+        look: Option<Look>,
     ) -> Result<Encoder> {
         let columns = table.columns()?;
         if columns.len() != change.target_names.len()
@@ -86,7 +89,7 @@ impl Encoder {
         let nothing_to_match =
             options.unique_keys && (options.unmatched || table.current_snapshot().is_none());
         let needs_no_keys = change.keys.is_empty() || (nothing_to_match && !change.delete_unlisted);
-        let tracker = if needs_no_keys || options.look_only {
+        let tracker = if needs_no_keys || look.is_some() {
             None
         } else {
             let directory = table.storage.scratch(&data_dir(table));
@@ -105,6 +108,7 @@ impl Encoder {
             table_name: Arc::clone(&table.display),
             tracker,
             held,
+            look,
             current: None,
             finished: Vec::new(),
             files: StagedFiles::new(table),
@@ -367,7 +371,8 @@ impl Encoder {
     }
 
     fn append(&mut self, rows: &RecordBatch) -> Result<()> {
-        if self.options.look_only {
+        if let Some(look) = &self.look {
+            look(rows);
             return Ok(());
         }
         let rows = RecordBatch::try_new(Arc::clone(&self.arrow_schema), rows.columns().to_vec())?;

@@ -14,6 +14,7 @@ pub(crate) mod statistics;
 mod value_ranges;
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use iceberg::spec::DataFile;
@@ -32,6 +33,9 @@ use crate::staging::encoder::Encoder;
 use crate::staging::key_set::KeySet;
 use crate::staging::staged_files::StagedFiles;
 use crate::table::LakeTable;
+
+/// What is shown rows that would be written.
+pub type Look = Arc<dyn Fn(&RecordBatch) + Send + Sync>;
 
 /// How data files are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,9 +58,6 @@ pub struct StageOptions {
     /// Most memory for the keys of the delta, in bytes; of more, the rest is in a file without a name beside the data
     /// files until the commit is made. Default: 1 GiB.
     pub key_bytes: usize,
-    /// Nothing is written, and no key collected: the delta is only compared with what the table
-    /// [holds](LakeTable::held). What comes of it has no files, and is no delta to commit.
-    pub look_only: bool,
 }
 
 impl Default for StageOptions {
@@ -68,7 +69,6 @@ impl Default for StageOptions {
             unmatched: false,
             refuse_repeats: false,
             key_bytes: 1 << 30,
-            look_only: false,
         }
     }
 }
@@ -95,11 +95,34 @@ impl LakeTable {
         options: StageOptions,
         held: Option<HeldRows>,
     ) -> Result<StagedWriter> {
-        if !options.look_only {
-            self.check_writable_to_be()?;
-        }
+        self.check_writable_to_be()?;
+        self.encode(run_id, change, options, held, None).await
+    }
+
+    /// The same without a file: `look` is shown the rows that would be written, as the table has them, and no key is
+    /// collected. What comes of it is no delta to commit.
+    pub async fn look_beside(
+        &self,
+        run_id: Uuid,
+        change: RowChange,
+        options: StageOptions,
+        held: Option<HeldRows>,
+        look: Look,
+    ) -> Result<StagedWriter> {
+        self.encode(run_id, change, options, held, Some(look)).await
+    }
+
+    async fn encode(
+        &self,
+        run_id: Uuid,
+        change: RowChange,
+        options: StageOptions,
+        held: Option<HeldRows>,
+        look: Option<Look>,
+    ) -> Result<StagedWriter> {
         let table = self.clone();
-        let encoder = blocking(move || Encoder::new(&table, run_id, change, options, held)).await?;
+        let encoder = move || Encoder::new(&table, run_id, change, options, held, look);
+        let encoder = blocking(encoder).await?;
         let (sender, receiver) = mpsc::channel(1);
         let task = icehost_files::blocking::spawn(move || encode(encoder, receiver));
         Ok(StagedWriter {

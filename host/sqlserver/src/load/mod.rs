@@ -4,6 +4,7 @@ mod apply;
 mod bulk;
 mod check;
 mod created;
+mod fitting;
 mod loss;
 mod merge;
 mod misfit;
@@ -16,10 +17,11 @@ mod terms;
 mod verify;
 
 use arrow_array::{Array, RecordBatch};
-use icehost_plan::values::{ArrowValue, is_known};
-use icehost_plan::{Column, ColumnType, SqlType};
+use icehost_plan::values::is_known;
+use icehost_plan::{Column, SqlType};
 
 pub use created::Removal;
+pub use fitting::Fitting;
 pub use loss::{Loss, Mark};
 pub use merge::MergeCounts;
 pub use position::{Position, Previous};
@@ -35,7 +37,8 @@ use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
 use crate::lower::staging::Staging;
 use crate::statement::Statement;
-use bulk::{BatchEncoder, Refused};
+use bulk::BatchEncoder;
+use fitting::Named;
 
 /// A delta on its way into a table.
 ///
@@ -96,13 +99,8 @@ impl<'c> Loader<'c> {
             .map_err(|error| {
                 error.context(format!("creating a staging table for {}", target.name))
             })?;
-        let key_ordinals = target.table.key();
-        let key = key_ordinals.iter().filter_map(|&ordinal| {
-            let mut columns = staging.columns.iter();
-            columns.position(|column| column.target == Some(ordinal as usize))
-        });
         Ok(Loader {
-            key: key.collect(),
+            key: fitting::key(target, &staging),
             notes: vec![ColumnNotes::default(); staging.columns.len()],
             load: None,
             connection,
@@ -156,7 +154,7 @@ impl<'c> Loader<'c> {
             match encoder.append(first, PART, &mut load.part) {
                 Ok(true) => load.pass_on().await.map_err(loading)?,
                 Ok(false) => break,
-                Err(refused) => return Err(self.refusal(batch, &refused)),
+                Err(refused) => return Err(self.named().refusal(batch, &refused)),
             }
         }
         let columns = self.staging.columns.iter().zip(encoder.beyond_ascii());
@@ -225,50 +223,19 @@ impl<'c> Loader<'c> {
                 continue;
             }
             let first = (0..array.len()).find(|&row| array.is_null(row));
-            let key = first.map(|row| self.row_key(batch, row));
+            let key = first.map(|row| self.named().row_key(batch, row));
             if let Some(notes) = self.notes.get_mut(position) {
                 notes.first_null = key;
             }
         }
     }
 
-    /// What is said of a value that cannot be loaded.
-    fn refusal(&self, batch: &RecordBatch, refused: &Refused) -> SqlServerError {
-        let &Refused {
-            row,
-            column,
-            misfit,
-        } = refused;
-        let (name, sql_type) = match self.staging.columns.get(column) {
-            Some(column) => (column.name.as_str(), column.sql_type),
-            None => ("", SqlType::Bit),
-        };
-        let value = batch.columns().get(column);
-        let value = value.and_then(|array| ArrowValue::of(array, row));
-        let refusal = misfit.refusal(value.unwrap_or(ArrowValue::Boolean(false)), sql_type);
-        let key = self.row_key(batch, row);
-        SqlServerError::data(&self.target.name, name, key, refusal.reason).with_hint(refusal.hint)
-    }
-
-    /// What a row of the batch that comes next is called in a message: its key, or its number where it has
-    /// none.
-    fn row_key(&self, batch: &RecordBatch, row: usize) -> String {
-        let parts: Vec<String> = self
-            .key
-            .iter()
-            .filter_map(|&position| {
-                let column = self.staging.columns.get(position)?;
-                let text = match ArrowValue::of(batch.columns().get(position)?, row) {
-                    Some(value) => value.shown(ColumnType::Sql(column.sql_type)),
-                    None => "NULL".to_owned(),
-                };
-                Some(format!("{} = {text}", column.name))
-            })
-            .collect();
-        if parts.is_empty() {
-            format!("number {} of the delta", self.rows + row as u64 + 1)
-        } else {
-            parts.join(", ")
+    fn named(&self) -> Named<'_> {
+        Named {
+            target: self.target,
+            staging: &self.staging,
+            key: &self.key,
+            rows: self.rows,
         }
     }
 }

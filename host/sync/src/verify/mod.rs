@@ -8,6 +8,7 @@
 
 mod came;
 mod compare;
+mod fits;
 mod fold;
 mod judge;
 mod lake_repair;

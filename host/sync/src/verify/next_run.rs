@@ -3,18 +3,23 @@
 //! What a run says of a source that went back, it says once it has read: how many rows are new tells whether a largest
 //! value below the mark is a table that was filled again. So the delta is read as the run reads it.
 
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
 use icehost_lake::LakeTable;
 use icehost_sqlserver::Extracted;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::fits::Fits;
 use crate::delta_read::{Purpose, extract};
 use crate::detection::{Detected, OpenSource};
 use crate::first_load::Run;
 use crate::source_to_lake::advance;
 use crate::{Silent, SyncError, SyncJob};
 
-/// Reads what the next run reads of a source that has a mark, and asks for the mark after it. The source is at the read
+/// Reads what the next run reads of a source that has a mark, asks for the mark after it, and looks whether the rows fit
+/// the target. The source is at the read
 /// that `detected` is of.
 ///
 /// # Errors
@@ -24,6 +29,7 @@ pub(super) async fn read(
     source: &mut OpenSource,
     lake: &LakeTable,
     detected: &Detected,
+    fits: Option<Arc<Fits>>,
     cancel: &CancellationToken,
 ) -> Result<(), SyncError> {
     let run = Run {
@@ -31,7 +37,11 @@ pub(super) async fn read(
         observer: &Silent,
         cancel,
     };
-    let read = extract(job, source, lake, detected, &run, Purpose::Look).await?;
+    let look = match &fits {
+        Some(fits) => fits.looking(),
+        None => Arc::new(|_: &RecordBatch| {}),
+    };
+    let read = extract(job, source, lake, detected, &run, Purpose::Look(look)).await?;
     if read.extracted.rows == 0 {
         return Ok(());
     }
@@ -43,5 +53,6 @@ pub(super) async fn read(
         ..read.extracted
     };
     let advanced = advance(job, table, names, detected, extracted, told, run.run_id).await;
-    advanced.map(drop)
+    advanced?;
+    fits.map_or(Ok(()), |fits| fits.told())
 }

@@ -8,6 +8,7 @@ use icehost_sqlserver::{ExtractOptions, RowForm, SqlTable, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
+use super::fits::Fits;
 use super::fold::Fold;
 use super::judge::{Again, Class, Side};
 use super::lake_repair::{LakeRepair, SourceReading};
@@ -219,7 +220,8 @@ pub(super) async fn compare(
         stops.note(check_unique(&mut source, &detected.change, &job.source).await)?;
     }
     if let (Some(detected), true) = (&detected, judges_next && comparison.differs()) {
-        let advanced = next_run::read(job, &mut source, &lake, detected, cancel).await;
+        let fits = Fits::of_lake(job, &lake, &options.exclude).await;
+        let advanced = next_run::read(job, &mut source, &lake, detected, fits, cancel).await;
         stops.note(advanced)?;
     }
     if takes_out {

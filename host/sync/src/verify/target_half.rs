@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::came::{Arrivals, Came};
 use super::compare::Comparing;
+use super::fits::Fits;
 use super::fold::Fold;
 use super::judge::{Again, Class, Landing, Rules, Side};
 use super::order::Order;
@@ -151,8 +152,10 @@ impl TargetHalf<'_> {
             let asked = match followed.start {
                 Start::Changes(_) => {
                     let delivered = ((&description, takes.as_slice()), &plan, &open.table);
-                    let changes = between.changes(delivered, cancel).await;
+                    let fits = Fits::new(&open.table, &takes, (0..takes.len()).collect());
+                    let changes = between.changes(delivered, fits.as_ref(), cancel).await;
                     let told = stops.note(changes)?;
+                    stops.note(fits.map_or(Ok(()), |fits| fits.told()))?;
                     if told.is_none() {
                         notes.push(
                             "how many rows are yet to be delivered cannot be told".to_owned(),

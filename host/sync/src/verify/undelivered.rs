@@ -7,6 +7,7 @@ use icehost_sqlserver::SqlTable;
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
+use super::fits::Fits;
 use super::judge::{Again, Class, Landing, Rules};
 use super::order::Order;
 use super::report::Comparison;
@@ -15,6 +16,7 @@ use super::shape::Shape;
 use crate::SyncError;
 use crate::delta::{keyed, request};
 use crate::error::Doing;
+use crate::newest;
 use crate::target_table::Taken;
 
 /// Two snapshots of a lake table: the one that the target has reached, and the current one.
@@ -44,10 +46,11 @@ impl Between<'_> {
     /// The rows that a run delivers which goes on from there.
     ///
     /// # Errors
-    /// The changes cannot be told, and the run ends with that.
+    /// The changes cannot be told, and the run ends with that. A row that does not fit the target is told by `fits`.
     pub(super) async fn changes(
         &self,
         (of_lake, plan, target): ((&Table, &[Taken]), &ValidMergePlan, &SqlTable),
+        fits: Option<&Fits>,
         cancel: &CancellationToken,
     ) -> Result<u64, SyncError> {
         let doing = || format!("reading lake table {}", self.lake.name());
@@ -57,13 +60,16 @@ impl Between<'_> {
             .await
             .and_then(|changes| keyed(changes, plan, of_lake, target))
             .doing(doing)?;
-        let mut batches = changes.within(self.most_bytes).stream();
+        let mut batches = newest::one_of_each_key(changes, plan, self.most_bytes).stream();
         let mut rows = 0;
         while let Some(batch) = tokio::select! {
             batch = batches.try_next() => batch.doing(doing)?,
             () = cancel.cancelled() => return Err(SyncError::cancelled()),
         } {
             rows += batch.num_rows() as u64;
+            if let Some(fits) = fits {
+                fits.look(&batch);
+            }
         }
         Ok(rows)
     }
