@@ -56,9 +56,14 @@ fn end(failure: &Failure, output: Output) {
 async fn settled(moment: Duration) {
     let asked = Instant::now();
     tokio::time::sleep(moment).await;
+    if !is_settling() {
+        return;
+    }
     while is_settling() && asked.elapsed() < SETTLING {
         tokio::time::sleep(LOOK).await;
     }
+    // The command was held back by that. It knows what has become of it, and has yet to say so.
+    tokio::time::sleep(moment).await;
 }
 
 /// Runs a command until it ends or is stopped.

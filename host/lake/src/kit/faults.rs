@@ -161,6 +161,10 @@ impl Storage for FaultyStorage {
         self.inner.discard(files, directories);
     }
 
+    fn tidy(&self, directory: &str) {
+        self.inner.tidy(directory);
+    }
+
     fn scratch(&self, directory: &str) -> PathBuf {
         self.inner.scratch(directory)
     }

@@ -91,6 +91,10 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Called where nobody can wait or be told: what fails is logged, and left behind.
     fn discard(&self, files: &[String], directories: &[String]);
 
+    /// Removes what writers that were killed have left in a directory, where it is certain that nobody needs it. They
+    /// leave nothing where a file is there as a whole or not at all.
+    fn tidy(&self, _directory: &str) {}
+
     /// A directory of this machine for files without a name, which go with whoever has made them: beside the
     /// table where that is local, since there is room for its rows.
     fn scratch(&self, directory: &str) -> PathBuf;

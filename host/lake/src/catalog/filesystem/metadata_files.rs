@@ -186,6 +186,7 @@ pub(crate) fn settle(storage: &dyn Storage, table_dir: &str, version: u64) -> Re
 /// some readers look no further than the hint.
 pub(crate) fn mend_hint(storage: &dyn Storage, table_dir: &str, version: u64) -> Result<()> {
     let dir = metadata_dir(table_dir);
+    storage.tidy(&dir);
     let hinted = read_text_of_hint(storage, &dir).and_then(|text| text.trim().parse().ok());
     match hinted {
         Some(hinted) if version <= hinted => Ok(()),

@@ -68,10 +68,17 @@ impl Storage for LocalStorage {
 
     async fn stat(&self, location: &str) -> io::Result<Option<Stat>> {
         at(location, |path| match fs::metadata(path) {
-            Ok(found) => Ok(found.is_file().then(|| Stat {
-                size: found.len(),
-                tag: tag(&found),
-            })),
+            Ok(found) if found.is_dir() => Ok(None),
+            Ok(found) => {
+                // A pipe that stands in a file's place is not nothing, and is refused in its name.
+                if !found.is_file() {
+                    icehost_untrusted::check(path, u64::MAX)?;
+                }
+                Ok(Some(Stat {
+                    size: found.len(),
+                    tag: tag(&found),
+                }))
+            }
             Err(e) if is_absent(&e) => Ok(None),
             Err(e) => Err(e),
         })
@@ -113,11 +120,7 @@ impl Storage for LocalStorage {
     async fn create(&self, location: &str, content: Bytes) -> io::Result<bool> {
         at(location, move |path| {
             icehost_files::create_directories(parent(path))?;
-            let created = icehost_files::create(path, &content, Kind::Shared)?;
-            if created {
-                icehost_files::remove_left_over(parent(path));
-            }
-            Ok(created)
+            icehost_files::create(path, &content, Kind::Shared)
         })
         .await
     }
@@ -191,6 +194,10 @@ impl Storage for LocalStorage {
             // One that holds something stays.
             let _in_use = fs::remove_dir(directory);
         }
+    }
+
+    fn tidy(&self, directory: &str) {
+        icehost_files::remove_left_over(Path::new(directory));
     }
 
     fn scratch(&self, directory: &str) -> PathBuf {
