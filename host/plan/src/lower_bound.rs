@@ -36,6 +36,36 @@ impl ExtractionPlan {
             })
         })
     }
+
+    /// The filter as it would be without this [`lower bound`](Self::lower_bound) of it: with the rows that lie below,
+    /// and none above its upper bounds. `None` where there is no filter.
+    pub fn filter_without(&self, bound: &LowerBound) -> Option<Expression> {
+        let mut filter = self.filter.clone()?;
+        let before = filter.nodes.clone();
+        let node = |index: u32| before.get(index as usize);
+        let is_column = |index: u32| matches!(node(index), Some(Node::Column { column, .. }) if *column == bound.column);
+        let is_least =
+            |index: u32| matches!(node(index), Some(Node::Literal(value)) if *value == bound.least);
+        for changed in &mut filter.nodes {
+            let Node::Compare { op, left, right } = changed else {
+                continue;
+            };
+            let (op, column) = match (is_column(*left), is_column(*right)) {
+                (true, false) if is_least(*right) => (*op, *left),
+                (false, true) if is_least(*left) => (op.mirrored(), *right),
+                _ => continue,
+            };
+            // It stays a comparison, which a row without a value does not pass: each value is its own equal.
+            if matches!(op, Comparison::Ge | Comparison::Gt) {
+                *changed = Node::Compare {
+                    op: Comparison::Eq,
+                    left: column,
+                    right: column,
+                };
+            }
+        }
+        Some(filter)
+    }
 }
 
 /// Rows that a node lets through.
@@ -248,5 +278,37 @@ mod tests {
         assert_eq!(plan(negated).lower_bound(), None);
         let null = vec![column(0), Node::IsNull(0)];
         assert_eq!(plan(null).lower_bound(), None);
+    }
+
+    #[test]
+    fn a_filter_without_its_lower_bound_keeps_all_else() {
+        let nodes = |op, least| {
+            vec![
+                column(3),
+                number(least),
+                compare(op, 0, 1),
+                number(9),
+                compare(Comparison::Le, 0, 3),
+                Node::AllOf(vec![2, 4]),
+                Node::IsNull(0),
+                number(20),
+                compare(Comparison::Gt, 0, 7),
+                Node::AnyOf(vec![5, 6, 8]),
+            ]
+        };
+        // What it is to be is `column = column`, whose literal nobody looks at.
+        let below = |op, least| {
+            let plan = plan(nodes(op, least));
+            let mut wanted = nodes(op, least);
+            if let Some(node) = wanted.get_mut(2) {
+                *node = compare(Comparison::Eq, 0, 0);
+            }
+            let bound = plan.lower_bound();
+            let without = bound.and_then(|bound| plan.filter_without(&bound));
+            assert_eq!(without.map(|filter| filter.nodes), Some(wanted));
+        };
+        below(Comparison::Ge, 5);
+        below(Comparison::Gt, 5);
+        below(Comparison::Ge, 9);
     }
 }

@@ -1,6 +1,6 @@
 //! A consistent read of the source, and what is asked before it.
 
-use icehost_plan::{Probe, SqlType, Value};
+use icehost_plan::{Expression, Probe, SqlType, Value};
 
 use crate::connection::Connection;
 use crate::error::{ErrorKind, Result, SqlServerError};
@@ -160,22 +160,31 @@ impl Connection {
         }
     }
 
-    /// Counts the rows that have at most a value in a column, which reads the smallest index that has it.
+    /// Counts the rows that a filter lets through.
     ///
     /// # Errors
-    /// [`ErrorKind::Plan`] for a column that the table does not have; whatever the server reports.
-    pub async fn count_through(
-        &mut self,
-        table: &SqlTable,
-        column: u32,
-        most: &Value,
-    ) -> Result<u64> {
+    /// [`ErrorKind::Plan`] for a filter that is not one over the table; whatever the server reports.
+    pub async fn count_of(&mut self, table: &SqlTable, filter: &Expression) -> Result<u64> {
         let context =
             |error: SqlServerError| error.context(format!("counting the rows of {}", table.name));
-        let statement = lower::count_through(table, column, most)?;
+        let statement = lower::count_of(table, filter)?;
         let answer = self.client.run(&statement).await.map_err(context)?;
         let row = answer.rows().into_iter().next().unwrap_or_default();
         let rows = Fields::of(row).integer().map_err(context)?;
         Ok(u64::try_from(rows).unwrap_or(0))
+    }
+
+    /// How many rows the table has now, as its server estimates; `None` where it does not.
+    ///
+    /// # Errors
+    /// Whatever the server reports.
+    pub async fn row_estimate(&mut self, table: &SqlTable) -> Result<Option<u64>> {
+        let context =
+            |error: SqlServerError| error.context(format!("counting the rows of {}", table.name));
+        let sql = lower::row_estimate(&table.name, table.object_id);
+        let answer = self.client.batch(&sql).await.map_err(context)?;
+        let row = answer.rows().into_iter().next().unwrap_or_default();
+        let rows = Fields::of(row).optional_integer().map_err(context)?;
+        Ok(rows.and_then(|rows| u64::try_from(rows).ok()))
     }
 }

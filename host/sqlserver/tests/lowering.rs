@@ -8,9 +8,9 @@ use icehost_plan::{
     Succession, Table, ValidMergePlan, Value, WriteMode,
 };
 use icehost_sqlserver::lower::{
-    Spelling, base_columns, checksums, count_through, create_table, extraction, merge, one_key,
-    probes, range_boundaries, repeated_key, row_filters, same_keys, snapshot_isolation, spellings,
-    synonym, table_traits, updateability,
+    Spelling, base_columns, checksums, count_of, create_table, extraction, merge, one_key, probes,
+    range_boundaries, repeated_key, row_estimate, row_filters, same_keys, snapshot_isolation,
+    spellings, synonym, table_traits, updateability,
 };
 use icehost_sqlserver::{ErrorKind, NewColumn, SqlColumn, SqlTable, Statement, TableName, Traits};
 
@@ -293,12 +293,16 @@ fn shared_nodes_do_not_unfold_without_end() {
 #[test]
 fn what_is_asked_beside_the_probes() {
     let table = customers();
-    let noon = "timestamp:2026-01-31T12:00:00".parse().unwrap();
+    let filter = compare(
+        Comparison::Le,
+        source(9),
+        literal("timestamp:2026-01-31T12:00:00"),
+    );
     let statements = [
         snapshot_isolation("O'Brien"),
         updateability(None),
         updateability(Some("Shop")),
-        count_through(&table, 9, &noon).unwrap(),
+        count_of(&table, &filter).unwrap(),
     ];
     let statements = statements.map(|statement| statement.to_string());
     insta::assert_snapshot!(statements.join("\n\n"));
@@ -989,4 +993,5 @@ fn what_a_table_is_beside_a_table_is_asked_in_a_way_that_every_version_answers()
     insta::assert_snapshot!(row_filters(&elsewhere, "@v1"));
     insta::assert_snapshot!(synonym(&elsewhere, "@v1"));
     insta::assert_snapshot!(base_columns("@v1"));
+    insta::assert_snapshot!(row_estimate(&elsewhere, 7));
 }

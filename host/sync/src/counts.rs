@@ -2,79 +2,149 @@
 //!
 //! A lake that matches rows by the source's own key has as many as the source, less what is still to come. Where it
 //! has more, rows are gone from the source, or have another key; where it has less, rows have come below the mark.
-//! The source's own count costs nothing and is an estimate, in which rows count that are not committed yet: that rows
-//! are gone is told only where it has moved away from the lake's since the last snapshot, and that rows are missing
-//! only where they have been counted.
+//!
+//! The source's own count costs nothing and is an estimate, in which rows count that are not committed yet. That rows
+//! are gone is told where it has moved away from the lake's since the last snapshot; the estimate is one from after the
+//! read, since what came before it is in the lake. That rows are missing is told only where they have been counted, with
+//! the filter that the rows were read by, less its lower bound: what the runs up to this one were to read, be it
+//! without a value or ahead of the clock. It is not told of more than the estimate from before the read is short of:
+//! what came in between may be in the count, and not in the lake.
 
 use icehost_lake::{LakeTable, SnapshotInfo};
-use icehost_plan::{AggregateFunction, Coverage, Value};
+use icehost_plan::{AggregateFunction, Coverage, Expression, LowerBound, Probe, Value};
+use icehost_sqlserver::SqlTable;
 
-use crate::SyncError;
 use crate::detection::{Detected, OpenSource};
 use crate::error::Doing;
+use crate::{SyncError, WatermarkRecord};
 
 /// Larger tables are counted only by runs that find nothing new.
 const QUICKLY_COUNTED: u64 = 1_000_000;
 
-/// What is known before the commit; nothing where the numbers tell nothing.
-pub(crate) struct Counts(Option<Known>);
+/// What is known before the commit.
+pub(crate) struct Counts {
+    /// Rows of the source, for the watermark.
+    source_rows: Option<u64>,
+    /// Rows that the lake is to have after the run, for the watermark.
+    expected: Option<u64>,
+    /// No transformer has left out a row, in this run or before.
+    every_row: Option<bool>,
+    /// Nothing where the numbers tell nothing.
+    known: Option<Known>,
+}
 
 struct Known {
-    /// Rows of the source, as it estimates.
+    /// Rows of the source, as it estimates since the rows were read.
     source: u64,
     /// Rows by which the lake had more at its last snapshot with a watermark.
     surplus_before: i64,
-    /// Rows of the source up to its largest value, counted because the lake is likely to have fewer.
+    /// Rows that the lake was to have by now, counted because it is likely to have fewer.
     counted: Option<u64>,
+}
+
+/// Whether the lake gets as many rows as are read, where no transformer drops one: it matches them by the source's own
+/// key, as that is.
+pub(crate) fn are_comparable(source: &OpenSource, detected: &Detected) -> bool {
+    let change = &detected.change;
+    let written = |at: &u32| {
+        let column = change.columns.get(*at as usize);
+        column.is_none_or(|column| source.transforms.writes(&column.name))
+    };
+    change.unique_keys && change.rows.has_key() && !change.rows.key_columns().iter().any(written)
+}
+
+/// That a lake table has more rows than its source; `None` where it has not.
+pub(crate) fn gone(source: &SqlTable, lake: &str, in_lake: u64, in_source: u64) -> Option<String> {
+    let surplus = in_lake.checked_sub(in_source).filter(|rows| *rows > 0)?;
+    Some(format!(
+        "lake table {lake} has {surplus} rows more than {}: rows that were deleted there, or got another key, stay in the \
+         lake, since the strategy does not see that",
+        source.name
+    ))
 }
 
 impl Counts {
     /// Compares what is known before the commit, in the transaction that the rows were read in. `new` rows are to be
-    /// committed.
+    /// committed; transformers have `dropped` so many of those that were read.
     pub(crate) async fn take(
         source: &mut OpenSource,
         lake: &LakeTable,
         detected: &Detected,
         new: u64,
+        dropped: u64,
     ) -> Result<Counts, SyncError> {
-        let change = &detected.change;
-        let comparable = change.unique_keys
-            && change.rows.has_key()
-            && source.transforms.is_empty()
-            && detected.plan.coverage == Coverage::Incremental;
-        let rows = source.table.table.row_estimate;
-        let (Some(rows), Some(stored), true) = (rows, &detected.stored, comparable) else {
-            return Ok(Counts(None));
+        let stored = detected.stored.as_ref();
+        let kept_before = match stored {
+            None => Some(true),
+            Some(stored) => stored.record.every_row,
         };
-        let Some(now) = lake.current_snapshot().as_ref().and_then(rows_of) else {
-            return Ok(Counts(None));
+        let before = source.table.table.row_estimate;
+        let mut counts = Counts {
+            source_rows: before,
+            expected: None,
+            every_row: kept_before.map(|kept| kept && dropped == 0),
+            known: None,
+        };
+        let (Some(before), true) = (before, are_comparable(source, detected)) else {
+            return Ok(counts);
+        };
+        let doing = || format!("counting rows of source table {}", source.table.name);
+        let now = source.connection.row_estimate(&source.table).await;
+        let Some(now) = now.doing(doing)? else {
+            return Ok(counts);
+        };
+        // Nothing has been told yet of what has gone since the read.
+        counts.source_rows = Some(match stored {
+            None => now.max(before),
+            Some(_) => now,
+        });
+        // An earlier version did not note it.
+        let every_row = counts.every_row.unwrap_or(source.transforms.is_empty());
+        let incremental = detected.plan.coverage == Coverage::Incremental;
+        let (Some(stored), true) = (stored, every_row && incremental) else {
+            return Ok(counts);
+        };
+        let Some(in_lake) = lake.current_snapshot().as_ref().and_then(rows_of) else {
+            return Ok(counts);
         };
         let at_stored = lake.snapshot(stored.snapshot_id).ok();
-        let then = at_stored
-            .as_ref()
-            .and_then(rows_of)
-            .zip(stored.record.source_rows);
-        let surplus_before = then.map_or(0, |(lake, source)| surplus(lake, source).max(0));
+        let in_lake_then = at_stored.as_ref().and_then(rows_of);
+        let then = in_lake_then.zip(stored.record.source_rows);
         // A transaction that was open at the last run may have come to its end since: that the lake had fewer then
         // explains nothing.
-        let valued = rows.saturating_sub(without_value(detected));
-        let fewer = surplus(now.saturating_add(new), valued) < 0;
-        let quick = new == 0 || rows <= QUICKLY_COUNTED;
-        let counted = match (fewer && quick, bound(detected)) {
-            (true, Some((column, largest))) => Some(
-                source
-                    .connection
-                    .count_through(&source.table, column, &largest)
-                    .await
-                    .doing(|| format!("counting rows of source table {}", source.table.name))?,
-            ),
+        let surplus_before = then.map_or(0, |(lake, source)| surplus(lake, source).max(0));
+        let valued = before.saturating_sub(without_value(detected));
+        counts.expected = Some(valued);
+        // Of the rows that are to be committed some are changed ones, which the lake has: how many it is short of
+        // after that, only the next run sees.
+        let was_short = in_lake_then
+            .zip(stored.record.expected_rows)
+            .is_some_and(|(lake, expected)| lake < expected);
+        let fewer = surplus(in_lake.saturating_add(new), valued) < 0 || was_short;
+        let quick = new == 0 || before <= QUICKLY_COUNTED;
+        let counted = match (fewer && quick, wanted(detected)) {
+            (true, Some((_, filter))) => {
+                let counted = source.connection.count_of(&source.table, &filter).await;
+                Some(counted.doing(doing)?.min(valued))
+            }
             _ => None,
         };
-        Ok(Counts(Some(Known {
-            source: rows,
+        counts.known = Some(Known {
+            source: now,
             surplus_before,
             counted,
-        })))
+        });
+        Ok(counts)
+    }
+
+    /// The watermark with what later runs compare with.
+    pub(crate) fn noted(&self, record: WatermarkRecord) -> WatermarkRecord {
+        WatermarkRecord {
+            source_rows: self.source_rows,
+            expected_rows: self.expected,
+            every_row: self.every_row,
+            ..record
+        }
     }
 
     /// What the user should know, now that the lake is as it is. `committed`: this run has made a snapshot.
@@ -102,14 +172,14 @@ impl Counts {
         detected: &Detected,
         committed: bool,
     ) -> Option<String> {
-        let known = self.0.as_ref()?;
+        let known = self.known.as_ref()?;
         let surplus = surplus(now, known.source);
         let (table, name) = (&source.table.name, lake.name());
         if let Some(missing) = known.counted.and_then(|counted| counted.checked_sub(now))
             && missing > 0
         {
-            let column = bound(detected).and_then(|(column, _)| {
-                let column = source.table.columns.get(column as usize)?;
+            let column = wanted(detected).and_then(|(bound, _)| {
+                let column = source.table.columns.get(bound.column as usize)?;
                 Some(column.name.clone())
             });
             let column = column.unwrap_or_default();
@@ -123,13 +193,10 @@ impl Counts {
             let before = detected.stored.as_ref().and_then(|s| s.record.source_rows);
             before.is_some_and(|before| known.source < before / 2)
         };
-        if surplus > known.surplus_before && (committed || emptied()) {
-            return Some(format!(
-                "lake table {name} has {surplus} rows more than {table}: rows that were deleted there, or got another key, \
-                 stay in the lake, since the strategy does not see that"
-            ));
+        match surplus > known.surplus_before && (committed || emptied()) {
+            true => gone(&source.table, name, now, known.source),
+            false => None,
         }
-        None
     }
 }
 
@@ -159,9 +226,18 @@ fn rows_of(snapshot: &SnapshotInfo) -> Option<u64> {
     number("total-records")?.checked_sub(deleted)
 }
 
-/// The column whose largest value was probed and that the plan has a lower bound on, and that value.
-fn bound(detected: &Detected) -> Option<(u32, Value)> {
-    let column = detected.plan.lower_bound()?.column;
-    let value = detected.aggregate(AggregateFunction::Max, column)?;
-    (*value != Value::Null).then(|| (column, value.clone()))
+/// The plan's lower bound on a column whose largest value was probed, alone or before others, and the filter without
+/// it.
+fn wanted(detected: &Detected) -> Option<(LowerBound, Expression)> {
+    let bound = detected.plan.lower_bound()?;
+    let mut answers = Probe::with_readings(&detected.probes, &detected.readings);
+    let probed = answers.any(|(probe, readings)| {
+        let of = probe.largest_of().first();
+        of == Some(&bound.column) && readings.first().is_some_and(|value| *value != Value::Null)
+    });
+    if !probed {
+        return None;
+    }
+    let filter = detected.plan.filter_without(&bound)?;
+    Some((bound, filter))
 }

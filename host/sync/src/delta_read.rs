@@ -8,7 +8,7 @@ use crate::detection::{Detected, OpenSource};
 use crate::first_load::Run;
 use crate::preparation::Preparation;
 use crate::source_to_lake::{extract_options, stage_options};
-use crate::transfer::Transfer;
+use crate::transfer::{Transfer, Transferred};
 use crate::{Event, SyncError, SyncJob, filled_in, moved_back, read_again};
 
 /// A delta that was read in one piece.
@@ -17,6 +17,8 @@ pub(crate) struct Read {
     pub(crate) staged: Staged,
     /// New rows that tell a detector nothing: they lie ahead of the clock, or were read by their keys.
     pub(crate) apart: u64,
+    /// Rows that a transformer has left out.
+    pub(crate) dropped: u64,
     /// What the user should know.
     pub(crate) told: Vec<String>,
 }
@@ -73,7 +75,11 @@ pub(crate) async fn extract(
     let progress = |rows, bytes| observer.event(Event::Extracted { rows, bytes });
     let transferred = transfer(plan);
     let transferred = transferred.run(&mut source.connection, held, progress, run.cancel);
-    let (mut extracted, mut staged) = transferred.await?;
+    let Transferred {
+        mut extracted,
+        mut staged,
+        mut dropped,
+    } = transferred.await?;
     let mut held = staged.take_held();
     let mut back = None;
     if let Some(met) = held.take_if(|held| held.has_unseen()) {
@@ -86,6 +92,7 @@ pub(crate) async fn extract(
                 extracted,
                 staged,
                 apart,
+                dropped,
                 told,
             });
         };
@@ -93,7 +100,11 @@ pub(crate) async fn extract(
         let again = read_again::held(job, source, lake, detected, observer).await?;
         let transferred = transfer(&wider.plan);
         let transferred = transferred.run(&mut source.connection, again, progress, run.cancel);
-        (extracted, staged) = transferred.await?;
+        Transferred {
+            extracted,
+            staged,
+            dropped,
+        } = transferred.await?;
         held = staged.take_held();
     }
     let apart = held.map_or(0, |held| held.rows_apart());
@@ -103,6 +114,7 @@ pub(crate) async fn extract(
         extracted,
         staged,
         apart: apart.saturating_add(by_key),
+        dropped,
         told: told.filter_map(|also| also.told).collect(),
     })
 }

@@ -86,6 +86,7 @@ impl Preparation {
         Ok(Preparing {
             with: self,
             transforms,
+            dropped: 0,
         })
     }
 }
@@ -94,9 +95,15 @@ impl Preparation {
 pub(crate) struct Preparing<'a> {
     with: &'a Preparation,
     transforms: OpenTransforms,
+    dropped: u64,
 }
 
 impl Preparing<'_> {
+    /// Rows so far that a transformer has left out.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
     /// What is to be written of a batch.
     pub(crate) async fn batch(
         &mut self,
@@ -112,7 +119,10 @@ impl Preparing<'_> {
         if self.with.transforms.is_empty() {
             return Ok(vec![batch]);
         }
+        let rows = batch.num_rows();
         let applied = self.transforms.apply(batch).await?;
+        let kept: usize = applied.kept.iter().map(RecordBatch::num_rows).sum();
+        self.dropped += rows.saturating_sub(kept) as u64;
         let Some(withdrawals) = &self.with.withdrawals else {
             return Ok(applied.kept);
         };

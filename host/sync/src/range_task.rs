@@ -14,7 +14,7 @@ use crate::SyncError;
 use crate::error::Doing;
 use crate::failpoint;
 use crate::preparation::Preparation;
-use crate::transfer::Transfer;
+use crate::transfer::{Transfer, Transferred};
 
 /// What all ranges of a first load have in common.
 ///
@@ -48,6 +48,9 @@ pub(crate) struct RangeDone {
     pub(crate) truncated: Vec<String>,
     /// Columns that lost an offset.
     pub(crate) offsets_lost: Vec<String>,
+    /// Rows that a transformer has left out; `None` where an earlier version has read the range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dropped: Option<u64>,
     pub(crate) files: KeptFiles,
 }
 
@@ -93,7 +96,11 @@ impl RangeContext {
             run_id: self.run_id,
             look: None,
         };
-        let (extracted, staged) = transfer.run(connection, None, progress, cancel).await?;
+        let Transferred {
+            extracted,
+            staged,
+            dropped,
+        } = transfer.run(connection, None, progress, cancel).await?;
         failpoint(failpoint::RANGE_READ)?;
         let files = staged
             .keep()
@@ -104,6 +111,7 @@ impl RangeContext {
             observed: extracted.observed,
             truncated: extracted.truncated,
             offsets_lost: extracted.offsets_lost,
+            dropped: Some(dropped),
             files,
         })
     }

@@ -91,7 +91,7 @@ impl Landed {
         }
     }
 
-    fn warn(&mut self, warning: Option<String>, observer: &dyn Observer) {
+    pub(crate) fn warn(&mut self, warning: Option<String>, observer: &dyn Observer) {
         if let Some(warning) = warning {
             observer.event(Event::Warning(&warning));
             self.warnings.push(warning);
@@ -152,6 +152,7 @@ async fn land(
         extracted,
         staged,
         apart,
+        dropped,
         told: left,
     } = extract(job, &mut source, lake, &detected, &run, Purpose::Commit).await?;
     let mut landed = Landed::new(run_id, &detected, lake);
@@ -160,7 +161,8 @@ async fn land(
     if landed.rows_extracted > 0 {
         check_unique(&mut source, &detected.change, &job.source).await?;
     }
-    let counts = Counts::take(&mut source, lake, &detected, landed.rows_extracted).await?;
+    let new = landed.rows_extracted;
+    let counts = Counts::take(&mut source, lake, &detected, new, dropped).await?;
     source
         .connection
         .end_read()
@@ -201,6 +203,7 @@ async fn land(
         run_id,
     )
     .await?;
+    let record = counts.noted(record);
     let read = rows + landed.rows_read_again;
     let spares = spares_reading(job, &source.table, &detected, &record, read).await;
     if rows == 0 && !spares && !all_gone {
@@ -385,6 +388,8 @@ pub(crate) async fn advance(
         rows: extracted.rows,
         time: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
         source_rows: source.table.row_estimate,
+        expected_rows: None,
+        every_row: None,
         source_table: created_again::which(source),
         source_digest: names.on_server.map(str::to_owned),
         shape: Some(RowShape::of(job, &detected.change).after(detected)),

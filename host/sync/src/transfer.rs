@@ -25,6 +25,14 @@ pub(crate) struct Transfer<'a> {
     pub(crate) look: Option<Look>,
 }
 
+/// What was read and where it is.
+pub(crate) struct Transferred {
+    pub(crate) extracted: Extracted,
+    pub(crate) staged: Staged,
+    /// Rows of them that a transformer has left out.
+    pub(crate) dropped: u64,
+}
+
 impl Transfer<'_> {
     /// Reads from the source while what came before is encoded and written, without what is `held`. `progress`
     /// takes rows and bytes so far, after each batch. Where it fails, the files are gone.
@@ -34,7 +42,7 @@ impl Transfer<'_> {
         held: Option<HeldRows>,
         mut progress: impl FnMut(u64, u64) + Send,
         cancel: &CancellationToken,
-    ) -> Result<(Extracted, Staged), SyncError> {
+    ) -> Result<Transferred, SyncError> {
         let reading = || format!("reading source table {}", self.table.name);
         let writing = || format!("writing files of lake table {}", self.lake.name());
         let mut preparing = self.preparation.open().await?;
@@ -67,6 +75,10 @@ impl Transfer<'_> {
             progress(rows, bytes);
         }
         let staged = writer.finish().await.doing(writing)?;
-        Ok((extraction.finish().doing(reading)?, staged))
+        Ok(Transferred {
+            extracted: extraction.finish().doing(reading)?,
+            staged,
+            dropped: preparing.dropped(),
+        })
     }
 }

@@ -32,6 +32,14 @@ pub struct WatermarkRecord {
     /// the watermark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_rows: Option<u64>,
+    /// Rows that the lake was to have at least, as the source's server had estimated before the run read; `None` where
+    /// that is not compared, or an earlier version wrote the watermark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rows: Option<u64>,
+    /// Whether every row that was read up to then is in the lake, as far as no transformer has left one out; `None`
+    /// where an earlier version wrote the watermark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every_row: Option<bool>,
     /// Which table the source's name stood for then; `None` for a view, where the server does not tell, where somebody
     /// has set the watermark, and where an earlier version wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

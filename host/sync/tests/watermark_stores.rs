@@ -42,6 +42,8 @@ fn record(id: i64) -> WatermarkRecord {
         rows: 1,
         time: "2026-01-01T00:00:00Z".to_owned(),
         source_rows: None,
+        expected_rows: None,
+        every_row: None,
         source_table: None,
         source_digest: None,
         shape: None,

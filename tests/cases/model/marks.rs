@@ -49,6 +49,7 @@ pub async fn set_back(warehouse: &Path, detector: Detector) -> Result<(), String
         },
         rows: 0,
         source_rows: None,
+        expected_rows: None,
         source_table: None,
         ..stored.record
     };

@@ -29,6 +29,7 @@ mod nulls;
 mod open_transactions;
 mod read_again;
 mod repetition;
+mod row_numbers;
 mod same_table;
 mod settings;
 mod strategies;

@@ -95,6 +95,8 @@ async fn carry_out(
                 rows: 0,
                 time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
                 source_rows: None,
+                expected_rows: None,
+                every_row: stored.and_then(|record| record.every_row),
                 source_table: None,
                 source_digest: stored.and_then(|record| record.source_digest.clone()),
                 shape: stored.and_then(|record| record.shape.clone()),

@@ -204,11 +204,7 @@ impl Connection {
     ) -> Result<(bool, Option<u64>)> {
         let counting =
             |error: SqlServerError| error.context(format!("counting the rows of {name}"));
-        let sql = format!(
-            "SELECT SUM(p.[rows]) FROM {}sys.partitions AS p \
-             WHERE p.object_id = {object_id} AND p.index_id IN (0, 1);",
-            catalog_of(name)
-        );
+        let sql = lower::row_estimate(name, object_id);
         let answer = self.client.batch(&sql).await.map_err(counting)?;
         let mut fields = Fields::of(answer.rows().into_iter().next().unwrap_or_default());
         let counted = fields

@@ -39,6 +39,15 @@ pub fn row_filters(table: &TableName, id: &str) -> String {
     )
 }
 
+/// How many rows a table has, as the catalog keeps count, rows of open transactions among them; NULL for a view.
+pub fn row_estimate(table: &TableName, object_id: i32) -> String {
+    let prefix = prefix(table);
+    format!(
+        "SELECT SUM(p.[rows]) FROM {prefix}sys.partitions AS p \
+         WHERE p.object_id = {object_id} AND p.index_id IN (0, 1);"
+    )
+}
+
 /// What a synonym stands for.
 pub fn synonym(table: &TableName, object: &str) -> String {
     let prefix = prefix(table);

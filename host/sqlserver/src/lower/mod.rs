@@ -13,7 +13,7 @@ mod probe;
 mod ranges;
 pub(crate) mod staging;
 
-pub use catalog::{base_columns, row_filters, synonym, table_traits};
+pub use catalog::{base_columns, row_estimate, row_filters, synonym, table_traits};
 pub use checksum::checksums;
 pub use ddl::{NewColumn, create_table};
 pub(crate) use expression::{Lowering, Operand};
@@ -24,5 +24,5 @@ pub use merge::{
     AbsentStatements, IdentityCheck, MergeChecks, MergeStatements, OneKeyStatements, Spelling,
     SpellingStatements, check_inserts, merge, one_key, spellings,
 };
-pub use probe::{count_through, probes, snapshot_isolation, updateability};
+pub use probe::{count_of, probes, snapshot_isolation, updateability};
 pub use ranges::range_boundaries;

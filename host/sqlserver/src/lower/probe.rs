@@ -1,12 +1,11 @@
 //! Probes into one SELECT.
 
 use icehost_plan::{
-    Aggregate, AggregateFunction, Extreme, Length, LogicalType, Probe, SqlType, Value,
+    Aggregate, AggregateFunction, Expression, Extreme, Length, LogicalType, Probe, SqlType, Value,
 };
 
 use super::Lowering;
 use super::extraction::{operands, readable};
-use super::literal::bind_type;
 use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
 use crate::name::quote;
@@ -112,18 +111,17 @@ pub fn updateability(database: Option<&str>) -> Statement {
     ))
 }
 
-/// Counts the rows that have at most a value in a column.
+/// Counts the rows that a filter lets through.
 ///
 /// # Errors
-/// A column that the table does not have.
-pub fn count_through(table: &SqlTable, column: u32, most: &Value) -> Result<Statement> {
-    let column = table.column(column)?;
+/// A filter that is too large, or not one over the table.
+pub fn count_of(table: &SqlTable, filter: &Expression) -> Result<Statement> {
+    let operands = operands(table);
     let mut parameters = Parameters::default();
-    let most = parameters.add(bind_type(most, Some(column.sql_type)), most.clone());
+    let condition = Lowering::new(&operands, &[], &mut parameters).conjunct(filter)?;
     Ok(parameters.finish(format!(
-        "SELECT COUNT_BIG(*) FROM {} WHERE {} <= {most};",
-        table.name.sql(),
-        quote(&column.name)
+        "SELECT COUNT_BIG(*) FROM {} WHERE {condition};",
+        table.name.sql()
     )))
 }
 

@@ -20,7 +20,8 @@ use uuid::Uuid;
 
 pub(crate) use route::route;
 
-use crate::detection::{Detected, OpenSource, SourceNames};
+use crate::counts;
+use crate::detection::{self, Detected, OpenSource, SourceNames};
 use crate::error::Doing;
 use crate::failpoint::{self, failpoint, stands};
 use crate::journal::{Journal, LoadRecord};
@@ -29,7 +30,7 @@ use crate::range_scheduler::{self, Message, Running};
 use crate::range_task::{RangeContext, RangeDone};
 use crate::source_to_lake::{self, Commit, Landed};
 use crate::stop;
-use crate::{CommitMode, Event, Observer, SyncError, SyncJob};
+use crate::{CommitMode, Event, Observer, SyncError, SyncJob, WatermarkRecord};
 
 /// Snapshot summary entry that identifies the first load that the snapshot is of.
 pub const SUMMARY_FIRST_LOAD: &str = "icehost.first-load";
@@ -71,6 +72,8 @@ struct Load<'a> {
     lake: LakeTable,
     /// Rows and bytes of each range so far.
     progress: Vec<(u64, u64)>,
+    /// The lake gets as many rows as are read.
+    comparable: bool,
 }
 
 /// The source without its connection, which works on ranges.
@@ -96,6 +99,7 @@ impl FirstLoad {
             cancel,
         } = run;
         let memory = source.memory(job)?;
+        let comparable = counts::are_comparable(&source, detected);
         let OpenSource {
             connection,
             table,
@@ -148,6 +152,7 @@ impl FirstLoad {
             progress: vec![(0, 0); self.record.ranges.len()],
             record: self.record,
             lake,
+            comparable,
         };
         load.tell_progress();
         // Not more connections than there are ranges.
@@ -289,6 +294,13 @@ impl Load<'_> {
             self.run_id,
         )
         .await?;
+        let every_row = self.every_row();
+        let source_rows = self.source_rows().await?;
+        let record = WatermarkRecord {
+            source_rows,
+            every_row,
+            ..record
+        };
         let open = self.open_ranges();
         let stored = self.commit(&open, Some(&record)).await?;
         // What is committed is told as such, though the user asks to stop.
@@ -307,7 +319,30 @@ impl Load<'_> {
         };
         source_to_lake::copy_watermark(self.job, &self.lake, stored, self.observer, &mut landed)
             .await;
+        if let (Some(rows), true, Some(true)) = (source_rows, self.comparable, every_row) {
+            let lake = self.lake.name();
+            let gone = counts::gone(&self.source.table, lake, extracted.rows, rows);
+            landed.warn(gone, self.observer);
+        }
         Ok(landed)
+    }
+
+    /// Rows that the source has now that all ranges are read, as it estimates: those of a range that was read before
+    /// may be gone.
+    async fn source_rows(&self) -> Result<Option<u64>, SyncError> {
+        if !self.comparable {
+            return Ok(self.source.table.table.row_estimate);
+        }
+        let (_, now) = detection::find(&self.job.source).await?;
+        Ok(now.table.row_estimate)
+    }
+
+    /// Whether no transformer has left out a row; `None` where an earlier version has read a range and did not say.
+    fn every_row(&self) -> Option<bool> {
+        let untouched = self.job.source.transforms.is_empty().then_some(0);
+        let done = self.record.ranges.iter().filter_map(|r| r.done.as_ref());
+        let dropped: Option<Vec<u64>> = done.map(|done| done.dropped.or(untouched)).collect();
+        Some(dropped?.iter().all(|rows| *rows == 0))
     }
 
     /// Commits these ranges as one snapshot; gives its id.
