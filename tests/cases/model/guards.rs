@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::interruptions::{constant, named_in_sources};
+
 /// Names the guard that is taken out.
 const WITHOUT: &str = "ICEHOST_MODEL_WITHOUT";
 /// Guards, and the test that a loss soon shows in.
@@ -92,8 +94,15 @@ fn assert_missed(guard: &str, test: &str) {
 #[test]
 fn every_guard_that_can_be_taken_out_is_listed() {
     let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");
-    let named = crate::interruptions::named_in_sources(&host, "stands(\"");
-    let listed = GUARDS.iter().chain(&RARELY_MISSED);
-    let listed: BTreeSet<String> = listed.map(|(guard, _)| (*guard).to_owned()).collect();
-    assert_eq!(named, listed);
+    let named = named_in_sources(&host, "stands");
+    let listed = GUARDS.iter().chain(&RARELY_MISSED).map(|(guard, _)| *guard);
+    let listed: BTreeSet<&str> = listed.collect();
+    assert_eq!(
+        named,
+        listed
+            .iter()
+            .map(|guard| constant(guard))
+            .collect::<BTreeSet<_>>()
+    );
+    assert_eq!(listed, BTreeSet::from(icehost_files::failpoint::GUARDS));
 }
