@@ -1,7 +1,10 @@
 //! Whether a plan that says that it reads everything does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod support;
+
 use icehost_plan::*;
+use support::Filter;
 
 const MODIFIED: u32 = 1;
 const TENANT: u32 = 2;
@@ -19,35 +22,6 @@ fn table(nullable: bool) -> Table {
         ],
         features: Features::default(),
         row_estimate: None,
-    }
-}
-
-/// A filter in the making.
-#[derive(Default)]
-struct Filter(Vec<Node>);
-
-impl Filter {
-    fn add(&mut self, node: Node) -> u32 {
-        self.0.push(node);
-        self.0.len() as u32 - 1
-    }
-
-    fn column(&mut self, column: u32) -> u32 {
-        self.add(Node::Column {
-            side: Side::Source,
-            column,
-        })
-    }
-
-    fn compare(&mut self, column: u32, op: Comparison, value: Value) -> u32 {
-        let left = self.column(column);
-        let right = self.add(Node::Literal(value));
-        self.add(Node::Compare { op, left, right })
-    }
-
-    fn is_null(&mut self, column: u32) -> u32 {
-        let column = self.column(column);
-        self.add(Node::IsNull(column))
     }
 }
 

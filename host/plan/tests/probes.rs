@@ -1,7 +1,10 @@
 //! What a detector asks for before it plans: checked, renumbered for what it may not see, and what it is believed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod support;
+
 use icehost_plan::*;
+use support::Filter;
 
 const SECRET: u32 = 1;
 const CHANGED: u32 = 2;
@@ -24,41 +27,13 @@ fn table(nullable: bool) -> Table {
     }
 }
 
-#[derive(Default)]
-struct Filter(Vec<Node>);
-
-impl Filter {
-    fn add(&mut self, node: Node) -> u32 {
-        self.0.push(node);
-        self.0.len() as u32 - 1
-    }
-
-    fn column(&mut self, column: u32) -> u32 {
-        self.add(Node::Column {
-            side: Side::Source,
-            column,
-        })
-    }
-
-    fn compare(&mut self, column: u32, op: Comparison, value: &Value) -> u32 {
-        let left = self.column(column);
-        let right = self.add(Node::Literal(value.clone()));
-        self.add(Node::Compare { op, left, right })
-    }
-
-    fn is_null(&mut self, column: u32) -> u32 {
-        let column = self.column(column);
-        self.add(Node::IsNull(column))
-    }
-
-    /// `(Changed, Id) op (a, b)`, beyond the first column in this way.
-    fn both(&mut self, beyond: Comparison, op: Comparison, a: &Value, b: &Value) -> u32 {
-        let first = self.compare(CHANGED, beyond, a);
-        let level = self.compare(CHANGED, Comparison::Eq, a);
-        let second = self.compare(ID, op, b);
-        let level = self.add(Node::AllOf(vec![level, second]));
-        self.add(Node::AnyOf(vec![first, level]))
-    }
+/// `(Changed, Id) op (a, b)`, beyond the first column in this way.
+fn both(filter: &mut Filter, beyond: Comparison, op: Comparison, a: &Value, b: &Value) -> u32 {
+    let first = filter.compare(CHANGED, beyond, a);
+    let level = filter.compare(CHANGED, Comparison::Eq, a);
+    let second = filter.compare(ID, op, b);
+    let level = filter.add(Node::AllOf(vec![level, second]));
+    filter.add(Node::AnyOf(vec![first, level]))
 }
 
 fn expression(build: impl FnOnce(&mut Filter) -> u32) -> Expression {
@@ -71,7 +46,7 @@ fn expression(build: impl FnOnce(&mut Filter) -> u32) -> Expression {
 }
 
 fn of_tenant() -> Expression {
-    expression(|filter| filter.compare(0, Comparison::Eq, &Value::Integer(7)))
+    expression(|filter| filter.compare(0, Comparison::Eq, Value::Integer(7)))
 }
 
 fn largest(filter: Option<Expression>) -> Probe {
@@ -107,7 +82,7 @@ fn plan(coverage: Coverage, filter: Expression) -> ExtractionPlan {
 
 fn up_to(filter: &mut Filter) -> u32 {
     let [changed, id] = upper();
-    filter.both(Comparison::Lt, Comparison::Le, &changed, &id)
+    both(filter, Comparison::Lt, Comparison::Le, &changed, &id)
 }
 
 #[test]
@@ -249,7 +224,7 @@ fn a_bound_in_several_columns_leaves_out_later_rows_only() {
         (Comparison::Lt, Comparison::Eq),
         (Comparison::Gt, Comparison::Le),
     ] {
-        let other = |filter: &mut Filter| filter.both(beyond, op, &changed, &id);
+        let other = |filter: &mut Filter| both(filter, beyond, op, &changed, &id);
         assert!(!complete(false, &all, &other), "{beyond:?} {op:?}");
     }
     let second_only = |filter: &mut Filter| filter.compare(ID, Comparison::Le, &id);
@@ -273,7 +248,7 @@ fn a_window_of_several_columns_has_bounds_in_the_first() {
     let [changed, _] = upper();
     let window = expression(|filter| {
         let leading = filter.compare(CHANGED, Comparison::Ge, &least);
-        let above = filter.both(Comparison::Gt, Comparison::Ge, &least, &second);
+        let above = both(filter, Comparison::Gt, Comparison::Ge, &least, &second);
         let last = filter.compare(CHANGED, Comparison::Le, &changed);
         let below = up_to(filter);
         filter.add(Node::AllOf(vec![leading, above, last, below]))
@@ -307,7 +282,7 @@ fn a_row_needs_a_value_in_columns_that_are_compared() {
     let [changed, id] = upper();
     let window = |filter: &mut Filter| {
         let leading = filter.compare(CHANGED, Comparison::Le, &changed);
-        let below = filter.both(Comparison::Lt, Comparison::Le, &changed, &id);
+        let below = both(filter, Comparison::Lt, Comparison::Le, &changed, &id);
         filter.add(Node::AllOf(vec![leading, below]))
     };
     let needs = |build: &dyn Fn(&mut Filter) -> u32| {

@@ -2,7 +2,8 @@
 
 use arrow_array::ArrayRef;
 use arrow_row::{RowConverter, SortField};
-use icehost_lake::LakeTable;
+use futures::TryStreamExt;
+use icehost_lake::{LakeTable, ScanRequest};
 use icehost_plan::values::ArrowValue;
 use icehost_plan::{
     Comparison, Expression, ExtractionPlan, LogicalType, Node, Side, ValidExtractionPlan, Value,
@@ -86,6 +87,31 @@ impl Columns {
         parts
             .map(|(column, kind)| value(ArrowValue::of(column, row)?, *kind))
             .collect()
+    }
+
+    /// Gives each row of the lake, in the order of commits: its key, the cursor's column, and the row's place in that.
+    pub(crate) async fn each_in_lake(
+        &self,
+        lake: &LakeTable,
+        mut take: impl FnMut(Key, &ArrayRef, usize),
+    ) -> Result<(), SyncError> {
+        let doing = || format!("reading lake table {}", lake.name());
+        let mut columns = self.key_in_lake.clone();
+        columns.push(self.cursor_in_lake);
+        let request = ScanRequest {
+            columns: Some(columns),
+            ..ScanRequest::default()
+        };
+        let mut batches = lake.scan(request).doing(doing)?;
+        while let Some(batch) = batches.try_next().await.doing(doing)? {
+            let (key, cursor) = batch.columns().split_at(self.key.len());
+            for cursor in cursor {
+                for (row, key) in keys(key)?.into_iter().enumerate() {
+                    take(key, cursor, row);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// How many of the keys, from the first on, one plan has room for.

@@ -8,8 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use arrow_array::Array;
-use futures::TryStreamExt;
-use icehost_lake::{LakeTable, ScanRequest};
+use icehost_lake::LakeTable;
 use icehost_plan::{Coverage, Expression, ExtractionPlan, Node, Side, ValidExtractionPlan, Value};
 use icehost_sqlserver::ExtractOptions;
 
@@ -126,27 +125,17 @@ impl Columns {
         lake: &LakeTable,
         gone: &mut HashMap<Key, Vec<Value>>,
     ) -> Result<(), SyncError> {
-        let doing = || format!("reading lake table {}", lake.name());
-        let mut columns = self.key_in_lake.clone();
-        columns.push(self.cursor_in_lake);
-        let request = ScanRequest {
-            columns: Some(columns),
-            ..ScanRequest::default()
-        };
         let mut valued: HashSet<Key> = HashSet::new();
-        let mut batches = lake.scan(request).doing(doing)?;
-        while let Some(batch) = batches.try_next().await.doing(doing)? {
-            let (key, cursor) = batch.columns().split_at(self.key.len());
-            for (row, key) in keys(key)?.into_iter().enumerate() {
-                if !gone.contains_key(&key) {
-                    continue;
-                }
-                match cursor.first().is_some_and(|cursor| cursor.is_null(row)) {
-                    true => valued.remove(&key),
-                    false => valued.insert(key),
-                };
+        self.each_in_lake(lake, |key, cursor, row| {
+            if !gone.contains_key(&key) {
+                return;
             }
-        }
+            match cursor.is_null(row) {
+                true => valued.remove(&key),
+                false => valued.insert(key),
+            };
+        })
+        .await?;
         gone.retain(|key, _| !valued.contains(key));
         Ok(())
     }

@@ -12,8 +12,7 @@
 use std::collections::HashMap;
 
 use arrow_array::{Array, ArrayRef};
-use futures::TryStreamExt;
-use icehost_lake::{HeldRows, LakeTable, ScanRequest};
+use icehost_lake::{HeldRows, LakeTable};
 use icehost_plan::values::ArrowValue;
 use icehost_plan::{
     ChangeSource, Coverage, ExtractionPlan, LogicalType, ValidExtractionPlan, Value,
@@ -193,24 +192,13 @@ impl Columns {
         now: &HashMap<Key, i128>,
         back: &mut Vec<Gone>,
     ) -> Result<(), SyncError> {
-        let doing = || format!("reading lake table {}", lake.name());
-        let mut columns = self.key_in_lake.clone();
-        columns.push(self.cursor_in_lake);
-        let request = ScanRequest {
-            columns: Some(columns),
-            ..ScanRequest::default()
-        };
         let mut newest: HashMap<Key, i128> = HashMap::new();
-        let mut batches = lake.scan(request).doing(doing)?;
-        while let Some(batch) = batches.try_next().await.doing(doing)? {
-            let (key, cursor) = batch.columns().split_at(self.key.len());
-            for (row, key) in keys(key)?.into_iter().enumerate() {
-                let value = cursor.first().and_then(|cursor| ordinal(cursor, row));
-                if let (Some(value), true) = (value, now.contains_key(&key)) {
-                    newest.insert(key, value);
-                }
+        self.each_in_lake(lake, |key, cursor, row| {
+            if let (Some(value), true) = (ordinal(cursor, row), now.contains_key(&key)) {
+                newest.insert(key, value);
             }
-        }
+        })
+        .await?;
         back.retain(|row| newest.get(&row.key) != now.get(&row.key));
         Ok(())
     }

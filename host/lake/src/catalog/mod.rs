@@ -105,6 +105,24 @@ pub struct LoadedTable {
     pub kept_by_another: bool,
 }
 
+impl LoadedTable {
+    /// A table that its first commit creates.
+    pub(crate) fn staged(
+        table: &LakeTableName,
+        creation: TableCreation,
+        location: String,
+        storage: &Arc<dyn Storage>,
+    ) -> Result<LoadedTable> {
+        Ok(LoadedTable {
+            metadata: Arc::new(new_metadata(table, creation, &location)?),
+            version: None,
+            location,
+            storage: Arc::clone(storage),
+            kept_by_another: false,
+        })
+    }
+}
+
 /// What there is under a name.
 #[derive(Debug, Clone)]
 pub enum Found {
@@ -175,7 +193,7 @@ impl TableCommit {
 }
 
 /// The metadata of a table to be, for catalogs that have nobody else to make it.
-pub(crate) fn new_metadata(
+fn new_metadata(
     table: &LakeTableName,
     creation: TableCreation,
     location: &str,

@@ -173,15 +173,20 @@ impl LakeTable {
             tokio::time::sleep(jittered(pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        Err(LakeError::new(
-            LakeErrorKind::Conflict,
-            format!(
-                "other writers were faster {MAX_ATTEMPTS} times in committing to lake table {}",
-                base.display
-            ),
-        )
-        .with_hint("run again when fewer writers are at work"))
+        Err(too_many_writers(&base))
     }
+}
+
+/// The end of a commit that was tried often enough.
+fn too_many_writers(base: &LakeTable) -> LakeError {
+    LakeError::new(
+        LakeErrorKind::Conflict,
+        format!(
+            "other writers were faster {MAX_ATTEMPTS} times in committing to lake table {}",
+            base.display
+        ),
+    )
+    .with_hint("run again when fewer writers are at work")
 }
 
 fn jittered(pause: Duration) -> Duration {

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use iceberg::TableUpdate;
-
 use icehost_files::blocking::wait;
 
 use crate::catalog::{Outcome, TableCommit};
 use crate::commit::{
-    Guard, MAX_ATTEMPTS, SHORTEST_PAUSE, catch_up, dating, jittered, new_metadata,
+    Guard, MAX_ATTEMPTS, SHORTEST_PAUSE, catch_up, dating, jittered, new_metadata, too_many_writers,
 };
-use crate::error::{LakeError, LakeErrorKind, Result, blocking};
+use crate::error::{Result, blocking};
 use crate::table::LakeTable;
 
 impl LakeTable {
@@ -19,7 +18,7 @@ impl LakeTable {
     /// snapshots stay as they are. This machine's clock must agree with another one.
     ///
     /// # Errors
-    /// The guard's; [`LakeErrorKind::Conflict`] where other writers are faster again and again, and nothing is
+    /// The guard's; [`crate::LakeErrorKind::Conflict`] where other writers are faster again and again, and nothing is
     /// changed.
     pub async fn set_property(&self, name: &str, value: &str, guard: Guard) -> Result<()> {
         let updates: HashMap<String, String> = [(name.to_owned(), value.to_owned())].into();
@@ -56,13 +55,6 @@ impl LakeTable {
             }
             tokio::time::sleep(jittered(SHORTEST_PAUSE)).await;
         }
-        Err(LakeError::new(
-            LakeErrorKind::Conflict,
-            format!(
-                "other writers were faster {MAX_ATTEMPTS} times in committing to lake table {}",
-                self.display
-            ),
-        )
-        .with_hint("run again when fewer writers are at work"))
+        Err(too_many_writers(self))
     }
 }

@@ -8,9 +8,7 @@ use bytes::Bytes;
 use iceberg::TableCreation;
 use uuid::Uuid;
 
-use crate::catalog::{
-    Catalog, Found, LoadedTable, Outcome, TableCommit, TableVersion, new_metadata,
-};
+use crate::catalog::{Catalog, Found, LoadedTable, Outcome, TableCommit, TableVersion};
 use crate::error::{LakeError, Result};
 use crate::name::LakeTableName;
 use crate::storage::{Storage, below};
@@ -72,13 +70,7 @@ impl Catalog for MemoryCatalog {
         creation: TableCreation,
     ) -> Result<LoadedTable> {
         let location = below(&self.root, &table.directory());
-        Ok(LoadedTable {
-            metadata: Arc::new(new_metadata(table, creation, &location)?),
-            version: None,
-            location,
-            storage: Arc::clone(&self.storage),
-            kept_by_another: false,
-        })
+        LoadedTable::staged(table, creation, location, &self.storage)
     }
 
     async fn commit(&self, table: &LakeTableName, commit: TableCommit) -> Result<Outcome> {

@@ -9,9 +9,7 @@ use async_trait::async_trait;
 use iceberg::TableCreation;
 use icehost_files::blocking::wait;
 
-use crate::catalog::{
-    Catalog, Found, LoadedTable, Outcome, TableCommit, TableVersion, new_metadata,
-};
+use crate::catalog::{Catalog, Found, LoadedTable, Outcome, TableCommit, TableVersion};
 use crate::error::{LakeError, LakeErrorKind, Result, blocking};
 use crate::name::LakeTableName;
 use crate::storage::{Storage, below};
@@ -233,13 +231,7 @@ impl Catalog for FilesystemCatalog {
         creation: TableCreation,
     ) -> Result<LoadedTable> {
         let location = self.directory(table);
-        Ok(LoadedTable {
-            metadata: Arc::new(new_metadata(table, creation, &location)?),
-            version: None,
-            location,
-            storage: Arc::clone(&self.storage),
-            kept_by_another: false,
-        })
+        LoadedTable::staged(table, creation, location, &self.storage)
     }
 
     async fn commit(&self, table: &LakeTableName, commit: TableCommit) -> Result<Outcome> {
