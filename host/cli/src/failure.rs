@@ -96,18 +96,21 @@ impl Failure {
         }
     }
 
-    /// What to do.
-    pub(crate) fn hint(&self) -> Option<&Hint> {
-        self.hint.as_ref()
+    /// What to do. Where the system refused the process something, whatever was asked for, only that helps.
+    pub(crate) fn hint(&self) -> Option<Hint> {
+        match untrusted::shortage_told(&self.message) {
+            Some(hint) => Some(hint.into()),
+            None => self.hint.clone(),
+        }
     }
 
     /// `error: …` and `hint: …` on stderr; with JSON output also an object on stdout, so that a program
     /// that reads stdout always finds one.
     pub(crate) fn print(&self, output: Output) {
-        voice::say(Level::Error, &self.message(), self.hint());
+        voice::say(Level::Error, &self.message(), self.hint().as_ref());
         if output == Output::Json {
             let plain =
-                || serde_json::json!({ "error": self.message(), "hint": self.hint.as_deref() });
+                || serde_json::json!({ "error": self.message(), "hint": self.hint().as_deref() });
             let object = self.object.clone().unwrap_or_else(plain);
             line(object);
         }
@@ -144,7 +147,7 @@ impl From<std::io::Error> for Failure {
         Failure {
             place: None,
             message: error.to_string(),
-            hint: untrusted::shortage(&error).map(Hint::from),
+            hint: None,
             object: None,
         }
     }

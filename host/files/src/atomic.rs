@@ -1,5 +1,6 @@
 //! Files that are there whole or not at all.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -71,18 +72,28 @@ pub fn create(path: &Path, content: &[u8], kind: Kind) -> io::Result<bool> {
 fn written(path: &Path, content: &[u8], kind: Kind) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX);
-    // Temporary files are private by default.
-    #[cfg(unix)]
-    if kind == Kind::Shared {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(parent(path))?;
-    file.write_all(content)?;
+    // Opened and written here: what the library opens or writes itself fails with an error that has lost the system's
+    // own number, by which a shortage of files is told from a fault of the directory.
+    let mut file = builder.make_in(parent(path), |path| create_new(path, kind))?;
+    file.as_file_mut().write_all(content)?;
     if kind != Kind::Cache {
         file.as_file().sync_all()?;
     }
     Ok(file)
+}
+
+fn create_new(path: &Path, kind: Kind) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(match kind {
+            Kind::Shared => 0o666,
+            Kind::Private | Kind::Cache => 0o600,
+        });
+    }
+    options.open(path)
 }
 
 /// Makes the names in a directory durable, where they are to last.
@@ -170,6 +181,18 @@ mod tests {
         std::fs::write(&plain, b"x").unwrap();
         let plain = std::fs::metadata(&plain).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(Kind::Shared), plain);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn an_error_keeps_the_systems_number() {
+        let nowhere = Path::new("/no/such/directory/file");
+        for kind in [Kind::Shared, Kind::Private, Kind::Cache] {
+            let failed = replace(nowhere, b"x", kind).unwrap_err();
+            assert!(failed.raw_os_error().is_some(), "{failed:?}");
+            let failed = create(nowhere, b"x", kind).unwrap_err();
+            assert!(failed.raw_os_error().is_some(), "{failed:?}");
+        }
     }
 
     #[test]

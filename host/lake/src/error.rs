@@ -82,6 +82,16 @@ impl LakeError {
         self
     }
 
+    /// The same error with advice, unless the system's own reason has some: where a disk is full or the process may
+    /// open no more files, nothing else helps.
+    #[must_use]
+    pub(crate) fn or_hint(self, hint: impl Into<String>) -> Self {
+        match self.hint {
+            Some(_) => self,
+            None => self.with_hint(hint),
+        }
+    }
+
     /// The same error with its cause, which `Display` appends.
     #[must_use]
     pub fn with_source(

@@ -203,7 +203,7 @@ fn object((name, outcome): &(String, Outcome)) -> serde_json::Value {
                 "pipeline": name,
                 "ok": false,
                 "error": failure.message(),
-                "hint": failure.hint().map(|hint| &**hint),
+                "hint": failure.hint().as_deref(),
             })
         }
     }

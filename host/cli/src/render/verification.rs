@@ -59,7 +59,7 @@ pub(crate) fn print_verified(
                 "pipeline": name,
                 "ok": false,
                 "error": failure.message(),
-                "hint": failure.hint().map(|hint| &**hint),
+                "hint": failure.hint().as_deref(),
             }),
             Verified::Compared(verification) => json!({
                 "pipeline": name,
@@ -155,7 +155,7 @@ fn object(verification: &Verification, failure: Option<&Failure>) -> serde_json:
     let mut object = json!(verification);
     if let (Some(fields), Some(failure)) = (object.as_object_mut(), failure) {
         fields.insert("error".to_owned(), json!(failure.message()));
-        fields.insert("hint".to_owned(), json!(failure.hint().map(|hint| &**hint)));
+        fields.insert("hint".to_owned(), json!(failure.hint().as_deref()));
     }
     object
 }

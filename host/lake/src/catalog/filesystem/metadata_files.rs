@@ -163,7 +163,7 @@ pub(crate) fn publish(
         Err(error) => error,
     };
     let lost = lost_answer(&error);
-    let told = LakeError::io("publish", &target, error).with_hint(
+    let told = LakeError::io("publish", &target, error).or_hint(
         "the warehouse's file system must support hard links or a rename that does not replace",
     );
     match there {
