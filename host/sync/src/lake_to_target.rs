@@ -11,20 +11,21 @@ use icehost_sqlserver::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::delivery_start::{Line, NO_SNAPSHOT, Situation, Start};
-use crate::delta::{as_changes, delta, expected_delta, keyed, request};
+use crate::bounds::stop;
+use crate::bounds::stop::OfAttempt;
 use crate::error::Doing;
 use crate::failpoint::{self, failpoint, stands};
-use crate::key_doubts::KeyDoubts;
-use crate::landing_at_target::{Landing, Question, check_takes_changes, keys_must_be_unique};
-use crate::landing_digest;
-use crate::layout;
-use crate::moved_rows::{Elsewhere, too_many};
-use crate::newest;
-use crate::same_table;
-use crate::staging_at_target::Staging;
-use crate::stop::{self, OfAttempt};
-use crate::target_table::{OpenTarget, Taken, remove_created, taken};
+use crate::rows::layout;
+use crate::target::delta::{as_changes, delta, expected_delta, keyed, request};
+use crate::target::key_doubts::KeyDoubts;
+use crate::target::landing::{Landing, Question, check_takes_changes, keys_must_be_unique};
+use crate::target::landing_digest;
+use crate::target::moved_rows::{Elsewhere, too_many};
+use crate::target::newest;
+use crate::target::origin;
+use crate::target::staging::Staging;
+use crate::target::start::{Line, NO_SNAPSHOT, Situation, Start};
+use crate::target::table::{OpenTarget, Taken, remove_created, taken};
 use crate::{DeletionGuard, Event, Lake, LoadJob, Merging, Observer, SyncError, SyncJob, Target};
 
 /// What goes where, and how it lands.
@@ -95,7 +96,7 @@ impl Delivery<'_> {
     ) -> Result<Delivered, SyncError> {
         let lake = self.open_lake().await?;
         let mut target = OpenTarget::open(self.target, &lake).await?;
-        same_table::refuse_origin(&lake, &mut target).await?;
+        origin::refuse(&lake, &mut target).await?;
         target.check_updatable().await?;
         self.settle_key(&mut target, &lake).await?;
         let created = {

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::bounds::stop;
 use crate::error::Doing;
 use crate::failpoint::{self, stands};
 use crate::lake_to_target::Delivered;
+use crate::landing::landed::Landed;
 use crate::report::milliseconds;
-use crate::source_to_lake::{self, Landed};
-use crate::{
-    LoadJob, Observer, Report, SyncError, SyncJob, Target, same_table, stop, target_table,
-};
+use crate::source::same_table;
+use crate::source_to_lake;
+use crate::target::table;
+use crate::{LoadJob, Observer, Report, SyncError, SyncJob, Target};
 
 /// A new run's id.
 pub fn new_run_id() -> String {
@@ -99,7 +101,7 @@ async fn look_ahead(job: &SyncJob, target: &Target) -> Result<(), SyncError> {
     if there.doing(|| format!("opening lake table {name}"))? {
         return Ok(());
     }
-    target_table::find(target).await.map(drop)
+    table::find(target).await.map(drop)
 }
 
 /// Moves what changed in the lake to the target.

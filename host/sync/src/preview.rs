@@ -5,14 +5,16 @@ use icehost_plan::{AggregateFunction, Probe, Table, Value, Watermark};
 use icehost_sqlserver::lower;
 use serde::Serialize;
 
-use crate::detection::{OpenSource, detect};
+use crate::detection::detect::detect;
+use crate::detection::repetition;
+use crate::detection::row_shape;
 use crate::error::Doing;
 use crate::lake_to_target::Delivery;
-use crate::repetition;
-use crate::row_shape;
-use crate::source_to_lake::open_lake;
-use crate::target_table::OpenTarget;
-use crate::{Event, LoadJob, Observer, SyncError, SyncJob, same_table};
+use crate::landing::table::open_lake;
+use crate::source::open::OpenSource;
+use crate::source::same_table;
+use crate::target::table::OpenTarget;
+use crate::{Event, LoadJob, Observer, SyncError, SyncJob};
 
 /// A dry run's result.
 #[derive(Debug, Clone, Serialize)]

@@ -11,11 +11,13 @@ use uuid::Uuid;
 
 use super::repair::{WrongKeys, broken, check_repairable};
 use super::shape::Shape;
-use crate::detection::{OpenSource, landing};
+use crate::detection::change::landing;
 use crate::error::Doing;
-use crate::preparation::Preparation;
-use crate::source_to_lake::{Commit, commit, stage_options};
-use crate::withdrawals::Withdrawals;
+use crate::landing::commit::{Commit, commit};
+use crate::reading::options::stage_options;
+use crate::reading::preparation::Preparation;
+use crate::rows::withdrawals::Withdrawals;
+use crate::source::open::OpenSource;
 use crate::{Memory, StoredWatermark, SyncError, SyncJob};
 
 /// Field of a snapshot's summary that says that it is a repair: how many keys.

@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::fits::Fits;
-use crate::delta_read::{Purpose, extract};
-use crate::detection::{Detected, OpenSource};
-use crate::first_load::Run;
-use crate::source_to_lake::advance;
+use crate::detection::detected::Detected;
+use crate::landing::advance::advance;
+use crate::reading::delta::{Purpose, extract};
+use crate::run::Run;
+use crate::source::open::OpenSource;
 use crate::{Silent, SyncError, SyncJob};
 
 /// Reads what the next run reads of a source that has a mark, asks for the mark after it, and looks whether the rows fit

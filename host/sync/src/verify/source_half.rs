@@ -21,14 +21,18 @@ use super::source_rules::{RulesOf, again, cursor, rules, sees_updates};
 use super::stops::{Stop, Stops};
 use super::sums::ServerSums;
 use super::{VerifyOptions, memory, next_run, reading};
-use crate::detection::{Detected, OpenSource, detect, landing};
+use crate::detection::change::landing;
+use crate::detection::detect::detect;
+use crate::detection::detected::Detected;
+use crate::detection::keys::check_unique;
+use crate::detection::{repetition, row_shape, visibility};
 use crate::error::Doing;
-use crate::lake_keys::check_unique;
-use crate::newest::chooses;
-use crate::preparation::Preparation;
-use crate::withdrawals::Withdrawals;
+use crate::reading::preparation::Preparation;
+use crate::rows::withdrawals::Withdrawals;
+use crate::source::open::OpenSource;
+use crate::source::{same_table, server_clock};
+use crate::target::newest::chooses;
 use crate::{Observer, SyncError, SyncJob};
-use crate::{clocks, repetition, row_shape, same_table, visibility};
 
 /// What was found, and what the other half has to know.
 pub(super) struct SourceHalf {
@@ -63,7 +67,7 @@ pub(super) async fn compare(
         stops.note(same_table::refuse_under_view(&mut source, target).await)?;
     }
     let lake = open_lake(job, &mut stops).await?;
-    stops.note(clocks::compare(&mut source).await)?;
+    stops.note(server_clock::compare(&mut source).await)?;
     let stored = job.settings.watermarks.load(&lake, observer).await;
     let stored = stops.note(stored)?.flatten();
     // After the lake: what changes in between is then the next run's.
