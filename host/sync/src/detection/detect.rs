@@ -7,20 +7,21 @@ use crate::detection::change::{contents, lake_change};
 use crate::detection::context::context;
 use crate::detection::detected::Detected;
 use crate::detection::{hidden_columns, keys, visibility};
+use crate::run::Run;
 use crate::source::created_again;
 use crate::source::open::OpenSource;
 use crate::watermark::stale_mark;
-use crate::{Event, Observer, SyncError, SyncJob};
+use crate::{Event, SyncError};
 
 /// Asks the change detector what to read, starts the read, and asks the merger how it lands in the lake. `known`
 /// are readings of the probes that an earlier run has left; they count where there is no watermark yet.
 pub(crate) async fn detect(
-    job: &SyncJob,
+    run: &Run<'_>,
     source: &mut OpenSource,
     lake: &LakeTable,
-    observer: &dyn Observer,
     known: Option<Vec<Value>>,
 ) -> Result<Detected, SyncError> {
+    let (job, observer) = (run.job, run.observer);
     observer.event(Event::Detecting);
     let stored = job.settings.watermarks.load(lake, observer).await?;
     stale_mark::check(lake, stored.as_ref())?;

@@ -13,8 +13,9 @@ use crate::first_load::observed::can_combine;
 use crate::first_load::scheduler::open_reader;
 use crate::landing::table::create_empty;
 use crate::rows::fingerprint::strategy_text;
+use crate::run::Run;
 use crate::source::open::OpenSource;
-use crate::{CommitMode, Event, Observer, SyncError, SyncJob};
+use crate::{CommitMode, SyncError, SyncJob};
 
 /// Ranges are no smaller than this, unless the user asks for smaller ones.
 const SMALLEST_RANGE: u64 = 10_000;
@@ -28,12 +29,12 @@ const MOST_RANGES: u64 = 10_000;
 
 /// A new load in ranges, where there is reason for one.
 pub(crate) async fn begin(
-    job: &SyncJob,
+    run: &Run<'_>,
     source: &mut OpenSource,
     lake: &mut LakeTable,
     detected: &Detected,
-    observer: &dyn Observer,
 ) -> Result<Option<FirstLoad>, SyncError> {
+    let job = run.job;
     let settings = &job.settings.first_load;
     let wanted = job.settings.memory.connections > 1
         || settings.commit == CommitMode::PerRange
@@ -44,10 +45,10 @@ pub(crate) async fn begin(
     let key = match key(job, source, detected) {
         Ok(key) => key,
         Err(reason) => {
-            observer.event(Event::Warning(&format!(
+            run.warn(&format!(
                 "{} is read in one piece by one connection: {reason}",
                 source.table.name
-            )));
+            ));
             return Ok(None);
         }
     };

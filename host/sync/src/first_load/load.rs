@@ -5,8 +5,6 @@ use std::sync::Arc;
 use icehost_lake::{LakeTable, StageOptions};
 use icehost_plan::KeyRange;
 use icehost_sqlserver::{Connection, Extracted};
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::bounds::stop;
 use crate::detection::detected::Detected;
@@ -27,7 +25,7 @@ use crate::reading::warnings::warnings;
 use crate::run::Run;
 use crate::source::open::{self, OpenSource, SourceNames};
 use crate::watermark::record::{SUMMARY_FIRST_LOAD, StoredWatermark, WatermarkRecord};
-use crate::{CommitMode, Event, Observer, SyncError, SyncJob};
+use crate::{CommitMode, Event, SyncError};
 
 /// A first load that is ready to be worked on.
 pub(crate) struct FirstLoad {
@@ -45,11 +43,9 @@ pub(crate) struct FirstLoad {
 
 /// What a run needs all along.
 struct Load<'a> {
-    job: &'a SyncJob,
+    run: &'a Run<'a>,
     source: &'a OpenSourceParts,
     detected: &'a Detected,
-    run_id: Uuid,
-    observer: &'a dyn Observer,
     journal: Journal,
     record: LoadRecord,
     /// The table as of the last commit.
@@ -71,17 +67,12 @@ impl FirstLoad {
     /// Reads what is missing, and commits.
     pub(crate) async fn run(
         self,
-        job: &SyncJob,
+        run: &Run<'_>,
         source: OpenSource,
         lake: LakeTable,
         detected: &Detected,
-        run: Run<'_>,
     ) -> Result<Landed, SyncError> {
-        let Run {
-            run_id,
-            observer,
-            cancel,
-        } = run;
+        let job = run.job;
         let memory = source.memory(job)?;
         let comparable = counts::are_comparable(&source, detected);
         let OpenSource {
@@ -91,7 +82,7 @@ impl FirstLoad {
             on_server,
             ..
         } = source;
-        observer.event(Event::Extracting {
+        run.observer.event(Event::Extracting {
             row_estimate: table.table.row_estimate,
         });
         let context = RangeContext {
@@ -107,7 +98,7 @@ impl FirstLoad {
                 unmatched: true,
                 ..stage_options(memory)
             },
-            run_id,
+            run_id: run.id,
         };
         let pending: Vec<(usize, KeyRange)> = self
             .record
@@ -123,11 +114,9 @@ impl FirstLoad {
             on_server,
         };
         let mut load = Load {
-            job,
+            run,
             source: &parts,
             detected,
-            run_id,
-            observer,
             journal: self.journal,
             progress: vec![(0, 0); self.record.ranges.len()],
             record: self.record,
@@ -145,10 +134,10 @@ impl FirstLoad {
             &job.settings.retry,
             connections,
             pending,
-            cancel,
+            run.cancel,
         );
         if let Err(error) = load.read(running).await {
-            return Err(load.interrupted(error, cancel));
+            return Err(load.interrupted(error));
         }
         failpoint(failpoint::AFTER_EXTRACT)?;
         let ranges = load.record.ranges.len() as u64;
@@ -179,7 +168,7 @@ impl Load<'_> {
 
     async fn take(&mut self, message: Message) -> Result<(), SyncError> {
         match message {
-            Message::Warning(text) => self.observer.event(Event::Warning(&text)),
+            Message::Warning(text) => self.run.warn(&text),
             Message::Progress { range, rows, bytes } => {
                 if let Some(progress) = self.progress.get_mut(range) {
                     *progress = (rows, bytes);
@@ -205,7 +194,7 @@ impl Load<'_> {
         }
         self.journal.write(&self.record).await?;
         failpoint(failpoint::RANGE_RECORDED)?;
-        if self.job.settings.first_load.commit == CommitMode::PerRange {
+        if self.run.job.settings.first_load.commit == CommitMode::PerRange {
             self.commit_finished().await?;
         }
         Ok(())
@@ -246,23 +235,23 @@ impl Load<'_> {
     /// Everything has been read: commits what is not yet committed, with the watermark.
     async fn land(mut self) -> Result<Landed, SyncError> {
         let extracted = self.extracted();
-        let mut landed = Landed::new(self.run_id, self.detected, &self.lake);
+        let mut landed = Landed::new(self.run.id, self.detected, &self.lake);
         landed.rows_extracted = extracted.rows;
         let of_rows = warnings(&self.source.table, &extracted);
         landed.warnings.extend(of_rows);
         for warning in &landed.warnings {
-            self.observer.event(Event::Warning(warning));
+            self.run.warn(warning);
         }
         if extracted.rows == 0 {
             self.journal.remove().await?;
             return Ok(landed);
         }
         // Ranges that are committed one by one leave the last one to the watermark.
-        if self.job.settings.first_load.commit == CommitMode::PerRange {
+        if self.run.job.settings.first_load.commit == CommitMode::PerRange {
             self.commit_finished().await?;
         }
         let record = advance(
-            self.job,
+            self.run,
             &self.source.table,
             SourceNames {
                 identity: &self.source.identity,
@@ -271,7 +260,6 @@ impl Load<'_> {
             self.detected,
             extracted.clone(),
             extracted.rows,
-            self.run_id,
         )
         .await?;
         let every_row = self.every_row();
@@ -297,11 +285,11 @@ impl Load<'_> {
                 .current_snapshot()
                 .map_or(0, |snapshot| snapshot.sequence_number),
         };
-        copy_watermark(self.job, &self.lake, stored, self.observer, &mut landed).await;
+        copy_watermark(self.run, &self.lake, stored, &mut landed).await;
         if let (Some(rows), true, Some(true)) = (source_rows, self.comparable, every_row) {
             let lake = self.lake.name();
             let gone = counts::gone(&self.source.table, lake, extracted.rows, rows);
-            landed.warn(gone, self.observer);
+            landed.warn(gone, self.run.observer);
         }
         Ok(landed)
     }
@@ -312,13 +300,13 @@ impl Load<'_> {
         if !self.comparable {
             return Ok(self.source.table.table.row_estimate);
         }
-        let (_, now) = open::find(&self.job.source).await?;
+        let (_, now) = open::find(&self.run.job.source).await?;
         Ok(now.table.row_estimate)
     }
 
     /// Whether no transformer has left out a row; `None` where an earlier version has read a range and did not say.
     fn every_row(&self) -> Option<bool> {
-        let untouched = self.job.source.transforms.is_empty().then_some(0);
+        let untouched = self.run.job.source.transforms.is_empty().then_some(0);
         let done = self.record.ranges.iter().filter_map(|r| r.done.as_ref());
         let dropped: Option<Vec<u64>> = done.map(|done| done.dropped.or(untouched)).collect();
         Some(dropped?.iter().all(|rows| *rows == 0))
@@ -363,7 +351,7 @@ impl Load<'_> {
             server: None,
         };
         let before = self.detected.stored.as_ref();
-        let committed = commit::commit(self.job, &self.lake, commit, before, self.run_id).await?;
+        let committed = commit::commit(self.run, &self.lake, commit, before).await?;
         let committed = committed.ok_or_else(|| {
             SyncError::watermark(
                 format!(
@@ -375,7 +363,7 @@ impl Load<'_> {
         })?;
         let _committed = stop::hold();
         failpoint(failpoint::RANGES_COMMITTED)?;
-        self.observer.event(Event::Committed {
+        self.run.observer.event(Event::Committed {
             snapshot_id: committed.snapshot_id,
             rows: committed.rows_appended,
         });
@@ -416,25 +404,25 @@ impl Load<'_> {
             .progress
             .iter()
             .fold((0, 0), |(rows, bytes), (r, b)| (rows + r, bytes + b));
-        self.observer.event(Event::Extracted { rows, bytes });
+        self.run.observer.event(Event::Extracted { rows, bytes });
     }
 
     fn tell_progress(&self) {
-        self.observer.event(Event::Ranges {
+        self.run.observer.event(Event::Ranges {
             done: self.record.done() as u64,
             total: self.record.ranges.len() as u64,
         });
     }
 
     /// Says what stays for the next run.
-    fn interrupted(&self, error: SyncError, cancel: &CancellationToken) -> SyncError {
+    fn interrupted(&self, error: SyncError) -> SyncError {
         let (done, total) = (self.record.done(), self.record.ranges.len());
-        if matches!(error, SyncError::Cancelled) && cancel.is_cancelled() {
+        if matches!(error, SyncError::Cancelled) && self.run.cancel.is_cancelled() {
             return SyncError::Interrupted { done, total };
         }
-        self.observer.event(Event::Warning(&format!(
+        self.run.warn(&format!(
             "{done} of {total} ranges of the first load have been read and stay; the next run reads the others"
-        )));
+        ));
         error
     }
 }

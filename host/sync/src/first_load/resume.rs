@@ -12,18 +12,19 @@ use crate::first_load::journal::{Journal, LoadRecord, RangeEntry};
 use crate::first_load::load::FirstLoad;
 use crate::first_load::snapshots::note_commits;
 use crate::landing::table::open_lake;
+use crate::run::Run;
 use crate::source::open::OpenSource;
-use crate::{Event, Observer, SyncError, SyncJob};
+use crate::{SyncError, SyncJob};
 
 /// A load that was begun: resumes it, or clears it away.
 pub(crate) async fn go_on(
-    job: &SyncJob,
+    run: &Run<'_>,
     source: &mut OpenSource,
     lake: &mut LakeTable,
-    observer: &dyn Observer,
     journal: Journal,
     mut record: LoadRecord,
 ) -> Result<(Detected, Option<FirstLoad>), SyncError> {
+    let job = run.job;
     match note_commits(lake, &mut record).await {
         Err(_) if job.settings.first_load.restart => {}
         noted => noted?,
@@ -40,17 +41,17 @@ pub(crate) async fn go_on(
         && lake.snapshots().is_empty()
     {
         // Nothing of it can be seen yet, and it may be that it was to have other columns.
-        warn_of_restart(lake, &record, reason, observer);
+        warn_of_restart(run, lake, &record, reason);
         start_over(job, source, lake, journal, &record).await?;
-        let detected = detect(job, source, lake, observer, None).await?;
-        let load = begin(job, source, lake, &detected, observer).await?;
+        let detected = detect(run, source, lake, None).await?;
+        let load = begin(run, source, lake, &detected).await?;
         return Ok((detected, load));
     }
     let readings = changed.is_none().then(|| record.readings.clone());
-    let mut detected = detect(job, source, lake, observer, readings).await?;
+    let mut detected = detect(run, source, lake, readings).await?;
     if changed.is_none() && plans(&detected) != record.plans {
         changed = Some("the plan changed".to_owned());
-        detected = detect(job, source, lake, observer, None).await?;
+        detected = detect(run, source, lake, None).await?;
     }
     if detected.stored.is_some() {
         // Committed: the run ended before it could remove the journal.
@@ -60,7 +61,7 @@ pub(crate) async fn go_on(
     let key = key_of(&source.table, &record.key);
     match (changed, key) {
         (None, Some(key)) => {
-            let missing = forget_missing(lake, &mut record, observer).await?;
+            let missing = forget_missing(run, lake, &mut record).await?;
             if missing {
                 journal.write(&record).await?;
             }
@@ -97,21 +98,21 @@ pub(crate) async fn go_on(
                 ));
             }
             repetition::refuse(lake, &detected).await?;
-            warn_of_restart(lake, &record, &reason, observer);
+            warn_of_restart(run, lake, &record, &reason);
             clear(lake, &journal, &record).await?;
             drop(journal);
-            let load = begin(job, source, lake, &detected, observer).await?;
+            let load = begin(run, source, lake, &detected).await?;
             Ok((detected, load))
         }
     }
 }
 
-fn warn_of_restart(lake: &LakeTable, record: &LoadRecord, reason: &str, observer: &dyn Observer) {
-    observer.event(Event::Warning(&format!(
+fn warn_of_restart(run: &Run<'_>, lake: &LakeTable, record: &LoadRecord, reason: &str) {
+    run.warn(&format!(
         "{reason} since the first load of {} was interrupted: it is started over, without the {} ranges that had been read",
         lake.name(),
         record.done()
-    )));
+    ));
 }
 
 /// Takes back a table that the load has created, with all that it has left.
@@ -140,9 +141,9 @@ fn kept_files(record: &LoadRecord) -> Vec<KeptFiles> {
 
 /// Forgets that ranges were read whose files are gone or of another size. Gives whether there were any.
 async fn forget_missing(
+    run: &Run<'_>,
     lake: &LakeTable,
     record: &mut LoadRecord,
-    observer: &dyn Observer,
 ) -> Result<bool, SyncError> {
     let mut missing = false;
     for (index, entry) in record.ranges.iter_mut().enumerate() {
@@ -153,10 +154,10 @@ async fn forget_missing(
         if lake.has_kept(done.files.clone()).await {
             continue;
         }
-        observer.event(Event::Warning(&format!(
+        run.warn(&format!(
             "files of range {index} of the first load of {} are missing or of another size: the range is read again",
             lake.name()
-        )));
+        ));
         if let Some(done) = entry.done.take() {
             discard(lake, vec![done.files]).await?;
             missing = true;

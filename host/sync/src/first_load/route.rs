@@ -2,6 +2,7 @@
 
 use icehost_lake::LakeTable;
 
+use crate::SyncError;
 use crate::detection::detect::detect;
 use crate::detection::detected::Detected;
 use crate::detection::repetition;
@@ -9,16 +10,15 @@ use crate::first_load::begin::{begin, refresh};
 use crate::first_load::journal::Journal;
 use crate::first_load::load::FirstLoad;
 use crate::first_load::resume::go_on;
+use crate::run::Run;
 use crate::source::open::OpenSource;
-use crate::{Event, Observer, SyncError, SyncJob};
 
 /// Asks what changed, and decides how it is read: in ranges (`Some`), for a first load that is large enough
 /// and for one that an earlier run has begun; or in one piece.
 pub(crate) async fn route(
-    job: &SyncJob,
+    run: &Run<'_>,
     source: &mut OpenSource,
     lake: &mut LakeTable,
-    observer: &dyn Observer,
 ) -> Result<(Detected, Option<FirstLoad>), SyncError> {
     let mut damaged = None;
     if lake.exists() && Journal::is_present(lake).await? {
@@ -26,23 +26,23 @@ pub(crate) async fn route(
         // Whoever had claimed it may have committed meanwhile.
         refresh(lake).await?;
         match journal.read().await {
-            Ok(Some(record)) => return go_on(job, source, lake, observer, journal, record).await,
+            Ok(Some(record)) => return go_on(run, source, lake, journal, record).await,
             Ok(None) => {}
-            Err(error) if job.settings.first_load.restart => {
-                observer.event(Event::Warning(&format!(
+            Err(error) if run.job.settings.first_load.restart => {
+                run.warn(&format!(
                     "{error}: the first load of {} is started over, and the files of its ranges stay behind, referenced by nothing",
                     lake.name()
-                )));
+                ));
                 damaged = Some(journal);
             }
             Err(error) => return Err(error),
         }
     }
-    let detected = detect(job, source, lake, observer, None).await?;
+    let detected = detect(run, source, lake, None).await?;
     repetition::refuse(lake, &detected).await?;
     if let Some(journal) = damaged {
         journal.remove().await?;
     }
-    let load = begin(job, source, lake, &detected, observer).await?;
+    let load = begin(run, source, lake, &detected).await?;
     Ok((detected, load))
 }

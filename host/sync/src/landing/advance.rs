@@ -4,15 +4,15 @@ use icehost_lake::LakeTable;
 use icehost_plan::Outcome;
 use icehost_sqlserver::{Extracted, SqlTable};
 use icehost_strategy::Context;
-use uuid::Uuid;
 
 use crate::detection::detected::Detected;
 use crate::landing::landed::Landed;
+use crate::run::Run;
 use crate::source::created_again;
 use crate::source::open::SourceNames;
 use crate::watermark::record::{StoredWatermark, WatermarkRecord};
 use crate::watermark::row_shape::RowShape;
-use crate::{Event, Observer, SyncError, SyncJob};
+use crate::{SyncError, SyncJob};
 
 /// From so many rows on that were read and change nothing, a snapshot for the watermark alone costs less than
 /// reading them again in each run.
@@ -21,14 +21,14 @@ const WORTH_A_SNAPSHOT: u64 = 10_000;
 /// The watermark that the change detector wants committed with the rows. `extracted` does not count rows that were
 /// read again; `told` are those of them that the detector is told of.
 pub(crate) async fn advance(
-    job: &SyncJob,
+    run: &Run<'_>,
     source: &SqlTable,
     names: SourceNames<'_>,
     detected: &Detected,
     extracted: Extracted,
     told: u64,
-    run_id: Uuid,
 ) -> Result<WatermarkRecord, SyncError> {
+    let job = run.job;
     let context = Context {
         table: &source.table,
         options: &job.detection.options,
@@ -44,7 +44,7 @@ pub(crate) async fn advance(
         strategy: detector.strategy().description().name.clone(),
         source: names.identity.to_owned(),
         watermark: detector.advance(&context, &outcome).await?,
-        run_id: run_id.to_string(),
+        run_id: run.id.to_string(),
         rows: extracted.rows,
         time: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
         source_rows: source.table.row_estimate,
@@ -80,15 +80,15 @@ pub(crate) async fn spares_reading(
 
 /// Tells the watermark store of a commit. The commit stands whatever becomes of a copy of its watermark.
 pub(crate) async fn copy_watermark(
-    job: &SyncJob,
+    run: &Run<'_>,
     lake: &LakeTable,
     stored: StoredWatermark,
-    observer: &dyn Observer,
     landed: &mut Landed,
 ) {
-    if let Err(error) = job.settings.watermarks.committed(lake, &stored).await {
+    let watermarks = &run.job.settings.watermarks;
+    if let Err(error) = watermarks.committed(lake, &stored).await {
         let warning = error.to_string();
-        observer.event(Event::Warning(&warning));
+        run.warn(&warning);
         landed.warnings.push(warning);
     }
     landed.watermark = Some(stored.record.watermark);

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use icehost_lake::{CommitRequest, Committed, Guard, LakeError, LakeErrorKind, LakeTable, Staged};
-use uuid::Uuid;
 
+use crate::SyncError;
 use crate::bounds::stop::OfAttempt;
 use crate::detection::keys::AskSource;
 use crate::error::Doing;
 use crate::failpoint::{self, stands};
+use crate::run::Run;
 use crate::watermark::place::is_at;
 use crate::watermark::record::{
     SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, StoredWatermark, WatermarkRecord,
 };
 use crate::watermark::stale_mark;
 use crate::watermark::write::property;
-use crate::{SyncError, SyncJob};
 
 /// A snapshot to be made.
 pub(crate) struct Commit<'a> {
@@ -36,16 +36,16 @@ pub(crate) struct Commit<'a> {
 /// would then hold rows of ours, and ours rows of theirs. `seen` is the watermark that the run went on from.
 /// `None` where nothing changes and no empty snapshot is to be made.
 pub(crate) async fn commit(
-    job: &SyncJob,
+    run: &Run<'_>,
     lake: &LakeTable,
     commit: Commit<'_>,
     seen: Option<&StoredWatermark>,
-    run_id: Uuid,
 ) -> Result<Option<Committed>, SyncError> {
+    let job = run.job;
     let doing = || format!("committing to lake table {}", job.lake.table);
     let digest = job.detection.strategy.strategy().digest();
     let mut summary = commit.summary;
-    summary.push((SUMMARY_RUN_ID, run_id.to_string()));
+    summary.push((SUMMARY_RUN_ID, run.id.to_string()));
     summary.push((SUMMARY_STRATEGY_DIGEST, digest));
     if let Some(record) = commit.watermark {
         summary.push((SUMMARY_WATERMARK, record.to_summary()?));

@@ -11,7 +11,7 @@ use crate::reading::transfer::{Transfer, Transferred};
 use crate::reading::{filled_in, moved_back, read_again};
 use crate::run::Run;
 use crate::source::open::OpenSource;
-use crate::{Event, SyncError, SyncJob};
+use crate::{Event, SyncError};
 
 /// A delta that was read in one piece.
 pub(crate) struct Read {
@@ -35,20 +35,19 @@ pub(crate) enum Purpose {
 
 /// Reads the delta in one piece; a second time, where rows turn out to have gone back behind what the detector wants.
 pub(crate) async fn extract(
-    job: &SyncJob,
+    run: &Run<'_>,
     source: &mut OpenSource,
     lake: &LakeTable,
     detected: &Detected,
-    run: &Run<'_>,
     purpose: Purpose,
 ) -> Result<Read, SyncError> {
-    let observer = run.observer;
+    let (job, observer) = (run.job, run.observer);
     let is_whole = detected.plan.coverage == Coverage::Full;
     observer.event(Event::Extracting {
         row_estimate: source.table.table.row_estimate.filter(|_| is_whole),
     });
     let memory = source.memory(job)?;
-    let held = read_again::held(job, source, lake, detected, observer).await?;
+    let held = read_again::held(run, source, lake, detected).await?;
     let preparation = Preparation::new(&job.source, &source.table.table, detected)?;
     let options = extract_options(job, memory, &detected.change.key_columns(&source.table));
     let also = filled_in::also_read(job, source, lake, detected, options.clone()).await?;
@@ -68,7 +67,7 @@ pub(crate) async fn extract(
                 && !detected.change.key_is_enforced(&table),
             ..stage_options(memory)
         },
-        run_id: run.run_id,
+        run_id: run.id,
         look: match &purpose {
             Purpose::Commit => None,
             Purpose::Look(look) => Some(Look::clone(look)),
@@ -99,7 +98,7 @@ pub(crate) async fn extract(
             });
         };
         staged.discard();
-        let again = read_again::held(job, source, lake, detected, observer).await?;
+        let again = read_again::held(run, source, lake, detected).await?;
         let transferred = transfer(&wider.plan);
         let transferred = transferred.run(&mut source.connection, again, progress, run.cancel);
         Transferred {

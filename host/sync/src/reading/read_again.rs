@@ -10,19 +10,20 @@ use icehost_plan::Coverage;
 use crate::detection::detected::Detected;
 use crate::error::Doing;
 use crate::failpoint::{self, stands};
+use crate::run::Run;
 use crate::source::open::OpenSource;
 use crate::watermark::record::{SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST};
-use crate::{Event, Observer, SyncError, SyncJob};
+use crate::{SyncError, SyncJob};
 
 /// What the lake holds of the rows that a plan reads; `None` where none need be left out: the plan reads
 /// everything, or nothing for a second time that could be told.
 pub(crate) async fn held(
-    job: &SyncJob,
+    run: &Run<'_>,
     source: &OpenSource,
     lake: &LakeTable,
     detected: &Detected,
-    observer: &dyn Observer,
 ) -> Result<Option<HeldRows>, SyncError> {
+    let job = run.job;
     let again =
         detected.plan.coverage == Coverage::Incremental && lake.current_snapshot().is_some();
     if !again || !stands(failpoint::GUARD_READ_AGAIN) {
@@ -78,9 +79,9 @@ pub(crate) async fn held(
             "raise --memory-limit, of which a quarter is for them, or look back less far",
         ));
     }
-    observer.event(Event::Warning(&format!(
+    run.warn(&format!(
         "{many}: they are written again; a higher --memory-limit, of which a quarter is for them, would leave them out"
-    )));
+    ));
     Ok(None)
 }
 

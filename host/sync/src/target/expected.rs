@@ -4,7 +4,7 @@ use icehost_lake::LakeTable;
 use icehost_sqlserver::lower::MergeStatements;
 
 use crate::SyncError;
-use crate::lake_to_target::Delivery;
+use crate::target::delivery::Delivery;
 use crate::target::delta::expected_delta;
 use crate::target::landing::Landing;
 use crate::target::origin;

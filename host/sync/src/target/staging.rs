@@ -1,34 +1,33 @@
 //! Changes of the lake on their way into the target's staging table.
 
 use futures::TryStreamExt;
-use icehost_lake::{ChangePlan, LakeTable};
+use icehost_lake::ChangePlan;
 use icehost_sqlserver::{Connection, Loader, SqlTable, Terms};
-use tokio_util::sync::CancellationToken;
 
 use crate::error::Doing;
 use crate::failpoint;
+use crate::run::Run;
+use crate::target::delivery::Delivery;
 use crate::target::delta::batch_as_changes;
 use crate::target::key_doubts::KeyDoubts;
 use crate::target::landing::Landing;
 use crate::target::moved_rows::{Elsewhere, GoneKeys, Withheld};
-use crate::{Event, Observer, SyncError};
+use crate::target::wanted::Wanted;
+use crate::{Event, SyncError};
 
 /// What is staged, for whom.
 pub(crate) struct Staging<'a> {
-    pub(crate) lake: &'a LakeTable,
+    pub(crate) run: &'a Run<'a, Delivery<'a>>,
+    pub(crate) wanted: &'a Wanted<'a>,
     pub(crate) target: &'a SqlTable,
     pub(crate) landing: &'a Landing,
     /// Looks at the keys that come.
     pub(crate) doubts: &'a KeyDoubts,
     pub(crate) terms: Terms,
-    pub(crate) observer: &'a dyn Observer,
-    pub(crate) cancel: &'a CancellationToken,
     /// The other lake tables that are delivered into the target; `None` where no key is in several.
     pub(crate) elsewhere: Option<Elsewhere>,
     /// Deletions that are not made.
     pub(crate) withheld: Option<Withheld>,
-    /// Most memory for keys that go.
-    pub(crate) most_bytes: usize,
 }
 
 impl<'a> Staging<'a> {
@@ -43,12 +42,12 @@ impl<'a> Staging<'a> {
         'a: 'c,
     {
         let loading = || format!("loading into target table {}", self.target.name);
-        let reading = || format!("reading lake table {}", self.lake.name());
+        let reading = || format!("reading lake table {}", self.wanted.lake.name());
         let mut loader = Loader::begin(connection, self.target, &self.landing.delta.columns)
             .await
             .doing(loading)?;
         loader.set_terms(self.terms.clone());
-        self.observer.event(Event::Loading {
+        self.run.observer.event(Event::Loading {
             rows: changes.stats().rows,
         });
         let mut batches = changes.stream();
@@ -56,7 +55,7 @@ impl<'a> Staging<'a> {
         let mut gone = GoneKeys::default();
         while let Some(batch) = tokio::select! {
             batch = batches.try_next() => batch.doing(reading)?,
-            () = self.cancel.cancelled() => return Err(SyncError::cancelled()),
+            () = self.run.cancel.cancelled() => return Err(SyncError::cancelled()),
         } {
             bytes += batch.get_array_memory_size() as u64;
             let batch = match self.landing.delete_absent {
@@ -68,12 +67,13 @@ impl<'a> Staging<'a> {
                 None => batch,
             };
             if let Some(elsewhere) = &self.elsewhere {
-                gone.add(&batch, &self.landing.delta, &elsewhere.key, self.most_bytes)?;
+                let most_bytes = self.wanted.most_bytes;
+                gone.add(&batch, &self.landing.delta, &elsewhere.key, most_bytes)?;
             }
             self.doubts.note(&batch);
             loader.stage(&batch).await.doing(loading)?;
             failpoint(failpoint::WHILE_LOADING)?;
-            self.observer.event(Event::Loaded {
+            self.run.observer.event(Event::Loaded {
                 rows: loader.rows(),
                 bytes,
             });

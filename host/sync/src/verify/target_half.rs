@@ -29,7 +29,7 @@ use super::versions::{History, Versions};
 use super::written::Written;
 use super::{VerifyOptions, memory, reading};
 use crate::error::Doing;
-use crate::lake_to_target::Delivery;
+use crate::target::delivery::Delivery;
 use crate::target::delta::{as_changes, expected_delta};
 use crate::target::key_doubts::KeyDoubts;
 use crate::target::origin;

@@ -5,7 +5,7 @@ use icehost_sqlserver::{KnownPosition, TargetState};
 
 use crate::SyncError;
 use crate::error::Doing;
-use crate::lake_to_target::Delivery;
+use crate::target::delivery::Delivery;
 use crate::target::start::{Line, NO_SNAPSHOT, Situation, Start, Why};
 use crate::target::table::OpenTarget;
 
