@@ -185,6 +185,7 @@ fn described(creation: &Creation) -> SqlTable {
         .columns
         .iter()
         .map(|column| SqlColumn {
+            id: 0,
             name: column.name.clone(),
             sql_type: match column.sql_type {
                 SqlType::RowVersion => SqlType::Binary(8),
