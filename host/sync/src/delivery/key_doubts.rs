@@ -18,10 +18,10 @@ use icehost_sqlserver::lower::Spelling;
 use icehost_sqlserver::{Collision, Loader, Result, SqlTable};
 
 use crate::SyncError;
+use crate::delivery::landing::{Landing, goes_by_other_columns};
+use crate::delivery::table::Taken;
 use crate::rows::layout;
 use crate::rows::layout::SourceColumn;
-use crate::target::landing::{Landing, goes_by_other_columns};
-use crate::target::table::Taken;
 
 /// What has to be asked of a delta's keys.
 #[derive(Debug, Default)]
