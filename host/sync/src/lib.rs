@@ -54,10 +54,9 @@ pub use verify::{
 pub use watermark::directory::DirectoryWatermarks;
 pub use watermark::find::last_watermark;
 pub use watermark::place::PROPERTY_WATERMARK;
-pub use watermark::record::SUMMARY_FIRST_LOAD;
-pub use watermark::record::StoredWatermark;
 pub use watermark::record::{
-    SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,
+    SUMMARY_FIRST_LOAD, SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK,
+    StoredWatermark, WatermarkRecord,
 };
 pub use watermark::row_shape::RowShape;
 pub use watermark::store::{SnapshotWatermarks, WatermarkStore};
