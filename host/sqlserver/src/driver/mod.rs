@@ -9,6 +9,7 @@ mod dial;
 mod failure;
 mod gathered;
 mod stream;
+pub(crate) mod tds;
 mod transport;
 
 use std::borrow::Cow;

@@ -5,25 +5,10 @@ use super::column::WireColumn;
 use super::message::Reader;
 use super::payload::Payload;
 use crate::driver::gathered::too_large;
+use crate::driver::tds::{done, token};
 use crate::driver::{InFlight, failure, transport::Wire};
 use crate::endpoint::Endpoint;
 use crate::error::{Result, ServerMessage, SqlServerError};
-
-/// Tokens (MS-TDS 2.2.7).
-mod token {
-    pub(super) const RETURN_STATUS: u8 = 0x79;
-    pub(super) const COLUMNS: u8 = 0x81;
-    pub(super) const TABLE_NAMES: u8 = 0xA4;
-    pub(super) const COLUMN_INFO: u8 = 0xA5;
-    pub(super) const ORDER: u8 = 0xA9;
-    pub(super) const ERROR: u8 = 0xAA;
-    pub(super) const INFO: u8 = 0xAB;
-    pub(super) const ROW: u8 = 0xD1;
-    pub(super) const ROW_WITH_NULLS: u8 = 0xD2;
-    pub(super) const ENVIRONMENT_CHANGE: u8 = 0xE3;
-    pub(super) const DONE: u8 = 0xFD;
-    pub(super) const DONE_IN_PROCEDURE: u8 = 0xFF;
-}
 
 /// Bytes that may come beside rows: a statement has few messages, and a flood of them would never end.
 const LARGEST_BESIDE: usize = 16 << 20;
@@ -198,7 +183,7 @@ impl<'c> Rows<'c> {
                 }
                 None => None,
             },
-            token::DONE..=token::DONE_IN_PROCEDURE => done(&mut reader).map(|rows| {
+            token::DONE..=token::DONE_IN_PROCEDURE => rows_done(&mut reader).map(|rows| {
                 self.affected += rows;
             }),
             token::RETURN_STATUS => reader.u32().map(drop),
@@ -279,12 +264,11 @@ fn columns(reader: &mut Reader<'_>) -> Result<Option<Vec<WireColumn>>> {
 }
 
 /// DONE after its token (MS-TDS 2.2.7.6): the number of rows, where there is one.
-fn done(reader: &mut Reader<'_>) -> Option<u64> {
-    const COUNT: u16 = 0x0010;
+fn rows_done(reader: &mut Reader<'_>) -> Option<u64> {
     let status = reader.u16()?;
     let _command = reader.u16()?;
     let rows = reader.u64()?;
-    Some(if status & COUNT != 0 { rows } else { 0 })
+    Some(if status & done::COUNT != 0 { rows } else { 0 })
 }
 
 /// ERROR after its token (MS-TDS 2.2.7.10), with its text.
