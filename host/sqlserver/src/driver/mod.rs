@@ -27,7 +27,7 @@ pub(crate) use bulk::{BulkLoad, PART};
 pub(crate) use cell::Cell;
 pub(crate) use dial::connect;
 pub(crate) use stream::wire;
-pub(crate) use stream::{Block, Field, Kind, Rows};
+pub(crate) use stream::{Block, Field, Kind, Rows, row_too_large};
 
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, Result, SqlServerError};

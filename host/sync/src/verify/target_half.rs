@@ -198,7 +198,7 @@ impl TargetHalf<'_> {
         });
         let extract = ExtractOptions {
             batch_bytes: share.batch_bytes,
-            largest_row: self.settings.memory.row_bytes(),
+            largest_row: share.row_bytes,
             time_precision: TimePrecision::Truncate,
             ..ExtractOptions::default()
         };
@@ -292,7 +292,7 @@ impl TargetHalf<'_> {
                 read: &read,
                 states: &states,
                 batch_bytes: share.batch_bytes,
-                row_bytes: self.settings.memory.row_bytes(),
+                row_bytes: share.row_bytes,
             };
             repaired = repair.run(&mut open, cancel).await?;
         }

@@ -34,6 +34,13 @@ pub(crate) enum Field<'a> {
 #[derive(Clone)]
 pub(crate) struct Chunks<'a>(Reader<'a>);
 
+impl Chunks<'_> {
+    /// Bytes of all chunks that are left, their lengths included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.left()
+    }
+}
+
 impl<'a> Iterator for Chunks<'a> {
     type Item = &'a [u8];
 

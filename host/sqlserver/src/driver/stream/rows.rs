@@ -122,6 +122,12 @@ impl<'c> Rows<'c> {
         }))
     }
 
+    /// Lets go of the rows that were handed out last, and of the room that they have taken.
+    pub(crate) fn let_go(&mut self) {
+        self.payload.consume(std::mem::take(&mut self.handed_out));
+        self.payload.let_go();
+    }
+
     /// The request is over; the connection takes the next one unless the server closes it.
     fn end(&mut self) -> Result<()> {
         if let Some(request) = self.request.take()
@@ -222,13 +228,15 @@ impl<'c> Rows<'c> {
     }
 }
 
-fn row_too_large(most: usize) -> SqlServerError {
+/// What is said of a row that has no room.
+pub(crate) fn row_too_large(most: usize) -> SqlServerError {
     SqlServerError::unsupported(format!(
-        "a row has more than {:.0} MiB, which is the most that is read at a time",
+        "a row has more than {:.1} MiB, which is the most that is read at a time",
         most as f64 / f64::from(1 << 20)
     ))
     .with_hint(
-        "a quarter of --memory-limit is for one row: allow more, or leave the column out with --exclude-columns",
+        "allow a --memory-limit of 40 MiB and eleven times such a row, or with --parallel sixteen times for each \
+         connection; or leave the column out with --exclude-columns",
     )
 }
 
