@@ -175,7 +175,7 @@ impl Delivery<'_> {
         let landing = self
             .land(&target.table, read, &takes.columns, &situation)
             .await?;
-        landing.statements(&target.table, target.connection.server().has_merge)?;
+        landing.statements(&target.table, target.connection.server().has_merge())?;
         let changes = keyed(changes, &landing.plan, of_lake, &target.table).doing(reading)?;
         let changes = newest::one_of_each_key(changes, &landing.plan, self.most_bytes);
         let unordered = |error| {

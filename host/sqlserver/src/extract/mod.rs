@@ -103,7 +103,7 @@ impl<'c> Extraction<'c> {
     ) -> Result<Extraction<'c>> {
         let reading = |error: SqlServerError| error.context(format!("reading {}", table.name));
         let statement = lower::extraction(table, plan)?;
-        let unpadded = connection.server.is_babelfish;
+        let unpadded = connection.server.quirks.unpadded_char;
         let mut fields = Vec::with_capacity(plan.columns.len());
         let mut columns = Vec::with_capacity(plan.columns.len());
         let described = plan.columns_of(&table.table);

@@ -115,7 +115,7 @@ impl TargetHalf<'_> {
             let landing = stops.note(landing)?;
             refused = landing.is_none();
             if let Some(landing) = landing {
-                let has_merge = open.connection.server().has_merge;
+                let has_merge = open.connection.server().has_merge();
                 stops.note(landing.statements(&open.table, has_merge))?;
             }
         }
