@@ -26,6 +26,7 @@ fn table(name: TableName, columns: &[(&str, &str, &str)]) -> SqlTable {
         .map(|(name, sql_type, traits)| {
             let sql_type: SqlType = sql_type.parse().unwrap();
             SqlColumn {
+                id: 0,
                 name: (*name).to_owned(),
                 sql_type,
                 nullable: traits.contains("null"),

@@ -5,14 +5,17 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::bounds::stop;
 use crate::error::Doing;
 use crate::failpoint::{self, stands};
-use crate::lake_to_target::Delivered;
+use crate::lake_to_target::{self, Delivered};
+use crate::landing::landed::Landed;
 use crate::report::milliseconds;
-use crate::source_to_lake::{self, Landed};
-use crate::{
-    LoadJob, Observer, Report, SyncError, SyncJob, Target, same_table, stop, target_table,
-};
+use crate::run::Run;
+use crate::source::same_table;
+use crate::source_to_lake;
+use crate::target::table;
+use crate::{LoadJob, Observer, Report, SyncError, SyncJob, Target};
 
 /// A new run's id.
 pub fn new_run_id() -> String {
@@ -52,14 +55,7 @@ pub async fn sync(
         stop::stoppable(cancel, Duration::ZERO, looked_at).await?;
     }
     let new_warehouse = !warehouse_exists(job).await?;
-    let land = || {
-        Box::pin(source_to_lake::attempt(
-            job,
-            Uuid::now_v7(),
-            observer,
-            cancel,
-        ))
-    };
+    let land = || Box::pin(source_to_lake::attempt(Run::new(job, observer, cancel)));
     let mut landed = retry.run(observer, cancel, land).await?;
     if landed.under_earlier_bounds && stands(failpoint::GUARD_EARLIER_BOUNDS) {
         let since = retry.run(observer, cancel, land).await?;
@@ -76,7 +72,9 @@ pub async fn sync(
         let delivering = Instant::now();
         let delivered = retry
             .run(observer, cancel, || {
-                Box::pin(delivery.attempt(Uuid::now_v7(), observer, cancel))
+                Box::pin(lake_to_target::attempt(Run::new(
+                    &delivery, observer, cancel,
+                )))
             })
             .await?;
         let target = delivery.target.table.to_string();
@@ -99,7 +97,7 @@ async fn look_ahead(job: &SyncJob, target: &Target) -> Result<(), SyncError> {
     if there.doing(|| format!("opening lake table {name}"))? {
         return Ok(());
     }
-    target_table::find(target).await.map(drop)
+    table::find(target).await.map(drop)
 }
 
 /// Moves what changed in the lake to the target.
@@ -117,7 +115,9 @@ pub async fn load(
         .settings
         .retry
         .run(observer, cancel, || {
-            Box::pin(delivery.attempt(Uuid::now_v7(), observer, cancel))
+            Box::pin(lake_to_target::attempt(Run::new(
+                &delivery, observer, cancel,
+            )))
         })
         .await?;
     let mut report = Report {

@@ -28,6 +28,7 @@ mod lost_columns;
 mod noticed;
 mod nulls;
 mod open_transactions;
+mod other_columns;
 mod read_again;
 mod repetition;
 mod row_numbers;

@@ -15,7 +15,7 @@ use super::shape::{Hash, Shape};
 use super::states::States;
 use crate::SyncError;
 use crate::error::Doing;
-use crate::operations::operations;
+use crate::rows::operations::operations;
 
 /// Of rows by what they are, how often they came.
 pub(super) type Came = HashMap<Hash, u64>;

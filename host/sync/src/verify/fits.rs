@@ -7,7 +7,7 @@ use icehost_lake::{LakeTable, Look};
 use icehost_sqlserver::{Fitting, SqlServerError, SqlTable};
 
 use crate::error::Doing;
-use crate::target_table::{OpenTarget, Taken, taken};
+use crate::target::table::{OpenTarget, Taken, taken};
 use crate::{SyncError, SyncJob};
 
 /// Looks at rows until one does not fit.

@@ -6,24 +6,25 @@ use futures::TryStreamExt;
 use icehost_lake::{LakeTable, RowChange, ScanRequest};
 use icehost_plan::{Column, Contents, ValidExtractionPlan};
 use icehost_sqlserver::ExtractOptions;
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::repair::{WrongKeys, broken, check_repairable};
 use super::shape::Shape;
-use crate::detection::{OpenSource, landing};
+use crate::detection::change::landing;
 use crate::error::Doing;
-use crate::preparation::Preparation;
-use crate::source_to_lake::{Commit, commit, stage_options};
-use crate::withdrawals::Withdrawals;
-use crate::{Memory, StoredWatermark, SyncError, SyncJob};
+use crate::landing::commit::{Commit, commit};
+use crate::reading::options::stage_options;
+use crate::reading::preparation::Preparation;
+use crate::rows::withdrawals::Withdrawals;
+use crate::run::Run;
+use crate::source::open::OpenSource;
+use crate::{Memory, StoredWatermark, SyncError};
 
 /// Field of a snapshot's summary that says that it is a repair: how many keys.
 const SUMMARY_REPAIR: &str = "icehost.repair";
 
 /// Keys of the lake that get the source's rows.
 pub(super) struct LakeRepair<'a> {
-    pub(super) job: &'a SyncJob,
+    pub(super) run: &'a Run<'a>,
     pub(super) lake: &'a LakeTable,
     /// The columns that go to the lake.
     pub(super) columns: &'a [Column],
@@ -48,13 +49,12 @@ impl LakeRepair<'_> {
         &self,
         source: &mut OpenSource,
         reading: SourceReading<'_>,
-        cancel: &CancellationToken,
     ) -> Result<u64, SyncError> {
         let name = self.lake.name();
         // As a delta, whatever the comparison took the source's rows for: a merge of all rows would take out those that
         // are not delivered.
         let landing = landing(
-            &self.job.lake_merge,
+            &self.run.job.lake_merge,
             &source.table.table,
             self.columns.to_vec(),
             Contents::Upserts,
@@ -68,10 +68,9 @@ impl LakeRepair<'_> {
             .and_then(RowChange::with_withdrawals)
             .doing(|| format!("planning the repair of lake table {name}"))?;
         let withdrawals = Withdrawals::new(self.columns, &change.key_columns());
-        let run_id = Uuid::now_v7();
         let mut writer = self
             .lake
-            .stage(run_id, change, stage_options(self.share))
+            .stage(self.run.id, change, stage_options(self.share))
             .await
             .doing(writing)?;
         let none = HashSet::new();
@@ -86,7 +85,7 @@ impl LakeRepair<'_> {
             .doing(doing)?;
         while let Some(batch) = tokio::select! {
             batch = extraction.next_batch() => batch.doing(doing)?,
-            () = cancel.cancelled() => return Err(SyncError::cancelled()),
+            () = self.run.cancel.cancelled() => return Err(SyncError::cancelled()),
         } {
             for batch in preparing.batch(batch).await? {
                 let rows = self
@@ -111,7 +110,7 @@ impl LakeRepair<'_> {
         let mut batches = self.lake.scan(request).doing(doing)?;
         while let Some(batch) = tokio::select! {
             batch = batches.try_next() => batch.doing(doing)?,
-            () = cancel.cancelled() => return Err(SyncError::cancelled()),
+            () = self.run.cancel.cancelled() => return Err(SyncError::cancelled()),
         } {
             let rows = self
                 .wrong
@@ -132,7 +131,7 @@ impl LakeRepair<'_> {
             // A key that only the server could tell from another is refused by name: sync brings it.
             server: None,
         };
-        let committed = commit(self.job, self.lake, commit_of, self.stored, run_id).await?;
+        let committed = commit(self.run, self.lake, commit_of, self.stored).await?;
         // Where the lake was repaired by another run meanwhile, there is nothing left to change.
         Ok(committed.map_or(0, |committed| {
             committed.rows_appended + committed.rows_removed

@@ -40,8 +40,9 @@ use icehost_plan::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::lake_to_target::Delivery;
 use crate::report::milliseconds;
+use crate::run::Run;
+use crate::target::delivery::Delivery;
 use crate::{LoadJob, Memory, Observer, Settings, SyncError, SyncJob};
 
 pub use report::{Comparison, Difference, Differences, LeftOut, Repaired, Verification};
@@ -107,7 +108,7 @@ async fn compare_sync(
     let retry = &job.settings.retry;
     let source = retry
         .run(observer, cancel, || {
-            source_half::compare(job, options, observer, cancel)
+            source_half::compare(Run::new(job, observer, cancel), options)
         })
         .await?;
     let mut verification = Verification {

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use icehost_lake::LakeTable;
 use icehost_sqlserver::Extracted;
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::fits::Fits;
-use crate::delta_read::{Purpose, extract};
-use crate::detection::{Detected, OpenSource};
-use crate::first_load::Run;
-use crate::source_to_lake::advance;
-use crate::{Silent, SyncError, SyncJob};
+use crate::detection::detected::Detected;
+use crate::landing::advance::advance;
+use crate::reading::delta::{Purpose, extract};
+use crate::run::Run;
+use crate::source::open::OpenSource;
+use crate::{Silent, SyncError};
 
 /// Reads what the next run reads of a source that has a mark, asks for the mark after it, and looks whether the rows fit
 /// the target. The source is at the read
@@ -25,23 +24,18 @@ use crate::{Silent, SyncError, SyncJob};
 /// # Errors
 /// What the run would end with.
 pub(super) async fn read(
-    job: &SyncJob,
+    run: &Run<'_>,
     source: &mut OpenSource,
     lake: &LakeTable,
     detected: &Detected,
     fits: Option<Arc<Fits>>,
-    cancel: &CancellationToken,
 ) -> Result<(), SyncError> {
-    let run = Run {
-        run_id: Uuid::now_v7(),
-        observer: &Silent,
-        cancel,
-    };
+    let run = Run::new(run.job, &Silent, run.cancel);
     let look = match &fits {
         Some(fits) => fits.looking(),
         None => Arc::new(|_: &RecordBatch| {}),
     };
-    let read = extract(job, source, lake, detected, &run, Purpose::Look(look)).await?;
+    let read = extract(&run, source, lake, detected, Purpose::Look(look)).await?;
     if read.extracted.rows == 0 {
         return Ok(());
     }
@@ -52,7 +46,7 @@ pub(super) async fn read(
         rows,
         ..read.extracted
     };
-    let advanced = advance(job, table, names, detected, extracted, told, run.run_id).await;
+    let advanced = advance(&run, table, names, detected, extracted, told).await;
     advanced?;
     fits.map_or(Ok(()), |fits| fits.told())
 }

@@ -12,10 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::reading;
 use super::shape::absent;
 use super::states::States;
-use crate::clock;
-use crate::detection::{Detected, OpenSource, context};
+use crate::detection::context::context;
+use crate::detection::detected::Detected;
 use crate::error::Doing;
-use crate::preparation::Preparation;
+use crate::reading::preparation::Preparation;
+use crate::source::ahead_of_clock;
+use crate::source::open::OpenSource;
 use crate::{ColumnRules, Detection, StoredWatermark, SyncError};
 
 /// Most rows of the lake in a batch.
@@ -99,13 +101,15 @@ impl NextRun<'_> {
             &source.identity,
             self.stored.as_ref(),
         )?;
-        let probes = crate::choice::probes(self.rules, self.detection, &context).await?;
+        let probes =
+            crate::detection::hidden_columns::probes(self.rules, self.detection, &context).await?;
         let (connection, table) = (&mut source.connection, &source.table);
         let mut readings = connection
             .probe(table, &probes)
             .await
             .doing(|| format!("probing source table {}", table.name))?;
-        let _told_by_runs = clock::hold_back(connection, table, &probes, &mut readings).await?;
+        let _told_by_runs =
+            ahead_of_clock::hold_back(connection, table, &probes, &mut readings).await?;
         let plan = detector.plan(&context, &readings).await?;
         let reach = plan.reach(&probes, &readings);
         Ok(Planned { plan, reach })

@@ -5,7 +5,6 @@ use icehost_plan::{
     Column, Contents, Coverage, LakeType, SqlType, Table, ValidMergePlan, Watermark,
 };
 use icehost_sqlserver::{ExtractOptions, RowForm, SqlTable, TimePrecision};
-use tokio_util::sync::CancellationToken;
 
 use super::compare::Comparing;
 use super::fits::Fits;
@@ -21,14 +20,19 @@ use super::source_rules::{RulesOf, again, cursor, rules, sees_updates};
 use super::stops::{Stop, Stops};
 use super::sums::ServerSums;
 use super::{VerifyOptions, memory, next_run, reading};
-use crate::detection::{Detected, OpenSource, detect, landing};
+use crate::detection::change::landing;
+use crate::detection::detect::detect;
+use crate::detection::detected::Detected;
+use crate::detection::keys::check_unique;
+use crate::detection::{repetition, row_shape, visibility};
 use crate::error::Doing;
-use crate::lake_keys::check_unique;
-use crate::newest::chooses;
-use crate::preparation::Preparation;
-use crate::withdrawals::Withdrawals;
-use crate::{Observer, SyncError, SyncJob};
-use crate::{clocks, repetition, row_shape, same_table, visibility};
+use crate::reading::preparation::Preparation;
+use crate::rows::withdrawals::Withdrawals;
+use crate::run::Run;
+use crate::source::open::OpenSource;
+use crate::source::{same_table, server_clock};
+use crate::target::newest::chooses;
+use crate::{SyncError, SyncJob};
 
 /// What was found, and what the other half has to know.
 pub(super) struct SourceHalf {
@@ -49,11 +53,10 @@ pub(super) struct SourceHalf {
 }
 
 pub(super) async fn compare(
-    job: &SyncJob,
+    run: Run<'_>,
     options: &VerifyOptions,
-    observer: &dyn Observer,
-    cancel: &CancellationToken,
 ) -> Result<SourceHalf, SyncError> {
+    let job = run.job;
     let mut stops = Stops::default();
     if let Some((target, _)) = &job.target {
         stops.note(same_table::refuse(&job.source, target).await)?;
@@ -63,11 +66,11 @@ pub(super) async fn compare(
         stops.note(same_table::refuse_under_view(&mut source, target).await)?;
     }
     let lake = open_lake(job, &mut stops).await?;
-    stops.note(clocks::compare(&mut source).await)?;
-    let stored = job.settings.watermarks.load(&lake, observer).await;
+    stops.note(server_clock::compare(&mut source).await)?;
+    let stored = job.settings.watermarks.load(&lake, run.observer).await;
     let stored = stops.note(stored)?.flatten();
     // After the lake: what changes in between is then the next run's.
-    let detected = detected(job, &mut source, &lake, observer, &mut stops).await?;
+    let detected = detected(&run, &mut source, &lake, &mut stops).await?;
     let mut notes = Vec::new();
     let next = NextRun {
         detection: &job.detection,
@@ -215,13 +218,13 @@ pub(super) async fn compare(
         remember: options.remembered(share),
         server,
     };
-    let wrong = comparing.run(&mut comparison, cancel).await?;
+    let wrong = comparing.run(&mut comparison, run.cancel).await?;
     if let (Some(detected), true) = (&detected, comparison.pending.rows > 0) {
         stops.note(check_unique(&mut source, &detected.change, &job.source).await)?;
     }
     if let (Some(detected), true) = (&detected, judges_next && comparison.differs()) {
         let fits = Fits::of_lake(job, &lake, &options.exclude).await;
-        let advanced = next_run::read(job, &mut source, &lake, detected, fits, cancel).await;
+        let advanced = next_run::read(&run, &mut source, &lake, detected, fits).await;
         stops.note(advanced)?;
     }
     if takes_out {
@@ -245,7 +248,7 @@ pub(super) async fn compare(
     let mut repaired = 0;
     if !wrong.is_empty() {
         let repair = LakeRepair {
-            job,
+            run: &run,
             lake: &lake,
             columns: &columns,
             lake_columns: lake_columns_of,
@@ -259,7 +262,7 @@ pub(super) async fn compare(
             all: &all,
             options: extract,
         };
-        repaired = repair.run(&mut source, reading, cancel).await?;
+        repaired = repair.run(&mut source, reading).await?;
     }
     source
         .connection
@@ -295,18 +298,21 @@ async fn open_lake(job: &SyncJob, stops: &mut Stops) -> Result<LakeTable, SyncEr
 
 /// What the next run finds before it reads, as of now; `None` where it stops there. A read of the source has begun.
 async fn detected(
-    job: &SyncJob,
+    run: &Run<'_>,
     source: &mut OpenSource,
     lake: &LakeTable,
-    observer: &dyn Observer,
     stops: &mut Stops,
 ) -> Result<Option<Detected>, SyncError> {
-    let asked = Box::pin(detect(job, source, lake, observer, None)).await;
+    let asked = Box::pin(detect(run, source, lake, None)).await;
     let detected = stops.note(asked)?;
     match &detected {
         Some(detected) => {
             stops.note(repetition::refuse(lake, detected).await)?;
-            stops.note(row_shape::check(job, detected.stored.as_ref(), detected))?;
+            stops.note(row_shape::check(
+                run.job,
+                detected.stored.as_ref(),
+                detected,
+            ))?;
         }
         None => {
             let name = source.table.name.to_string();

@@ -10,7 +10,7 @@ use icehost_sqlserver::SqlTable;
 
 use super::judge::{Again, Choice, Class, Landing, Rules};
 use crate::SyncJob;
-use crate::detection::OpenSource;
+use crate::source::open::OpenSource;
 
 /// What the rules of a source and its lake follow from.
 pub(super) struct RulesOf<'a> {

@@ -28,13 +28,13 @@ use super::undelivered::Between;
 use super::versions::{History, Versions};
 use super::written::Written;
 use super::{VerifyOptions, memory, reading};
-use crate::delivery_start::{Line, NO_SNAPSHOT, Start};
-use crate::delta::{as_changes, expected_delta};
 use crate::error::Doing;
-use crate::key_doubts::KeyDoubts;
-use crate::lake_to_target::Delivery;
-use crate::same_table;
-use crate::target_table::{OpenTarget, Taken, taken};
+use crate::target::delivery::Delivery;
+use crate::target::delta::{as_changes, expected_delta};
+use crate::target::key_doubts::KeyDoubts;
+use crate::target::origin;
+use crate::target::start::{Line, NO_SNAPSHOT, Start};
+use crate::target::table::{OpenTarget, Taken, taken};
 use crate::{Memory, Settings, SyncError};
 
 /// A day: two runs that are so far apart show what a merger dates.
@@ -76,7 +76,7 @@ impl TargetHalf<'_> {
         let mut lake = delivery.open_lake().await?;
         let mut open = OpenTarget::open(delivery.target, &lake).await?;
         let name = open.table.name.to_string();
-        stops.note(same_table::refuse_origin(&lake, &mut open).await)?;
+        stops.note(origin::refuse(&lake, &mut open).await)?;
         stops.note(open.check_updatable().await)?;
         let found = Found::read(delivery, &mut open, &lake).await?;
         // The position may be of a snapshot that was made meanwhile.

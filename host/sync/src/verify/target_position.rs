@@ -4,10 +4,10 @@ use icehost_lake::LakeTable;
 use icehost_sqlserver::{KnownPosition, TargetState};
 
 use crate::SyncError;
-use crate::delivery_start::{Line, NO_SNAPSHOT, Situation, Start, Why};
 use crate::error::Doing;
-use crate::lake_to_target::Delivery;
-use crate::target_table::OpenTarget;
+use crate::target::delivery::Delivery;
+use crate::target::start::{Line, NO_SNAPSHOT, Situation, Start, Why};
+use crate::target::table::OpenTarget;
 
 /// What the target's database says, read in the same state as its rows where that is possible.
 pub(super) enum Found {

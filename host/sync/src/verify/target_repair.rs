@@ -17,10 +17,11 @@ use super::repair::{WrongKeys, broken, check_repairable, delta_rows};
 use super::shape::{Hash, Shape};
 use super::states::States;
 use super::target_rules::deletes;
+use crate::bounds::stop::OfAttempt;
 use crate::error::Doing;
-use crate::key_doubts::KeyDoubts;
-use crate::stop::OfAttempt;
-use crate::target_table::{self, OpenTarget};
+use crate::target::key_doubts::KeyDoubts;
+use crate::target::table;
+use crate::target::table::OpenTarget;
 use crate::{SyncError, Target};
 
 /// Keys of the target that get the lake's rows.
@@ -115,7 +116,7 @@ impl TargetRepair<'_> {
         mut each: impl AsyncFnMut(RecordBatch) -> Result<(), SyncError>,
         cancel: &CancellationToken,
     ) -> Result<(), SyncError> {
-        let (mut reader, found) = target_table::find(self.target).await?;
+        let (mut reader, found) = table::find(self.target).await?;
         let Some(table) = found else {
             return Ok(());
         };

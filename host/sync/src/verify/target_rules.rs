@@ -7,7 +7,7 @@ use super::judge::{Again, Choice, Class, Landing, Rules};
 use super::order::Order;
 use super::source_rules::overwrites;
 use super::written::Written;
-use crate::target_table::Taken;
+use crate::target::table::Taken;
 
 /// What the rules of a lake and its target follow from.
 pub(super) struct RulesOf<'a> {

@@ -14,10 +14,10 @@ use super::report::Comparison;
 use super::rows::{LakeRows, Rows};
 use super::shape::Shape;
 use crate::SyncError;
-use crate::delta::{keyed, request};
 use crate::error::Doing;
-use crate::newest;
-use crate::target_table::Taken;
+use crate::target::delta::{keyed, request};
+use crate::target::newest;
+use crate::target::table::Taken;
 
 /// Two snapshots of a lake table: the one that the target has reached, and the current one.
 pub(super) struct Between<'a> {

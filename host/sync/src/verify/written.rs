@@ -3,7 +3,7 @@
 use icehost_plan::{Action, Expression, Node, Occasion, Table, ValidMergePlan, Value};
 
 use super::report::LeftOut;
-use crate::target_table::Taken;
+use crate::target::table::Taken;
 
 /// What is the same in a row of the lake and in the one that it becomes.
 pub(super) struct Written {
