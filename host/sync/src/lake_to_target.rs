@@ -139,7 +139,7 @@ async fn bring(
     let landing = delivery
         .land(&target.table, read, &takes.columns, situation)
         .await?;
-    landing.statements(&target.table, target.connection.server().has_merge)?;
+    landing.statements(&target.table, target.connection.server().has_merge())?;
     let changes = wanted.by_key(changes, &landing.plan, &target.table)?;
     delivered.warnings.extend(landing.warnings.iter().cloned());
     let gone = situation.told_of_gone_rows(&target.table);

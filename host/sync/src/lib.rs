@@ -45,7 +45,7 @@ pub use job::{
 pub use pipeline::{load, new_run_id, sync};
 pub use preview::Preview;
 pub use report::Report;
-pub use rows::layout::PROPERTY_SOURCE_COLUMNS;
+pub use rows::source_columns::PROPERTY_SOURCE_COLUMNS;
 pub use rows::transforms::{Transforming, Transforms};
 pub use verify::{
     Comparison, Difference, Differences, LeftOut, Repaired, Stop, Verification, VerifyOptions,

@@ -17,6 +17,7 @@ mod first_load;
 mod first_targets;
 mod gone_back;
 mod history;
+mod huge_rows;
 mod key_memory;
 mod key_spelling;
 mod key_spelling_random;

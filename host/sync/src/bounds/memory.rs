@@ -42,6 +42,8 @@ pub struct Memory {
     pub batch_bytes: usize,
     /// Memory that a row group may take while it is written, in bytes.
     pub row_group_bytes: usize,
+    /// Bytes that one row may have as it comes, and in Arrow; a larger one is refused.
+    pub row_bytes: usize,
     /// Memory that the keys of a delta may take, in bytes; what goes beyond it is on disk.
     pub key_bytes: usize,
     /// Connections at once; fewer than asked for where the memory does not suffice.
@@ -59,10 +61,12 @@ const HELD: u64 = 256 * MIB;
 /// The part of a limit that these take, on top of it.
 const PARTS_HELD: u64 = 4;
 
-/// What a row may take that is larger than a batch, unless there is a limit.
+/// Bytes of a row that is larger than a batch, unless there is a limit.
 const LARGEST_ROW: u64 = 256 * MIB;
-/// The part of a limit for such a row.
-const PARTS_ROW: u64 = 4;
+/// How many times such a row is in memory at once, alone: what comes behind it is on the wire's buffer, and while it
+/// is encoded there are its array, the page, a copy of it with levels, the compressed one, and the largest and
+/// the smallest value.
+const ROWS: u64 = 7;
 
 /// What a run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,19 +98,14 @@ impl MemoryBudget {
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
-    /// Most memory for a row as it comes, in bytes: 256 MiB, or a quarter of the limit.
-    pub fn row_bytes(self) -> usize {
-        let bytes = self.limit.map_or(LARGEST_ROW, |limit| limit / PARTS_ROW);
-        usize::try_from(bytes).unwrap_or(usize::MAX)
-    }
-
     /// Divides it among the connections that read a table of so many columns.
     ///
     /// Of what is left beside 40 MiB for the run itself, an eighth is for keys, and each connection has an equal share of
     /// the rest, a quarter of which
     /// the allocator takes, and half with several connections; the rest is for 320 KiB a column, four batches
     /// and a row group. A batch takes a twelfth, 4 MiB at most, or `batch` where that is given; a row group
-    /// what the others leave, 32 MiB at most. Without a limit a run has 104 MiB with one connection and 40 MiB
+    /// what the others leave, 32 MiB at most. A row that is larger than a batch goes alone, while no row group is
+    /// open, so that it has all of this, seven times over. Without a limit a run has 104 MiB with one connection and 40 MiB
     /// and 96 MiB for each with several, but more where that is too little for the columns.
     ///
     /// # Errors
@@ -153,7 +152,12 @@ impl MemoryBudget {
         let row_group = share
             .saturating_sub(BATCHES * batch)
             .clamp(SMALLEST_ROW_GROUP, LARGEST_ROW_GROUP);
+        let row = match self.limit {
+            Some(_) => (share / ROWS).max(SMALLEST_BATCH),
+            None => LARGEST_ROW,
+        };
         Ok(Memory {
+            row_bytes: usize::try_from(row).unwrap_or(usize::MAX),
             batch_bytes: usize::try_from(batch).unwrap_or(usize::MAX),
             row_group_bytes: usize::try_from(row_group).unwrap_or(usize::MAX),
             key_bytes: usize::try_from(self.limit.map_or(KEYS, |_| keys.max(LEAST_KEYS)))

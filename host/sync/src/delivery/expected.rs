@@ -84,7 +84,7 @@ fn expected(
     from: Option<i64>,
     landing: Landing,
 ) -> Result<Expected, SyncError> {
-    let has_merge = target.connection.server().has_merge;
+    let has_merge = target.connection.server().has_merge();
     Ok(Expected {
         from,
         merge: landing.statements(&target.table, has_merge)?,

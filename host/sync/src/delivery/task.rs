@@ -11,7 +11,7 @@ use crate::delivery::moved_rows::Elsewhere;
 use crate::delivery::start::{Line, NO_SNAPSHOT, Situation};
 use crate::delivery::table::{OpenTarget, Taken, taken};
 use crate::error::Doing;
-use crate::rows::layout;
+use crate::rows::source_columns;
 use crate::{DeletionGuard, Lake, LoadJob, Merging, SyncError, SyncJob, Target};
 
 /// What goes where, and how it lands.
@@ -77,7 +77,7 @@ impl Delivery<'_> {
         let description = lake
             .describe()
             .doing(|| format!("reading lake table {}", lake.name()))?;
-        Ok(layout::with_collations(lake, description))
+        Ok(source_columns::with_collations(lake, description))
     }
 
     pub(crate) async fn state(

@@ -8,7 +8,7 @@ use icehost_plan::{
 
 use crate::error::Doing;
 use crate::rows::withdrawals::Withdrawals;
-use crate::rows::{layout, run_time};
+use crate::rows::{layout, run_time, source_columns};
 use crate::source::open::OpenSource;
 use crate::{Merging, SyncError, SyncJob};
 
@@ -52,7 +52,7 @@ pub(crate) async fn plan_for_lake(
     lake: &LakeTable,
 ) -> Result<LakePlan, SyncError> {
     let doing = || format!("planning the change to lake table {}", lake.name());
-    let description = layout::with_collations(lake, lake.describe().doing(doing)?);
+    let description = source_columns::with_collations(lake, lake.describe().doing(doing)?);
     layout::check_source_fits(&table.name, &columns, &description)?;
     let delta = Delta {
         contents,

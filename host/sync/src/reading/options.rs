@@ -11,7 +11,7 @@ pub(crate) fn extract_options(job: &SyncJob, memory: Memory, keys: &[u32]) -> Ex
         keys: keys.to_vec(),
         private: job.source.rules.columns(),
         batch_bytes: memory.batch_bytes,
-        largest_row: job.settings.memory.row_bytes(),
+        largest_row: memory.row_bytes,
         time_precision: job.source.time_precision,
         ..ExtractOptions::default()
     }
@@ -20,6 +20,7 @@ pub(crate) fn extract_options(job: &SyncJob, memory: Memory, keys: &[u32]) -> Ex
 pub(crate) fn stage_options(memory: Memory) -> StageOptions {
     StageOptions {
         row_group_bytes: memory.row_group_bytes,
+        alone_bytes: 2 * memory.batch_bytes,
         key_bytes: memory.key_bytes,
         ..StageOptions::default()
     }

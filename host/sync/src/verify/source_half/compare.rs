@@ -186,7 +186,7 @@ pub(crate) async fn compare(
     let all = reading(&source.table.table, every, None)?;
     let extract = ExtractOptions {
         batch_bytes: share.batch_bytes,
-        largest_row: job.settings.memory.row_bytes(),
+        largest_row: share.row_bytes,
         time_precision: TimePrecision::Truncate,
         private: job.source.rules.columns(),
         ..ExtractOptions::default()

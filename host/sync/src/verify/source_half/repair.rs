@@ -125,6 +125,7 @@ impl LakeRepair<'_> {
             staged,
             // It stays where it is: nothing that lies above it was written.
             watermark: None,
+            update: None,
             summary: vec![(SUMMARY_REPAIR, self.wrong.len().to_string())],
             allow_empty: false,
             guard: Box::new(|_| Ok(())),

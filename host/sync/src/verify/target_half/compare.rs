@@ -108,7 +108,7 @@ impl TargetHalf<'_> {
             let landing = stops.note(landing)?;
             refused = landing.is_none();
             if let Some(landing) = landing {
-                let has_merge = open.connection.server().has_merge;
+                let has_merge = open.connection.server().has_merge();
                 stops.note(landing.statements(&open.table, has_merge))?;
             }
         }
@@ -191,7 +191,7 @@ impl TargetHalf<'_> {
         });
         let extract = ExtractOptions {
             batch_bytes: share.batch_bytes,
-            largest_row: self.settings.memory.row_bytes(),
+            largest_row: share.row_bytes,
             time_precision: TimePrecision::Truncate,
             ..ExtractOptions::default()
         };
@@ -285,7 +285,7 @@ impl TargetHalf<'_> {
                 read: &read,
                 states: &states,
                 batch_bytes: share.batch_bytes,
-                row_bytes: self.settings.memory.row_bytes(),
+                row_bytes: share.row_bytes,
             };
             repaired = repair.run(&mut open, cancel).await?;
         }

@@ -9,13 +9,11 @@ use icehost_registry::{
     pull_locked, resolve,
 };
 
-use crate::args::CacheArguments;
-use crate::failure::Failure;
-use crate::strategies::cache_base;
+use crate::{Caches, RunError};
 
-/// What a command knows of registries. Cheap to clone.
+/// What a run knows of registries. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Registry {
+pub struct Registry {
     shared: Arc<Shared>,
 }
 
@@ -31,7 +29,7 @@ struct Shared {
 
 impl Registry {
     /// For a configuration file. Offline, no registry is asked.
-    pub(crate) fn of(config: &Config, cache: &CacheArguments, offline: bool) -> Registry {
+    pub fn of(config: &Config, caches: &Caches, offline: bool) -> Registry {
         let Registries {
             lock,
             plain_http,
@@ -43,13 +41,13 @@ impl Registry {
             path: lock.clone(),
             plain_http: plain_http.clone(),
             credentials: Credentials::for_hosts(registered.map(|one| one.reference.host())),
-            store: store(cache),
+            store: caches.store(),
             offline,
         })
     }
 
-    /// For a command without a configuration file, where nothing is locked.
-    pub(crate) fn none() -> Registry {
+    /// For a run without a configuration file, where nothing is locked.
+    pub fn none() -> Registry {
         Registry::new(Shared {
             lock: Ok(Lock::default()),
             path: PathBuf::new(),
@@ -67,22 +65,22 @@ impl Registry {
     }
 
     /// What the lock file says.
-    pub(crate) fn lock(&self) -> Result<&Lock, Failure> {
+    pub fn lock(&self) -> Result<&Lock, RunError> {
         Ok(self.shared.lock.as_ref().map_err(Clone::clone)?)
     }
 
     /// Where the lock file is.
-    pub(crate) fn path(&self) -> &PathBuf {
+    pub fn path(&self) -> &PathBuf {
         &self.shared.path
     }
 
     /// Where components are kept, if anywhere.
-    pub(crate) fn store(&self) -> Option<&Store> {
+    pub fn store(&self) -> Option<&Store> {
         self.shared.store.as_ref()
     }
 
     /// A client for a reference.
-    pub(crate) async fn client(&self, reference: &Reference) -> Result<Client, RegistryError> {
+    pub async fn client(&self, reference: &Reference) -> Result<Client, RegistryError> {
         let plain = &self.shared.plain_http;
         let plain = plain
             .iter()
@@ -93,13 +91,13 @@ impl Registry {
 
     /// The bytes that are locked for a component. They are hashed each time; the network is asked only where
     /// the store does not have them, and then for their digest.
-    pub(crate) async fn bytes(
+    pub async fn bytes(
         &self,
         component: &Component,
         registered: &Registered,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, RunError> {
         let reference = &registered.reference;
-        let failed = |error: RegistryError| told(component, error);
+        let failed = |error: RegistryError| at_component(component, error);
         let lock = self
             .shared
             .lock
@@ -132,12 +130,12 @@ impl Registry {
     }
 
     /// What the store has of a locked component.
-    pub(crate) fn kept(&self, locked: &Locked) -> Option<Vec<u8>> {
+    pub fn kept(&self, locked: &Locked) -> Option<Vec<u8>> {
         self.store()?.get(locked.sha256)
     }
 
     /// Fetches what is locked, and keeps it.
-    pub(crate) async fn fetch(
+    pub async fn fetch(
         &self,
         reference: &Reference,
         locked: &Locked,
@@ -155,7 +153,7 @@ impl Registry {
 
     /// Where a reference is locked and its tag names something else by now: what. A registry that does not
     /// answer is told in the log: what is locked does not depend on it.
-    pub(crate) async fn moved(&self, registered: &Registered) -> Option<Digest> {
+    pub async fn moved(&self, registered: &Registered) -> Option<Digest> {
         let reference = &registered.reference;
         // A digest names the same for ever.
         if reference.digest().is_some() {
@@ -174,7 +172,7 @@ impl Registry {
 }
 
 /// Says that a tag names something else than what is locked.
-pub(crate) fn tell_moved(reference: &Reference, locked: &Locked, now: Digest) {
+pub fn tell_moved(reference: &Reference, locked: &Locked, now: Digest) {
     tracing::warn!(
         "{reference} names {} now; {} is locked and stays in use until 'icehost plugin lock --update'",
         now.qualified(),
@@ -183,7 +181,7 @@ pub(crate) fn tell_moved(reference: &Reference, locked: &Locked, now: Digest) {
 }
 
 /// The place of a component in a registry.
-pub(crate) fn registered(component: &Component) -> Option<&Registered> {
+pub fn registered(component: &Component) -> Option<&Registered> {
     match &component.origin {
         icehost_config::Origin::Registry(registered) => Some(registered),
         _ => None,
@@ -191,26 +189,15 @@ pub(crate) fn registered(component: &Component) -> Option<&Registered> {
 }
 
 /// A failure at the place of a component.
-pub(crate) fn told(component: &Component, error: RegistryError) -> Failure {
-    let problem = Problem {
+pub fn at_component(component: &Component, error: RegistryError) -> RunError {
+    at(component, error)
+}
+
+fn at(component: &Component, error: impl Into<RunError>) -> RunError {
+    let error = error.into();
+    RunError {
         place: component.place.clone(),
-        message: error.to_string(),
-        hint: error.hint().map(Into::into),
-    };
-    at(component, problem)
-}
-
-fn at(component: &Component, problem: Problem) -> Failure {
-    let message = format!("strategy {}: {}", component.name, problem.message);
-    let place = component.place.clone();
-    Failure::from(Problem {
-        place,
-        message,
-        hint: problem.hint,
-    })
-}
-
-/// Where components from registries are kept, if anywhere.
-pub(crate) fn store(cache: &CacheArguments) -> Option<Store> {
-    Some(Store::new(cache_base(cache)?.join("registry")))
+        message: format!("strategy {}: {}", component.name, error.message),
+        ..error
+    }
 }

@@ -13,7 +13,7 @@ use icehost_sync::{
     SnapshotWatermarks, Source, SyncJob, Target, Transforming, Transforms, WatermarkStore,
 };
 
-use crate::failure::Failure;
+use crate::RunError;
 use crate::strategies::{Strategies, options};
 
 /// Most bytes of a key's file.
@@ -21,20 +21,20 @@ const MAX_KEY: u64 = 64 << 10;
 
 /// What is said for one run only, beside flags or a file.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ThisRun {
+pub struct ThisRun {
     /// Discard what an interrupted first load has left.
-    pub(crate) restart: bool,
+    pub restart: bool,
     /// Delete as many rows as a complete read did not find.
-    pub(crate) allow_deletes: bool,
+    pub allow_deletes: bool,
     /// What the run learns of its servers.
-    pub(crate) servers: Servers,
+    pub servers: Servers,
     /// Nothing is read or written: a server that is away is none that comes back.
-    pub(crate) looks_only: bool,
+    pub looks_only: bool,
 }
 
 impl ThisRun {
     /// How a pipeline's servers are waited for.
-    pub(crate) fn connect(&self, waits: Waits) -> ConnectOptions {
+    pub fn connect(&self, waits: Waits) -> ConnectOptions {
         let default = ConnectOptions::default();
         ConnectOptions {
             lock_timeout: waits.lock,
@@ -55,7 +55,7 @@ pub(crate) async fn job(
     pipeline: &Pipeline,
     strategies: &mut Strategies,
     this_run: &ThisRun,
-) -> Result<SyncJob, Failure> {
+) -> Result<SyncJob, RunError> {
     let lake_merge = merging(strategies, pipeline.lands_by()).await?;
     let connect = this_run.connect(pipeline.waits);
     let target = match &pipeline.target {
@@ -97,7 +97,7 @@ pub(crate) async fn job(
 }
 
 /// The source table, with nothing done to its rows.
-pub(crate) fn source(pipeline: &Pipeline, connect: &ConnectOptions) -> Result<Source, Failure> {
+pub(crate) fn source(pipeline: &Pipeline, connect: &ConnectOptions) -> Result<Source, RunError> {
     Ok(Source {
         endpoint: pipeline.source.endpoint()?,
         connect: connect.clone(),
@@ -112,7 +112,7 @@ pub(crate) fn source(pipeline: &Pipeline, connect: &ConnectOptions) -> Result<So
 }
 
 /// The lake table.
-pub(crate) fn lake(pipeline: &Pipeline) -> Result<Lake, Failure> {
+pub(crate) fn lake(pipeline: &Pipeline) -> Result<Lake, RunError> {
     Ok(Lake {
         warehouse: Warehouse::open(&pipeline.warehouse)?,
         table: pipeline.lake_table.clone(),
@@ -123,7 +123,7 @@ pub(crate) fn lake(pipeline: &Pipeline) -> Result<Lake, Failure> {
 pub(crate) fn target(
     target: &icehost_config::Target,
     connect: &ConnectOptions,
-) -> Result<Target, Failure> {
+) -> Result<Target, RunError> {
     Ok(Target {
         endpoint: target.connection.endpoint()?,
         connect: connect.clone(),
@@ -134,11 +134,11 @@ pub(crate) fn target(
 }
 
 /// What becomes of the values of columns; reads the key where a rule needs it.
-pub(crate) fn rules(pipeline: &Pipeline) -> Result<ColumnRules, Failure> {
+pub(crate) fn rules(pipeline: &Pipeline) -> Result<ColumnRules, RunError> {
     let mut rules = Vec::with_capacity(pipeline.column_rules.len());
     for (column, text) in &pipeline.column_rules {
         let rule: ColumnRule = text.parse().map_err(|why| {
-            Failure::new(
+            RunError::new(
                 format!("the rule for column '{column}': {why}"),
                 "for example Email=hash, Phone=truncate:4, Note=null or Region=constant:EU",
             )
@@ -153,7 +153,7 @@ pub(crate) fn rules(pipeline: &Pipeline) -> Result<ColumnRules, Failure> {
     Ok(ColumnRules { rules, key })
 }
 
-fn hash_key(place: &KeyPlace) -> Result<HashKey, Failure> {
+fn hash_key(place: &KeyPlace) -> Result<HashKey, RunError> {
     let (what, bytes) = match place {
         KeyPlace::Environment(name) => (
             format!("the environment variable {name}"),
@@ -174,7 +174,7 @@ fn hash_key(place: &KeyPlace) -> Result<HashKey, Failure> {
         ),
     };
     let failed = |why: String| {
-        Failure::new(
+        RunError::new(
             format!("cannot take the key for hashes from {what}: {why}"),
             "keep it where icehost can read it; openssl rand -hex 32 makes one",
         )
@@ -187,14 +187,14 @@ fn hash_key(place: &KeyPlace) -> Result<HashKey, Failure> {
 pub(crate) async fn detection(
     strategies: &mut Strategies,
     pipeline: &Pipeline,
-) -> Result<Detection, Failure> {
+) -> Result<Detection, RunError> {
     let strategy = strategies.detector(&pipeline.strategy.component).await?;
     let options = options(strategy.strategy(), &pipeline.strategy)?;
     Ok(Detection { strategy, options })
 }
 
 /// A merge strategy with its options checked.
-pub(crate) async fn merging(strategies: &mut Strategies, used: &Use) -> Result<Merging, Failure> {
+pub async fn merging(strategies: &mut Strategies, used: &Use) -> Result<Merging, RunError> {
     let strategy = strategies.merger(&used.component).await?;
     let options = options(strategy.strategy(), used)?;
     Ok(Merging { strategy, options })
@@ -204,7 +204,7 @@ pub(crate) async fn merging(strategies: &mut Strategies, used: &Use) -> Result<M
 pub(crate) async fn transforms(
     strategies: &mut Strategies,
     pipeline: &Pipeline,
-) -> Result<Transforms, Failure> {
+) -> Result<Transforms, RunError> {
     let mut transforms = Vec::with_capacity(pipeline.transforms.len());
     for used in &pipeline.transforms {
         let strategy = strategies.transformer(&used.component).await?;
@@ -234,7 +234,7 @@ pub(crate) fn memory(pipeline: &Pipeline) -> MemoryBudget {
 }
 
 /// How many rows may go because they are absent; `limit` in percent, where it is not the default.
-pub(crate) fn deletion_guard(limit: Option<u8>, allow: bool) -> DeletionGuard {
+pub fn deletion_guard(limit: Option<u8>, allow: bool) -> DeletionGuard {
     let default = DeletionGuard::default();
     DeletionGuard {
         limit: limit.unwrap_or(default.limit),
@@ -243,7 +243,7 @@ pub(crate) fn deletion_guard(limit: Option<u8>, allow: bool) -> DeletionGuard {
 }
 
 /// The store in a directory, or the one in snapshots only.
-pub(crate) fn watermark_store(directory: Option<&Path>) -> Arc<dyn WatermarkStore> {
+pub fn watermark_store(directory: Option<&Path>) -> Arc<dyn WatermarkStore> {
     match directory {
         Some(directory) => Arc::new(DirectoryWatermarks::new(directory)),
         None => Arc::new(SnapshotWatermarks),
@@ -251,7 +251,7 @@ pub(crate) fn watermark_store(directory: Option<&Path>) -> Arc<dyn WatermarkStor
 }
 
 /// The default policy with so many attempts after the first.
-pub(crate) fn retry_policy(retries: u32) -> RetryPolicy {
+pub fn retry_policy(retries: u32) -> RetryPolicy {
     RetryPolicy {
         attempts: retries.saturating_add(1),
         ..RetryPolicy::default()

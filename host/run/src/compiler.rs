@@ -1,21 +1,25 @@
-//! The program as the compiler of another one of itself, which bounds what a component may take to be compiled.
+//! A program as the compiler of another one of itself, which bounds what a component may take to be compiled.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use icehost_strategy::Compiler;
 
-/// The argument that makes it one; no command of the command line, and none that people type.
+/// The argument that makes it one; no command of a command line, and none that people type.
 const ARGUMENT: &str = "_compile";
 
-/// Compiles, where the process was started for that.
-pub(crate) fn if_asked() -> Option<ExitCode> {
+/// Compiles, where the process was started for that, and gives the code to exit with: what a program that uses
+/// [`this_program`] asks first.
+pub fn compile_if_asked() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     (arguments.next()? == ARGUMENT).then(|| icehost_strategy::run_compiler(arguments))
 }
 
-/// How this program starts one.
-pub(crate) fn itself() -> std::io::Result<Compiler> {
+/// The compiler that is this program, started once more.
+///
+/// # Errors
+/// The system does not say which program runs.
+pub fn this_program() -> std::io::Result<Compiler> {
     Ok(Compiler::Process {
         program: program()?,
         arguments: vec![ARGUMENT.into()],

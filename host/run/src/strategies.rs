@@ -1,28 +1,23 @@
 //! Strategies by name or by file.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use icehost_config::{Component, GivenOptions, Origin, Use};
 use icehost_plan::ColumnGrant;
 use icehost_plugins::Kind;
 use icehost_strategy::{
-    BatchTransformer, ChangeDetector, Grants, Limits, Merger, Options, Runtime, RuntimeOptions,
-    Strategy,
+    BatchTransformer, ChangeDetector, Grants, Limits, Merger, Options, Runtime, Strategy,
 };
 
-use crate::args::CacheArguments;
-use crate::compiler;
-use crate::failure::Failure;
-use crate::registry::Registry;
+use crate::{Caches, Registry, RunError};
 
 /// What became of a component that was to be loaded.
-type Loaded = (Component, Result<Strategy, Failure>);
+type Loaded = (Component, Result<Strategy, RunError>);
 
 /// The strategies of one run, each loaded once.
-pub(crate) struct Strategies {
-    cache: CacheArguments,
+pub struct Strategies {
+    caches: Caches,
     registry: Registry,
     /// The engine, once it is needed; each set of limits shares it.
     runtime: Option<Runtime>,
@@ -32,14 +27,14 @@ pub(crate) struct Strategies {
 
 impl Strategies {
     /// Those that flags name: shipped ones and files.
-    pub(crate) fn new(cache: &CacheArguments) -> Strategies {
-        Strategies::with_registry(cache, &Registry::none())
+    pub fn new(caches: &Caches) -> Strategies {
+        Strategies::with_registry(caches, &Registry::none())
     }
 
     /// Those of a configuration file, which may be in registries.
-    pub(crate) fn with_registry(cache: &CacheArguments, registry: &Registry) -> Strategies {
+    pub fn with_registry(caches: &Caches, registry: &Registry) -> Strategies {
         Strategies {
-            cache: cache.clone(),
+            caches: caches.clone(),
             registry: registry.clone(),
             runtime: None,
             loaded: HashMap::new(),
@@ -47,7 +42,7 @@ impl Strategies {
     }
 
     /// A component, checked against its pin and loaded from the very bytes that were checked.
-    pub(crate) async fn load(&mut self, component: &Component) -> Result<Strategy, Failure> {
+    pub async fn load(&mut self, component: &Component) -> Result<Strategy, RunError> {
         let known = self.loaded.get(&component.name);
         let known = known.and_then(|of| of.iter().find(|(known, _)| known.is_same(component)));
         if let Some((_, strategy)) = known {
@@ -59,7 +54,7 @@ impl Strategies {
         strategy
     }
 
-    async fn load_anew(&mut self, component: &Component) -> Result<Strategy, Failure> {
+    async fn load_anew(&mut self, component: &Component) -> Result<Strategy, RunError> {
         let runtime = self.runtime(component.timeout, component.memory)?;
         let strategy = match &component.origin {
             Origin::File(path) => {
@@ -82,41 +77,38 @@ impl Strategies {
     }
 
     /// A change detector, for `--strategy`.
-    pub(crate) async fn detector(
-        &mut self,
-        component: &Component,
-    ) -> Result<ChangeDetector, Failure> {
+    pub async fn detector(&mut self, component: &Component) -> Result<ChangeDetector, RunError> {
         check_name(component, Kind::ChangeDetector)?;
         Ok(self.load(component).await?.as_change_detector()?)
     }
 
     /// A merger, for `--merge`.
-    pub(crate) async fn merger(&mut self, component: &Component) -> Result<Merger, Failure> {
+    pub async fn merger(&mut self, component: &Component) -> Result<Merger, RunError> {
         check_name(component, Kind::Merger)?;
         Ok(self.load(component).await?.as_merger()?)
     }
 
     /// A batch transformer, for `--transform`.
-    pub(crate) async fn transformer(
+    pub async fn transformer(
         &mut self,
         component: &Component,
-    ) -> Result<BatchTransformer, Failure> {
+    ) -> Result<BatchTransformer, RunError> {
         check_name(component, Kind::BatchTransformer)?;
         Ok(self.load(component).await?.as_batch_transformer()?)
     }
 
     /// Time spent in components so far.
-    pub(crate) fn time(&self) -> Duration {
+    pub fn time(&self) -> Duration {
         let runtime = self.runtime.as_ref();
         runtime.map_or(Duration::ZERO, Runtime::time_in_components)
     }
 
-    fn runtime(&mut self, timeout: Duration, memory: u32) -> Result<Runtime, Failure> {
+    fn runtime(&mut self, timeout: Duration, memory: u32) -> Result<Runtime, RunError> {
         let limits = limits(timeout, memory);
         if let Some(runtime) = &self.runtime {
             return Ok(runtime.with_limits(limits));
         }
-        let runtime = runtime(&self.cache, limits)?;
+        let runtime = self.caches.runtime(limits)?;
         self.runtime = Some(runtime.clone());
         Ok(runtime)
     }
@@ -124,14 +116,13 @@ impl Strategies {
 
 /// Reads on a thread that may block: a file may be a pipe, or on a disk that is away.
 async fn away<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
+    read: impl FnOnce() -> Result<T, RunError> + Send + 'static,
+) -> Result<T, RunError> {
     let read = tokio::task::spawn_blocking(read).await;
     read.unwrap_or_else(|error| {
-        Err(Failure::new(
-            format!("a background thread failed: {error}"),
-            "please report this as a defect",
-        ))
+        Err(RunError::internal(format!(
+            "a background thread failed: {error}"
+        )))
     })
 }
 
@@ -146,13 +137,13 @@ fn grants(component: &Component) -> Grants {
 }
 
 /// The options of a strategy, checked against its schema.
-pub(crate) fn options(strategy: &Strategy, used: &Use) -> Result<Options, Failure> {
+pub(crate) fn options(strategy: &Strategy, used: &Use) -> Result<Options, RunError> {
     let options = match &used.options {
         GivenOptions::Pairs(pairs) => Options::from_pairs(strategy, pairs),
         GivenOptions::Typed(values) => Options::from_json(strategy, values.clone()),
     };
     options.map_err(|error| {
-        let failure = Failure::from(error);
+        let failure = RunError::from(error);
         match meant(strategy, used) {
             Some(near) => failure.with_guess(near),
             None => failure,
@@ -173,7 +164,7 @@ fn meant<'s>(strategy: &'s Strategy, used: &Use) -> Option<&'s str> {
 }
 
 /// Limits of time and of memory in MiB, and the default ones of everything else.
-pub(crate) fn limits(timeout: Duration, memory: u32) -> Limits {
+pub fn limits(timeout: Duration, memory: u32) -> Limits {
     Limits {
         deadline: timeout,
         memory_bytes: memory as usize * (1 << 20),
@@ -181,48 +172,13 @@ pub(crate) fn limits(timeout: Duration, memory: u32) -> Limits {
     }
 }
 
-/// A runtime with the cache that the arguments choose, and these limits.
-pub(crate) fn runtime(cache: &CacheArguments, limits: Limits) -> Result<Runtime, Failure> {
-    let options = RuntimeOptions {
-        cache_dir: cache_dir(cache),
-        compiler: compiler::itself()?,
-        limits,
-        ..RuntimeOptions::default()
-    };
-    Ok(Runtime::new(options)?)
-}
-
-/// The directory of compiled components that the arguments choose.
-pub(crate) fn cache_dir(cache: &CacheArguments) -> Option<PathBuf> {
-    match &cache.cache_dir {
-        Some(directory) if !cache.no_cache => Some(directory.clone()),
-        _ => cache_base(cache).map(|base| base.join("components")),
-    }
-}
-
-/// The directory that the arguments name, `$XDG_CACHE_HOME/icehost`, or `~/.cache/icehost`; none where there
-/// is no home, or nothing is to be kept.
-pub(crate) fn cache_base(cache: &CacheArguments) -> Option<PathBuf> {
-    if cache.no_cache {
-        return None;
-    }
-    if let Some(directory) = &cache.cache_dir {
-        return Some(directory.clone());
-    }
-    let base = match std::env::var_os("XDG_CACHE_HOME") {
-        Some(directory) if Path::new(&directory).is_absolute() => PathBuf::from(directory),
-        _ => std::env::home_dir()?.join(".cache"),
-    };
-    Some(base.join("icehost"))
-}
-
 /// A shipped strategy by its name, or any by its file, with the default limits.
-pub(crate) async fn load(cache: &CacheArguments, name: &str) -> Result<Strategy, Failure> {
-    Strategies::new(cache).load(&named(name)).await
+pub async fn load(caches: &Caches, name: &str) -> Result<Strategy, RunError> {
+    Strategies::new(caches).load(&named(name)).await
 }
 
 /// The bytes of a shipped strategy, or of a file, and what it is called.
-pub(crate) fn bytes(name: &str) -> Result<(String, Vec<u8>), Failure> {
+pub fn strategy_bytes(name: &str) -> Result<(String, Vec<u8>), RunError> {
     let bytes = match named(name).read()? {
         Some(bytes) => bytes,
         None => shipped(name)?.to_owned(),
@@ -239,18 +195,18 @@ fn named(name: &str) -> Component {
 }
 
 /// The names of the shipped strategies.
-pub(crate) fn shipped_names() -> Vec<&'static str> {
+pub fn shipped_names() -> Vec<&'static str> {
     let shipped = icehost_plugins::shipped().iter();
     shipped.map(|shipped| shipped.name).collect()
 }
 
-fn shipped(name: &str) -> Result<&'static [u8], Failure> {
+fn shipped(name: &str) -> Result<&'static [u8], RunError> {
     let found = icehost_plugins::find(name).map(|shipped| shipped.component);
     found.ok_or_else(|| no_strategy(name, shipped_names()))
 }
 
 /// That a name is that of a shipped strategy, whatever it is: those of this kind are named where it is not.
-fn check_name(component: &Component, kind: Kind) -> Result<(), Failure> {
+fn check_name(component: &Component, kind: Kind) -> Result<(), RunError> {
     match &component.origin {
         Origin::Shipped(name) if icehost_plugins::find(name).is_none() => {
             let of_kind = icehost_plugins::shipped().iter();
@@ -264,8 +220,8 @@ fn check_name(component: &Component, kind: Kind) -> Result<(), Failure> {
     }
 }
 
-fn no_strategy(name: &str, known: Vec<&str>) -> Failure {
-    Failure::new(
+fn no_strategy(name: &str, known: Vec<&str>) -> RunError {
+    RunError::new(
         format!(
             "there is no strategy {}",
             icehost_untrusted::given(name).replace("what was given", "as was given")
