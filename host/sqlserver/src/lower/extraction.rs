@@ -1,7 +1,7 @@
 //! Extraction plans into SELECT.
 
 use icehost_plan::{
-    Aggregate, AggregateFunction, ChangeSource, Direction, Length, LogicalType, SqlType,
+    Aggregate, AggregateFunction, ChangeSource, Direction, LakeType, Length, LogicalType, SqlType,
     ValidExtractionPlan,
 };
 
@@ -122,10 +122,12 @@ fn read_expression(column: &SqlColumn) -> String {
 
 /// `sql`, a value of the column's type, in a form that the driver decodes exactly.
 pub(super) fn readable(sql: &str, column: &SqlColumn) -> String {
-    match column.sql_type {
-        // The driver decodes money into floating point; the row reader does not.
-        SqlType::Money => format!("CAST({sql} AS decimal(19,4))"),
-        SqlType::SmallMoney => format!("CAST({sql} AS decimal(10,4))"),
+    // The driver decodes money into floating point; the row reader does not.
+    let is_money = [SqlType::Money, SqlType::SmallMoney].contains(&column.sql_type);
+    match column.sql_type.lake() {
+        LakeType::Decimal { precision, scale } if is_money => {
+            format!("CAST({sql} AS decimal({precision},{scale}))")
+        }
         _ => unicode(sql, column),
     }
 }
@@ -133,14 +135,9 @@ pub(super) fn readable(sql: &str, column: &SqlColumn) -> String {
 /// `sql`, a value of the column's type, as Unicode where its code page is not 1252, the only one that is
 /// decoded on this side; the server knows them all.
 fn unicode(sql: &str, column: &SqlColumn) -> String {
-    match column.sql_type {
-        SqlType::Char(n) if !is_latin1(column) => {
-            format!("CAST({sql} AS {})", national(Length::Limited(n)))
-        }
-        SqlType::VarChar(length) if !is_latin1(column) => {
-            format!("CAST({sql} AS {})", national(length))
-        }
-        _ => sql.to_owned(),
+    match column.sql_type.code_page_length() {
+        Some(length) if !is_latin1(column) => format!("CAST({sql} AS {})", national(length)),
+        Some(_) | None => sql.to_owned(),
     }
 }
 
