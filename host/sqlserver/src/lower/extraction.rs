@@ -1,28 +1,29 @@
 //! Extraction plans into SELECT.
 
 use icehost_plan::{
-    Aggregate, AggregateFunction, ChangeSource, Direction, LakeType, Length, LogicalType, SqlType,
+    Aggregate, AggregateFunction, Direction, LakeType, Length, LogicalType, SqlType,
     ValidExtractionPlan,
 };
 
 use super::{Lowering, Operand, probe};
-use crate::error::{Result, SqlServerError};
+use crate::error::Result;
 use crate::introspect::{SqlColumn, SqlTable};
 use crate::name::quote;
+use crate::source::Way;
 use crate::statement::{Parameters, Statement};
 
-/// The query that reads what the plan asks for: its columns, in its order, at full precision.
+/// The query that reads what the plan asks for, its columns, in its order, at full precision, by the way that it names.
 ///
 /// # Errors
 /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a change source other than the table's rows.
 pub fn extraction(table: &SqlTable, plan: &ValidExtractionPlan) -> Result<Statement> {
-    if plan.source != ChangeSource::Rows {
-        return Err(SqlServerError::unsupported(format!(
-            "{}: changes can be read from the table's rows only, not from Change Tracking, Change Data \
-             Capture or history tables",
-            table.name
-        )));
-    }
+    Way::of(&plan.source)
+        .map_err(|error| error.context(table.name.to_string()))?
+        .select(table, plan)
+}
+
+/// The same from the table's rows.
+pub(crate) fn rows(table: &SqlTable, plan: &ValidExtractionPlan) -> Result<Statement> {
     let mut parameters = Parameters::default();
     let columns = plan
         .columns
