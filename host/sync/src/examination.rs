@@ -6,7 +6,7 @@ use icehost_lake::LakeTable;
 use icehost_plan::Contents;
 use icehost_sqlserver::Way;
 
-use crate::detection::change::landing;
+use crate::detection::change::plan_for_lake;
 use crate::detection::context::context;
 use crate::error::Doing;
 use crate::landing::table::open_lake;
@@ -14,7 +14,7 @@ use crate::source::open::{OpenSource, find, identity};
 use crate::source::same_table;
 use crate::target::delivery::Delivery;
 use crate::target::permissions::{may, position_permissions, table_permissions};
-use crate::target::table;
+use crate::target::table as target_table;
 use crate::target::table::OpenTarget;
 use crate::watermark::stale_mark;
 use crate::{
@@ -81,7 +81,7 @@ impl Examination {
             }
             // What would land there is not known: that the table is there can be seen all the same.
             (Some((target, _)), _) => {
-                if let Err(error) = table::find(target).await {
+                if let Err(error) = target_table::find(target).await {
                     found.add(Part::Target, error);
                 }
             }
@@ -171,7 +171,7 @@ async fn lake_plan(
 ) -> Result<(), SyncError> {
     let plan = async |contents| {
         let columns = source.landing().columns;
-        let landing = landing(merging, &source.table.table, columns, contents, lake).await?;
+        let landing = plan_for_lake(merging, &source.table.table, columns, contents, lake).await?;
         landing.change(lake).map(drop)
     };
     match plan(Contents::Snapshot).await {

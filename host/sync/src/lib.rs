@@ -45,7 +45,7 @@ pub use job::{
 pub use pipeline::{load, new_run_id, sync};
 pub use preview::Preview;
 pub use report::Report;
-pub use rows::layout::PROPERTY_SOURCE_COLUMNS;
+pub use rows::source_columns::PROPERTY_SOURCE_COLUMNS;
 pub use rows::transforms::{Transforming, Transforms};
 pub use verify::{
     Comparison, Difference, Differences, LeftOut, Repaired, Stop, Verification, VerifyOptions,
@@ -54,10 +54,9 @@ pub use verify::{
 pub use watermark::directory::DirectoryWatermarks;
 pub use watermark::find::last_watermark;
 pub use watermark::place::PROPERTY_WATERMARK;
-pub use watermark::record::SUMMARY_FIRST_LOAD;
-pub use watermark::record::StoredWatermark;
 pub use watermark::record::{
-    SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK, WatermarkRecord,
+    SUMMARY_FIRST_LOAD, SUMMARY_RUN_ID, SUMMARY_STRATEGY_DIGEST, SUMMARY_WATERMARK,
+    StoredWatermark, WatermarkRecord,
 };
 pub use watermark::row_shape::RowShape;
 pub use watermark::store::{SnapshotWatermarks, WatermarkStore};

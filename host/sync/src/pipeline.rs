@@ -8,13 +8,12 @@ use uuid::Uuid;
 use crate::bounds::stop;
 use crate::error::Doing;
 use crate::failpoint::{self, stands};
-use crate::lake_to_target::{self, Delivered};
-use crate::landing::landed::Landed;
+use crate::lake_to_target;
 use crate::report::milliseconds;
 use crate::run::Run;
 use crate::source::same_table;
 use crate::source_to_lake;
-use crate::target::table;
+use crate::target::table as target_table;
 use crate::{LoadJob, Observer, Report, SyncError, SyncJob, Target};
 
 /// A new run's id.
@@ -97,7 +96,7 @@ async fn look_ahead(job: &SyncJob, target: &Target) -> Result<(), SyncError> {
     if there.doing(|| format!("opening lake table {name}"))? {
         return Ok(());
     }
-    table::find(target).await.map(drop)
+    target_table::find(target).await.map(drop)
 }
 
 /// Moves what changed in the lake to the target.
@@ -128,41 +127,4 @@ pub async fn load(
     report.delivered(delivered, job.target.table.to_string(), started.elapsed());
     report.duration_ms = milliseconds(started.elapsed());
     Ok(report)
-}
-
-impl Report {
-    fn landed(&mut self, landed: Landed, took: Duration) {
-        self.run_id = landed.run_id.to_string();
-        self.first_sync = Some(landed.first_sync);
-        self.rows_extracted = Some(landed.rows_extracted);
-        self.rows_read_again = Some(landed.rows_read_again);
-        self.ranges = landed.ranges;
-        self.ranges_resumed = landed.ranges_resumed;
-        self.rows_appended = Some(landed.rows_appended);
-        self.rows_removed = Some(landed.rows_removed);
-        self.snapshot_id = landed.snapshot_id;
-        self.snapshot_created = Some(landed.snapshot_created);
-        self.watermark = landed.watermark;
-        self.warnings.extend(landed.warnings);
-        self.lake_ms = Some(milliseconds(took));
-    }
-
-    fn delivered(&mut self, delivered: Delivered, target: String, took: Duration) {
-        if self.run_id.is_empty() {
-            self.run_id = delivered.run_id.to_string();
-        }
-        self.target_table = Some(target);
-        self.warnings.extend(delivered.warnings);
-        self.snapshot_id = delivered.snapshot_id.or(self.snapshot_id);
-        self.rows_inserted = Some(delivered.counts.inserted);
-        self.rows_updated = Some(delivered.counts.updated);
-        self.rows_deleted = Some(delivered.counts.deleted);
-        self.duplicates_removed = Some(delivered.counts.duplicates_removed);
-        self.target_ms = Some(milliseconds(took));
-    }
-
-    /// Notes the time that strategies took, which the caller's runtime knows.
-    pub fn set_component_time(&mut self, time: Duration) {
-        self.component_ms = milliseconds(time);
-    }
 }

@@ -182,6 +182,7 @@ impl InOnePiece<'_> {
         let commit_of = Commit {
             staged,
             watermark: Some(record),
+            update: self.detected.columns.clone(),
             summary: Vec::new(),
             allow_empty: spares,
             guard: Box::new(|_| Ok(())),

@@ -15,8 +15,13 @@ fn bed() -> Bed {
 }
 
 fn sync(bed: &Bed, strategy: &str, merge: &str) -> Command {
-    bed.sync("dbo.T", "demo.t")
-        .args(["--strategy", strategy, "--merge", merge])
+    let sync = bed
+        .sync("dbo.T", "demo.t")
+        .args(["--strategy", strategy, "--merge", merge]);
+    match strategy {
+        "timestamp" => sync.args(["--strategy-option", "column=M"]),
+        _ => sync,
+    }
 }
 
 fn assert_equal(bed: &Bed) {
@@ -28,9 +33,21 @@ fn assert_equal(bed: &Bed) {
 #[test]
 fn a_column_that_was_dropped_and_added_again_is_told_with_a_way_on() {
     for (strategy, change, says) in [
-        ("timestamp", AGAIN, "column 'B' of dbo.T is another one"),
-        ("id", AGAIN, "column 'B' of dbo.T is another one"),
-        ("timestamp", BOTH, "columns 'A', 'B' of dbo.T are others"),
+        (
+            "timestamp",
+            AGAIN,
+            "column 'B' of dbo.T was dropped and added again",
+        ),
+        (
+            "id",
+            AGAIN,
+            "column 'B' of dbo.T was dropped and added again",
+        ),
+        (
+            "timestamp",
+            BOTH,
+            "column 'A' of dbo.T was dropped and added again, column 'B'",
+        ),
     ] {
         let bed = bed();
         sync(&bed, strategy, "upsert").json();
@@ -96,7 +113,7 @@ fn another_column_goes_on_where_somebody_says_that_it_may() {
     }
     sync(&bed, "timestamp", "upsert")
         .run()
-        .failure(&["is another one"]);
+        .failure(&["was dropped and added again"]);
     bed.on_lake(["watermark", "set"], "demo.t")
         .args(["--mark", "M=timestamp:2024-01-03T00:00:00"])
         .run()
@@ -113,4 +130,113 @@ fn another_column_goes_on_where_somebody_says_that_it_may() {
         sync(&bed, "timestamp", "upsert").json()["rows_extracted"],
         0
     );
+}
+
+#[test]
+fn a_column_of_another_type_whose_values_may_be_others_is_told_with_a_way_on() {
+    for (before, after, values) in [
+        ("datetime2(7)", "datetime2(0)", "'2026-01-01T10:00:00.7'"),
+        ("nvarchar(5)", "nchar(5)", "N'x'"),
+        ("char(5)", "char(8)", "'x'"),
+    ] {
+        let bed = Bed::new();
+        bed.source().execute(&format!(
+            "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, M datetime2(3) NOT NULL, V {before} NULL);
+             INSERT INTO dbo.T VALUES (1, '2024-01-01', {values}), (20000, '2024-01-02', {values})"
+        ));
+        sync(&bed, "timestamp", "upsert").json();
+        bed.source()
+            .execute(&format!("ALTER TABLE dbo.T ALTER COLUMN V {after} NULL"));
+        let says = format!("column 'V' of dbo.T was {before}, and is {after} now");
+        sync(&bed, "timestamp", "upsert")
+            .run()
+            .failure(&[&says, "hint", "watermark clear"]);
+        bed.on_lake(["watermark", "clear"], "demo.t")
+            .run()
+            .success();
+        sync(&bed, "timestamp", "upsert").json();
+        assert_equal(&bed);
+        bed.source().execute(&format!(
+            "INSERT INTO dbo.T VALUES (3, '2024-01-03', {values})"
+        ));
+        assert_eq!(
+            sync(&bed, "timestamp", "upsert").json()["rows_extracted"],
+            1
+        );
+        assert_equal(&bed);
+    }
+}
+
+/// SQL Server refuses to alter a column whose values would not fit.
+#[test]
+fn a_column_of_another_type_that_keeps_every_value_goes_on_and_a_new_target_has_it() {
+    let bed = Bed::new();
+    bed.source().execute(
+        "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, M datetime2(3) NOT NULL, V varchar(5) NULL);
+         INSERT INTO dbo.T VALUES (1, '2024-01-01', 'x')",
+    );
+    let sync = || bed.sync_to_target("dbo.T", "demo.t").arg("--create-target");
+    bed.sync("dbo.T", "demo.t")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .json();
+    bed.source()
+        .execute("ALTER TABLE dbo.T ALTER COLUMN V nvarchar(20) NULL");
+    bed.source()
+        .execute("INSERT INTO dbo.T VALUES (2, '2024-01-03', N'longer than five')");
+    sync().json();
+    let rows = "SELECT Id, V FROM dbo.T ORDER BY Id";
+    assert_eq!(bed.target().rows(rows), bed.source().rows(rows));
+    let length =
+        "SELECT max_length FROM sys.columns WHERE object_id = OBJECT_ID('dbo.T') AND name = 'V'";
+    assert_eq!(bed.target().value(length), "40");
+}
+
+/// The lake compares keys as the source does now.
+#[test]
+fn keys_that_another_collation_of_the_source_tells_apart_are_two_in_a_target_or_refused() {
+    let table = |collation: &str| {
+        format!(
+            "CREATE TABLE dbo.T (K varchar(10) COLLATE {collation} NOT NULL PRIMARY KEY, V int NOT NULL)"
+        )
+    };
+    let (insensitive, sensitive) = ("Latin1_General_CI_AS", "Latin1_General_CS_AS");
+    for finer in [false, true] {
+        let bed = Bed::new();
+        bed.source().execute(&format!(
+            "{}; INSERT INTO dbo.T VALUES ('a', 1), ('b', 2)",
+            table(insensitive)
+        ));
+        if finer {
+            bed.target().execute(&table(sensitive));
+        }
+        let sync = || {
+            bed.sync("dbo.T", "demo.t")
+                .args(["--strategy", "full-refresh", "--merge", "upsert"])
+                .args([
+                    "--lake-merge",
+                    "upsert",
+                    "--lake-merge-option",
+                    "delete-missing=true",
+                ])
+                .args(["--target", &bed.target_url(), "--create-target"])
+        };
+        sync().json();
+        bed.source().execute(&format!(
+            "DROP TABLE dbo.T; {}; INSERT INTO dbo.T VALUES ('a', 1), ('b', 2), ('A', 3), ('B', 4)",
+            table(sensitive)
+        ));
+        let rows = "SELECT K, V FROM dbo.T ORDER BY V";
+        match finer {
+            true => {
+                sync().json();
+                assert_eq!(bed.target().rows(rows), bed.source().rows(rows));
+            }
+            false => {
+                for _ in 0..2 {
+                    sync().run().failure(&["dbo.T", "for one", "hint"]);
+                }
+                assert_eq!(bed.target().rows(rows), [["a", "1"], ["b", "2"]]);
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ use icehost_plan::{
 
 use crate::error::Doing;
 use crate::rows::withdrawals::Withdrawals;
-use crate::rows::{layout, run_time};
+use crate::rows::{layout, run_time, source_columns};
 use crate::source::open::OpenSource;
 use crate::{Merging, SyncError, SyncJob};
 
@@ -26,13 +26,13 @@ pub(crate) struct LakeChange {
 }
 
 /// What the merger of the lake is shown, and what it answers.
-pub(crate) struct Landing {
+pub(crate) struct LakePlan {
     pub(crate) description: Table,
     pub(crate) delta: Delta,
     pub(crate) plan: ValidMergePlan,
 }
 
-impl Landing {
+impl LakePlan {
     /// What the plan does to the lake table.
     ///
     /// # Errors
@@ -44,15 +44,15 @@ impl Landing {
 }
 
 /// Asks the merger how rows with these columns land in the lake.
-pub(crate) async fn landing(
+pub(crate) async fn plan_for_lake(
     merging: &Merging,
     table: &Table,
     columns: Vec<Column>,
     contents: Contents,
     lake: &LakeTable,
-) -> Result<Landing, SyncError> {
+) -> Result<LakePlan, SyncError> {
     let doing = || format!("planning the change to lake table {}", lake.name());
-    let description = layout::with_collations(lake, lake.describe().doing(doing)?);
+    let description = source_columns::with_collations(lake, lake.describe().doing(doing)?);
     layout::check_source_fits(&table.name, &columns, &description)?;
     let delta = Delta {
         contents,
@@ -65,7 +65,7 @@ pub(crate) async fn landing(
         .strategy
         .plan(&description, &delta, &merging.options)
         .await?;
-    Ok(Landing {
+    Ok(LakePlan {
         description,
         delta,
         plan,
@@ -82,9 +82,9 @@ pub(crate) async fn lake_change(
     let doing = || format!("planning the change to lake table {}", lake.name());
     let table = &source.table.table;
     let columns = source.transforms.columns(&plan.columns_of(table));
-    let landing = landing(merging, table, columns, contents, lake).await?;
+    let landing = plan_for_lake(merging, table, columns, contents, lake).await?;
     let mut rows = landing.change(lake)?;
-    let Landing { delta, plan, .. } = landing;
+    let LakePlan { delta, plan, .. } = landing;
     let keys = plan.keys.iter().map(|key| key.source);
     let unique_keys = is_the_key(table, &delta, keys.collect());
     let mut withdrawals = None;
@@ -139,7 +139,7 @@ pub(crate) async fn contents(
     }
     let columns = source.transforms.columns(&plan.columns_of(table));
     let merging = &job.lake_merge;
-    let believed = landing(merging, table, columns, Contents::Snapshot, lake).await?;
+    let believed = plan_for_lake(merging, table, columns, Contents::Snapshot, lake).await?;
     let infers = |clause: &Clause| {
         clause.occasion == Occasion::NotMatchedBySource && clause.action != Action::Skip
     };

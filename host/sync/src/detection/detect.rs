@@ -7,6 +7,7 @@ use crate::detection::change::{contents, lake_change};
 use crate::detection::context::context;
 use crate::detection::detected::Detected;
 use crate::detection::{hidden_columns, keys, visibility};
+use crate::rows::source_columns::SourceColumns;
 use crate::run::Run;
 use crate::source::created_again;
 use crate::source::open::OpenSource;
@@ -36,8 +37,14 @@ pub(crate) async fn detect(
     };
     source.begin_read().await?;
     let plan = detector.plan(&context, &readings).await?;
+    let columns = source.columns(&job.source.rules)?;
     if let Some(stored) = &stored {
         created_again::check(source, &stored.record, &plan).await?;
+        if !stored.record.was_set() {
+            let name = source.table.name.to_string();
+            let before = SourceColumns::remembered(lake);
+            columns.check(&before, plan.coverage, &name)?;
+        }
     }
     visibility::check_plan(&source.table, &probes, &plan)?;
     // Rows that were held back are not among those that it reads.
@@ -60,6 +67,7 @@ pub(crate) async fn detect(
         readings,
         plan,
         change,
+        columns: columns.update(lake)?,
         warnings,
     })
 }

@@ -1,5 +1,6 @@
 //! What a change detector wants read, and what it knew when it decided.
 
+use icehost_lake::TableUpdate;
 use icehost_plan::{Aggregate, AggregateFunction, Probe, ValidExtractionPlan, Value};
 use icehost_sqlserver::SqlTable;
 
@@ -15,6 +16,8 @@ pub(crate) struct Detected {
     pub(crate) plan: ValidExtractionPlan,
     /// How the delta lands in the lake.
     pub(crate) change: LakeChange,
+    /// What makes the lake remember the source's columns as they are now, where that is something else.
+    pub(crate) columns: Option<TableUpdate>,
     /// What the user should know of the source.
     pub(crate) warnings: Vec<String>,
 }

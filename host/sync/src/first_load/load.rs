@@ -341,6 +341,7 @@ impl Load<'_> {
         let commit = Commit {
             staged,
             watermark,
+            update: self.detected.columns.clone(),
             summary: vec![
                 (SUMMARY_FIRST_LOAD, id.to_string()),
                 (SUMMARY_RANGES, numbers),

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use icehost_lake::{CommitRequest, Committed, Guard, LakeError, LakeErrorKind, LakeTable, Staged};
+use icehost_lake::{
+    CommitRequest, Committed, Guard, LakeError, LakeErrorKind, LakeTable, SnapshotUpdates, Staged,
+    TableUpdate,
+};
 
 use crate::SyncError;
 use crate::bounds::stop::OfAttempt;
@@ -22,6 +25,8 @@ pub(crate) struct Commit<'a> {
     pub(crate) staged: Staged,
     /// Where the source has been read up to with it.
     pub(crate) watermark: Option<&'a WatermarkRecord>,
+    /// What else of the table changes with a watermark.
+    pub(crate) update: Option<TableUpdate>,
     /// Further fields of its summary.
     pub(crate) summary: Vec<(&'static str, String)>,
     /// Make it although it has no rows.
@@ -76,7 +81,9 @@ pub(crate) async fn commit(
         absence: Some(job.settings.deletions.of_lake(job.lake.table.to_string())),
         allow_empty: commit.allow_empty,
         clock_vouched: true,
-        snapshot_updates: commit.watermark.map(|record| property(Some(record))),
+        snapshot_updates: commit
+            .watermark
+            .map(|record| updates(record, commit.update)),
         stopping: Some(Arc::new(OfAttempt::new())),
         ..CommitRequest::default()
     };
@@ -88,4 +95,14 @@ pub(crate) async fn commit(
         Err(error) if error.kind() == LakeErrorKind::Stopped => Err(SyncError::cancelled()),
         committed => committed.doing(doing),
     }
+}
+
+/// The watermark, and what changes with it.
+fn updates(record: &WatermarkRecord, update: Option<TableUpdate>) -> SnapshotUpdates {
+    let watermark = property(Some(record));
+    Box::new(move |snapshot| {
+        let mut updates = watermark(snapshot)?;
+        updates.extend(update.clone());
+        Ok(updates)
+    })
 }

@@ -22,7 +22,7 @@ pub(crate) async fn open_lake(
         }
         None => {
             warehouse.check_place().await.doing(doing)?;
-            let new = layout::new_lake_table(&source.landing(), rules)?;
+            let new = layout::new_lake_table(&source.landing(), &source.columns(rules)?)?;
             warehouse.prepare_create(name, &new).await.doing(doing)
         }
     }
@@ -33,7 +33,7 @@ pub(crate) async fn create_empty(
     job: &SyncJob,
     source: &OpenSource,
 ) -> Result<LakeTable, SyncError> {
-    let new = layout::new_lake_table(&source.landing(), &job.source.rules)?;
+    let new = layout::new_lake_table(&source.landing(), &source.columns(&job.source.rules)?)?;
     job.lake
         .warehouse
         .create_table(&job.lake.table, &new)

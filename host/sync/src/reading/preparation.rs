@@ -5,7 +5,7 @@ use arrow_schema::ArrowError;
 use icehost_plan::{Column, Table};
 
 use crate::detection::detected::Detected;
-use crate::rows::column_rules::BoundRules;
+use crate::rows::column_rules::apply::BoundRules;
 use crate::rows::transforms::OpenTransforms;
 use crate::rows::withdrawals::Withdrawals;
 use crate::{Source, SyncError, Transforms};

@@ -4,7 +4,7 @@
 //! They are applied to the rows as they were read, before any of them is written. A column keeps its type in the
 //! lake, so that a rule can be added to a table that is there.
 
-mod apply;
+pub(crate) mod apply;
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,6 @@ use icehost_strategy::ChangeDetector;
 use sha2::Sha256;
 
 use crate::SyncError;
-pub(crate) use apply::BoundRules;
 
 /// What becomes of a column's values.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,33 +1,17 @@
 //! How a source's columns lie in the lake, and what the lake remembers of them.
 
-use std::collections::BTreeMap;
+use icehost_lake::{NewColumn, NewTable};
+use icehost_plan::{Column, LakeType, Table};
 
-use icehost_lake::{LakeTable, NewColumn, NewTable};
-use icehost_plan::{Collation, Column, ColumnType, LakeType, Length, SqlType, Table};
-use serde::{Deserialize, Serialize};
-
-use crate::{ColumnRule, ColumnRules, SyncError};
-
-/// Table property that holds, as JSON, what the lake's own types do not say of the source's columns.
-pub const PROPERTY_SOURCE_COLUMNS: &str = "icehost.source-columns";
-
-/// A source column, remembered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct SourceColumn {
-    #[serde(rename = "type")]
-    pub(crate) sql_type: SqlType,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) collation: Option<String>,
-}
+use crate::SyncError;
+use crate::rows::source_columns::SourceColumns;
 
 /// The lake table that a source table becomes: the same columns in the same order, its primary key as
 /// identifier fields.
-pub(crate) fn new_lake_table(source: &Table, rules: &ColumnRules) -> Result<NewTable, SyncError> {
-    let hashed: Vec<u32> = rules
-        .resolve(source)?
-        .into_iter()
-        .filter_map(|(ordinal, rule)| (*rule == ColumnRule::Hash).then_some(ordinal))
-        .collect();
+pub(crate) fn new_lake_table(
+    source: &Table,
+    remembered: &SourceColumns,
+) -> Result<NewTable, SyncError> {
     let columns = source
         .columns
         .iter()
@@ -38,56 +22,11 @@ pub(crate) fn new_lake_table(source: &Table, rules: &ColumnRules) -> Result<NewT
             doc: Some(column.column_type.to_string()),
         })
         .collect();
-    let remembered: BTreeMap<&str, SourceColumn> = (0..)
-        .zip(&source.columns)
-        .filter_map(|(ordinal, column)| match column.column_type {
-            ColumnType::Sql(sql_type) => Some((
-                column.name.as_str(),
-                SourceColumn {
-                    sql_type: match (hashed.contains(&ordinal), sql_type.lake()) {
-                        (false, _) => sql_type,
-                        // What a hash takes
-                        (true, LakeType::Binary) => SqlType::VarBinary(Length::Limited(32)),
-                        (true, _) => SqlType::NVarChar(Length::Limited(64)),
-                    },
-                    collation: column.collation.as_ref().map(|c| c.name().to_owned()),
-                },
-            )),
-            ColumnType::Lake(_) => None,
-        })
-        .collect();
-    let property = serde_json::to_string(&remembered).map_err(|e| {
-        SyncError::schema(
-            format!("cannot describe the columns of {}: {e}", source.name),
-            "please report this as a defect",
-        )
-    })?;
     Ok(NewTable {
         columns,
         identifier: source.key(),
-        properties: [(PROPERTY_SOURCE_COLUMNS.to_owned(), property)].into(),
+        properties: [remembered.property()?].into(),
     })
-}
-
-/// What a lake table remembers of its source's columns; empty where icehost did not write it.
-pub(crate) fn source_columns(table: &LakeTable) -> BTreeMap<String, SourceColumn> {
-    table
-        .properties()
-        .get(PROPERTY_SOURCE_COLUMNS)
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default()
-}
-
-/// The lake table's columns with the collations of the source, by which its keys are compared.
-pub(crate) fn with_collations(table: &LakeTable, mut description: Table) -> Table {
-    let remembered = source_columns(table);
-    for column in &mut description.columns {
-        column.collation = remembered
-            .get(&column.name)
-            .and_then(|source| source.collation.as_deref())
-            .map(Collation::from_name);
-    }
-    description
 }
 
 /// The way on that fits every change of the source's columns.

@@ -9,5 +9,6 @@ pub(crate) mod fingerprint;
 pub(crate) mod layout;
 pub(crate) mod operations;
 pub(crate) mod run_time;
+pub(crate) mod source_columns;
 pub(crate) mod transforms;
 pub(crate) mod withdrawals;

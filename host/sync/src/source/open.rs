@@ -5,10 +5,11 @@ use icehost_sqlserver::{Connection, ReadConsistency, SqlTable};
 
 use crate::bounds::memory::Memory;
 use crate::error::Doing;
+use crate::rows::source_columns::SourceColumns;
 use crate::rows::transforms::Declared;
 use crate::source::ahead_of_clock;
 use crate::watermark::record::source_digest;
-use crate::{Source, SyncError, SyncJob};
+use crate::{ColumnRules, Source, SyncError, SyncJob};
 
 /// The source, opened and described.
 pub(crate) struct OpenSource {
@@ -56,6 +57,11 @@ impl OpenSource {
     /// The table as it goes to the lake.
     pub(crate) fn landing(&self) -> Table {
         self.transforms.table(&self.table.table)
+    }
+
+    /// What a lake table is to remember of its columns.
+    pub(crate) fn columns(&self, rules: &ColumnRules) -> Result<SourceColumns, SyncError> {
+        SourceColumns::of(&self.table, &self.landing(), rules)
     }
 
     /// What each connection may take for this table.

@@ -5,7 +5,7 @@ use icehost_plan::{Contents, Delta, Table, ValidMergePlan};
 use icehost_sqlserver::{SqlTable, TargetState, lower};
 
 use crate::error::Doing;
-use crate::rows::layout;
+use crate::rows::source_columns;
 use crate::target::delta::{as_changes, expected_delta};
 use crate::target::landing::{Landing, Question, check_takes_changes};
 use crate::target::landing_digest;
@@ -77,7 +77,7 @@ impl Delivery<'_> {
         let description = lake
             .describe()
             .doing(|| format!("reading lake table {}", lake.name()))?;
-        Ok(layout::with_collations(lake, description))
+        Ok(source_columns::with_collations(lake, description))
     }
 
     pub(crate) async fn state(

@@ -18,8 +18,7 @@ use icehost_sqlserver::lower::Spelling;
 use icehost_sqlserver::{Collision, Loader, Result, SqlTable};
 
 use crate::SyncError;
-use crate::rows::layout;
-use crate::rows::layout::SourceColumn;
+use crate::rows::source_columns::{SourceColumn, SourceColumns};
 use crate::target::landing::{Landing, goes_by_other_columns};
 use crate::target::table::Taken;
 
@@ -63,7 +62,7 @@ impl KeyDoubts {
             // Which of several rows stays has been chosen.
             return KeyDoubts::default();
         }
-        let remembered = layout::source_columns(lake);
+        let remembered = SourceColumns::remembered(lake);
         let spelling = |source: u32, there: u32| {
             let column = description
                 .columns
@@ -295,10 +294,8 @@ mod tests {
     use icehost_plan::Length;
 
     fn of(source: Option<(SqlType, &str)>, target: SqlType, collation: &str) -> Option<Spelling> {
-        let source = source.map(|(sql_type, collation)| SourceColumn {
-            sql_type,
-            collation: Some(collation.to_owned()),
-        });
+        let source = source
+            .map(|(sql_type, collation)| SourceColumn::new(sql_type, Some(collation.to_owned())));
         spelling(source.as_ref(), target, Some(collation))
     }
 

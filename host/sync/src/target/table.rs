@@ -7,7 +7,7 @@ use icehost_sqlserver::{
 };
 
 use crate::error::Doing;
-use crate::rows::layout;
+use crate::rows::source_columns::SourceColumns;
 use crate::{SyncError, Target};
 
 /// The target, opened and described.
@@ -146,7 +146,7 @@ pub(crate) async fn remove_created(target: &Target, table: &SqlTable) {
 /// them, and its identifier fields as key.
 fn creation(name: &TableName, lake: &LakeTable) -> Result<Creation, SyncError> {
     let doing = || format!("reading lake table {}", lake.name());
-    let remembered = layout::source_columns(lake);
+    let remembered = SourceColumns::remembered(lake);
     let description = lake.describe().doing(doing)?;
     let columns = description
         .columns

@@ -1,7 +1,5 @@
 //! A watermark with what it belongs to.
 
-use std::collections::BTreeMap;
-
 use icehost_plan::Watermark;
 use icehost_sqlserver::TableOnServer;
 use serde::{Deserialize, Serialize};
@@ -68,27 +66,6 @@ pub struct SourceTable {
     /// `create_date`, as the server writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// `column_id` of each column that was read, by its name; empty where an earlier version wrote the watermark.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub columns: BTreeMap<String, i32>,
-}
-
-impl SourceTable {
-    /// Whether it is the same table, whatever became of its columns.
-    pub(crate) fn is_same_table(&self, other: &SourceTable) -> bool {
-        (self.object, &self.created) == (other.object, &other.created)
-    }
-
-    /// Columns of this table that have the name of one of `before` and are another: dropped and added again, or
-    /// renamed into its place.
-    pub(crate) fn replaced_columns<'a>(&'a self, before: &'a SourceTable) -> Vec<&'a str> {
-        let is_other = |(name, id): &(&String, &i32)| {
-            let id_before = before.columns.get(*name);
-            id_before.is_some_and(|id_before| id_before != *id)
-        };
-        let others = self.columns.iter().filter(is_other);
-        others.map(|(name, _)| name.as_str()).collect()
-    }
 }
 
 /// What a watermark has of a table, so that it is known again: the name itself is not for readers of the lake.

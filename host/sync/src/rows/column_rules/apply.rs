@@ -11,8 +11,8 @@ use arrow_schema::{ArrowError, DataType, Field, Schema};
 use hmac::Mac;
 use icehost_plan::{Column, LakeType, Table};
 
-use super::{ColumnRule, ColumnRules, HashKey};
 use crate::SyncError;
+use crate::rows::column_rules::{ColumnRule, ColumnRules, HashKey};
 
 /// Rules for batches of certain columns.
 #[derive(Debug, Clone, Default)]
