@@ -1,20 +1,21 @@
 //! One Parquet file being written.
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array, RecordBatch};
 use icehost_files::blocking::wait;
 use icehost_plan::LakeType;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::checksum::summed_file::SummedFile;
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::schema::{self, LakeColumn};
+use crate::staging::uuid_ranges::UuidRanges;
 use crate::storage::Storage;
 
 /// What the footers of icehost's files begin the name of their writer with.
@@ -76,6 +77,9 @@ pub(crate) struct ParquetFile {
     rows: u64,
     /// NaNs in each column; only floating-point columns have any.
     nans: Vec<u64>,
+    nulls: Vec<u64>,
+    /// Of the columns of UUIDs that are part of the key.
+    ranges: Vec<UuidRanges>,
 }
 
 /// A complete, durable file.
@@ -86,6 +90,8 @@ pub(crate) struct FinishedFile {
     pub(crate) bytes: u64,
     pub(crate) metadata: ParquetMetaData,
     pub(crate) nans: Vec<u64>,
+    /// NULLs in each column.
+    pub(crate) nulls: Vec<u64>,
 }
 
 impl ParquetFile {
@@ -132,6 +138,10 @@ impl ParquetFile {
             .set_data_page_size_limit(share.page_bytes)
             .set_dictionary_page_size_limit(share.dictionary_bytes)
             .set_created_by(format!("{WRITER}{}", env!("CARGO_PKG_VERSION")));
+        for column in columns.iter().filter(|c| c.lake_type == LakeType::Uuid) {
+            let path = ColumnPath::new(vec![column.name.clone()]);
+            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
         let mut key = columns.iter().filter(|c| c.key_position.is_some());
         if let (Some(only), None) = (key.next(), key.next()) {
             // Its values are distinct: a dictionary would save nothing.
@@ -155,6 +165,13 @@ impl ParquetFile {
             location,
             writer,
             nans: vec![0; columns.len()],
+            nulls: vec![0; columns.len()],
+            ranges: columns
+                .iter()
+                .enumerate()
+                .filter(|(_, c)| c.lake_type == LakeType::Uuid && c.key_position.is_some())
+                .map(|(at, column)| UuidRanges::new(at, column.field_id))
+                .collect(),
             columns,
             row_group_bytes,
             rows: 0,
@@ -170,6 +187,14 @@ impl ParquetFile {
                 LakeType::Double => count_nans(values.as_primitive::<Float64Type>(), f64::is_nan),
                 _ => 0,
             };
+        }
+        for (values, nulls) in batch.columns().iter().zip(&mut self.nulls) {
+            *nulls += values.null_count() as u64;
+        }
+        for ranges in &mut self.ranges {
+            if let Some(values) = batch.columns().get(ranges.column) {
+                ranges.note(values);
+            }
         }
         self.writer
             .write(batch)
@@ -202,6 +227,9 @@ impl ParquetFile {
         let io = |e| LakeError::io("write", &self.location, e);
         self.writer.flush().map_err(|e| failed(&self.location, e))?;
         self.writer.sync().map_err(io)?;
+        for ranges in self.ranges {
+            self.writer.append_key_value_metadata(ranges.finish());
+        }
         for entry in self.writer.inner_mut().seal() {
             self.writer.append_key_value_metadata(entry);
         }
@@ -217,6 +245,7 @@ impl ParquetFile {
             bytes,
             metadata,
             nans: self.nans,
+            nulls: self.nulls,
         })
     }
 }
