@@ -6,16 +6,16 @@ use icehost_lake::LakeTable;
 use icehost_plan::Contents;
 use icehost_sqlserver::Way;
 
+use crate::delivery::permissions::{may, position_permissions, table_permissions};
+use crate::delivery::table as target_table;
+use crate::delivery::table::OpenTarget;
+use crate::delivery::task::Delivery;
 use crate::detection::change::plan_for_lake;
 use crate::detection::context::context;
 use crate::error::Doing;
 use crate::landing::table::open_lake;
 use crate::source::open::{OpenSource, find, identity};
 use crate::source::same_table;
-use crate::target::delivery::Delivery;
-use crate::target::permissions::{may, position_permissions, table_permissions};
-use crate::target::table as target_table;
-use crate::target::table::OpenTarget;
 use crate::watermark::stale_mark;
 use crate::{
     DeletionGuard, Detection, Lake, MemoryBudget, Merging, Observer, Source, SyncError, Target,
