@@ -35,7 +35,11 @@ pub fn steps(hint: &str) -> Vec<Step> {
     if says("--restart") {
         steps.push(Step::Restart);
     }
-    let anew = ["new lake table", "another lake table", "move the directory of the lake table away"];
+    let anew = [
+        "new lake table",
+        "another lake table",
+        "move the directory of the lake table away",
+    ];
     if steps.is_empty() && anew.into_iter().any(says) {
         steps.push(Step::NewLakeTable);
     }
