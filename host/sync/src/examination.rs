@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use icehost_lake::LakeTable;
 use icehost_plan::Contents;
-use icehost_sqlserver::Permission;
+use icehost_sqlserver::Way;
 
 use crate::delivery::permissions::{may, position_permissions, table_permissions};
 use crate::delivery::table as target_table;
@@ -111,7 +111,7 @@ async fn source_half(
 ) -> Option<LakeTable> {
     let (mut connection, table) = found.or(Part::Source, find(&job.source).await)?;
     let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
-    let permitted = may(&mut connection, &table.name, &names, &[Permission::Select]).await;
+    let permitted = may(&mut connection, &table.name, &names, Way::ROWS.permissions).await;
     found.or(Part::Source, permitted);
     found.or(Part::Source, job.source.rules.check(&table.table));
     let transforms = job.source.transforms.declare(&table.table).await;
