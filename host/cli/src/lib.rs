@@ -1,4 +1,4 @@
-//! `icehost`, the command line: arguments in, a run of `icehost-sync`, text or JSON out.
+//! `icehost`, the command line: arguments in, a run of `icehost-run`, text or JSON out.
 //!
 //! Exit code 0: done; 1: failed; 2: wrong usage.
 
@@ -8,15 +8,11 @@
 mod advice;
 mod args;
 mod command;
-mod compiler;
 mod discovery;
 mod failure;
 mod interrupt;
-mod job;
 mod logging;
-mod registry;
 mod render;
-mod strategies;
 mod usage;
 mod voice;
 
@@ -31,7 +27,7 @@ const STACK: usize = 8 << 20;
 
 /// Runs the command that the process was given.
 pub fn main() -> ExitCode {
-    if let Some(code) = compiler::if_asked() {
+    if let Some(code) = icehost_run::compile_if_asked() {
         return code;
     }
     #[cfg(feature = "failpoints")]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use icehost_run::PIPELINE;
 use icehost_untrusted as untrusted;
 use serde_json::Value;
 use tracing::{Event, Level, Subscriber};
@@ -22,9 +23,6 @@ const QUIET: &str = "error,tiberius=off";
 
 /// Most bytes of one event.
 const MOST: usize = 64 << 10;
-
-/// The span that names the pipeline that an event belongs to.
-pub(crate) const PIPELINE: &str = "pipeline";
 
 /// Sends `tracing` events to stderr. `RUST_LOG` chooses what is shown, and whoever sets it gets times and modules too;
 /// people who do not get warnings in the words of all others.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{SecondsFormat, Utc};
 use icehost_lake::LakeTable;
 use icehost_plan::Watermark;
+use icehost_run::watermark_store;
 use icehost_sync::{
     StoredWatermark, WatermarkRecord, WatermarkStore, last_watermark, new_run_id, write_watermark,
 };
@@ -13,7 +14,6 @@ use super::Place;
 use super::marks::Known;
 use crate::args::{LakeArguments, Output, WatermarkCommand, WatermarkStoreArguments};
 use crate::failure::Failure;
-use crate::job::watermark_store;
 use crate::render::{Progress, print_watermark};
 
 /// The table, and where its watermark is kept.

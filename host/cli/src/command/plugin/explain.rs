@@ -13,7 +13,6 @@ use crate::args::{CacheArguments, ExplainArguments, Output};
 use crate::command::address;
 use crate::failure::Failure;
 use crate::render::{line, print_explanation};
-use crate::strategies;
 
 /// A table that most strategies can do something with.
 const EXAMPLE: [&str; 5] = [
@@ -36,7 +35,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let table = table(arguments).await?;
     let (name, bytes) = component(&arguments.path).await?;
-    let runtime = strategies::runtime(cache, Limits::default())?;
+    let runtime = cache.caches()?.runtime(Limits::default())?;
     let strategy = runtime.load(&name, &bytes).await?;
     let options = Options::from_pairs(&strategy, &arguments.option)?;
     let explained =
@@ -84,6 +83,7 @@ async fn table(arguments: &ExplainArguments) -> Result<SqlTable, Failure> {
 fn described(table: Table) -> Result<SqlTable, Failure> {
     let column = |column: &icehost_plan::Column| match column.column_type {
         ColumnType::Sql(sql_type) => Ok(SqlColumn {
+            id: 0,
             name: column.name.clone(),
             sql_type,
             nullable: column.nullable,

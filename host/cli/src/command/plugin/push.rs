@@ -7,7 +7,6 @@ use super::component;
 use crate::args::{CacheArguments, Output, PushArguments};
 use crate::failure::Failure;
 use crate::render::line;
-use crate::strategies;
 
 /// Most bytes of a key's file.
 const MAX_KEY: u64 = 64 << 10;
@@ -24,7 +23,7 @@ pub(super) async fn run(
     let reference: Reference = arguments.reference.parse()?;
     let key = signing_key(arguments)?;
     let (name, bytes) = component(&arguments.path).await?;
-    let runtime = strategies::runtime(cache, Limits::default())?;
+    let runtime = cache.caches()?.runtime(Limits::default())?;
     let strategy = runtime.load(&name, &bytes).await?;
     let artifact = artifact(&strategy, bytes)?;
     let client = Client::open(
