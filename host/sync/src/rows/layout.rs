@@ -11,6 +11,10 @@ use crate::{ColumnRule, ColumnRules, SyncError};
 /// Table property that holds, as JSON, what the lake's own types do not say of the source's columns.
 pub const PROPERTY_SOURCE_COLUMNS: &str = "icehost.source-columns";
 
+/// What a hash takes: bytes, or hexadecimal digits.
+pub(crate) const HASH_BYTES: u16 = 32;
+pub(crate) const HASH_DIGITS: u16 = 64;
+
 /// A source column, remembered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SourceColumn {
@@ -47,8 +51,8 @@ pub(crate) fn new_lake_table(source: &Table, rules: &ColumnRules) -> Result<NewT
                     sql_type: match (hashed.contains(&ordinal), sql_type.lake()) {
                         (false, _) => sql_type,
                         // What a hash takes
-                        (true, LakeType::Binary) => SqlType::VarBinary(Length::Limited(32)),
-                        (true, _) => SqlType::NVarChar(Length::Limited(64)),
+                        (true, LakeType::Binary) => SqlType::VarBinary(Length::Limited(HASH_BYTES)),
+                        (true, _) => SqlType::NVarChar(Length::Limited(HASH_DIGITS)),
                     },
                     collation: column.collation.as_ref().map(|c| c.name().to_owned()),
                 },

@@ -10,6 +10,7 @@ use crate::target::delta::{as_changes, expected_delta};
 use crate::target::landing::{Landing, Question, check_takes_changes};
 use crate::target::landing_digest;
 use crate::target::moved_rows::Elsewhere;
+use crate::target::own_key;
 use crate::target::start::{Line, NO_SNAPSHOT, Situation};
 use crate::target::table::{OpenTarget, Taken, taken};
 use crate::{DeletionGuard, Lake, LoadJob, Merging, SyncError, SyncJob, Target};
@@ -72,12 +73,13 @@ impl Delivery<'_> {
             .doing(|| format!("opening lake table {}", self.lake.table))
     }
 
-    /// The lake's columns with the collations by which the source compares them.
+    /// The lake's columns with the collations by which the source compares them, and the key that it has.
     pub(crate) fn describe(&self, lake: &LakeTable) -> Result<Table, SyncError> {
         let description = lake
             .describe()
             .doing(|| format!("reading lake table {}", lake.name()))?;
-        Ok(layout::with_collations(lake, description))
+        let description = layout::with_collations(lake, description);
+        Ok(own_key::with_source_key(lake, description))
     }
 
     pub(crate) async fn state(
@@ -132,7 +134,7 @@ impl Delivery<'_> {
         let others = situation.shared_with();
         (!others.is_empty() && !self.target.keys_never_move).then(|| {
             let all = &situation.state.others;
-            Elsewhere::new((lake, target), landing, &others, all)
+            Elsewhere::new(lake, (self.target, target), landing, &others, all)
         })
     }
 

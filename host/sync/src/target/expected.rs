@@ -3,14 +3,15 @@
 use icehost_lake::LakeTable;
 use icehost_sqlserver::lower::MergeStatements;
 
-use crate::SyncError;
 use crate::target::delivery::Delivery;
 use crate::target::delta::expected_delta;
+use crate::target::hashed;
 use crate::target::landing::Landing;
 use crate::target::origin;
 use crate::target::permissions::{position_permissions, table_permissions};
 use crate::target::start::{Line, Start};
 use crate::target::table::{OpenTarget, taken};
+use crate::{Source, SyncError};
 
 /// A delivery that is not made.
 pub(crate) struct Expected {
@@ -71,9 +72,14 @@ impl Delivery<'_> {
     ///
     /// # Errors
     /// Those that the first delivery would meet before it reads rows, and what is not permitted.
-    pub(crate) async fn look_ahead(&self, lake: &LakeTable) -> Result<(), SyncError> {
+    pub(crate) async fn look_ahead(
+        &self,
+        source: &Source,
+        lake: &LakeTable,
+    ) -> Result<(), SyncError> {
         let mut target = OpenTarget::open(self.target, lake).await?;
         let expected = self.expect(&mut target, lake).await?;
+        hashed::check(source, &self.describe(lake)?, &target.table, self.exclude)?;
         table_permissions(&mut target, &expected.landing.plan).await?;
         position_permissions(&mut target.connection).await
     }

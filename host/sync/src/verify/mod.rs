@@ -16,6 +16,7 @@ mod newest;
 mod next_run;
 mod order;
 mod repair;
+mod repeated;
 mod report;
 mod rows;
 mod shape;

@@ -14,6 +14,7 @@ use super::fold::Fold;
 use super::judge::{Again, Class, Landing, Rules, Side};
 use super::order::Order;
 use super::repair::{WrongKeys, check_repairable};
+use super::repeated::Repeated;
 use super::report::Comparison;
 use super::rows::{LakeRows, Rows, TargetRows};
 use super::shape::{Padding, Shape, ShapeColumn};
@@ -155,6 +156,13 @@ impl TargetHalf<'_> {
                     let fits = Fits::new(&open.table, &takes, (0..takes.len()).collect());
                     let changes = between.changes(delivered, fits.as_ref(), cancel).await;
                     let told = stops.note(changes)?;
+                    let repeated = Repeated {
+                        between: &between,
+                        delivery,
+                        situation: followed.situation.as_ref(),
+                        takes: &takes,
+                    };
+                    stops.note(repeated.refuse(&plan, &open.table).await)?;
                     stops.note(fits.map_or(Ok(()), |fits| fits.told()))?;
                     if told.is_none() {
                         notes.push(
