@@ -1,7 +1,7 @@
 //! Keys of which only the target's server knows whether another lake table has them: what goes at its source goes from
 //! the target unless the server takes the two for one.
 
-use icehost_tests::{Bed, Command, Run};
+use icehost_tests::{Bed, Command};
 
 /// The key's collation, one that goes from the first lake table, and one that the second has.
 fn bed(collation: &str, one: &str, other: &str) -> Bed {
