@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::checksum::named;
 use crate::commit::effect::Positions;
 use crate::commit::leaving::{self, Listed};
-use crate::commit::merged::{Anew, Merging, Part, parts};
+use crate::commit::merged::{Anew, Merging, Part, files_of, parts};
 use crate::error::{LakeError, Result};
 use crate::library_files::LibraryFiles;
 use crate::read::deletes::Deletes;
@@ -22,6 +22,9 @@ use crate::read::live_files::{LiveFiles, TableFiles, has_live_files};
 use crate::staging::staged_files::{StagedFiles, metadata_dir};
 use crate::storage::below;
 use crate::table::LakeTable;
+
+/// Delete files that are read, at most, for each entry that is written anew, to see which files can leave.
+const DELETES_PER_ENTRY: u64 = 4;
 
 /// The snapshot that manifests are written for.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +90,7 @@ impl<'a> Plan<'a> {
     /// Leaves out what is not needed any more, where manifests are merged and rows deleted. Gives the position
     /// deletes that are then left to be written.
     pub(super) fn leave(&mut self, deletes: &Positions) -> Result<Option<Positions>> {
-        if deletes.is_empty() || !self.parts.iter().any(Part::is_merged) {
+        if deletes.is_empty() || !self.is_worth_looking() {
             return Ok(None);
         }
         let mut listed = Vec::new();
@@ -136,6 +139,26 @@ impl<'a> Plan<'a> {
         let mut left = deletes.clone();
         left.retain(|path, _| !leaving.contains(path));
         Ok(Some(left))
+    }
+
+    /// Whether so many entries are written anew that reading every delete file costs no more than a few for each.
+    fn is_worth_looking(&self) -> bool {
+        let (mut anew, mut deletes) = (0, self.others.iter().map(files_of).sum::<u64>());
+        for part in &self.parts {
+            let (manifests, is_anew) = match part {
+                Part::Kept(manifest) => (std::slice::from_ref(manifest), false),
+                Part::Written(anew) => (anew.old.as_slice(), true),
+            };
+            for manifest in manifests {
+                let files = files_of(manifest);
+                anew += if is_anew { files } else { 0 };
+                deletes += match manifest.content {
+                    ManifestContentType::Deletes => files,
+                    ManifestContentType::Data => 0,
+                };
+            }
+        }
+        anew > 0 && DELETES_PER_ENTRY * anew >= deletes
     }
 
     /// Has these files leave: a manifest that is kept and has one is written anew, together with another one that is.

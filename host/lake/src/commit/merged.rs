@@ -69,13 +69,6 @@ pub(super) enum Part {
     Written(Anew),
 }
 
-impl Part {
-    /// It takes entries of others over.
-    pub(super) fn is_merged(&self) -> bool {
-        matches!(self, Part::Written(anew) if !anew.old.is_empty())
-    }
-}
-
 /// A manifest that is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Anew {
@@ -135,7 +128,7 @@ fn by_tiers(bin: &[ManifestFile], own: u64) -> usize {
 }
 
 /// The live files of a manifest, about.
-fn files_of(manifest: &ManifestFile) -> u64 {
+pub(super) fn files_of(manifest: &ManifestFile) -> u64 {
     match (manifest.added_files_count, manifest.existing_files_count) {
         (Some(added), Some(existing)) => u64::from(added) + u64::from(existing),
         _ => u64::try_from(manifest.manifest_length).unwrap_or(0) / ENTRY_BYTES,
