@@ -8,7 +8,6 @@ use crate::storage::local::LeadsNowhere;
 pub type Result<T, E = LakeError> = std::result::Result<T, E>;
 
 /// The kinds of [`LakeError`] that a caller can act on.
-#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LakeErrorKind {
     /// The name cannot be a table's.

@@ -138,7 +138,7 @@ pub(crate) fn rules(pipeline: &Pipeline) -> Result<ColumnRules, RunError> {
     let mut rules = Vec::with_capacity(pipeline.column_rules.len());
     for (column, text) in &pipeline.column_rules {
         let rule: ColumnRule = text.parse().map_err(|why| {
-            RunError::new(
+            RunError::config(
                 format!("the rule for column '{column}': {why}"),
                 "for example Email=hash, Phone=truncate:4, Note=null or Region=constant:EU",
             )
@@ -174,7 +174,7 @@ fn hash_key(place: &KeyPlace) -> Result<HashKey, RunError> {
         ),
     };
     let failed = |why: String| {
-        RunError::new(
+        RunError::config(
             format!("cannot take the key for hashes from {what}: {why}"),
             "keep it where icehost can read it; openssl rand -hex 32 makes one",
         )

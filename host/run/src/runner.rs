@@ -90,7 +90,7 @@ impl Runner {
                 .place
                 .as_ref()
                 .map_or("the file", |place| &place.file);
-            return Err(RunError::new(
+            return Err(RunError::config(
                 format!("pipeline {} has no target to load", pipeline.name),
                 format!("give it one in {file}: target = \"…\""),
             ));

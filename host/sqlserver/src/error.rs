@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::load::Absent;
+use crate::servers;
 
 /// The error of everything in this crate.
 ///
@@ -29,7 +30,6 @@ pub type Result<T, E = SqlServerError> = std::result::Result<T, E>;
 
 /// What sort of failure it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ErrorKind {
     /// A URL, connection string or table name that cannot be read.
     Address,
@@ -146,6 +146,11 @@ impl SqlServerError {
         self
     }
 
+    /// Whether a login was refused since the server or the database is not ready, which says nothing of the login.
+    pub fn is_unready(&self) -> bool {
+        self.login().is_some_and(servers::is_unready)
+    }
+
     /// What the server said to a login that it refused.
     pub(crate) fn login(&self) -> Option<&ServerMessage> {
         self.0.login.as_ref()
@@ -197,6 +202,14 @@ impl SqlServerError {
             }
             _ => false,
         }
+    }
+}
+
+impl SqlServerError {
+    /// Whether the same work may succeed later though nothing is changed: as [`is_transient`](Self::is_transient), also
+    /// where this run has waited for long enough.
+    pub fn may_pass(&self) -> bool {
+        self.0.given_up || self.is_transient()
     }
 }
 

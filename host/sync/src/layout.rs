@@ -57,10 +57,10 @@ pub(crate) fn new_lake_table(source: &Table, rules: &ColumnRules) -> Result<NewT
         })
         .collect();
     let property = serde_json::to_string(&remembered).map_err(|e| {
-        SyncError::schema(
-            format!("cannot describe the columns of {}: {e}", source.name),
-            "please report this as a defect",
-        )
+        SyncError::internal(format!(
+            "cannot describe the columns of {}: {e}",
+            source.name
+        ))
     })?;
     Ok(NewTable {
         columns,

@@ -169,10 +169,10 @@ pub async fn write_watermark(
         .await
         .doing(|| format!("writing the watermark of {}", table.name()))?;
     let Some(committed) = committed else {
-        return Err(SyncError::watermark(
-            format!("the watermark of {} was not written", table.name()),
-            "please report this as a defect",
-        ));
+        return Err(SyncError::internal(format!(
+            "the watermark of {} was not written",
+            table.name()
+        )));
     };
     let table = &committed.table;
     match record {

@@ -74,7 +74,7 @@ fn pipeline(config: &Path, name: &str) -> Result<(Config, Pipeline), Failure> {
                 .chain(last)
                 .map(|pipeline| pipeline.name)
                 .collect();
-            Err(Failure::new(
+            Err(Failure::config(
                 format!("'{name}' stands for {} pipelines", names.len()),
                 format!("name one of {}", names.join(", ")),
             ))
@@ -84,7 +84,7 @@ fn pipeline(config: &Path, name: &str) -> Result<(Config, Pipeline), Failure> {
 
 /// A flag that clap has asked for already.
 fn required<T>(value: Option<T>, flag: &str) -> Result<T, Failure> {
-    value.ok_or_else(|| Failure::new(format!("--{flag} is missing"), format!("pass --{flag}")))
+    value.ok_or_else(|| Failure::config(format!("--{flag} is missing"), format!("pass --{flag}")))
 }
 
 /// The server that a flag names, or its environment variable.
@@ -93,8 +93,8 @@ fn address(text: &str, flag: &str) -> Result<Endpoint, Failure> {
         let variable = flag.to_uppercase();
         let whose = format!("the address of the {flag} (--{flag}, ICEHOST_{variable}): {error}");
         match error.hint() {
-            Some(hint) => Failure::new(whose, hint),
-            None => Failure::new(
+            Some(hint) => Failure::config(whose, hint),
+            None => Failure::config(
                 whose,
                 format!("mend what --{flag} or ICEHOST_{variable} says"),
             ),

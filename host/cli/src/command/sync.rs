@@ -163,7 +163,7 @@ fn transforms(
             (Some(named), _) => named,
             (None, [_]) => (0, key),
             (None, _) => {
-                let failure = Failure::new(
+                let failure = Failure::config(
                     format!("--transform-option {key}=… does not say which transformer it is for"),
                     format!(
                         "write NAME:KEY=VALUE, where NAME is one of {}",

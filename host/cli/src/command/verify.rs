@@ -4,7 +4,9 @@ use std::path::Path;
 
 use icehost_config::Pipeline;
 use icehost_lake::Warehouse;
-use icehost_run::{Registry, Runner, Strategies, ThisRun, deletion_guard, merging, retry_policy};
+use icehost_run::{
+    ErrorKind, Registry, Runner, Strategies, ThisRun, deletion_guard, merging, retry_policy,
+};
 use icehost_sqlserver::TableName;
 use icehost_sync::{Lake, LoadJob, MemoryBudget, Settings, Target, VerifyOptions, verify_load};
 use tokio_util::sync::CancellationToken;
@@ -135,6 +137,7 @@ async fn pipelines(
     for pipeline in pipelines {
         if cancel.is_cancelled() {
             return Err(Failure::new(
+                ErrorKind::Cancelled,
                 "stopped before every pipeline was compared",
                 "run the same command again",
             ));

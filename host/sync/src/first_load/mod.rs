@@ -387,13 +387,10 @@ impl Load<'_> {
         let committed =
             source_to_lake::commit(self.job, &self.lake, commit, before, self.run_id).await?;
         let committed = committed.ok_or_else(|| {
-            SyncError::watermark(
-                format!(
-                    "ranges of the first load of lake table {} were read, but no snapshot was made",
-                    self.lake.name()
-                ),
-                "please report this as a defect",
-            )
+            SyncError::internal(format!(
+                "ranges of the first load of lake table {} were read, but no snapshot was made",
+                self.lake.name()
+            ))
         })?;
         let _committed = stop::hold();
         failpoint(failpoint::RANGES_COMMITTED)?;

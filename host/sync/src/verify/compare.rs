@@ -354,5 +354,5 @@ pub(super) fn hash(shape: &Shape, read: &Read) -> Result<Vec<Hashed>, SyncError>
 }
 
 fn not_compared(why: String) -> SyncError {
-    SyncError::schema(why, "please report this as a defect")
+    SyncError::internal(why)
 }

@@ -251,9 +251,7 @@ fn reading(
 }
 
 fn valid(plan: ExtractionPlan, table: &Table) -> Result<ValidExtractionPlan, SyncError> {
-    plan.validate(table).map_err(|error| SyncError::Plan {
-        doing: format!("planning to compare {}", table.name),
-        error,
-        hint: "please report this as a defect".to_owned(),
+    plan.validate(table).map_err(|error| {
+        SyncError::internal(format!("planning to compare {}: {error}", table.name))
     })
 }
