@@ -27,6 +27,8 @@ pub enum LakeErrorKind {
     Conflict,
     /// The caller's own guard refused the state that the commit met.
     GuardRefused,
+    /// The caller's own guard refused how many rows would be deleted.
+    DeletionsRefused,
     /// The caller asked to stop.
     Stopped,
     /// No answer came to a commit, and whether it was made could not be found out.

@@ -136,6 +136,7 @@ impl From<&SqlServerError> for Told {
             | SqlServerKind::Timeout => ErrorKind::Connection,
             SqlServerKind::Login if error.is_unready() => ErrorKind::Connection,
             SqlServerKind::Login => ErrorKind::Authentication,
+            SqlServerKind::Permission => ErrorKind::Permission,
             SqlServerKind::Server(said) => of_number(said.number),
             SqlServerKind::StatementTimeout | SqlServerKind::Protocol => ErrorKind::Server,
             SqlServerKind::NotFound | SqlServerKind::Unsupported => ErrorKind::Schema,
@@ -188,9 +189,11 @@ impl From<&LakeError> for Told {
             | LakeErrorKind::Corrupt
             | LakeErrorKind::Io => ErrorKind::Lake.passing(transient),
             // Another run made it meanwhile, or moved what this one had looked at.
-            LakeErrorKind::TableExists | LakeErrorKind::Conflict | LakeErrorKind::GuardRefused => {
+            LakeErrorKind::TableExists | LakeErrorKind::Conflict => {
                 ErrorKind::Conflict.passing(true)
             }
+            LakeErrorKind::GuardRefused => ErrorKind::Conflict.passing(transient),
+            LakeErrorKind::DeletionsRefused => ErrorKind::Deletions.passing(transient),
             LakeErrorKind::PositionLost => ErrorKind::TargetState.passing(transient),
             LakeErrorKind::Stopped => ErrorKind::Cancelled.passing(transient),
             LakeErrorKind::Unsettled => ErrorKind::Unsettled.passing(true),

@@ -49,6 +49,8 @@ pub enum ErrorKind {
     Server(ServerMessage),
     /// No such table or column.
     NotFound,
+    /// The login is not shown, or may not change, what is asked for.
+    Permission,
     /// Something that icehost does not carry or do.
     Unsupported,
     /// A value that cannot be carried exactly.
@@ -102,6 +104,10 @@ impl SqlServerError {
 
     pub(crate) fn address(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Address, message)
+    }
+
+    pub(crate) fn permission(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Permission, message)
     }
 
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {

@@ -58,6 +58,6 @@ pub use lower::NewColumn;
 pub use name::{TableName, quote};
 pub use permissions::Permission;
 pub use reading::ReadConsistency;
-pub use server_info::ServerInfo;
+pub use server_info::{Quirks, ServerInfo};
 pub use servers::Servers;
 pub use statement::{Parameter, Statement};

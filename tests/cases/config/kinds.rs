@@ -88,6 +88,16 @@ fn what_a_login_may_not_is_a_permission_wherever_it_strikes() {
     let writer = bed.target_url();
     let writer = writer.replacen("mssql://sa:", &format!("mssql://{WRITER}:"), 1);
     is(into(&writer, &creating), "permission", false);
+    // A mask instead of values.
+    bed.source().execute(
+        "CREATE TABLE dbo.People (Id int NOT NULL PRIMARY KEY, Email varchar(50) MASKED WITH (FUNCTION = 'email()') NULL);
+         INSERT INTO dbo.People VALUES (1, 'ann@example.com')",
+    );
+    is(
+        from(&bed, &reader(bed.source_url()), "dbo.People"),
+        "permission",
+        false,
+    );
 }
 
 #[test]
@@ -116,6 +126,16 @@ fn what_does_not_go_on_from_an_earlier_run() {
         .args(["column=ModifiedDate", "--merge", "upsert"])
         .args(["--target", &bed.target_url()]);
     is(compared, "differences", false);
+
+    let all = || {
+        bed.sync("dbo.Customers", "demo.all")
+            .args(["--strategy", "full-refresh", "--merge", "upsert"])
+            .args(["--merge-option", "delete-missing=true"])
+    };
+    all().run().success();
+    bed.source()
+        .execute("DELETE FROM dbo.Customers WHERE CustomerID > 1");
+    is(all(), "deletions", false);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! One Parquet file being written.
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::DataType;
 use icehost_files::blocking::wait;
 use icehost_plan::LakeType;
 use parquet::arrow::ArrowWriter;
@@ -31,6 +33,10 @@ const LARGEST_DICTIONARY: usize = 256 << 10;
 /// Rows in a page of the key, about: an upsert reads the pages that its keys lie in, and with Parquet's own
 /// 20,000, ten thousand keys that are strewn over a hundred million rows lie in all of them.
 const KEY_PAGE_ROWS: usize = 1024;
+
+/// How many times a value is there while it is encoded, beside its array: in its page, in a copy with levels, and
+/// compressed; and twice as a bound.
+const WHILE_ENCODED: usize = 5;
 
 /// Bytes of a value of the key, about.
 fn width(kind: LakeType) -> usize {
@@ -73,6 +79,8 @@ pub(crate) struct ParquetFile {
     writer: ArrowWriter<SummedFile>,
     columns: Vec<LakeColumn>,
     row_group_bytes: usize,
+    /// What the largest and the smallest values of the open row group may take.
+    bounds: usize,
     rows: u64,
     /// NaNs in each column; only floating-point columns have any.
     nans: Vec<u64>,
@@ -157,6 +165,7 @@ impl ParquetFile {
             nans: vec![0; columns.len()],
             columns,
             row_group_bytes,
+            bounds: 0,
             rows: 0,
         })
     }
@@ -171,15 +180,31 @@ impl ParquetFile {
                 _ => 0,
             };
         }
+        let largest: usize = batch.columns().iter().map(longest).sum();
+        // A long value needs room beside what is there: its page, and that one compressed.
+        if self.taken() + WHILE_ENCODED * largest > self.row_group_bytes {
+            self.end_row_group()?;
+        }
         self.writer
             .write(batch)
             .map_err(|e| failed(&self.location, e))?;
+        self.bounds = self.bounds.max(2 * largest);
         // The writer ends a row group by its encoded size, which leaves out dictionaries' tables.
-        if self.writer.memory_size() >= self.row_group_bytes {
-            self.writer.flush().map_err(|e| failed(&self.location, e))?;
+        if self.taken() >= self.row_group_bytes {
+            self.end_row_group()?;
         }
         self.rows += batch.num_rows() as u64;
         Ok(())
+    }
+
+    /// Memory of the open row group.
+    fn taken(&self) -> usize {
+        self.writer.memory_size() + self.bounds
+    }
+
+    fn end_row_group(&mut self) -> Result<()> {
+        self.bounds = 0;
+        self.writer.flush().map_err(|e| failed(&self.location, e))
     }
 
     /// Rows written so far.
@@ -218,6 +243,18 @@ impl ParquetFile {
             metadata,
             nans: self.nans,
         })
+    }
+}
+
+/// Bytes of the longest value of a column; none where all are of one size.
+fn longest(values: &ArrayRef) -> usize {
+    fn of(offsets: &OffsetBuffer<i32>) -> usize {
+        offsets.lengths().max().unwrap_or(0)
+    }
+    match values.data_type() {
+        DataType::Utf8 => of(values.as_string::<i32>().offsets()),
+        DataType::Binary => of(values.as_binary::<i32>().offsets()),
+        _ => 0,
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn of_masks(table: &SqlTable, selection: &ColumnSelection) -> Result<
 const GRANT: &str = "GRANT UNMASK TO the login's user";
 
 fn masked(table: &SqlTable, column: &str, why: &str) -> SqlServerError {
-    SqlServerError::unsupported(format!(
+    SqlServerError::permission(format!(
         "table {}, column '{column}': the login is not shown its values but a mask, {why}",
         table.name
     ))
@@ -124,6 +124,7 @@ mod tests {
 
     fn table(traits: Traits, masked: &[usize]) -> SqlTable {
         let column = |(at, name): (usize, &str)| SqlColumn {
+            id: 0,
             name: name.to_owned(),
             sql_type: SqlType::Int,
             nullable: false,

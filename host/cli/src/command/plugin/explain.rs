@@ -83,6 +83,7 @@ async fn table(arguments: &ExplainArguments) -> Result<SqlTable, Failure> {
 fn described(table: Table) -> Result<SqlTable, Failure> {
     let column = |column: &icehost_plan::Column| match column.column_type {
         ColumnType::Sql(sql_type) => Ok(SqlColumn {
+            id: 0,
             name: column.name.clone(),
             sql_type,
             nullable: column.nullable,

@@ -17,6 +17,7 @@ use super::super::misfit::Misfit;
 use super::moment::{self, MomentForm, TimeForm};
 use super::number::{self, ExactForm, IntegerForm};
 use super::text::{self, TextForm};
+use crate::driver::tds::{NULL_CHUNKS, NULL_LENGTH};
 use crate::lower::staging::StagedColumn;
 
 /// Writes the values of one column.
@@ -269,17 +270,35 @@ impl<'a> Bytes<'a> {
 /// NULL of a nullable column: no bytes, the longest length, or the longest length of a `(max)` value
 /// (MS-TDS 2.2.5.2.3 and 2.2.5.4).
 fn null(staged: SqlType) -> &'static [u8] {
+    const CHUNKS: [u8; 8] = NULL_CHUNKS.to_le_bytes();
+    const LENGTH: [u8; 2] = NULL_LENGTH.to_le_bytes();
     match staged {
         SqlType::VarChar(Length::Max)
         | SqlType::NVarChar(Length::Max)
-        | SqlType::VarBinary(Length::Max) => &[0xFF; 8],
+        | SqlType::VarBinary(Length::Max) => &CHUNKS,
         SqlType::Char(_)
-        | SqlType::VarChar(_)
+        | SqlType::VarChar(Length::Limited(_))
         | SqlType::NChar(_)
-        | SqlType::NVarChar(_)
+        | SqlType::NVarChar(Length::Limited(_))
         | SqlType::Binary(_)
-        | SqlType::VarBinary(_)
-        | SqlType::RowVersion => &[0xFF; 2],
-        _ => &[0],
+        | SqlType::VarBinary(Length::Limited(_))
+        | SqlType::RowVersion => &LENGTH,
+        SqlType::Bit
+        | SqlType::TinyInt
+        | SqlType::SmallInt
+        | SqlType::Int
+        | SqlType::BigInt
+        | SqlType::Decimal { .. }
+        | SqlType::Money
+        | SqlType::SmallMoney
+        | SqlType::Real
+        | SqlType::Float
+        | SqlType::Date
+        | SqlType::Time(_)
+        | SqlType::DateTime
+        | SqlType::SmallDateTime
+        | SqlType::DateTime2(_)
+        | SqlType::DateTimeOffset(_)
+        | SqlType::UniqueIdentifier => &[0],
     }
 }
