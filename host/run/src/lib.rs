@@ -25,7 +25,7 @@ pub use caches::Caches;
 pub use check::{Found, check};
 pub use compiler::{compile_if_asked, this_program};
 pub use error::RunError;
-pub use job::{ThisRun, deletion_guard, merging, retry_policy, watermark_store};
+pub use job::{ThisRun, watermark_store};
 pub use kind::ErrorKind;
 pub use registry::{Registry, at_component, registered, tell_moved};
 pub use runner::{Delivery, Runner};

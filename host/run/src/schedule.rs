@@ -119,7 +119,7 @@ mod tests {
             match pipeline.name.as_str() {
                 "p1" => Err(RunError::config("refused", "look")),
                 "p3" => panic!("what it said"),
-                _ => Ok(pipeline.table.to_string()),
+                _ => Ok(pipeline.source.table.to_string()),
             }
         });
         let done = all(done).await;

@@ -13,7 +13,7 @@ pub(crate) mod watermark;
 
 use std::path::{Path, PathBuf};
 
-use icehost_config::{Config, Pipeline};
+use icehost_config::{Config, Lake, Pipeline};
 use icehost_lake::{LakeTable, LakeTableName, Warehouse};
 use icehost_run::{RunError, shipped_names};
 use icehost_sqlserver::Endpoint;
@@ -35,9 +35,9 @@ impl Place {
         if let (Some(config), Some(name)) = (&arguments.config, &arguments.pipeline) {
             let (_, pipeline) = pipeline(config, name)?;
             return Ok(Place {
-                warehouse: pipeline.warehouse,
-                table: pipeline.lake_table,
-                watermark_dir: pipeline.watermark_dir,
+                warehouse: pipeline.lake.warehouse,
+                table: pipeline.lake.table,
+                watermark_dir: pipeline.lake.watermark_dir,
             });
         }
         let table = required(arguments.place.lake_table.as_deref(), "lake-table")?;
@@ -46,6 +46,16 @@ impl Place {
             table: table.parse()?,
             watermark_dir: None,
         })
+    }
+
+    /// As a run is told of it.
+    fn lake(self) -> Lake {
+        Lake {
+            warehouse: self.warehouse,
+            table: self.table,
+            merge: None,
+            watermark_dir: self.watermark_dir,
+        }
     }
 
     /// Opens the table, which must exist.
