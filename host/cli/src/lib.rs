@@ -54,6 +54,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
+    check_descriptors()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // As much as the main thread has: a sync is one deep future, whose frames are large in a debug build.
@@ -76,4 +77,18 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     }));
     interrupt::wind_down(runtime, &cancel);
     ended
+}
+
+/// Files that are open at once before anything is done: the runtime's own, of signals and of what waits for sockets.
+const FEWEST_FILES: usize = 12;
+
+/// Whether the process may open as many files as it needs to begin at all: the runtime panics where it may not.
+fn check_descriptors() -> Result<(), Failure> {
+    if cfg!(unix) {
+        let files: Vec<std::fs::File> = (0..FEWEST_FILES)
+            .map(|_| std::fs::File::open("/dev/null"))
+            .collect::<std::io::Result<_>>()?;
+        drop(files);
+    }
+    Ok(())
 }

@@ -84,7 +84,10 @@ strategy = 'id'
     let [p, q] = config.pipelines() else {
         panic!("{config:?}");
     };
-    assert_eq!((p.name.as_str(), p.limits.retries, p.first_load.parallel), ("p@t", 3, 2));
+    assert_eq!(
+        (p.name.as_str(), p.limits.retries, p.first_load.parallel),
+        ("p@t", 3, 2)
+    );
     assert_eq!(p.lake.warehouse, Path::new("/tenants"));
     assert_eq!(q.lake.warehouse, Path::new("/etc/icehost/lake"));
     assert_eq!(p.lake.table.to_string(), "sales.orders");

@@ -157,13 +157,13 @@ pub(crate) fn rules(pipeline: &Pipeline) -> Result<ColumnRules, RunError> {
 fn hash_key(place: &KeyPlace) -> Result<HashKey, RunError> {
     let (what, bytes) = match place {
         KeyPlace::Environment(name) => (
-            format!("the environment variable {name}"),
+            icehost_untrusted::variable(name),
             std::env::var(name)
                 .map(String::into_bytes)
                 .map_err(|_| "it is not set, or is no text".to_owned()),
         ),
         KeyPlace::File(path) => (
-            path.display().to_string(),
+            icehost_untrusted::file_of_secret(path),
             icehost_untrusted::read_file_or_pipe(path, MAX_KEY)
                 .map(|mut bytes| {
                     if bytes.last() == Some(&b'\n') {

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use icehost_lake::LakeTable;
 use icehost_plan::Contents;
-use icehost_sqlserver::Permission;
+use icehost_sqlserver::Way;
 
+use crate::delivery::permissions::{may, position_permissions, table_permissions};
+use crate::delivery::table as target_table;
+use crate::delivery::table::OpenTarget;
+use crate::delivery::task::Delivery;
 use crate::detection::change::plan_for_lake;
 use crate::detection::context::context;
 use crate::error::Doing;
 use crate::landing::table::open_lake;
 use crate::source::open::{OpenSource, find, identity};
 use crate::source::same_table;
-use crate::target::delivery::Delivery;
-use crate::target::permissions::{may, position_permissions, table_permissions};
-use crate::target::table as target_table;
-use crate::target::table::OpenTarget;
 use crate::watermark::stale_mark;
 use crate::{
     DeletionGuard, Detection, Lake, MemoryBudget, Merging, Observer, Source, SyncError, Target,
@@ -111,7 +111,7 @@ async fn source_half(
 ) -> Option<LakeTable> {
     let (mut connection, table) = found.or(Part::Source, find(&job.source).await)?;
     let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
-    let permitted = may(&mut connection, &table.name, &names, &[Permission::Select]).await;
+    let permitted = may(&mut connection, &table.name, &names, Way::ROWS.permissions).await;
     found.or(Part::Source, permitted);
     found.or(Part::Source, job.source.rules.check(&table.table));
     let transforms = job.source.transforms.declare(&table.table).await;

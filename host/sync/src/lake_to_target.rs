@@ -6,19 +6,19 @@ use uuid::Uuid;
 
 use crate::SyncError;
 use crate::bounds::stop;
+use crate::delivery::delta::delta;
+use crate::delivery::key_doubts::KeyDoubts;
+use crate::delivery::origin;
+use crate::delivery::position::{confirm, position};
+use crate::delivery::staging::Staging;
+use crate::delivery::start::{Line, Situation, Start};
+use crate::delivery::table::{OpenTarget, remove_created, taken};
+use crate::delivery::task::Delivery;
+use crate::delivery::terms::terms;
+use crate::delivery::wanted::Wanted;
 use crate::error::Doing;
 use crate::failpoint::{self, failpoint, stands};
 use crate::run::Run;
-use crate::target::delivery::Delivery;
-use crate::target::delta::delta;
-use crate::target::key_doubts::KeyDoubts;
-use crate::target::origin;
-use crate::target::position::{confirm, position};
-use crate::target::staging::Staging;
-use crate::target::start::{Line, Situation, Start};
-use crate::target::table::{OpenTarget, remove_created, taken};
-use crate::target::terms::terms;
-use crate::target::wanted::Wanted;
 
 /// What the second half did.
 pub(crate) struct Delivered {

@@ -7,6 +7,7 @@
 
 mod blocking;
 mod bounds;
+mod delivery;
 mod detection;
 mod error;
 mod event;
@@ -23,7 +24,6 @@ mod rows;
 mod run;
 mod source;
 mod source_to_lake;
-mod target;
 mod verify;
 mod watermark;
 

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::bounds::stop;
+use crate::delivery::table as target_table;
 use crate::error::Doing;
 use crate::failpoint::{self, stands};
 use crate::lake_to_target;
@@ -13,7 +14,6 @@ use crate::report::milliseconds;
 use crate::run::Run;
 use crate::source::same_table;
 use crate::source_to_lake;
-use crate::target::table as target_table;
 use crate::{LoadJob, Observer, Report, SyncError, SyncJob, Target};
 
 /// A new run's id.

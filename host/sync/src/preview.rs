@@ -6,6 +6,8 @@ use icehost_sqlserver::lower;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::delivery::table::OpenTarget;
+use crate::delivery::task::Delivery;
 use crate::detection::detect::detect;
 use crate::detection::repetition;
 use crate::detection::row_shape;
@@ -14,8 +16,6 @@ use crate::landing::table::open_lake;
 use crate::run::Run;
 use crate::source::open::OpenSource;
 use crate::source::same_table;
-use crate::target::delivery::Delivery;
-use crate::target::table::OpenTarget;
 use crate::{Event, LoadJob, Observer, SyncError, SyncJob};
 
 /// A dry run's result.

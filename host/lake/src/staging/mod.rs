@@ -11,6 +11,7 @@ pub(crate) mod parquet_file;
 pub(crate) mod partitions;
 pub(crate) mod staged_files;
 pub(crate) mod statistics;
+pub(crate) mod uuid_ranges;
 mod value_ranges;
 
 use std::fmt;

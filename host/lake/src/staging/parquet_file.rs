@@ -2,7 +2,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::DataType;
 use icehost_files::blocking::wait;
@@ -11,12 +11,13 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::checksum::summed_file::SummedFile;
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::schema::{self, LakeColumn};
+use crate::staging::uuid_ranges::UuidRanges;
 use crate::storage::Storage;
 
 /// What the footers of icehost's files begin the name of their writer with.
@@ -84,6 +85,9 @@ pub(crate) struct ParquetFile {
     rows: u64,
     /// NaNs in each column; only floating-point columns have any.
     nans: Vec<u64>,
+    nulls: Vec<u64>,
+    /// Of the columns of UUIDs that are part of the key.
+    ranges: Vec<UuidRanges>,
 }
 
 /// A complete, durable file.
@@ -94,6 +98,8 @@ pub(crate) struct FinishedFile {
     pub(crate) bytes: u64,
     pub(crate) metadata: ParquetMetaData,
     pub(crate) nans: Vec<u64>,
+    /// NULLs in each column.
+    pub(crate) nulls: Vec<u64>,
 }
 
 impl ParquetFile {
@@ -140,6 +146,10 @@ impl ParquetFile {
             .set_data_page_size_limit(share.page_bytes)
             .set_dictionary_page_size_limit(share.dictionary_bytes)
             .set_created_by(format!("{WRITER}{}", env!("CARGO_PKG_VERSION")));
+        for column in columns.iter().filter(|c| c.lake_type == LakeType::Uuid) {
+            let path = ColumnPath::new(vec![column.name.clone()]);
+            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
         let mut key = columns.iter().filter(|c| c.key_position.is_some());
         if let (Some(only), None) = (key.next(), key.next()) {
             // Its values are distinct: a dictionary would save nothing.
@@ -163,6 +173,13 @@ impl ParquetFile {
             location,
             writer,
             nans: vec![0; columns.len()],
+            nulls: vec![0; columns.len()],
+            ranges: columns
+                .iter()
+                .enumerate()
+                .filter(|(_, c)| c.lake_type == LakeType::Uuid && c.key_position.is_some())
+                .map(|(at, column)| UuidRanges::new(at, column.field_id))
+                .collect(),
             columns,
             row_group_bytes,
             bounds: 0,
@@ -179,6 +196,14 @@ impl ParquetFile {
                 LakeType::Double => count_nans(values.as_primitive::<Float64Type>(), f64::is_nan),
                 _ => 0,
             };
+        }
+        for (values, nulls) in batch.columns().iter().zip(&mut self.nulls) {
+            *nulls += values.null_count() as u64;
+        }
+        for ranges in &mut self.ranges {
+            if let Some(values) = batch.columns().get(ranges.column) {
+                ranges.note(values);
+            }
         }
         let largest: usize = batch.columns().iter().map(longest).sum();
         // A long value needs room beside what is there: its page, and that one compressed.
@@ -227,6 +252,9 @@ impl ParquetFile {
         let io = |e| LakeError::io("write", &self.location, e);
         self.writer.flush().map_err(|e| failed(&self.location, e))?;
         self.writer.sync().map_err(io)?;
+        for ranges in self.ranges {
+            self.writer.append_key_value_metadata(ranges.finish());
+        }
         for entry in self.writer.inner_mut().seal() {
             self.writer.append_key_value_metadata(entry);
         }
@@ -242,6 +270,7 @@ impl ParquetFile {
             bytes,
             metadata,
             nans: self.nans,
+            nulls: self.nulls,
         })
     }
 }

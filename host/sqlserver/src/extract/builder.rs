@@ -122,10 +122,8 @@ impl ColumnBuilder {
         unpadded: bool,
         batch_bytes: usize,
     ) -> ColumnBuilder {
-        let pad_to = match sql_type {
-            SqlType::Char(n) | SqlType::NChar(n) if unpadded => n.into(),
-            _ => 0,
-        };
+        let pad_to = sql_type.blank_padded().filter(|_| unpadded);
+        let pad_to = pad_to.map_or(0, usize::from);
         ColumnBuilder {
             name: name.to_owned(),
             values: Values::new(sql_type.lake(), batch_bytes),

@@ -18,7 +18,7 @@ use crate::connection::Connection;
 use crate::driver::{Block, Cell, Rows, row_too_large};
 use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
-use crate::lower;
+use crate::source::Way;
 use crate::temporal;
 
 /// What to do with a 100 ns digit, which an Iceberg v2 time or timestamp cannot hold.
@@ -102,7 +102,9 @@ impl<'c> Extraction<'c> {
         options: ExtractOptions,
     ) -> Result<Extraction<'c>> {
         let reading = |error: SqlServerError| error.context(format!("reading {}", table.name));
-        let statement = lower::extraction(table, plan)?;
+        let way = Way::of(&plan.source).map_err(reading)?;
+        way.check_session(connection.in_read).map_err(reading)?;
+        let statement = way.select(table, plan)?;
         let unpadded = connection.server.quirks.unpadded_char;
         let mut fields = Vec::with_capacity(plan.columns.len());
         let mut columns = Vec::with_capacity(plan.columns.len());

@@ -19,7 +19,7 @@ pub use checksum::checksums;
 pub use ddl::{NewColumn, create_table};
 pub(crate) use expression::{Lowering, Operand};
 pub use extraction::extraction;
-pub(crate) use extraction::{asked_aggregates, computed_from_rows};
+pub(crate) use extraction::{asked_aggregates, computed_from_rows, rows};
 pub use keys::{repeated_key, same_keys};
 pub use merge::{
     AbsentStatements, IdentityCheck, MergeChecks, MergeStatements, OneKeyStatements, Spelling,

@@ -116,3 +116,6 @@ pub(crate) async fn note_commits(
 fn load_id(summary: &BTreeMap<String, String>) -> Option<Uuid> {
     summary.get(SUMMARY_FIRST_LOAD)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! The delta of a run that reads in one piece, from the source into staged files.
 
 use icehost_lake::{LakeTable, Look, StageOptions, Staged};
-use icehost_plan::{ChangeSource, Coverage};
-use icehost_sqlserver::Extracted;
+use icehost_plan::Coverage;
+use icehost_sqlserver::{Extracted, RowMeaning, Way};
 
 use crate::detection::detected::Detected;
 use crate::reading::options::{extract_options, stage_options};
@@ -63,7 +63,8 @@ pub(crate) async fn extract(
         stage: StageOptions {
             unique_keys: detected.change.unique_keys,
             // A history of changes has a key as often as its row changed.
-            refuse_repeats: detected.plan.source == ChangeSource::Rows
+            refuse_repeats: Way::of(&detected.plan.source)
+                .is_ok_and(|way| way.meaning == RowMeaning::Row)
                 && !detected.change.key_is_enforced(&table),
             ..stage_options(memory)
         },

@@ -6,8 +6,8 @@ use arrow_array::RecordBatch;
 use icehost_lake::{LakeTable, Look};
 use icehost_sqlserver::{Fitting, SqlServerError, SqlTable};
 
+use crate::delivery::table::{OpenTarget, Taken, taken};
 use crate::error::Doing;
-use crate::target::table::{OpenTarget, Taken, taken};
 use crate::{SyncError, SyncJob};
 
 /// Looks at rows until one does not fit.

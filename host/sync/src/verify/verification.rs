@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::delivery::task::Delivery;
 use crate::report::milliseconds;
 use crate::run::Run;
-use crate::target::delivery::Delivery;
 use crate::verify::compare::judge::Again;
 use crate::verify::options::VerifyOptions;
 use crate::verify::report::{Repaired, Verification};

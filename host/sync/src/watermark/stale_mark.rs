@@ -132,3 +132,6 @@ pub(crate) fn settled() -> TableUpdate {
         removals: vec![PROPERTY_STALE_WATERMARK.to_owned()],
     }
 }
+
+#[cfg(test)]
+mod tests;

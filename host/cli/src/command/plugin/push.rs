@@ -89,11 +89,11 @@ fn artifact(strategy: &Strategy, bytes: Vec<u8>) -> Result<Artifact, Failure> {
 fn signing_key(arguments: &PushArguments) -> Result<Option<SigningKey>, Failure> {
     let (what, pem) = match (&arguments.sign_key, &arguments.sign_key_env) {
         (Some(path), _) => (
-            path.display().to_string(),
+            icehost_untrusted::file_of_secret(path),
             icehost_untrusted::read_file_or_pipe(path, MAX_KEY).map_err(|error| error.to_string()),
         ),
         (None, Some(name)) => (
-            format!("the environment variable {name}"),
+            icehost_untrusted::variable(name),
             std::env::var(name)
                 .map(String::into_bytes)
                 .map_err(|_| "it is not set, or is no text".to_owned()),

@@ -102,7 +102,7 @@ pub(crate) fn list(storage: &dyn Storage, table_dir: &str) -> Result<Listing> {
 }
 
 /// The version that a file of the layout's own is of.
-fn version_of(name: &str) -> Option<u64> {
+pub(crate) fn version_of(name: &str) -> Option<u64> {
     let (version, suffix) = name.strip_prefix('v')?.split_once('.')?;
     let known = SUFFIXES
         .iter()

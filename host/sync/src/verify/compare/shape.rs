@@ -63,9 +63,9 @@ pub(crate) enum Padding {
 impl Padding {
     /// What a column of the target does to text of the lake.
     pub(crate) fn of(sql_type: SqlType) -> Padding {
-        match sql_type {
-            SqlType::Char(_) | SqlType::NChar(_) => Padding::Blanks,
-            _ => Padding::None,
+        match sql_type.blank_padded() {
+            Some(_) => Padding::Blanks,
+            None => Padding::None,
         }
     }
 }

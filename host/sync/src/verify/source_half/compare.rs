@@ -4,6 +4,7 @@ use icehost_lake::{Absent, LakeTable};
 use icehost_plan::{Contents, Coverage, Watermark};
 use icehost_sqlserver::{ExtractOptions, TimePrecision};
 
+use crate::delivery::newest::chooses;
 use crate::detection::change::plan_for_lake;
 use crate::detection::detect::detect;
 use crate::detection::detected::Detected;
@@ -15,7 +16,6 @@ use crate::rows::withdrawals::Withdrawals;
 use crate::run::Run;
 use crate::source::open::OpenSource;
 use crate::source::{same_table, server_clock};
-use crate::target::newest::chooses;
 use crate::verify::compare::class::Class;
 use crate::verify::compare::judge::Again;
 use crate::verify::compare::order::Order;

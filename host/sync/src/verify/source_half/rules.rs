@@ -138,7 +138,26 @@ fn moves_with_each_change(sql_type: SqlType) -> bool {
     match sql_type {
         SqlType::DateTime | SqlType::RowVersion => true,
         SqlType::DateTime2(digits) | SqlType::DateTimeOffset(digits) => digits >= 3,
-        _ => false,
+        SqlType::Bit
+        | SqlType::TinyInt
+        | SqlType::SmallInt
+        | SqlType::Int
+        | SqlType::BigInt
+        | SqlType::Decimal { .. }
+        | SqlType::Money
+        | SqlType::SmallMoney
+        | SqlType::Real
+        | SqlType::Float
+        | SqlType::Char(_)
+        | SqlType::VarChar(_)
+        | SqlType::NChar(_)
+        | SqlType::NVarChar(_)
+        | SqlType::Binary(_)
+        | SqlType::VarBinary(_)
+        | SqlType::Date
+        | SqlType::Time(_)
+        | SqlType::SmallDateTime
+        | SqlType::UniqueIdentifier => false,
     }
 }
 

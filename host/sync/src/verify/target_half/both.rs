@@ -5,7 +5,7 @@ use icehost_plan::ValidExtractionPlan;
 use icehost_sqlserver::ExtractOptions;
 use tokio_util::sync::CancellationToken;
 
-use crate::target::table::OpenTarget;
+use crate::delivery::table::OpenTarget;
 use crate::verify::compare::judge::{Again, Came, Landing, Rules};
 use crate::verify::compare::order::Order;
 use crate::verify::compare::rows::{LakeRows, Rows, TargetRows};

@@ -3,9 +3,9 @@
 use icehost_plan::{Column, Delta, Table, ValidMergePlan};
 
 use crate::SyncError;
-use crate::target::delivery::Delivery;
-use crate::target::delta::as_changes;
-use crate::target::table::{OpenTarget, Taken};
+use crate::delivery::delta::as_changes;
+use crate::delivery::table::{OpenTarget, Taken};
+use crate::delivery::task::Delivery;
 use crate::verify::compare::fold::Fold;
 use crate::verify::compare::shape::{Padding, Shape, ShapeColumn};
 use crate::verify::compare::states::{AtTwoTimes, States};

@@ -4,10 +4,10 @@ use icehost_lake::LakeTable;
 use icehost_sqlserver::{KnownPosition, TargetState};
 
 use crate::SyncError;
+use crate::delivery::start::{Line, NO_SNAPSHOT, Situation, Start, Why};
+use crate::delivery::table::OpenTarget;
+use crate::delivery::task::Delivery;
 use crate::error::Doing;
-use crate::target::delivery::Delivery;
-use crate::target::start::{Line, NO_SNAPSHOT, Situation, Start, Why};
-use crate::target::table::OpenTarget;
 
 /// What the target's database says, read in the same state as its rows where that is possible.
 pub(crate) enum Found {

@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::bounds::stop::OfAttempt;
+use crate::delivery::key_doubts::KeyDoubts;
+use crate::delivery::table as target_table;
+use crate::delivery::table::OpenTarget;
 use crate::error::Doing;
-use crate::target::key_doubts::KeyDoubts;
-use crate::target::table as target_table;
-use crate::target::table::OpenTarget;
 use crate::verify::compare::shape::{Hash, Shape};
 use crate::verify::compare::states::States;
 use crate::verify::compare::wrong_keys::{WrongKeys, broken, check_repairable, delta_rows};

@@ -3,7 +3,7 @@
 use icehost_plan::{Action, LakeType, ValidMergePlan};
 use icehost_sqlserver::SqlTable;
 
-use crate::target::table::Taken;
+use crate::delivery::table::Taken;
 use crate::verify::compare::class::Class;
 use crate::verify::compare::judge::{Again, Choice, Landing, Rules};
 use crate::verify::compare::order::Order;

@@ -7,10 +7,10 @@ use icehost_sqlserver::SqlTable;
 use tokio_util::sync::CancellationToken;
 
 use crate::SyncError;
+use crate::delivery::delta::{keyed, request};
+use crate::delivery::newest;
+use crate::delivery::table::Taken;
 use crate::error::Doing;
-use crate::target::delta::{keyed, request};
-use crate::target::newest;
-use crate::target::table::Taken;
 use crate::verify::compare::class::Class;
 use crate::verify::compare::judge::{Again, Landing, Rules};
 use crate::verify::compare::order::Order;

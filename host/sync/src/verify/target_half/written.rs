@@ -2,7 +2,7 @@
 
 use icehost_plan::{Action, Expression, Node, Occasion, Table, ValidMergePlan, Value};
 
-use crate::target::table::Taken;
+use crate::delivery::table::Taken;
 use crate::verify::report::LeftOut;
 
 /// What is the same in a row of the lake and in the one that it becomes.

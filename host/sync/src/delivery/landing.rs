@@ -4,9 +4,9 @@ use icehost_plan::{Action, Delta, MergePlan, Occasion, Table, ValidMergePlan};
 use icehost_sqlserver::{SqlTable, lower};
 
 use crate::SyncError;
+use crate::delivery::start::{Situation, Start, Why};
 use crate::error::Doing;
 use crate::failpoint::{self, stands};
-use crate::target::start::{Situation, Start, Why};
 
 /// A delta and how it lands.
 pub(crate) struct Landing {

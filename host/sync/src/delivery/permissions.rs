@@ -6,8 +6,8 @@ use icehost_plan::{Action, MergePlan, Occasion};
 use icehost_sqlserver::{Connection, Permission, TableName, quote};
 
 use crate::SyncError;
+use crate::delivery::table::OpenTarget;
 use crate::error::Doing;
-use crate::target::table::OpenTarget;
 
 /// That the login may do what the merge does, or create the table.
 pub(crate) async fn table_permissions(

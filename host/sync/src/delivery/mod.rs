@@ -3,7 +3,6 @@
 //!
 //! The room knows the lake table and the target. It knows no source but by what the lake says of it.
 
-pub(crate) mod delivery;
 pub(crate) mod delta;
 pub(crate) mod expected;
 pub(crate) mod key_doubts;
@@ -19,5 +18,6 @@ pub(crate) mod position;
 pub(crate) mod staging;
 pub(crate) mod start;
 pub(crate) mod table;
+pub(crate) mod task;
 pub(crate) mod terms;
 pub(crate) mod wanted;

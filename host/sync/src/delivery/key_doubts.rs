@@ -18,9 +18,9 @@ use icehost_sqlserver::lower::Spelling;
 use icehost_sqlserver::{Collision, Loader, Result, SqlTable};
 
 use crate::SyncError;
+use crate::delivery::landing::{Landing, goes_by_other_columns};
+use crate::delivery::table::Taken;
 use crate::rows::source_columns::{SourceColumn, SourceColumns};
-use crate::target::landing::{Landing, goes_by_other_columns};
-use crate::target::table::Taken;
 
 /// What has to be asked of a delta's keys.
 #[derive(Debug, Default)]

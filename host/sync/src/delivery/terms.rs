@@ -6,9 +6,9 @@ use icehost_plan::Table;
 use icehost_sqlserver::Terms;
 
 use crate::bounds::stop::OfAttempt;
-use crate::target::delivery::Delivery;
-use crate::target::landing::{Landing, keys_must_be_unique};
-use crate::target::start::Situation;
+use crate::delivery::landing::{Landing, keys_must_be_unique};
+use crate::delivery::start::Situation;
+use crate::delivery::task::Delivery;
 
 /// The terms of a delivery, as far as they are known before its rows are.
 pub(crate) fn terms(

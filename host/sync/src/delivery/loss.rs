@@ -6,8 +6,8 @@
 
 use icehost_sqlserver::{KnownPosition, Loss, Mark, SqlTable};
 
-use crate::target::landing::listed;
-use crate::target::start::{Situation, Start, Why};
+use crate::delivery::landing::listed;
+use crate::delivery::start::{Situation, Start, Why};
 
 impl Situation<'_> {
     /// The other lake tables that are to be told that rows are lost.
@@ -89,7 +89,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::target::start::Line;
+    use crate::delivery::start::Line;
 
     fn identity() -> TableIdentity {
         TableIdentity {

@@ -1,99 +1,20 @@
-//! A consistent read of the source, and what is asked before it.
+//! What is asked of a source before it is read.
 
 use icehost_plan::{Expression, Probe, SqlType, Value};
 
 use crate::connection::Connection;
-use crate::error::{ErrorKind, Result, SqlServerError};
+use crate::error::{Result, SqlServerError};
 use crate::extract;
-use crate::introspect::{Fields, SNAPSHOTS_ON, SqlTable};
+use crate::introspect::{Fields, SqlTable};
 use crate::lower;
 use crate::name::TableName;
 
-/// What a session between [`Connection::begin_read`] and [`Connection::end_read`] sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReadConsistency {
-    /// One state of the database: everything committed when the first query ran.
-    Snapshot,
-    /// Every row as committed when it is read; a scan can skip or repeat rows that move meanwhile.
-    ReadCommitted {
-        /// Why it is not a snapshot.
-        reason: String,
-    },
-}
-
 impl Connection {
-    /// Starts a read: a SNAPSHOT transaction where the table's database allows it, so that what is read is of one
-    /// state and waits for no writer. Elsewhere nothing is started, and the result says why.
-    ///
-    /// # Errors
-    /// Only those of the connection; a server that refuses SNAPSHOT is no error.
-    pub async fn begin_read(&mut self, table: &SqlTable) -> Result<ReadConsistency> {
-        let answer = self
-            .client
-            .run(&lower::snapshot_isolation(&table.database))
-            .await?;
-        // Where the login does not see the database, it is told by the first read.
-        let row = answer.rows().into_iter().next();
-        let state = match row {
-            Some(row) => Fields::of(row).optional_integer()?.unwrap_or(0),
-            None => 0,
-        };
-        if state != SNAPSHOTS_ON {
-            return Ok(ReadConsistency::ReadCommitted {
-                reason: format!(
-                    "the database {} {} (ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON allows it)",
-                    table.database,
-                    match state {
-                        0 => "does not allow SNAPSHOT isolation",
-                        _ => "is about to change whether it allows SNAPSHOT isolation",
-                    }
-                ),
-            });
-        }
-        let begun = self
-            .client
-            .batch("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION;")
-            .await;
-        match begun {
-            Ok(_) => {
-                self.in_read = true;
-                Ok(ReadConsistency::Snapshot)
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::Server(_)) => {
-                self.reset_isolation().await?;
-                Ok(ReadConsistency::ReadCommitted {
-                    reason: error.to_string(),
-                })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Ends what [`Connection::begin_read`] started.
-    ///
-    /// # Errors
-    /// Those of the connection.
-    pub async fn end_read(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.in_read) {
-            self.reset_isolation().await?;
-        }
-        Ok(())
-    }
-
-    async fn reset_isolation(&mut self) -> Result<()> {
-        self.client
-            .batch(
-                "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;",
-            )
-            .await?;
-        Ok(())
-    }
-
     /// Reads probes in one round trip, at full precision: ticks of 100 ns, all digits of decimals. The readings of
     /// all probes come one after the other.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for a probe that is not SQL Server's, and for `MIN_ACTIVE_ROWVERSION()` where it
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a probe that is not SQL Server's, and for `MIN_ACTIVE_ROWVERSION()` where it
     /// would tell nothing of the table; whatever the server reports.
     pub async fn probe(&mut self, table: &SqlTable, probes: &[Probe]) -> Result<Vec<Value>> {
         if probes.is_empty() {
@@ -163,7 +84,7 @@ impl Connection {
     /// Counts the rows that a filter lets through.
     ///
     /// # Errors
-    /// [`ErrorKind::Plan`] for a filter that is not one over the table; whatever the server reports.
+    /// [`ErrorKind::Plan`](crate::ErrorKind::Plan) for a filter that is not one over the table; whatever the server reports.
     pub async fn count_of(&mut self, table: &SqlTable, filter: &Expression) -> Result<u64> {
         let context =
             |error: SqlServerError| error.context(format!("counting the rows of {}", table.name));

@@ -4,13 +4,13 @@ use icehost_lake::LakeTable;
 use icehost_sqlserver::lower::MergeStatements;
 
 use crate::SyncError;
-use crate::target::delivery::Delivery;
-use crate::target::delta::expected_delta;
-use crate::target::landing::Landing;
-use crate::target::origin;
-use crate::target::permissions::{position_permissions, table_permissions};
-use crate::target::start::{Line, Start};
-use crate::target::table::{OpenTarget, taken};
+use crate::delivery::delta::expected_delta;
+use crate::delivery::landing::Landing;
+use crate::delivery::origin;
+use crate::delivery::permissions::{position_permissions, table_permissions};
+use crate::delivery::start::{Line, Start};
+use crate::delivery::table::{OpenTarget, taken};
+use crate::delivery::task::Delivery;
 
 /// A delivery that is not made.
 pub(crate) struct Expected {

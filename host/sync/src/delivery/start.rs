@@ -7,8 +7,8 @@ use icehost_lake::LakeTable;
 use icehost_sqlserver::{KnownPosition, Loss, TableIdentity, TargetState};
 use uuid::Uuid;
 
+use crate::delivery::landing_digest;
 use crate::failpoint::{self, stands};
-use crate::target::landing_digest;
 
 /// What a target gets.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The target's table: found or created, and which of the lake's columns it takes.
 
 use icehost_lake::LakeTable;
-use icehost_plan::{Column, ColumnType, Features, SqlType, Table};
+use icehost_plan::{Column, ColumnType, Features, Table};
 use icehost_sqlserver::{
     ColumnSelection, Connection, ErrorKind, Removal, SqlColumn, SqlTable, TableName, Traits, lower,
 };
@@ -187,10 +187,7 @@ fn described(creation: &Creation) -> SqlTable {
         .map(|column| SqlColumn {
             id: 0,
             name: column.name.clone(),
-            sql_type: match column.sql_type {
-                SqlType::RowVersion => SqlType::Binary(8),
-                other => other,
-            },
+            sql_type: column.sql_type.of_values(),
             nullable: column.nullable && !creation.key.contains(&column.name),
             identity: false,
             computed: false,

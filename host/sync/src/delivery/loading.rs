@@ -8,11 +8,11 @@ use icehost_sqlserver::{
     Terms,
 };
 
+use crate::delivery::moved_rows::too_many;
+use crate::delivery::newest;
+use crate::delivery::staging::Staging;
+use crate::delivery::terms::as_of_lake;
 use crate::error::Doing;
-use crate::target::moved_rows::too_many;
-use crate::target::newest;
-use crate::target::staging::Staging;
-use crate::target::terms::as_of_lake;
 use crate::{Event, SyncError};
 
 /// What a merge has done.

@@ -4,15 +4,15 @@ use futures::TryStreamExt;
 use icehost_lake::ChangePlan;
 use icehost_sqlserver::{Connection, Loader, SqlTable, Terms};
 
+use crate::delivery::delta::batch_as_changes;
+use crate::delivery::key_doubts::KeyDoubts;
+use crate::delivery::landing::Landing;
+use crate::delivery::moved_rows::{Elsewhere, GoneKeys, Withheld};
+use crate::delivery::task::Delivery;
+use crate::delivery::wanted::Wanted;
 use crate::error::Doing;
 use crate::failpoint;
 use crate::run::Run;
-use crate::target::delivery::Delivery;
-use crate::target::delta::batch_as_changes;
-use crate::target::key_doubts::KeyDoubts;
-use crate::target::landing::Landing;
-use crate::target::moved_rows::{Elsewhere, GoneKeys, Withheld};
-use crate::target::wanted::Wanted;
 use crate::{Event, SyncError};
 
 /// What is staged, for whom.

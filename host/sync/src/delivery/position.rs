@@ -5,9 +5,9 @@ use icehost_sqlserver::{Position, Previous, TargetState};
 use uuid::Uuid;
 
 use crate::SyncError;
+use crate::delivery::start::{Line, Situation};
+use crate::delivery::table::OpenTarget;
 use crate::error::Doing;
-use crate::target::start::{Line, Situation};
-use crate::target::table::OpenTarget;
 
 /// The position of a target that has every row of the line.
 pub(crate) fn position(

@@ -3,8 +3,8 @@
 use icehost_lake::LakeTable;
 
 use crate::SyncError;
+use crate::delivery::table::OpenTarget;
 use crate::error::Doing;
-use crate::target::table::OpenTarget;
 use crate::watermark::find::last_watermark;
 use crate::watermark::record::source_digest;
 

@@ -9,9 +9,9 @@ use icehost_plan::{Column, Contents, Delta, KeyPair, Operation, Table, ValidMerg
 use icehost_sqlserver::SqlTable;
 
 use crate::SyncError;
-use crate::target::key_doubts;
-use crate::target::key_doubts::tells_rows_by_its_key;
-use crate::target::table::Taken;
+use crate::delivery::key_doubts;
+use crate::delivery::key_doubts::tells_rows_by_its_key;
+use crate::delivery::table::Taken;
 
 /// The columns that the target takes.
 pub(crate) fn request(from: Option<i64>, to: Option<i64>, takes: &[Taken]) -> ChangesRequest {

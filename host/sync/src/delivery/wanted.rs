@@ -5,10 +5,10 @@ use icehost_plan::{Table, ValidMergePlan};
 use icehost_sqlserver::SqlTable;
 
 use crate::SyncError;
+use crate::delivery::delta::{keyed, request};
+use crate::delivery::newest;
+use crate::delivery::table::Taken;
 use crate::error::Doing;
-use crate::target::delta::{keyed, request};
-use crate::target::newest;
-use crate::target::table::Taken;
 
 /// Which changes.
 pub(crate) struct Wanted<'a> {

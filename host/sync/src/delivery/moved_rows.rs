@@ -17,9 +17,9 @@ use icehost_sqlserver::{KnownPosition, SqlTable};
 use uuid::Uuid;
 
 use crate::SyncError;
+use crate::delivery::landing::{Landing, listed};
+use crate::delivery::start::NO_SNAPSHOT;
 use crate::rows::operations::operations;
-use crate::target::landing::{Landing, listed};
-use crate::target::start::NO_SNAPSHOT;
 
 /// The keys of deletions, in the columns of the merge's key.
 #[derive(Debug, Default)]

@@ -4,14 +4,14 @@ use icehost_lake::LakeTable;
 use icehost_plan::{Contents, Delta, Table, ValidMergePlan};
 use icehost_sqlserver::{SqlTable, TargetState, lower};
 
+use crate::delivery::delta::{as_changes, expected_delta};
+use crate::delivery::landing::{Landing, Question, check_takes_changes};
+use crate::delivery::landing_digest;
+use crate::delivery::moved_rows::Elsewhere;
+use crate::delivery::start::{Line, NO_SNAPSHOT, Situation};
+use crate::delivery::table::{OpenTarget, Taken, taken};
 use crate::error::Doing;
 use crate::rows::source_columns;
-use crate::target::delta::{as_changes, expected_delta};
-use crate::target::landing::{Landing, Question, check_takes_changes};
-use crate::target::landing_digest;
-use crate::target::moved_rows::Elsewhere;
-use crate::target::start::{Line, NO_SNAPSHOT, Situation};
-use crate::target::table::{OpenTarget, Taken, taken};
 use crate::{DeletionGuard, Lake, LoadJob, Merging, SyncError, SyncJob, Target};
 
 /// What goes where, and how it lands.
