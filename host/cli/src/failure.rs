@@ -5,7 +5,7 @@ use icehost_config::Problem;
 use icehost_conformance::CaseError;
 use icehost_lake::LakeError;
 use icehost_registry::RegistryError;
-use icehost_run::RunError;
+use icehost_run::{ErrorKind, RunError};
 use icehost_sqlserver::SqlServerError;
 use icehost_strategy::StrategyError;
 use icehost_sync::SyncError;
@@ -34,8 +34,25 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(message: impl Into<String>, hint: impl Into<Hint>) -> Self {
-        RunError::new(message, hint).into()
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>, hint: impl Into<Hint>) -> Self {
+        RunError::new(kind, message, hint).into()
+    }
+
+    /// What was given is wrong, or does not go together.
+    pub(crate) fn config(message: impl Into<String>, hint: impl Into<Hint>) -> Self {
+        RunError::config(message, hint).into()
+    }
+
+    /// The same failure, which may pass or not.
+    pub(crate) fn passing(mut self, transient: bool) -> Self {
+        self.error = self.error.passing(transient);
+        self
+    }
+
+    /// The same failure with other advice.
+    pub(crate) fn with_hint(mut self, hint: Hint) -> Self {
+        self.error = self.error.with_hint(hint);
+        self
     }
 
     /// The same failure with this object for stdout.
@@ -78,11 +95,21 @@ impl Failure {
     pub(crate) fn print(&self, output: Output) {
         voice::say(Level::Error, &self.message(), self.hint().as_ref());
         if output == Output::Json {
-            let plain =
-                || serde_json::json!({ "error": self.message(), "hint": self.hint().as_deref() });
+            let plain = || self.told_in(serde_json::json!({}));
             let object = self.object.clone().unwrap_or_else(plain);
             line(object);
         }
+    }
+
+    /// The object with what it says of the failure: every object that has `error` has these.
+    pub(crate) fn told_in(&self, mut object: serde_json::Value) -> serde_json::Value {
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("error".to_owned(), self.message().into());
+            fields.insert("hint".to_owned(), self.hint().as_deref().into());
+            fields.insert("kind".to_owned(), self.error.kind().name().into());
+            fields.insert("transient".to_owned(), self.error.is_transient().into());
+        }
+        object
     }
 }
 
@@ -107,19 +134,33 @@ failure_from!(
     Problem
 );
 
-macro_rules! failure_of_author {
-    ($($error:ty),*) => {$(
-        impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                RunError {
-                    place: None,
-                    message: error.to_string(),
-                    hint: error.hint().map(Into::into),
-                }
-                .into()
-            }
-        }
-    )*};
+impl From<CaseError> for Failure {
+    fn from(error: CaseError) -> Self {
+        let hint = error.hint().map(Hint::from);
+        RunError::told(ErrorKind::Config, error.to_string(), hint).into()
+    }
 }
 
-failure_of_author!(CaseError, ComponentizeError);
+impl From<ComponentizeError> for Failure {
+    fn from(error: ComponentizeError) -> Self {
+        let kind = match &error {
+            ComponentizeError::MissingTool { .. } | ComponentizeError::NoToolchain => {
+                ErrorKind::Config
+            }
+            ComponentizeError::Io { .. } => ErrorKind::Io,
+            ComponentizeError::NoProject { .. }
+            | ComponentizeError::Manifest { .. }
+            | ComponentizeError::Contract { .. }
+            | ComponentizeError::Tool { .. }
+            | ComponentizeError::Workspace { .. }
+            | ComponentizeError::NoCdylib { .. }
+            | ComponentizeError::Cargo { .. }
+            | ComponentizeError::UnexpectedOutput { .. }
+            | ComponentizeError::NotAModule
+            | ComponentizeError::NoComponentType
+            | ComponentizeError::Encode { .. } => ErrorKind::Strategy,
+        };
+        let hint = error.hint().map(Hint::from);
+        RunError::told(kind, error.to_string(), hint).into()
+    }
+}

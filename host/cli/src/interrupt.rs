@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use icehost_run::ErrorKind;
 use icehost_sync::is_settling;
 use tokio_util::sync::CancellationToken;
 
@@ -97,6 +98,7 @@ pub(crate) fn wind_down(runtime: tokio::runtime::Runtime, cancel: &CancellationT
 
 fn stopped() -> Failure {
     Failure::new(
+        ErrorKind::Cancelled,
         "stopped before it was done",
         "run the same command again to go on",
     )

@@ -7,7 +7,6 @@ use crate::Language;
 
 /// A strategy or module that could not be made into a component.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// The path is neither a strategy's directory nor its manifest.
     #[error("there is no strategy at {path}: found none of {}", manifests())]

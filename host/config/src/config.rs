@@ -268,13 +268,13 @@ impl Document {
                 let Some(pipeline) = surroundings.pipeline(findings, section, &layers, name) else {
                     continue;
                 };
-                let lake_table = LakePlace::of(&pipeline.warehouse, &pipeline.lake_table);
+                let lake_table = LakePlace::of(&pipeline.lake.warehouse, &pipeline.lake.table);
                 if let Some(other) = lake_tables.insert(lake_table, pipeline.name.clone()) {
                     findings.hinted(
                         section.at,
                         format!(
                             "pipelines {other} and {} both write lake table {}",
-                            pipeline.name, pipeline.lake_table
+                            pipeline.name, pipeline.lake.table
                         ),
                         "give one of them another lake-table, or each tenant a lake-namespace",
                     );

@@ -10,7 +10,9 @@
 mod component;
 mod config;
 mod connection;
+mod first_load;
 mod lake_place;
+mod limits;
 mod near;
 mod pipeline;
 mod problem;
@@ -26,11 +28,13 @@ mod written;
 pub use component::{Component, Origin, is_path};
 pub use config::{Config, LEAST};
 pub use connection::Connection;
+pub use first_load::FirstLoad;
 pub use icehost_registry::Digest;
+pub use limits::{DEFAULT_RETRIES, Limits, Waits};
 pub use near::nearest;
 pub use pipeline::{
-    DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace,
-    Pipeline, Target, Use, Waits, default_lake_table,
+    DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace, Lake, Pipeline,
+    Shaping, Source, Target, Use, default_lake_table,
 };
 pub use problem::{Place, Problem};
 pub use registry::{Registered, Registries, read_key};

@@ -7,16 +7,14 @@ use icehost_lake::{LakeError, LakeTableName};
 use icehost_sqlserver::{TableName, TimePrecision};
 use serde_json::{Map, Value as Json};
 
-use crate::{Component, Connection, Place};
+use crate::{Component, Connection, FirstLoad, Limits, Place};
 
-/// How often a run starts again.
-pub const DEFAULT_RETRIES: u32 = 4;
 /// CPU time that one call into a strategy may take.
 pub const DEFAULT_STRATEGY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Memory that a strategy may take, in MiB.
 pub const DEFAULT_STRATEGY_MEMORY: u32 = 64;
 
-/// Everything that a sync is told.
+/// Everything that a sync is told, in parts.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     /// What it is called: `NAME`, or `NAME@TENANT`.
@@ -24,77 +22,72 @@ pub struct Pipeline {
     /// Where it stands in the file.
     pub place: Option<Place>,
     /// Where rows come from.
-    pub source: Connection,
-    /// The source table.
+    pub source: Source,
+    /// Which rows changed.
+    pub detection: Use,
+    /// What becomes of rows on their way to the lake.
+    pub shaping: Shaping,
+    /// Where rows go.
+    pub lake: Lake,
+    /// How a delta lands.
+    pub merge: Use,
+    /// Where rows go from the lake.
+    pub target: Option<Target>,
+    /// How a table is read for the first time.
+    pub first_load: FirstLoad,
+    /// What a run may take.
+    pub limits: Limits,
+}
+
+/// A source table, and what of it is carried.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its server and database.
+    pub connection: Connection,
+    /// The table.
     pub table: TableName,
+    /// What the watermark calls it.
+    pub name: Option<String>,
     /// Only these columns; empty for all.
     pub columns: Vec<String>,
     /// All columns but these.
     pub exclude_columns: Vec<String>,
     /// Columns that are carried although the login is shown masks instead of their values.
     pub allow_masked: Vec<String>,
-    /// No security policy hides rows of the source from the login.
+    /// No security policy hides rows of it from the login.
     pub allow_row_filter: bool,
-    /// What the watermark calls the source.
-    pub source_name: Option<String>,
-    /// The warehouse.
-    pub warehouse: PathBuf,
-    /// The lake table.
-    pub lake_table: LakeTableName,
-    /// Which rows changed.
-    pub strategy: Use,
-    /// How a delta lands.
-    pub merge: Use,
-    /// How a delta lands in the lake, where not by `merge`.
-    pub lake_merge: Option<Use>,
-    /// Where rows go from the lake.
-    pub target: Option<Target>,
-    /// What becomes of the values of columns, not yet read.
-    pub column_rules: Vec<(String, String)>,
-    /// What strategies make of rows on their way to the lake, in this order.
-    pub transforms: Vec<Use>,
-    /// Where the key for hashes is kept.
-    pub hash_key: Option<KeyPlace>,
     /// What to do with digits that Iceberg cannot hold.
     pub time_precision: TimePrecision,
-    /// Where copies of watermarks are kept.
-    pub watermark_dir: Option<PathBuf>,
-    /// Connections of a first load.
-    pub parallel: u32,
-    /// Rows in a range of a first load.
-    pub range_rows: Option<u64>,
-    /// A first load in ranges makes a snapshot per range, not one in all.
-    pub commit_per_range: bool,
-    /// Memory that the run may take, in bytes.
-    pub memory_limit: Option<u64>,
-    /// Memory that a batch of rows may take, in MiB.
-    pub batch_size: Option<u32>,
-    /// How often a run starts again after failures that pass.
-    pub retries: u32,
-    /// How long its servers are waited for.
-    pub waits: Waits,
-    /// The largest share of a table that may go because a complete read did not find it, in percent; `None`
-    /// for the default.
-    pub delete_limit: Option<u8>,
 }
 
-/// How long servers are waited for; `None` for the default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Waits {
-    /// For more of an answer that has begun.
-    pub idle: Option<Duration>,
-    /// For the beginning of an answer.
-    pub query: Option<Duration>,
-    /// For a lock.
-    pub lock: Option<Duration>,
-    /// For a server that is away.
-    pub reconnect: Option<Duration>,
+/// What becomes of rows on their way to the lake.
+#[derive(Debug, Clone, Default)]
+pub struct Shaping {
+    /// What becomes of the values of columns, not yet read.
+    pub column_rules: Vec<(String, String)>,
+    /// Where the key for hashes is kept.
+    pub hash_key: Option<KeyPlace>,
+    /// What strategies make of rows after that, in this order.
+    pub transforms: Vec<Use>,
+}
+
+/// A lake table.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    /// The warehouse.
+    pub warehouse: PathBuf,
+    /// The table.
+    pub table: LakeTableName,
+    /// How a delta lands in it, where not as in the target.
+    pub merge: Option<Use>,
+    /// Where copies of watermarks are kept.
+    pub watermark_dir: Option<PathBuf>,
 }
 
 impl Pipeline {
     /// How a delta lands in the lake: as in the target, where nothing else is said.
     pub fn lands_by(&self) -> &Use {
-        self.lake_merge.as_ref().unwrap_or(&self.merge)
+        self.lake.merge.as_ref().unwrap_or(&self.merge)
     }
 }
 

@@ -10,13 +10,15 @@ use serde_json::{Map, Value as Json};
 use crate::component::is_path;
 use crate::near;
 use crate::pipeline::{
-    DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace,
-    Target, Waits,
+    DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace, Target,
 };
 use crate::problem::Findings;
 use crate::section::{At, Layers, Section, printable};
 use crate::strategy;
-use crate::{Component, Connection, Origin, Pipeline, Use, default_lake_table};
+use crate::{
+    Component, Connection, FirstLoad, Lake, Limits, Origin, Pipeline, Shaping, Source, Use,
+    default_lake_table,
+};
 
 /// What the pipelines of a file refer to.
 pub(crate) struct Surroundings<'a> {
@@ -68,74 +70,45 @@ impl Surroundings<'_> {
                 "leave one of them out",
             );
         }
-        let column_rules = layers.options("column-rules").into_iter();
-        let column_rules = column_rules.filter_map(|(column, rule)| match rule.as_str() {
-            Some(rule) => Some((column, rule.to_owned())),
-            None => {
-                findings.hinted(
-                    layers.at("column-rules").unwrap_or(section.at),
-                    format!("the rule for column '{column}' is no text"),
-                    "write null, hash, constant:VALUE or truncate:CHARACTERS in quotes",
-                );
-                None
-            }
-        });
-        let column_rules = column_rules.collect();
-        let transforms = reading.transforms(findings);
+        let shaping = reading.shaping(findings);
         let names = |key: &str| {
             let names = layers.names(key).and_then(|names| names.value);
             names.map(<[String]>::to_vec).unwrap_or_default()
         };
-        let path = |text: At<&str>| self.directory.join(text.value);
-        let is = |key: &str, word: &str| layers.text(key).is_some_and(|text| text.value == word);
         Some(Pipeline {
             name,
             place: Some(findings.place(section.at)),
-            source: source?,
-            table: table?,
-            columns: names("columns"),
-            exclude_columns: names("exclude-columns"),
-            allow_masked: names("allow-masked"),
-            allow_row_filter: layers.flag("allow-row-filter"),
-            source_name: layers.text("source-name").map(|text| text.value.to_owned()),
-            warehouse: warehouse?,
-            lake_table: lake_table?,
-            strategy: strategy?,
+            source: Source {
+                connection: source?,
+                table: table?,
+                name: layers.text("source-name").map(|text| text.value.to_owned()),
+                columns: names("columns"),
+                exclude_columns: names("exclude-columns"),
+                allow_masked: names("allow-masked"),
+                allow_row_filter: layers.flag("allow-row-filter"),
+                time_precision: match layers.text("time-precision") {
+                    Some(text) if text.value == "error" => TimePrecision::Error,
+                    _ => TimePrecision::Truncate,
+                },
+            },
+            lake: Lake {
+                warehouse: warehouse?,
+                table: lake_table?,
+                merge: match lake_merge {
+                    Some(lake_merge) => Some(lake_merge?),
+                    None => None,
+                },
+                watermark_dir: match layers.text("watermark-dir") {
+                    Some(name) => Some(self.place(findings, name)?),
+                    None => None,
+                },
+            },
+            detection: strategy?,
             merge: merge?,
-            lake_merge: match lake_merge {
-                Some(lake_merge) => Some(lake_merge?),
-                None => None,
-            },
             target: target?,
-            column_rules,
-            transforms: transforms?,
-            hash_key: match (layers.text("hash-key-env"), layers.text("hash-key-file")) {
-                (Some(name), _) => Some(KeyPlace::Environment(name.value.to_owned())),
-                (None, file) => file.map(|file| KeyPlace::File(path(file))),
-            },
-            time_precision: match is("time-precision", "error") {
-                true => TimePrecision::Error,
-                false => TimePrecision::Truncate,
-            },
-            watermark_dir: match layers.text("watermark-dir") {
-                Some(name) => Some(self.place(findings, name)?),
-                None => None,
-            },
-            parallel: layers.small_count("parallel").unwrap_or(1),
-            range_rows: layers.count("range-rows"),
-            commit_per_range: is("commit", "per-range"),
-            memory_limit: layers.count("memory-limit"),
-            batch_size: layers.small_count("batch-size"),
-            retries: layers.small_count("retries").unwrap_or(DEFAULT_RETRIES),
-            waits: Waits {
-                idle: layers.seconds("idle-timeout"),
-                query: layers.seconds("query-timeout"),
-                lock: layers.seconds("lock-timeout"),
-                reconnect: layers.seconds("reconnect-timeout"),
-            },
-            delete_limit: layers
-                .count("delete-limit")
-                .and_then(|percent| u8::try_from(percent).ok()),
+            shaping: shaping?,
+            first_load: FirstLoad::read(layers),
+            limits: Limits::read(layers),
         })
     }
 
@@ -278,6 +251,33 @@ impl<'a> Reading<'a> {
             create: self.layers.flag("create-target"),
             keys_never_move: self.layers.flag("keys-never-move"),
         }))
+    }
+
+    /// What becomes of rows on their way to the lake.
+    fn shaping(&self, findings: &mut Findings<'_>) -> Option<Shaping> {
+        let layers = self.layers;
+        let column_rules = layers.options("column-rules").into_iter();
+        let column_rules = column_rules.filter_map(|(column, rule)| match rule.as_str() {
+            Some(rule) => Some((column, rule.to_owned())),
+            None => {
+                findings.hinted(
+                    layers.at("column-rules").unwrap_or(self.section.at),
+                    format!("the rule for column '{column}' is no text"),
+                    "write null, hash, constant:VALUE or truncate:CHARACTERS in quotes",
+                );
+                None
+            }
+        });
+        let column_rules = column_rules.collect();
+        let directory = self.surroundings.directory;
+        Some(Shaping {
+            column_rules,
+            hash_key: match (layers.text("hash-key-env"), layers.text("hash-key-file")) {
+                (Some(name), _) => Some(KeyPlace::Environment(name.value.to_owned())),
+                (None, file) => file.map(|file| KeyPlace::File(directory.join(file.value))),
+            },
+            transforms: self.transforms(findings)?,
+        })
     }
 
     /// A strategy: one of the file's own, one that is shipped, or a path.

@@ -84,16 +84,19 @@ strategy = 'id'
     let [p, q] = config.pipelines() else {
         panic!("{config:?}");
     };
-    assert_eq!((p.name.as_str(), p.retries, p.parallel), ("p@t", 3, 2));
-    assert_eq!(p.warehouse, Path::new("/tenants"));
-    assert_eq!(q.warehouse, Path::new("/etc/icehost/lake"));
-    assert_eq!(p.lake_table.to_string(), "sales.orders");
-    let source = p.source.endpoint().unwrap();
+    assert_eq!(
+        (p.name.as_str(), p.limits.retries, p.first_load.parallel),
+        ("p@t", 3, 2)
+    );
+    assert_eq!(p.lake.warehouse, Path::new("/tenants"));
+    assert_eq!(q.lake.warehouse, Path::new("/etc/icehost/lake"));
+    assert_eq!(p.lake.table.to_string(), "sales.orders");
+    let source = p.source.connection.endpoint().unwrap();
     assert_eq!(source.to_string(), "mssql://db:1433/Other");
     assert_eq!(source.user.as_deref(), Some("reader"));
-    assert_eq!(p.strategy.component.timeout, Duration::from_secs(1));
-    assert_eq!(q.strategy.component.timeout, Duration::from_secs(9));
-    let GivenOptions::Typed(options) = &p.strategy.options else {
+    assert_eq!(p.detection.component.timeout, Duration::from_secs(1));
+    assert_eq!(q.detection.component.timeout, Duration::from_secs(9));
+    let GivenOptions::Typed(options) = &p.detection.options else {
         panic!("{p:?}");
     };
     assert_eq!(
@@ -217,7 +220,7 @@ fn nothing_shows_a_password() {
     );
     let config = parse(&text).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
-    let endpoint = config.pipelines()[0].source.endpoint().unwrap();
+    let endpoint = config.pipelines()[0].source.connection.endpoint().unwrap();
     assert!(endpoint.has_password());
 }
 

@@ -8,7 +8,6 @@ use crate::storage::local::LeadsNowhere;
 pub type Result<T, E = LakeError> = std::result::Result<T, E>;
 
 /// The kinds of [`LakeError`] that a caller can act on.
-#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LakeErrorKind {
     /// The name cannot be a table's.
@@ -28,6 +27,8 @@ pub enum LakeErrorKind {
     Conflict,
     /// The caller's own guard refused the state that the commit met.
     GuardRefused,
+    /// The caller's own guard refused how many rows would be deleted.
+    DeletionsRefused,
     /// The caller asked to stop.
     Stopped,
     /// No answer came to a commit, and whether it was made could not be found out.

@@ -4,7 +4,6 @@ use crate::text::shown;
 
 /// What kind of failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ErrorKind {
     /// What was given is unusable: a reference, a key, a file.
     Usage,

@@ -101,13 +101,13 @@ impl Check<'_> {
     }
 
     async fn strategies(&mut self, pipeline: &Pipeline) {
-        self.strategy(&pipeline.strategy, Kind::ChangeDetector)
+        self.strategy(&pipeline.detection, Kind::ChangeDetector)
             .await;
         self.strategy(&pipeline.merge, Kind::Merger).await;
-        if let Some(lake_merge) = &pipeline.lake_merge {
+        if let Some(lake_merge) = &pipeline.lake.merge {
             self.strategy(lake_merge, Kind::Merger).await;
         }
-        for transform in &pipeline.transforms {
+        for transform in &pipeline.shaping.transforms {
             self.strategy(transform, Kind::BatchTransformer).await;
         }
         if let Err(error) = memory(pipeline).divide(0) {
@@ -145,7 +145,10 @@ impl Check<'_> {
         let mut tasks = Vec::new();
         for pipeline in pipelines {
             let target = pipeline.target.as_ref().map(|target| &target.connection);
-            for connection in [Some(&pipeline.source), target].into_iter().flatten() {
+            for connection in [Some(&pipeline.source.connection), target]
+                .into_iter()
+                .flatten()
+            {
                 let endpoint = match connection.endpoint() {
                     Ok(endpoint) => endpoint,
                     Err(problem) => {
@@ -158,7 +161,7 @@ impl Check<'_> {
                 }
                 asked.insert(endpoint.clone());
                 let place = connection.place().or(pipeline.place.as_ref()).cloned();
-                let connect = self.runner.this_run.connect(pipeline.waits);
+                let connect = self.runner.this_run.connect(pipeline.limits.waits);
                 let of = (endpoint.clone(), place);
                 tasks.push((of, async move {
                     Connection::open(&endpoint, &connect).await.map(drop)
@@ -209,7 +212,7 @@ impl Check<'_> {
     /// As much of a pipeline as can be made ready. What is wrong with the rest has been told.
     async fn examination(&mut self, pipeline: &Pipeline) -> Option<Examination> {
         let reached = |endpoint: &Endpoint| !self.unreachable.contains(endpoint);
-        let connect = self.runner.this_run.connect(pipeline.waits);
+        let connect = self.runner.this_run.connect(pipeline.limits.waits);
         let source = source(pipeline, &connect)
             .ok()
             .filter(|of| reached(&of.endpoint))?;
@@ -226,7 +229,7 @@ impl Check<'_> {
         let lands = rules.is_some() && transforms.is_some();
         let lake_merge = merging(strategies, pipeline.lands_by()).await;
         let merge = merging(strategies, &pipeline.merge).await;
-        let lake = match lake(pipeline) {
+        let lake = match lake(&pipeline.lake) {
             Ok(lake) => lake,
             Err(error) => {
                 self.failed(pipeline.place.as_ref(), error);
@@ -243,7 +246,7 @@ impl Check<'_> {
             detection,
             lake_merge: lake_merge.ok().filter(|_| lands),
             target: target.map(|target| (target, merge.ok().filter(|_| lands))),
-            watermarks: watermark_store(pipeline.watermark_dir.as_deref()),
+            watermarks: watermark_store(pipeline.lake.watermark_dir.as_deref()),
         })
     }
 }
@@ -252,8 +255,8 @@ impl Check<'_> {
 fn obstructed(pipeline: &Pipeline, obstacle: Obstacle) -> Found {
     let used = match obstacle.part {
         Part::Source | Part::Target => None,
-        Part::Detection => Some(&pipeline.strategy),
-        Part::Transforms => pipeline.transforms.first(),
+        Part::Detection => Some(&pipeline.detection),
+        Part::Transforms => pipeline.shaping.transforms.first(),
         Part::Lake => Some(pipeline.lands_by()),
         Part::Merge => Some(&pipeline.merge),
     };

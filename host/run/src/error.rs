@@ -10,6 +10,8 @@ use icehost_strategy::StrategyError;
 use icehost_sync::SyncError;
 use icehost_untrusted::{self as untrusted, Hint};
 
+use crate::kind::{ErrorKind, Told};
+
 /// What failed and why, in one line, and what to do next. `Display` is the line, with the place in front.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RunError {
@@ -17,23 +19,40 @@ pub struct RunError {
     pub place: Option<Place>,
     /// What failed and why.
     pub message: String,
-    /// What to do next; see [`RunError::hint`].
-    pub hint: Option<Hint>,
+    hint: Option<Hint>,
+    kind: ErrorKind,
+    transient: bool,
 }
 
 impl RunError {
-    /// An error with advice.
-    pub fn new(message: impl Into<String>, hint: impl Into<Hint>) -> RunError {
+    /// An error with advice, which does not pass by itself.
+    pub fn new(kind: ErrorKind, message: impl Into<String>, hint: impl Into<Hint>) -> RunError {
+        RunError::told(kind, message, Some(hint.into()))
+    }
+
+    /// An error with advice, if there is any, which does not pass by itself.
+    pub fn told(kind: ErrorKind, message: impl Into<String>, hint: Option<Hint>) -> RunError {
         RunError {
             place: None,
             message: message.into(),
-            hint: Some(hint.into()),
+            hint,
+            kind,
+            transient: false,
         }
+    }
+
+    /// Settings that are wrong, or do not go together.
+    pub fn config(message: impl Into<String>, hint: impl Into<Hint>) -> RunError {
+        RunError::new(ErrorKind::Config, message, hint)
     }
 
     /// A defect of icehost.
     pub fn internal(message: impl Into<String>) -> RunError {
-        RunError::new(message, "please report this as a defect")
+        RunError::new(
+            ErrorKind::Internal,
+            message,
+            "please report this as a defect",
+        )
     }
 
     /// The same error, whose hint begins with what a misspelt name may have meant.
@@ -48,6 +67,20 @@ impl RunError {
             }
             None => guess.into(),
         });
+        self
+    }
+
+    /// The same error with other advice.
+    #[must_use]
+    pub fn with_hint(mut self, hint: Hint) -> RunError {
+        self.hint = Some(hint);
+        self
+    }
+
+    /// The same error, which may pass or not.
+    #[must_use]
+    pub fn passing(mut self, transient: bool) -> RunError {
+        self.transient = transient;
         self
     }
 
@@ -75,6 +108,18 @@ impl RunError {
     }
 }
 
+impl RunError {
+    /// What sort of failure it is. Where the system refused the process something, that is what it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind.unless_refused(&self.message)
+    }
+
+    /// Whether it may pass though nothing is changed, so that running again later may do. `false` where that is not known.
+    pub fn is_transient(&self) -> bool {
+        self.transient
+    }
+}
+
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
@@ -90,10 +135,13 @@ macro_rules! error_from {
     ($($error:ty),*) => {$(
         impl From<$error> for RunError {
             fn from(error: $error) -> Self {
+                let Told { kind, transient } = Told::from(&error);
                 RunError {
                     place: None,
                     message: error.to_string(),
                     hint: error.hint().map(Into::into),
+                    kind,
+                    transient,
                 }
             }
         }
@@ -110,11 +158,7 @@ error_from!(
 
 impl From<std::io::Error> for RunError {
     fn from(error: std::io::Error) -> Self {
-        RunError {
-            place: None,
-            message: error.to_string(),
-            hint: None,
-        }
+        RunError::told(ErrorKind::Io, error.to_string(), None)
     }
 }
 
@@ -124,6 +168,8 @@ impl From<Problem> for RunError {
             place: problem.place,
             message: problem.message,
             hint: problem.hint,
+            kind: ErrorKind::Config,
+            transient: false,
         }
     }
 }

@@ -57,7 +57,7 @@ pub(crate) async fn job(
     this_run: &ThisRun,
 ) -> Result<SyncJob, RunError> {
     let lake_merge = merging(strategies, pipeline.lands_by()).await?;
-    let connect = this_run.connect(pipeline.waits);
+    let connect = this_run.connect(pipeline.limits.waits);
     let target = match &pipeline.target {
         Some(to) => Some((
             target(to, &connect)?,
@@ -70,7 +70,7 @@ pub(crate) async fn job(
     // Before anything is opened; the table's columns come on top.
     memory.divide(0)?;
     Ok(SyncJob {
-        lake: lake(pipeline)?,
+        lake: lake(&pipeline.lake)?,
         source: Source {
             rules: rules(pipeline)?,
             transforms: transforms(strategies, pipeline).await?,
@@ -80,42 +80,43 @@ pub(crate) async fn job(
         lake_merge,
         target,
         settings: Settings {
-            watermarks: watermark_store(pipeline.watermark_dir.as_deref()),
-            retry: retry_policy(pipeline.retries),
+            watermarks: watermark_store(pipeline.lake.watermark_dir.as_deref()),
+            retry: retry_policy(pipeline.limits.retries),
             memory,
             first_load: FirstLoadSettings {
-                range_rows: pipeline.range_rows,
-                commit: match pipeline.commit_per_range {
+                range_rows: pipeline.first_load.range_rows,
+                commit: match pipeline.first_load.commit_per_range {
                     true => CommitMode::PerRange,
                     false => CommitMode::Once,
                 },
                 restart: this_run.restart,
             },
-            deletions: deletion_guard(pipeline.delete_limit, this_run.allow_deletes),
+            deletions: deletion_guard(pipeline.limits.deletions, this_run.allow_deletes),
         },
     })
 }
 
 /// The source table, with nothing done to its rows.
 pub(crate) fn source(pipeline: &Pipeline, connect: &ConnectOptions) -> Result<Source, RunError> {
+    let source = &pipeline.source;
     Ok(Source {
-        endpoint: pipeline.source.endpoint()?,
+        endpoint: source.connection.endpoint()?,
         connect: connect.clone(),
-        table: pipeline.table.clone(),
-        columns: columns(pipeline),
-        name: pipeline.source_name.clone(),
-        time_precision: pipeline.time_precision,
-        sees_every_row: pipeline.allow_row_filter,
+        table: source.table.clone(),
+        columns: columns(source),
+        name: source.name.clone(),
+        time_precision: source.time_precision,
+        sees_every_row: source.allow_row_filter,
         rules: ColumnRules::default(),
         transforms: Transforms::default(),
     })
 }
 
 /// The lake table.
-pub(crate) fn lake(pipeline: &Pipeline) -> Result<Lake, RunError> {
+pub(crate) fn lake(lake: &icehost_config::Lake) -> Result<Lake, RunError> {
     Ok(Lake {
-        warehouse: Warehouse::open(&pipeline.warehouse)?,
-        table: pipeline.lake_table.clone(),
+        warehouse: Warehouse::open(&lake.warehouse)?,
+        table: lake.table.clone(),
     })
 }
 
@@ -135,10 +136,10 @@ pub(crate) fn target(
 
 /// What becomes of the values of columns; reads the key where a rule needs it.
 pub(crate) fn rules(pipeline: &Pipeline) -> Result<ColumnRules, RunError> {
-    let mut rules = Vec::with_capacity(pipeline.column_rules.len());
-    for (column, text) in &pipeline.column_rules {
+    let mut rules = Vec::with_capacity(pipeline.shaping.column_rules.len());
+    for (column, text) in &pipeline.shaping.column_rules {
         let rule: ColumnRule = text.parse().map_err(|why| {
-            RunError::new(
+            RunError::config(
                 format!("the rule for column '{column}': {why}"),
                 "for example Email=hash, Phone=truncate:4, Note=null or Region=constant:EU",
             )
@@ -146,7 +147,7 @@ pub(crate) fn rules(pipeline: &Pipeline) -> Result<ColumnRules, RunError> {
         rules.push((column.clone(), rule));
     }
     let hashes = rules.iter().any(|(_, rule)| *rule == ColumnRule::Hash);
-    let key = match &pipeline.hash_key {
+    let key = match &pipeline.shaping.hash_key {
         Some(place) if hashes => Some(hash_key(place)?),
         _ => None,
     };
@@ -174,7 +175,7 @@ fn hash_key(place: &KeyPlace) -> Result<HashKey, RunError> {
         ),
     };
     let failed = |why: String| {
-        RunError::new(
+        RunError::config(
             format!("cannot take the key for hashes from {what}: {why}"),
             "keep it where icehost can read it; openssl rand -hex 32 makes one",
         )
@@ -188,13 +189,13 @@ pub(crate) async fn detection(
     strategies: &mut Strategies,
     pipeline: &Pipeline,
 ) -> Result<Detection, RunError> {
-    let strategy = strategies.detector(&pipeline.strategy.component).await?;
-    let options = options(strategy.strategy(), &pipeline.strategy)?;
+    let strategy = strategies.detector(&pipeline.detection.component).await?;
+    let options = options(strategy.strategy(), &pipeline.detection)?;
     Ok(Detection { strategy, options })
 }
 
 /// A merge strategy with its options checked.
-pub async fn merging(strategies: &mut Strategies, used: &Use) -> Result<Merging, RunError> {
+pub(crate) async fn merging(strategies: &mut Strategies, used: &Use) -> Result<Merging, RunError> {
     let strategy = strategies.merger(&used.component).await?;
     let options = options(strategy.strategy(), used)?;
     Ok(Merging { strategy, options })
@@ -205,8 +206,8 @@ pub(crate) async fn transforms(
     strategies: &mut Strategies,
     pipeline: &Pipeline,
 ) -> Result<Transforms, RunError> {
-    let mut transforms = Vec::with_capacity(pipeline.transforms.len());
-    for used in &pipeline.transforms {
+    let mut transforms = Vec::with_capacity(pipeline.shaping.transforms.len());
+    for used in &pipeline.shaping.transforms {
         let strategy = strategies.transformer(&used.component).await?;
         let options = options(strategy.strategy(), used)?;
         transforms.push(Transforming { strategy, options });
@@ -215,11 +216,11 @@ pub(crate) async fn transforms(
 }
 
 /// Which columns a pipeline carries.
-fn columns(pipeline: &Pipeline) -> ColumnSelection {
+fn columns(source: &icehost_config::Source) -> ColumnSelection {
     ColumnSelection {
-        include: (!pipeline.columns.is_empty()).then(|| pipeline.columns.clone()),
-        exclude: pipeline.exclude_columns.clone(),
-        masked: pipeline.allow_masked.clone(),
+        include: (!source.columns.is_empty()).then(|| source.columns.clone()),
+        exclude: source.exclude_columns.clone(),
+        masked: source.allow_masked.clone(),
         ..ColumnSelection::default()
     }
 }
@@ -227,14 +228,14 @@ fn columns(pipeline: &Pipeline) -> ColumnSelection {
 /// What a pipeline may take.
 pub(crate) fn memory(pipeline: &Pipeline) -> MemoryBudget {
     MemoryBudget {
-        limit: pipeline.memory_limit,
-        batch: pipeline.batch_size.map(|mib| u64::from(mib) << 20),
-        connections: pipeline.parallel as usize,
+        limit: pipeline.limits.memory,
+        batch: pipeline.limits.batch_size.map(|mib| u64::from(mib) << 20),
+        connections: pipeline.first_load.parallel as usize,
     }
 }
 
 /// How many rows may go because they are absent; `limit` in percent, where it is not the default.
-pub fn deletion_guard(limit: Option<u8>, allow: bool) -> DeletionGuard {
+pub(crate) fn deletion_guard(limit: Option<u8>, allow: bool) -> DeletionGuard {
     let default = DeletionGuard::default();
     DeletionGuard {
         limit: limit.unwrap_or(default.limit),
@@ -251,7 +252,7 @@ pub fn watermark_store(directory: Option<&Path>) -> Arc<dyn WatermarkStore> {
 }
 
 /// The default policy with so many attempts after the first.
-pub fn retry_policy(retries: u32) -> RetryPolicy {
+pub(crate) fn retry_policy(retries: u32) -> RetryPolicy {
     RetryPolicy {
         attempts: retries.saturating_add(1),
         ..RetryPolicy::default()

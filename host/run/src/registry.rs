@@ -194,10 +194,8 @@ pub fn at_component(component: &Component, error: RegistryError) -> RunError {
 }
 
 fn at(component: &Component, error: impl Into<RunError>) -> RunError {
-    let error = error.into();
-    RunError {
-        place: component.place.clone(),
-        message: format!("strategy {}: {}", component.name, error.message),
-        ..error
-    }
+    let mut error = error.into();
+    error.place.clone_from(&component.place);
+    error.message = format!("strategy {}: {}", component.name, error.message);
+    error
 }

@@ -1,6 +1,6 @@
 //! What pipelines are run with, and one pipeline's ways to be run.
 
-use icehost_config::Pipeline;
+use icehost_config::{Limits, Pipeline, Use};
 use icehost_sync::{
     LoadJob, MemoryBudget, Observer, Preview, Report, Settings, Verification, VerifyOptions,
     preview,
@@ -90,35 +90,50 @@ impl Runner {
                 .place
                 .as_ref()
                 .map_or("the file", |place| &place.file);
-            return Err(RunError::new(
+            return Err(RunError::config(
                 format!("pipeline {} has no target to load", pipeline.name),
                 format!("give it one in {file}: target = \"…\""),
             ));
         };
+        let place = (&pipeline.lake, to);
+        self.delivery(place, &pipeline.merge, &pipeline.limits, delivery)
+            .await
+    }
+
+    /// From a lake table to a target table, and the strategies of that.
+    ///
+    /// # Errors
+    /// What they name cannot be opened.
+    pub async fn delivery(
+        &self,
+        (from, to): (&icehost_config::Lake, &icehost_config::Target),
+        merge: &Use,
+        limits: &Limits,
+        delivery: Delivery,
+    ) -> Result<(LoadJob, Strategies), RunError> {
         let mut strategies = self.strategies();
-        let merge = merging(&mut strategies, &pipeline.merge).await?;
-        let lake = lake(pipeline)?;
-        let target = target(to, &self.this_run.connect(pipeline.waits))?;
+        let merge = merging(&mut strategies, merge).await?;
         let memory = MemoryBudget {
-            limit: pipeline.memory_limit,
+            limit: limits.memory,
+            batch: limits.batch_size.map(|mib| u64::from(mib) << 20),
             ..MemoryBudget::default()
         };
-        // Before anything is opened: one connection that reads nothing.
-        memory.divide(0)?;
         let job = LoadJob {
             merge,
-            lake,
-            target,
+            lake: lake(from)?,
+            target: target(to, &self.this_run.connect(limits.waits))?,
             full: delivery.full,
             trust_position: delivery.trust_position,
             exclude: delivery.exclude,
             settings: Settings {
-                retry: retry_policy(pipeline.retries),
-                deletions: deletion_guard(pipeline.delete_limit, self.this_run.allow_deletes),
+                retry: retry_policy(limits.retries),
+                deletions: deletion_guard(limits.deletions, self.this_run.allow_deletes),
                 memory,
                 ..Settings::default()
             },
         };
+        // Before anything is opened: one connection that reads nothing.
+        memory.divide(0)?;
         Ok((job, strategies))
     }
 }

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use tracing::instrument::Instrumented;
 
-use crate::RunError;
 use crate::bounded::{Bounded, Ended, NotDone, bounded};
+use crate::{ErrorKind, RunError};
 
 /// The span that names, in a field `name`, the pipeline that an event of the log belongs to.
 pub const PIPELINE: &str = "pipeline";
@@ -70,7 +70,11 @@ impl<T: Send + 'static> Schedule<T> {
 
 fn not_done(why: &NotDone) -> RunError {
     match why {
-        NotDone::NotBegun => RunError::new(why.to_string(), "run the same command again to go on"),
+        NotDone::NotBegun => RunError::new(
+            ErrorKind::Cancelled,
+            why.to_string(),
+            "run the same command again to go on",
+        ),
         NotDone::Panicked(_) => RunError::internal(format!("the pipeline's task failed: {why}")),
     }
 }
@@ -113,9 +117,9 @@ mod tests {
         let cancel = CancellationToken::new();
         let done = schedule(pipelines, at_once, &cancel, |pipeline| async move {
             match pipeline.name.as_str() {
-                "p1" => Err(RunError::new("refused", "look")),
+                "p1" => Err(RunError::config("refused", "look")),
                 "p3" => panic!("what it said"),
-                _ => Ok(pipeline.table.to_string()),
+                _ => Ok(pipeline.source.table.to_string()),
             }
         });
         let done = all(done).await;
@@ -130,6 +134,7 @@ mod tests {
                     assert!(told.starts_with("the pipeline's task failed: "), "{told}");
                     assert!(told.contains("what it said"), "{told}");
                     assert!(error.hint().unwrap().contains("defect"));
+                    assert_eq!(error.kind(), ErrorKind::Internal);
                 }
             }
         }
@@ -154,6 +159,7 @@ mod tests {
         for done in &done[1..] {
             let error = done.outcome.as_ref().unwrap_err();
             assert_eq!(error.to_string(), "stopped before it began");
+            assert_eq!(error.kind(), ErrorKind::Cancelled);
         }
         assert_eq!(done.len(), 3);
     }

@@ -221,7 +221,7 @@ fn check_name(component: &Component, kind: Kind) -> Result<(), RunError> {
 }
 
 fn no_strategy(name: &str, known: Vec<&str>) -> RunError {
-    RunError::new(
+    RunError::config(
         format!(
             "there is no strategy {}",
             icehost_untrusted::given(name).replace("what was given", "as was given")

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::load::Absent;
+use crate::servers;
 
 /// The error of everything in this crate.
 ///
@@ -29,7 +30,6 @@ pub type Result<T, E = SqlServerError> = std::result::Result<T, E>;
 
 /// What sort of failure it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ErrorKind {
     /// A URL, connection string or table name that cannot be read.
     Address,
@@ -49,6 +49,8 @@ pub enum ErrorKind {
     Server(ServerMessage),
     /// No such table or column.
     NotFound,
+    /// The login is not shown, or may not change, what is asked for.
+    Permission,
     /// Something that icehost does not carry or do.
     Unsupported,
     /// A value that cannot be carried exactly.
@@ -104,6 +106,10 @@ impl SqlServerError {
         Self::new(ErrorKind::Address, message)
     }
 
+    pub(crate) fn permission(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Permission, message)
+    }
+
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unsupported, message)
     }
@@ -145,6 +151,11 @@ impl SqlServerError {
     pub(crate) fn with_login(mut self, message: ServerMessage) -> Self {
         self.0.login = Some(message);
         self
+    }
+
+    /// Whether a login was refused since the server or the database is not ready, which says nothing of the login.
+    pub fn is_unready(&self) -> bool {
+        self.login().is_some_and(servers::is_unready)
     }
 
     /// What the server said to a login that it refused.
@@ -198,6 +209,14 @@ impl SqlServerError {
             }
             _ => false,
         }
+    }
+}
+
+impl SqlServerError {
+    /// Whether the same work may succeed later though nothing is changed: as [`is_transient`](Self::is_transient), also
+    /// where this run has waited for long enough.
+    pub fn may_pass(&self) -> bool {
+        self.0.given_up || self.is_transient()
     }
 }
 

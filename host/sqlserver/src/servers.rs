@@ -205,6 +205,13 @@ impl Servers {
     }
 }
 
+/// Whether a refused login says that server or database are away for a while.
+pub(crate) fn is_unready(said: &ServerMessage) -> bool {
+    // No such database, none that the login may open, or that is its own: those stay.
+    let stays = [911, 4060, 4064].contains(&said.number);
+    is_of_server(said) || (OF_DATABASE.contains(&said.number) && !stays)
+}
+
 /// Whether a refused login says something of the server, and nothing of the login or the database.
 fn is_of_server(said: &ServerMessage) -> bool {
     match said.number {

@@ -44,7 +44,6 @@ impl fmt::Display for Operation {
 
 /// Why a component was stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum TrapReason {
     /// It ran past [`Limits::deadline`](crate::Limits::deadline).
     Deadline(Duration),
@@ -123,7 +122,6 @@ pub struct Terms {
 /// `Display` is what happened, [`StrategyError::hint`] what to do next. Text that the component wrote is cut
 /// and cleaned of control characters before it is shown.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum StrategyError {
     /// The WebAssembly engine did not start.
     #[error("cannot set up the WebAssembly engine: {reason}")]

@@ -10,7 +10,6 @@ use icehost_untrusted::Hint;
 ///
 /// `Display` is one lower-case line; [`SyncError::hint`] says what to do next.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum SyncError {
     /// SQL Server, the source or the target, refused or was lost.
     #[error("{doing}: {error}")]
@@ -51,6 +50,28 @@ pub enum SyncError {
         message: String,
         /// What to do.
         hint: String,
+    },
+    /// A login may not do, or is not shown, what the run needs.
+    #[error("{message}")]
+    Permission {
+        /// What it may not.
+        message: String,
+        /// How to grant it.
+        hint: String,
+    },
+    /// Another run is at work on what this one needs for itself.
+    #[error("{message}")]
+    Busy {
+        /// On what.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A defect of icehost.
+    #[error("{message}")]
+    Internal {
+        /// What was being done, and what went wrong.
+        message: String,
     },
     /// The stored watermark cannot be read, written or continued from.
     #[error("{message}")]
@@ -124,6 +145,8 @@ impl SyncError {
             SyncError::Strategy(error) => error.hint(),
             SyncError::Plan { hint, .. }
             | SyncError::Schema { hint, .. }
+            | SyncError::Permission { hint, .. }
+            | SyncError::Busy { hint, .. }
             | SyncError::Settings { hint, .. }
             | SyncError::Deletions { hint, .. }
             | SyncError::Position { hint, .. }
@@ -132,6 +155,7 @@ impl SyncError {
             SyncError::Interrupted { .. } => Some(Hint::new(
                 "run the same command again: it resumes, and reads only the ranges that are missing",
             )),
+            SyncError::Internal { .. } => Some(Hint::new("please report this as a defect")),
             SyncError::Cancelled => Some(Hint::new("run the same command again to go on")),
             SyncError::Unsettled => Some(Hint::new(
                 "run the same command again: it finds out, and goes on from there",
@@ -148,7 +172,19 @@ impl SyncError {
                 error.is_transient() || error.kind() == LakeErrorKind::TableExists
             }
             SyncError::Watermark { moved, .. } => *moved,
-            _ => false,
+            SyncError::Strategy(_)
+            | SyncError::Plan { .. }
+            | SyncError::Schema { .. }
+            | SyncError::Permission { .. }
+            | SyncError::Busy { .. }
+            | SyncError::Internal { .. }
+            | SyncError::SourceWentBack { .. }
+            | SyncError::Position { .. }
+            | SyncError::Settings { .. }
+            | SyncError::Deletions { .. }
+            | SyncError::Interrupted { .. }
+            | SyncError::Cancelled
+            | SyncError::Unsettled => false,
         }
     }
 
@@ -158,6 +194,20 @@ impl SyncError {
 
     pub(crate) fn settings(message: impl Into<String>, hint: impl Into<String>) -> Self {
         SyncError::Settings {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// A defect of icehost, with what was being done.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        SyncError::Internal {
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn permission(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        SyncError::Permission {
             message: message.into(),
             hint: hint.into(),
         }
@@ -203,7 +253,7 @@ impl From<icehost_files::failpoint::Failed> for SyncError {
 
 impl From<icehost_files::ThreadFailed> for SyncError {
     fn from(failed: icehost_files::ThreadFailed) -> Self {
-        SyncError::settings(failed.to_string(), "please report this as a defect")
+        SyncError::internal(failed.to_string())
     }
 }
 

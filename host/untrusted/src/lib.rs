@@ -14,5 +14,5 @@ mod text;
 pub use file::{PIPE_TIME_LIMIT, check, open, open_lock, read, read_file_or_pipe};
 pub use hint::Hint;
 pub use secrets::{file_of_secret, given, may_hold_secret, variable, without_secrets};
-pub use shortage::{MEMORY, shortage, shortage_told};
+pub use shortage::{MEMORY, SystemRefusal, refusal_told, shortage, shortage_told};
 pub use text::{line, misleads, quoted, shown, shown_up_to};

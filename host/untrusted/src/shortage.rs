@@ -11,10 +11,33 @@ pub fn shortage(error: &io::Error) -> Option<&'static str> {
 /// The same of an error that is text by now, as most are where they are told: the standard library ends the system's
 /// own errors with `(os error 24)`.
 pub fn shortage_told(message: &str) -> Option<&'static str> {
+    numbers(message).find_map(advice)
+}
+
+/// What the system does not give a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SystemRefusal {
+    /// A right: to a file, or to write where nothing may be written.
+    Permission,
+    /// Memory, files or disk.
+    Shortage,
+}
+
+/// Which of these an error is, by the system's number in its text.
+pub fn refusal_told(message: &str) -> Option<SystemRefusal> {
+    numbers(message).find_map(|number| match number {
+        libc::EACCES | libc::EPERM | libc::EROFS => Some(SystemRefusal::Permission),
+        libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOSPC | libc::EDQUOT => {
+            Some(SystemRefusal::Shortage)
+        }
+        _ => None,
+    })
+}
+
+/// The system's numbers in a text.
+fn numbers(message: &str) -> impl Iterator<Item = i32> + '_ {
     let numbers = message.split("(os error ").skip(1);
-    numbers
-        .filter_map(|rest| rest.split(')').next()?.parse().ok())
-        .find_map(advice)
+    numbers.filter_map(|rest| rest.split(')').next()?.parse().ok())
 }
 
 fn advice(number: i32) -> Option<&'static str> {
@@ -44,6 +67,16 @@ mod tests {
             assert!(shortage(&error).is_some());
             let told = format!("cannot write a/b: {error} at path \"a/b\"");
             assert_eq!(shortage_told(&told), shortage(&error));
+        }
+        for (number, refusal) in [
+            (libc::EACCES, Some(SystemRefusal::Permission)),
+            (libc::EROFS, Some(SystemRefusal::Permission)),
+            (libc::ENOSPC, Some(SystemRefusal::Shortage)),
+            (libc::EMFILE, Some(SystemRefusal::Shortage)),
+            (libc::ENOENT, None),
+        ] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(refusal_told(&format!("cannot write a/b: {error}")), refusal);
         }
         let missing = io::Error::from_raw_os_error(libc::ENOENT);
         assert_eq!(shortage(&missing), None);

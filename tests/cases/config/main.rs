@@ -6,6 +6,7 @@ mod check;
 mod discovery;
 mod documentation;
 mod file;
+mod kinds;
 mod lake_tables;
 mod manual;
 mod pipelines;

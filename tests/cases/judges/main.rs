@@ -3,6 +3,7 @@
 
 mod fuzz_lock;
 mod guarantees;
+mod house;
 mod security;
 mod setup;
 // .NET and the parser come for x86-64.

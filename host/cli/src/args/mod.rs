@@ -24,7 +24,7 @@ use headings::{CACHE, LAKE, LIMITS, OUTPUT, STRATEGIES, TARGET, WAITS, shipped};
 pub(crate) use plugin::{
     ExplainArguments, PluginCommand, PluginKind, PluginLanguage, PullArguments, PushArguments,
 };
-pub(crate) use sync::{CheckArguments, CommitMode, MemoryArguments, SyncArguments, TimePrecision};
+pub(crate) use sync::{CheckArguments, MemoryArguments, SyncArguments};
 pub(crate) use table::TableArguments;
 pub(crate) use verify::VerifyArguments;
 pub(crate) use voice::{LogFormat, Output, VoiceArguments};

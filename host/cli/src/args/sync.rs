@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use icehost_config::{FirstLoad, Limits};
 
 use super::headings::{CACHE, FIRST_LOAD, LAKE, LIMITS, TARGET};
-use super::{CacheArguments, RunArguments, TableArguments};
+use super::{CacheArguments, RunArguments, TableArguments, WaitArguments};
 
 /// One table by flags, or the pipelines of a configuration file.
 #[derive(Debug, Args)]
@@ -72,6 +73,17 @@ pub(crate) struct FirstLoadArguments {
     pub(crate) restart: bool,
 }
 
+impl FirstLoadArguments {
+    /// What they say of it for every run.
+    pub(crate) fn first_load(&self) -> FirstLoad {
+        FirstLoad {
+            parallel: self.parallel,
+            range_rows: self.range_rows,
+            commit_per_range: self.commit == CommitMode::PerRange,
+        }
+    }
+}
+
 /// What a run may take.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MemoryArguments {
@@ -83,6 +95,19 @@ pub(crate) struct MemoryArguments {
     /// Memory that a batch of rows may take, in MiB [default: 4, or as much as the memory allows]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) batch_size: Option<u32>,
+}
+
+impl MemoryArguments {
+    /// With these attempts and waits, what a run may take.
+    pub(crate) fn limits(&self, retries: u32, waits: WaitArguments) -> Limits {
+        Limits {
+            memory: self.memory_limit,
+            batch_size: self.batch_size,
+            retries,
+            waits: waits.waits(),
+            deletions: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,4 +138,13 @@ pub(crate) enum TimePrecision {
     Truncate,
     /// Fail on the first value that has one
     Error,
+}
+
+impl From<TimePrecision> for icehost_sqlserver::TimePrecision {
+    fn from(precision: TimePrecision) -> Self {
+        match precision {
+            TimePrecision::Truncate => icehost_sqlserver::TimePrecision::Truncate,
+            TimePrecision::Error => icehost_sqlserver::TimePrecision::Error,
+        }
+    }
 }

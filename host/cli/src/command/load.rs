@@ -1,16 +1,14 @@
 //! `icehost load`
 
-use icehost_lake::Warehouse;
-use icehost_run::{
-    Delivery, Registry, Runner, Strategies, ThisRun, deletion_guard, merging, retry_policy,
-};
+use icehost_config::{Connection, Lake, Limits, Target};
+use icehost_run::{Delivery, Registry, Runner, Strategies, ThisRun};
 use icehost_sqlserver::TableName;
-use icehost_sync::{Lake, LoadJob, MemoryBudget, Settings, Target, load, preview};
+use icehost_sync::{LoadJob, load, preview};
 use tokio_util::sync::CancellationToken;
 
 use super::{Place, address, pipeline, required};
 use crate::advice::Advice;
-use crate::args::{LoadArguments, Output};
+use crate::args::{LoadArguments, Output, TargetArguments};
 use crate::command::sync::used;
 use crate::failure::Failure;
 use crate::render::{Progress, print_preview, print_report};
@@ -60,57 +58,55 @@ fn this_run(arguments: &LoadArguments) -> ThisRun {
     }
 }
 
+/// Between the tables that flags name.
 async fn of_flags(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Failure> {
-    let this_run = this_run(&arguments);
-    let mut strategies = Strategies::new(&arguments.run.cache.caches()?);
+    let runner = Runner {
+        caches: arguments.run.cache.caches()?,
+        registry: Registry::none(),
+        this_run: this_run(&arguments),
+    };
+    let run = &arguments.run;
+    let limits = Limits {
+        memory: arguments.memory_limit,
+        batch_size: None,
+        retries: run.retries,
+        waits: run.waits.waits(),
+        deletions: run.deletions.delete_limit,
+    };
     let merge = used(
         &required(arguments.merge.merge, "merge")?,
         arguments.merge.merge_option,
-        &arguments.run.limits,
+        &run.limits,
     );
-    let place = Place::of(&arguments.lake)?;
-    let lake = Lake {
-        warehouse: Warehouse::open(&place.warehouse)?,
-        table: place.table,
+    let from = Place::of(&arguments.lake)?.lake();
+    let to = Target {
+        create: arguments.create_target,
+        ..of_lake(&arguments.target, &from)?
     };
-    let table = match &arguments.target.target_table {
-        Some(name) => TableName::parse(name)?,
-        None => TableName::new("dbo", lake.table.name()),
-    };
-    let job = LoadJob {
-        lake,
-        target: Target {
-            endpoint: address(&required(arguments.target.target, "target")?, "target")?,
-            connect: this_run.connect(arguments.run.waits.waits()),
-            table,
-            create: arguments.create_target,
-            keys_never_move: arguments.target.keys_never_move,
-        },
-        merge: merging(&mut strategies, &merge).await?,
+    let delivery = Delivery {
         full: arguments.full,
         trust_position: arguments.trust_position,
         exclude: arguments.exclude_columns,
-        settings: Settings {
-            retry: retry_policy(arguments.run.retries),
-            deletions: deletion_guard(
-                arguments.run.deletions.delete_limit,
-                arguments.run.deletions.allow_deletes,
-            ),
-            memory: within(arguments.memory_limit)?,
-            ..Settings::default()
-        },
     };
-    Ok((job, strategies))
+    Ok(runner
+        .delivery((&from, &to), &merge, &limits, delivery)
+        .await?)
 }
 
-/// What a load may take: one connection that reads nothing.
-fn within(limit: Option<u64>) -> Result<MemoryBudget, Failure> {
-    let memory = MemoryBudget {
-        limit,
-        ..MemoryBudget::default()
-    };
-    memory.divide(0)?;
-    Ok(memory)
+/// The target table of a lake table.
+pub(super) fn of_lake(target: &TargetArguments, lake: &Lake) -> Result<Target, Failure> {
+    Ok(Target {
+        connection: Connection::to(address(
+            &required(target.target.clone(), "target")?,
+            "target",
+        )?),
+        table: match &target.target_table {
+            Some(name) => TableName::parse(name)?,
+            None => TableName::new("dbo", lake.table.name()),
+        },
+        create: false,
+        keys_never_move: target.keys_never_move,
+    })
 }
 
 /// The second half of a pipeline.

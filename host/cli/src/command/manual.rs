@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};
 use clap_mangen::{Man, generate_to};
+use icehost_run::ErrorKind;
 
 use crate::args::Arguments;
 use crate::failure::Failure;
@@ -30,6 +31,7 @@ pub(crate) fn man(directory: Option<&Path>) -> Result<(), Failure> {
                 .and_then(|()| generate_to(Arguments::command(), directory));
             written.map_err(|error| {
                 Failure::new(
+                    ErrorKind::Io,
                     format!(
                         "cannot write manual pages to {}: {error}",
                         directory.display()

@@ -94,7 +94,7 @@ impl Known {
         given.sort_by_key(|(name, _)| place(name));
         match names().next() {
             Some(first) if given.first().is_none_or(|(name, _)| name != first) => {
-                Err(Failure::new(
+                Err(Failure::config(
                     format!(
                         "strategy '{}' goes on from its mark '{first}', which is not given",
                         self.strategy
@@ -140,7 +140,7 @@ impl Known {
                 match value {
                     _ if name != mark => Err(self.unknown(name, [mark].into_iter())),
                     Value::Binary(given) if given.len() == bytes => Ok(()),
-                    _ => Err(Failure::new(
+                    _ => Err(Failure::config(
                         format!("mark '{name}' is a rowversion, of {bytes} bytes"),
                         format!("for example --mark {mark}=binary:0x00000000000007d1"),
                     )),
@@ -174,7 +174,7 @@ impl Known {
         if given == wanted {
             return Ok(());
         }
-        Err(Failure::new(
+        Err(Failure::config(
             format!(
                 "mark '{name}' of strategy '{}' is of type {wanted}, not {given}",
                 self.strategy
@@ -195,7 +195,7 @@ impl Known {
                 names => format!("its marks are: {}", names.join(", ")),
             },
         };
-        Failure::new(message, hint)
+        Failure::config(message, hint)
     }
 }
 

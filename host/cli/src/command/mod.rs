@@ -13,7 +13,7 @@ pub(crate) mod watermark;
 
 use std::path::{Path, PathBuf};
 
-use icehost_config::{Config, Pipeline};
+use icehost_config::{Config, Lake, Pipeline};
 use icehost_lake::{LakeTable, LakeTableName, Warehouse};
 use icehost_run::{RunError, shipped_names};
 use icehost_sqlserver::Endpoint;
@@ -35,9 +35,9 @@ impl Place {
         if let (Some(config), Some(name)) = (&arguments.config, &arguments.pipeline) {
             let (_, pipeline) = pipeline(config, name)?;
             return Ok(Place {
-                warehouse: pipeline.warehouse,
-                table: pipeline.lake_table,
-                watermark_dir: pipeline.watermark_dir,
+                warehouse: pipeline.lake.warehouse,
+                table: pipeline.lake.table,
+                watermark_dir: pipeline.lake.watermark_dir,
             });
         }
         let table = required(arguments.place.lake_table.as_deref(), "lake-table")?;
@@ -46,6 +46,16 @@ impl Place {
             table: table.parse()?,
             watermark_dir: None,
         })
+    }
+
+    /// As a run is told of it.
+    fn lake(self) -> Lake {
+        Lake {
+            warehouse: self.warehouse,
+            table: self.table,
+            merge: None,
+            watermark_dir: self.watermark_dir,
+        }
     }
 
     /// Opens the table, which must exist.
@@ -74,7 +84,7 @@ fn pipeline(config: &Path, name: &str) -> Result<(Config, Pipeline), Failure> {
                 .chain(last)
                 .map(|pipeline| pipeline.name)
                 .collect();
-            Err(Failure::new(
+            Err(Failure::config(
                 format!("'{name}' stands for {} pipelines", names.len()),
                 format!("name one of {}", names.join(", ")),
             ))
@@ -84,7 +94,7 @@ fn pipeline(config: &Path, name: &str) -> Result<(Config, Pipeline), Failure> {
 
 /// A flag that clap has asked for already.
 fn required<T>(value: Option<T>, flag: &str) -> Result<T, Failure> {
-    value.ok_or_else(|| Failure::new(format!("--{flag} is missing"), format!("pass --{flag}")))
+    value.ok_or_else(|| Failure::config(format!("--{flag} is missing"), format!("pass --{flag}")))
 }
 
 /// The server that a flag names, or its environment variable.
@@ -93,8 +103,8 @@ fn address(text: &str, flag: &str) -> Result<Endpoint, Failure> {
         let variable = flag.to_uppercase();
         let whose = format!("the address of the {flag} (--{flag}, ICEHOST_{variable}): {error}");
         match error.hint() {
-            Some(hint) => Failure::new(whose, hint),
-            None => Failure::new(
+            Some(hint) => Failure::config(whose, hint),
+            None => Failure::config(
                 whose,
                 format!("mend what --{flag} or ICEHOST_{variable} says"),
             ),

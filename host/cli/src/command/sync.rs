@@ -1,14 +1,14 @@
 //! `icehost sync`
 
-use icehost_config::{Component, Connection, GivenOptions, KeyPlace, Pipeline, Target, Use, Waits};
+use icehost_config::{
+    Component, Connection, FirstLoad, GivenOptions, KeyPlace, Lake, Limits, Pipeline, Shaping,
+    Source, Target, Use,
+};
 use icehost_run::{Registry, Runner, ThisRun};
 use icehost_sqlserver::TableName;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{
-    CommitMode, LimitArguments, MemoryArguments, Output, SyncArguments, TableArguments,
-    TimePrecision,
-};
+use crate::args::{LimitArguments, Output, SyncArguments, TableArguments};
 use crate::command::pipelines;
 use crate::command::{address, required};
 use crate::failure::Failure;
@@ -55,36 +55,24 @@ pub(crate) fn this_run(arguments: &SyncArguments) -> ThisRun {
 /// The pipeline that the flags describe.
 fn pipeline(arguments: SyncArguments) -> Result<Pipeline, Failure> {
     let run = &arguments.run;
-    let mut pipeline = of_table(
-        arguments.table,
-        &arguments.memory,
-        &run.limits,
-        run.retries,
-        run.waits.waits(),
-    )?;
+    let limits = Limits {
+        deletions: run.deletions.delete_limit,
+        ..arguments.memory.limits(run.retries, run.waits)
+    };
+    let mut pipeline = of_table(arguments.table, &run.limits, limits)?;
     if let Some(target) = &mut pipeline.target {
         target.create = arguments.create_target;
     }
-    Ok(Pipeline {
-        time_precision: match arguments.time_precision {
-            TimePrecision::Truncate => icehost_sqlserver::TimePrecision::Truncate,
-            TimePrecision::Error => icehost_sqlserver::TimePrecision::Error,
-        },
-        parallel: arguments.first_load.parallel,
-        range_rows: arguments.first_load.range_rows,
-        commit_per_range: arguments.first_load.commit == CommitMode::PerRange,
-        delete_limit: run.deletions.delete_limit,
-        ..pipeline
-    })
+    pipeline.source.time_precision = arguments.time_precision.into();
+    pipeline.first_load = arguments.first_load.first_load();
+    Ok(pipeline)
 }
 
 /// What the flags say of a table: what is where, and how it moves.
 pub(crate) fn of_table(
     arguments: TableArguments,
-    memory: &MemoryArguments,
-    limits: &LimitArguments,
-    retries: u32,
-    waits: Waits,
+    of_strategies: &LimitArguments,
+    limits: Limits,
 ) -> Result<Pipeline, Failure> {
     let table = TableName::parse(&required(arguments.table, "table")?)?;
     let target = match &arguments.target.target {
@@ -99,51 +87,54 @@ pub(crate) fn of_table(
         }),
         None => None,
     };
+    let of_strategies = |name: &str, options| used(name, options, of_strategies);
     Ok(Pipeline {
         name: table.to_string(),
         place: None,
-        source: Connection::to(address(&required(arguments.source, "source")?, "source")?),
-        columns: arguments.columns,
-        exclude_columns: arguments.exclude_columns,
-        allow_masked: arguments.allow_masked,
-        allow_row_filter: arguments.allow_row_filter,
-        source_name: arguments.source_name,
-        warehouse: required(arguments.place.warehouse, "warehouse")?,
-        lake_table: match &arguments.place.lake_table {
-            Some(name) => name.parse()?,
-            None => icehost_config::default_lake_table(&table)?,
+        lake: Lake {
+            warehouse: required(arguments.place.warehouse, "warehouse")?,
+            table: match &arguments.place.lake_table {
+                Some(name) => name.parse()?,
+                None => icehost_config::default_lake_table(&table)?,
+            },
+            merge: arguments
+                .lake_merge
+                .map(|name| of_strategies(&name, arguments.lake_merge_option)),
+            watermark_dir: arguments.store.watermark_dir,
         },
-        table,
-        strategy: used(
+        source: Source {
+            connection: Connection::to(address(&required(arguments.source, "source")?, "source")?),
+            table,
+            name: arguments.source_name,
+            columns: arguments.columns,
+            exclude_columns: arguments.exclude_columns,
+            allow_masked: arguments.allow_masked,
+            allow_row_filter: arguments.allow_row_filter,
+            time_precision: icehost_sqlserver::TimePrecision::Truncate,
+        },
+        detection: of_strategies(
             &required(arguments.strategy, "strategy")?,
             arguments.strategy_option,
-            limits,
         ),
-        merge: used(
+        merge: of_strategies(
             &required(arguments.merge.merge, "merge")?,
             arguments.merge.merge_option,
-            limits,
         ),
-        lake_merge: arguments
-            .lake_merge
-            .map(|name| used(&name, arguments.lake_merge_option, limits)),
         target,
-        transforms: transforms(&arguments.transform, arguments.transform_option, limits)?,
-        column_rules: arguments.column_rule,
-        hash_key: match (arguments.hash_key_env, arguments.hash_key_file) {
-            (Some(name), _) => Some(KeyPlace::Environment(name)),
-            (None, file) => file.map(KeyPlace::File),
+        shaping: Shaping {
+            column_rules: arguments.column_rule,
+            hash_key: match (arguments.hash_key_env, arguments.hash_key_file) {
+                (Some(name), _) => Some(KeyPlace::Environment(name)),
+                (None, file) => file.map(KeyPlace::File),
+            },
+            transforms: transforms(
+                &arguments.transform,
+                arguments.transform_option,
+                of_strategies,
+            )?,
         },
-        time_precision: icehost_sqlserver::TimePrecision::Truncate,
-        watermark_dir: arguments.store.watermark_dir,
-        parallel: 1,
-        range_rows: None,
-        commit_per_range: false,
-        memory_limit: memory.memory_limit,
-        batch_size: memory.batch_size,
-        retries,
-        waits,
-        delete_limit: None,
+        first_load: FirstLoad::default(),
+        limits,
     })
 }
 
@@ -151,7 +142,7 @@ pub(crate) fn of_table(
 fn transforms(
     names: &[String],
     options: Vec<(String, String)>,
-    limits: &LimitArguments,
+    used: impl Fn(&str, Vec<(String, String)>) -> Use,
 ) -> Result<Vec<Use>, Failure> {
     let mut given: Vec<Vec<(String, String)>> = vec![Vec::new(); names.len()];
     for (key, value) in options {
@@ -163,7 +154,7 @@ fn transforms(
             (Some(named), _) => named,
             (None, [_]) => (0, key),
             (None, _) => {
-                let failure = Failure::new(
+                let failure = Failure::config(
                     format!("--transform-option {key}=… does not say which transformer it is for"),
                     format!(
                         "write NAME:KEY=VALUE, where NAME is one of {}",
@@ -185,9 +176,7 @@ fn transforms(
         }
     }
     let pairs = names.iter().zip(given);
-    Ok(pairs
-        .map(|(name, given)| used(name, given, limits))
-        .collect())
+    Ok(pairs.map(|(name, given)| used(name, given)).collect())
 }
 
 /// A strategy as flags name it.

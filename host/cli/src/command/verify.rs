@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use icehost_config::Pipeline;
-use icehost_lake::Warehouse;
-use icehost_run::{Registry, Runner, Strategies, ThisRun, deletion_guard, merging, retry_policy};
-use icehost_sqlserver::TableName;
-use icehost_sync::{Lake, LoadJob, MemoryBudget, Settings, Target, VerifyOptions, verify_load};
+use icehost_config::{Lake, Limits, Target};
+use icehost_run::{Delivery, ErrorKind, Registry, Runner, Strategies, ThisRun};
+use icehost_sync::{LoadJob, VerifyOptions, verify_load};
 use tokio_util::sync::CancellationToken;
 
+use super::load::of_lake;
 use super::sync::{of_table, used};
-use super::{address, configuration, required};
+use super::{configuration, required};
 use crate::advice::Advice;
 use crate::args::{DeletionArguments, Output, VerifyArguments};
 use crate::failure::Failure;
@@ -34,26 +33,23 @@ pub(crate) async fn run(
     }
     let caches = arguments.cache.caches()?;
     let this_run = this_run(arguments.deletions);
-    if arguments.table.table.is_none() {
-        let mut strategies = Strategies::new(&caches);
-        let job = load_job(arguments, &mut strategies).await?;
-        let progress = Progress::new(output);
-        let compared = verify_load(&job, &options, &progress, cancel).await;
-        progress.finish();
-        return print_verification(&compared?, output);
-    }
-    let (table, memory) = (arguments.table, &arguments.memory);
-    let waits = arguments.waits.waits();
-    let (limits, retries) = (&arguments.limits, arguments.retries);
-    let pipeline = Pipeline {
-        delete_limit: arguments.deletions.delete_limit,
-        ..of_table(table, memory, limits, retries, waits)?
-    };
     let runner = Runner {
         caches,
         registry: Registry::none(),
         this_run,
     };
+    let limits = Limits {
+        deletions: arguments.deletions.delete_limit,
+        ..arguments.memory.limits(arguments.retries, arguments.waits)
+    };
+    if arguments.table.table.is_none() {
+        let (job, _strategies) = load_job(arguments, &runner, &limits).await?;
+        let progress = Progress::new(output);
+        let compared = verify_load(&job, &options, &progress, cancel).await;
+        progress.finish();
+        return print_verification(&compared?, output);
+    }
+    let pipeline = of_table(arguments.table, &arguments.limits, limits)?;
     let progress = Progress::new(output);
     let compared = runner.verify(&pipeline, &options, &progress, cancel).await;
     progress.finish();
@@ -68,51 +64,36 @@ fn this_run(deletions: DeletionArguments) -> ThisRun {
     }
 }
 
+/// The delivery whose outcome is looked at.
 async fn load_job(
     arguments: VerifyArguments,
-    strategies: &mut Strategies,
-) -> Result<LoadJob, Failure> {
+    runner: &Runner,
+    limits: &Limits,
+) -> Result<(LoadJob, Strategies), Failure> {
     let of = arguments.table;
     let merge = used(
         &required(of.merge.merge, "merge")?,
         of.merge.merge_option,
         &arguments.limits,
     );
-    let lake = Lake {
-        warehouse: Warehouse::open(&required(of.place.warehouse, "warehouse")?)?,
+    let from = Lake {
+        warehouse: required(of.place.warehouse, "warehouse")?,
         table: required(of.place.lake_table, "lake-table")?.parse()?,
+        merge: None,
+        watermark_dir: None,
     };
-    let table = match &of.target.target_table {
-        Some(name) => TableName::parse(name)?,
-        None => TableName::new("dbo", lake.table.name()),
+    // One that is missing is found missing, and never created here.
+    let to = Target {
+        create: true,
+        ..of_lake(&of.target, &from)?
     };
-    Ok(LoadJob {
-        lake,
-        target: Target {
-            endpoint: address(&required(of.target.target, "target")?, "target")?,
-            connect: ThisRun::default().connect(arguments.waits.waits()),
-            table,
-            create: true,
-            keys_never_move: of.target.keys_never_move,
-        },
-        merge: merging(strategies, &merge).await?,
-        full: false,
-        trust_position: false,
+    let delivery = Delivery {
         exclude: of.exclude_columns,
-        settings: Settings {
-            retry: retry_policy(arguments.retries),
-            deletions: deletion_guard(
-                arguments.deletions.delete_limit,
-                arguments.deletions.allow_deletes,
-            ),
-            memory: MemoryBudget {
-                limit: arguments.memory.memory_limit,
-                batch: arguments.memory.batch_size.map(|mib| u64::from(mib) << 20),
-                ..MemoryBudget::default()
-            },
-            ..Settings::default()
-        },
-    })
+        ..Delivery::default()
+    };
+    Ok(runner
+        .delivery((&from, &to), &merge, limits, delivery)
+        .await?)
 }
 
 /// Compares the pipelines that are named, or all, one after the other. One that fails stops none of the others.
@@ -135,6 +116,7 @@ async fn pipelines(
     for pipeline in pipelines {
         if cancel.is_cancelled() {
             return Err(Failure::new(
+                ErrorKind::Cancelled,
                 "stopped before every pipeline was compared",
                 "run the same command again",
             ));

@@ -74,7 +74,7 @@ async fn carry_out(
                 given
                     .or_else(|| before.as_ref().map(|stored| of(stored).to_owned()))
                     .ok_or_else(|| {
-                        Failure::new(
+                        Failure::config(
                             format!("{} has no watermark to take the {flag} from", table.name()),
                             format!("say it: `icehost watermark set --{flag} …`"),
                         )

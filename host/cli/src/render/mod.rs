@@ -29,6 +29,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
+use icehost_run::ErrorKind;
 use icehost_untrusted as untrusted;
 
 use crate::failure::Failure;
@@ -62,6 +63,7 @@ pub(crate) fn all_written() -> Result<(), Failure> {
     match unwritten.as_ref() {
         None => Ok(()),
         Some(error) => Err(Failure::new(
+            ErrorKind::Io,
             format!("what the command has to say cannot be written to stdout: {error}"),
             "see where stdout goes, a full disk for example; what was done stands",
         )),

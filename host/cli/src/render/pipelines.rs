@@ -106,7 +106,7 @@ pub(crate) fn summary(
         }
         return Ok(());
     }
-    Err(Failure::new(
+    Err(Failure::config(
         format!(
             "{} of {all} pipelines failed, {done} done: {}",
             failed.len(),
@@ -199,12 +199,7 @@ fn object((name, outcome): &(String, Outcome)) -> serde_json::Value {
         Outcome::Previewed(preview) => json!({ "pipeline": name, "ok": true, "report": preview }),
         Outcome::Failed(failure) => {
             let failure = failure.clone().of_pipeline(name);
-            json!({
-                "pipeline": name,
-                "ok": false,
-                "error": failure.message(),
-                "hint": failure.hint().as_deref(),
-            })
+            failure.told_in(json!({ "pipeline": name, "ok": false }))
         }
     }
 }
@@ -220,7 +215,7 @@ mod tests {
                 0 => "cannot connect to db.example.com".to_owned(),
                 _ => format!("there is no table {of}"),
             };
-            Outcome::Failed(Failure::new(message, "look"))
+            Outcome::Failed(Failure::config(message, "look"))
         };
         let outcomes: Vec<(String, Outcome)> = (0..120)
             .map(|of| (format!("pipeline-{of:03}"), failed(of)))

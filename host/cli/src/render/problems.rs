@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use icehost_run::RunError;
+use icehost_run::{ErrorKind, RunError};
 
 use crate::failure::{Failure, shown};
 use crate::voice::{self, Level};
@@ -20,11 +20,16 @@ pub(crate) fn problems(file: &Path, problems: &[RunError]) -> Failure {
     };
     let message = format!("{count} in {}", file.display());
     let next = "mend the file; nothing has been run";
-    Failure::new(&message, next).with_object(serde_json::json!({
-        "error": message,
-        "hint": next,
-        "problems": listed,
-    }))
+    // Of one kind, where they all are; several kinds are mended in the file one by one.
+    let mut kinds = problems.iter().map(RunError::kind);
+    let kind = kinds
+        .next()
+        .filter(|first| kinds.all(|kind| kind == *first))
+        .unwrap_or(ErrorKind::Config);
+    let failure =
+        Failure::new(kind, message, next).passing(problems.iter().all(RunError::is_transient));
+    let object = failure.told_in(serde_json::json!({ "problems": listed }));
+    failure.with_object(object)
 }
 
 fn object(problem: &RunError) -> serde_json::Value {
@@ -35,5 +40,7 @@ fn object(problem: &RunError) -> serde_json::Value {
         "column": place.map(|place| place.column),
         "message": shown(&problem.message),
         "hint": problem.hint().as_deref(),
+        "kind": problem.kind().name(),
+        "transient": problem.is_transient(),
     })
 }

@@ -1,5 +1,6 @@
 //! What a comparison found.
 
+use icehost_run::ErrorKind;
 use icehost_sync::{Comparison, Differences, Verification};
 use indicatif::HumanCount;
 use serde_json::json;
@@ -55,12 +56,7 @@ pub(crate) fn print_verified(
             Verified::Compared(verification) => failure(verification),
         };
         objects.push(match outcome {
-            Verified::Failed(failure) => json!({
-                "pipeline": name,
-                "ok": false,
-                "error": failure.message(),
-                "hint": failure.hint().as_deref(),
-            }),
+            Verified::Failed(failure) => failure.told_in(json!({ "pipeline": name, "ok": false })),
             Verified::Compared(verification) => json!({
                 "pipeline": name,
                 "ok": failure.is_none(),
@@ -91,6 +87,7 @@ pub(crate) fn print_verified(
         return Ok(());
     }
     Err(Failure::new(
+        ErrorKind::Differences,
         format!(
             "{} of {} pipelines do not agree, or could not be compared: {}",
             failed.len(),
@@ -147,17 +144,20 @@ fn failure(verification: &Verification) -> Option<Failure> {
         }
         ([], false) => HINT,
     };
-    (!wrong.is_empty())
-        .then(|| Failure::new(format!("they do not agree: {}", wrong.join("; ")), hint))
+    (!wrong.is_empty()).then(|| {
+        Failure::new(
+            ErrorKind::Differences,
+            format!("they do not agree: {}", wrong.join("; ")),
+            hint,
+        )
+    })
 }
 
 fn object(verification: &Verification, failure: Option<&Failure>) -> serde_json::Value {
-    let mut object = json!(verification);
-    if let (Some(fields), Some(failure)) = (object.as_object_mut(), failure) {
-        fields.insert("error".to_owned(), json!(failure.message()));
-        fields.insert("hint".to_owned(), json!(failure.hint().as_deref()));
+    match failure {
+        Some(failure) => failure.told_in(json!(verification)),
+        None => json!(verification),
     }
-    object
 }
 
 fn print_text(verification: &Verification) {

@@ -29,7 +29,7 @@ pub(super) fn of_masks(table: &SqlTable, selection: &ColumnSelection) -> Result<
 const GRANT: &str = "GRANT UNMASK TO the login's user";
 
 fn masked(table: &SqlTable, column: &str, why: &str) -> SqlServerError {
-    SqlServerError::unsupported(format!(
+    SqlServerError::permission(format!(
         "table {}, column '{column}': the login is not shown its values but a mask, {why}",
         table.name
     ))

@@ -149,7 +149,7 @@ impl Connection {
     /// Refuses a target in a database that nobody can write to.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for one, and whatever the server reports.
+    /// [`ErrorKind::Permission`] for one, and whatever the server reports.
     pub async fn check_updatable(&mut self, target: &TableName) -> Result<()> {
         let question = lower::updateability(target.database());
         let answer =
@@ -160,7 +160,7 @@ impl Connection {
         match Fields::of(row).optional_text()?.as_deref() {
             Some("READ_ONLY") => {
                 let database = target.database().unwrap_or(&self.server.database);
-                Err(SqlServerError::unsupported(format!(
+                Err(SqlServerError::permission(format!(
                     "the database {database} is read-only, a readable secondary perhaps: nothing can be loaded into it"
                 ))
                 .with_hint("load into the primary"))

@@ -3,7 +3,7 @@
 //! A source that reads as empty, by a filter, a policy or a mistake, looks like one whose rows were all
 //! deleted. So a run that would delete a large share of a table for that reason alone stops and asks.
 
-use icehost_lake::{AbsenceGuard, Absent, LakeError};
+use icehost_lake::{AbsenceGuard, Absent, LakeError, LakeErrorKind};
 
 use crate::SyncError;
 
@@ -52,7 +52,7 @@ impl DeletionGuard {
             true => Ok(()),
             false => {
                 let message = self.refusal(&format!("lake table {table}"), absent);
-                Err(LakeError::guard(message).with_hint(HINT))
+                Err(LakeError::new(LakeErrorKind::DeletionsRefused, message).with_hint(HINT))
             }
         })
     }

@@ -105,12 +105,8 @@ pub(crate) fn batch_as_changes(
     fields.push(Arc::new(Field::new(name, DataType::Int32, false)));
     let mut arrays: Vec<ArrayRef> = batch.columns().to_vec();
     arrays.push(Arc::new(update));
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|error| {
-        SyncError::schema(
-            format!("preparing rows of the lake: {error}"),
-            "please report this as a defect",
-        )
-    })
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+        .map_err(|error| SyncError::internal(format!("preparing rows of the lake: {error}")))
 }
 
 /// The operation column, under a name that neither a column of the delta nor one of the target has: a table may

@@ -328,8 +328,5 @@ pub(crate) fn too_many(target: &SqlTable) -> SyncError {
 }
 
 fn broken(error: ArrowError) -> SyncError {
-    SyncError::schema(
-        format!("looking for keys that are gone: {error}"),
-        "please report this as a defect",
-    )
+    SyncError::internal(format!("looking for keys that are gone: {error}"))
 }

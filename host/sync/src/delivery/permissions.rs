@@ -78,7 +78,7 @@ pub(crate) async fn may(
         return Ok(());
     }
     let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
-    Err(SyncError::schema(
+    Err(SyncError::permission(
         format!(
             "the login has no permission for {} on {table}",
             names.join(", ")
@@ -99,7 +99,7 @@ async fn may_create(connection: &mut Connection, table: &TableName) -> Result<()
         .doing(|| format!("asking whether the login may create {table}"))?;
     match may {
         true => Ok(()),
-        false => Err(SyncError::schema(
+        false => Err(SyncError::permission(
             format!("{table} is missing, and the login may not create it"),
             format!(
                 "create it by hand, or grant it: GRANT CREATE TABLE TO, and GRANT ALTER ON SCHEMA::{} TO the \

@@ -57,7 +57,7 @@ fn refuse_masked(
     let mut columns = ordinals.filter_map(|ordinal| table.columns.get(ordinal as usize));
     match columns.find(|column| column.masked) {
         None => Ok(()),
-        Some(column) => Err(SyncError::schema(
+        Some(column) => Err(SyncError::permission(
             format!(
                 "table {}, column '{}': the login is not shown its values but a mask, {why}",
                 table.name, column.name
@@ -82,7 +82,7 @@ pub(crate) fn check_absence(
     if filters.is_empty() || sees_all || !deletes {
         return Ok(());
     }
-    Err(SyncError::schema(
+    Err(SyncError::permission(
         format!(
             "security policy {} may hide rows of {} from the login, and rows that are not found would be deleted",
             filters.join(", "),

@@ -142,13 +142,14 @@ impl Journal {
     pub(crate) async fn claim(table: &LakeTable) -> Result<Journal, SyncError> {
         match sidecar(table)?.claim().await.map_err(failed)? {
             Some(claimed) => Ok(Journal(claimed)),
-            None => Err(SyncError::settings(
-                format!(
+            None => Err(SyncError::Busy {
+                message: format!(
                     "another run is at work on the first load of lake table {}",
                     table.name()
                 ),
-                "wait for it to end, or stop it; what it has read by then is not read again",
-            )),
+                hint: "wait for it to end, or stop it; what it has read by then is not read again"
+                    .to_owned(),
+            }),
         }
     }
 

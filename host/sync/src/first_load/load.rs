@@ -354,13 +354,10 @@ impl Load<'_> {
         let before = self.detected.stored.as_ref();
         let committed = commit::commit(self.run, &self.lake, commit, before).await?;
         let committed = committed.ok_or_else(|| {
-            SyncError::watermark(
-                format!(
-                    "ranges of the first load of lake table {} were read, but no snapshot was made",
-                    self.lake.name()
-                ),
-                "please report this as a defect",
-            )
+            SyncError::internal(format!(
+                "ranges of the first load of lake table {} were read, but no snapshot was made",
+                self.lake.name()
+            ))
         })?;
         let _committed = stop::hold();
         failpoint(failpoint::RANGES_COMMITTED)?;

@@ -110,10 +110,9 @@ impl Running {
         let mut outcome = Ok(());
         while let Some(joined) = self.workers.join_next().await {
             let result = joined.unwrap_or_else(|error| {
-                Err(SyncError::settings(
-                    format!("a task that reads a range failed: {error}"),
-                    "please report this as a defect",
-                ))
+                Err(SyncError::internal(format!(
+                    "a task that reads a range failed: {error}"
+                )))
             });
             // That one was stopped says less than why it was.
             if let (Ok(()) | Err(SyncError::Cancelled), Err(error)) = (&outcome, result) {

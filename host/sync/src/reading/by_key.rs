@@ -193,12 +193,12 @@ pub(crate) fn valid(
     plan: ExtractionPlan,
     source: &OpenSource,
 ) -> Result<ValidExtractionPlan, SyncError> {
-    plan.validate(&source.table.table)
-        .map_err(|error| SyncError::Plan {
-            doing: format!("planning to read source table {}", source.table.name),
-            error,
-            hint: "please report this as a defect".to_owned(),
-        })
+    plan.validate(&source.table.table).map_err(|error| {
+        SyncError::internal(format!(
+            "planning to read source table {}: {error}",
+            source.table.name
+        ))
+    })
 }
 
 /// The rows of columns in a form that compares by bytes.
@@ -206,12 +206,7 @@ pub(crate) fn keys(columns: &[ArrayRef]) -> Result<Vec<Key>, SyncError> {
     let field = |column: &ArrayRef| SortField::new(column.data_type().clone());
     let rows = RowConverter::new(columns.iter().map(field).collect())
         .and_then(|converter| converter.convert_columns(columns))
-        .map_err(|error| {
-            SyncError::schema(
-                format!("comparing keys: {error}"),
-                "please report this as a defect",
-            )
-        })?;
+        .map_err(|error| SyncError::internal(format!("comparing keys: {error}")))?;
     Ok(rows.iter().map(|row| row.data().into()).collect())
 }
 

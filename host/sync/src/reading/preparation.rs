@@ -110,10 +110,10 @@ impl Preparing<'_> {
         batch: RecordBatch,
     ) -> Result<Vec<RecordBatch>, SyncError> {
         let broken = |error: ArrowError| {
-            SyncError::schema(
-                format!("preparing rows of {}: {error}", self.with.table.name),
-                "please report this as a defect",
-            )
+            SyncError::internal(format!(
+                "preparing rows of {}: {error}",
+                self.with.table.name
+            ))
         };
         let batch = self.with.rules.apply(batch).map_err(broken)?;
         if self.with.transforms.is_empty() {

@@ -99,10 +99,9 @@ impl SourceColumns {
     /// The property, by its name.
     pub(crate) fn property(&self) -> Result<(String, String), SyncError> {
         let text = serde_json::to_string(&self.0).map_err(|e| {
-            SyncError::schema(
-                format!("cannot write what is remembered of the source's columns as JSON: {e}"),
-                "please report this as a defect",
-            )
+            SyncError::internal(format!(
+                "cannot write what is remembered of the source's columns as JSON: {e}"
+            ))
         })?;
         Ok((PROPERTY_SOURCE_COLUMNS.to_owned(), text))
     }

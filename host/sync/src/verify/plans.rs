@@ -25,9 +25,7 @@ pub(crate) fn reading(
 }
 
 pub(crate) fn valid(plan: ExtractionPlan, table: &Table) -> Result<ValidExtractionPlan, SyncError> {
-    plan.validate(table).map_err(|error| SyncError::Plan {
-        doing: format!("planning to compare {}", table.name),
-        error,
-        hint: "please report this as a defect".to_owned(),
+    plan.validate(table).map_err(|error| {
+        SyncError::internal(format!("planning to compare {}: {error}", table.name))
     })
 }

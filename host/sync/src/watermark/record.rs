@@ -111,12 +111,8 @@ impl WatermarkRecord {
     }
 
     pub(crate) fn to_summary(&self) -> Result<String, SyncError> {
-        serde_json::to_string(self).map_err(|e| {
-            SyncError::watermark(
-                format!("cannot write the watermark as JSON: {e}"),
-                "please report this as a defect",
-            )
-        })
+        serde_json::to_string(self)
+            .map_err(|e| SyncError::internal(format!("cannot write the watermark as JSON: {e}")))
     }
 
     /// Reads a summary entry; `None` for a cleared watermark.

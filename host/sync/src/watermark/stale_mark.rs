@@ -113,8 +113,7 @@ async fn write(
         time: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         message: error.to_string().chars().take(MOST_CHARACTERS).collect(),
     };
-    let text = serde_json::to_string(&found)
-        .map_err(|e| SyncError::watermark(e.to_string(), "please report this as a defect"))?;
+    let text = serde_json::to_string(&found).map_err(|e| SyncError::internal(e.to_string()))?;
     let guard = move |table: &LakeTable| match is_at(table, Some(&stored)) {
         Ok(true) => Ok(()),
         Ok(false) => Err(LakeError::guard("the watermark has moved meanwhile")),

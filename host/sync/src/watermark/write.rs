@@ -22,7 +22,11 @@ pub(crate) fn property(record: Option<&WatermarkRecord>) -> SnapshotUpdates {
             record: record.clone(),
         };
         let text = serde_json::to_string(&kept).map_err(|e| {
-            icehost_lake::LakeError::guard(format!("the watermark is no JSON: {e}"))
+            icehost_lake::LakeError::new(
+                icehost_lake::LakeErrorKind::Internal,
+                format!("the watermark is no JSON: {e}"),
+            )
+            .with_hint("please report this as a defect")
         })?;
         Ok(vec![
             TableUpdate::SetProperties {
@@ -68,10 +72,10 @@ pub async fn write_watermark(
         .await
         .doing(|| format!("writing the watermark of {}", table.name()))?;
     let Some(committed) = committed else {
-        return Err(SyncError::watermark(
-            format!("the watermark of {} was not written", table.name()),
-            "please report this as a defect",
-        ));
+        return Err(SyncError::internal(format!(
+            "the watermark of {} was not written",
+            table.name()
+        )));
     };
     let table = &committed.table;
     match record {

@@ -58,7 +58,7 @@ fn of_another_table(error: StrategyError) -> Failure {
         Some(hint) => hint.clone().and(&format!("or {other}")),
         None => other.into(),
     };
-    Failure::new(failure.message(), hint)
+    failure.with_hint(hint)
 }
 
 /// The table that the arguments name or describe.
@@ -93,7 +93,7 @@ fn described(table: Table) -> Result<SqlTable, Failure> {
             default: None,
             masked: false,
         }),
-        ColumnType::Lake(other) => Err(Failure::new(
+        ColumnType::Lake(other) => Err(Failure::config(
             format!(
                 "column '{}' is {other}, which is no type of SQL Server",
                 column.name

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use icehost_config::{Component, Registered};
 use icehost_registry::{Digest, Lock, Locked, pull};
-use icehost_run::{Registry, at_component, registered, tell_moved};
+use icehost_run::{ErrorKind, Registry, at_component, registered, tell_moved};
 use icehost_strategy::{Limits, Runtime};
 
 use crate::args::{CacheArguments, Output};
@@ -121,6 +121,7 @@ impl Locking<'_> {
         {
             tell_moved(reference, locked, pulled.locked.manifest);
             return Err(Failure::new(
+                ErrorKind::Strategy,
                 format!("{reference} has to be locked anew, and it names something else by now"),
                 "find out why it moved; 'icehost plugin lock --update' takes what it names now",
             ));

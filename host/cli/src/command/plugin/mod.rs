@@ -11,6 +11,7 @@ mod test;
 use std::path::{Path, PathBuf};
 
 use icehost_componentize::{BuildOptions, Built};
+use icehost_run::ErrorKind;
 use icehost_strategy::{Limits, Runtime, Strategy};
 
 use crate::args::{Output, PluginCommand};
@@ -126,6 +127,7 @@ async fn component(path: &str) -> Result<(String, Vec<u8>), Failure> {
 async fn write(component: &[u8], file: &Path) -> Result<(), Failure> {
     tokio::fs::write(file, component).await.map_err(|error| {
         Failure::new(
+            ErrorKind::Io,
             format!("cannot write {}: {error}", file.display()),
             "choose another place with --out",
         )

@@ -5,6 +5,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use icehost_run::ErrorKind;
+
 use crate::args::{PluginKind, PluginLanguage};
 use crate::failure::Failure;
 
@@ -27,7 +29,7 @@ pub(super) fn create(
 ) -> Result<PathBuf, Failure> {
     let name = name(directory)?;
     if directory.exists() {
-        return Err(Failure::new(
+        return Err(Failure::config(
             format!("{} exists already", directory.display()),
             "choose another name, or remove it",
         ));
@@ -39,6 +41,7 @@ pub(super) fn create(
     }
     written.map_err(|(path, error)| {
         Failure::new(
+            ErrorKind::Io,
             format!("cannot write {}: {error}", path.display()),
             "choose a directory that can be written",
         )
@@ -57,7 +60,7 @@ fn name(directory: &Path) -> Result<String, Failure> {
             && !name.ends_with('-')
     };
     name.filter(is_name).map(str::to_owned).ok_or_else(|| {
-        Failure::new(
+        Failure::config(
             format!("'{}' is no name for a strategy", directory.display()),
             "take lower-case letters, digits and '-', with a letter in front, such as by-version",
         )

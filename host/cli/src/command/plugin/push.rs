@@ -101,7 +101,7 @@ fn signing_key(arguments: &PushArguments) -> Result<Option<SigningKey>, Failure>
         (None, None) => return Ok(None),
     };
     let pem = pem.map_err(|why| {
-        Failure::new(
+        Failure::config(
             format!("cannot read the key to sign with from {what}: {why}"),
             "keep it where icehost can read it",
         )

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use icehost_conformance::CaseFile;
+use icehost_run::ErrorKind;
 
 use super::component;
 use crate::args::{CacheArguments, LimitArguments, Output};
@@ -45,11 +46,11 @@ pub(super) async fn run(
     });
     if failed > 0 {
         let failure = Failure::new(
+            ErrorKind::Strategy,
             format!("{failed} of {} checks do not hold", checks.len()),
             "each says above what was wanted and what came",
         );
-        object["error"] = failure.message().into();
-        object["hint"] = failure.hint().map(|hint| hint.to_string()).into();
+        object = failure.told_in(object);
         return Err(failure.with_object(object));
     }
     match output {
@@ -73,6 +74,7 @@ pub(super) fn cases_of(path: &str, cases: Option<PathBuf>) -> PathBuf {
 pub(super) fn read(cases: &Path) -> Result<Vec<CaseFile>, Failure> {
     let unreadable = |path: &Path, error: &std::io::Error| {
         Failure::new(
+            ErrorKind::Io,
             format!("cannot read {}: {error}", path.display()),
             "name a directory of case files, or one, with --cases",
         )
@@ -93,7 +95,7 @@ pub(super) fn read(cases: &Path) -> Result<Vec<CaseFile>, Failure> {
         paths.push(cases.to_owned());
     }
     if paths.is_empty() {
-        return Err(Failure::new(
+        return Err(Failure::config(
             format!("there are no cases in {}", cases.display()),
             "a case file ends in .toml; icehost plugin new makes one to start from",
         ));

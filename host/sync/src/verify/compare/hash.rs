@@ -12,5 +12,5 @@ pub(crate) fn hash(shape: &Shape, read: &Read) -> Result<Vec<Hashed>, SyncError>
 }
 
 pub(crate) fn not_compared(why: String) -> SyncError {
-    SyncError::schema(why, "please report this as a defect")
+    SyncError::internal(why)
 }

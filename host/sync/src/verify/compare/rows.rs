@@ -308,12 +308,10 @@ impl TargetRows<'_> {
             batch = extraction.next_batch() => batch.doing(doing)?,
             () = cancel.cancelled() => return Err(SyncError::cancelled()),
         } {
-            let batch = self.states.standing(batch).map_err(|error| {
-                SyncError::schema(
-                    format!("{}: {error}", doing()),
-                    "please report this as a defect",
-                )
-            })?;
+            let batch = self
+                .states
+                .standing(batch)
+                .map_err(|error| SyncError::internal(format!("{}: {error}", doing())))?;
             sink(&Read {
                 arrays: batch.columns().to_vec(),
                 cursor: Vec::new(),

@@ -159,5 +159,5 @@ pub(crate) fn broken(error: ArrowError) -> SyncError {
 }
 
 fn defect(why: String) -> SyncError {
-    SyncError::schema(why, "please report this as a defect")
+    SyncError::internal(why)
 }
