@@ -15,6 +15,7 @@ mod near;
 mod pipeline;
 mod problem;
 mod registry;
+mod repeated;
 mod resolve;
 mod schema;
 mod section;
@@ -30,7 +31,7 @@ pub use icehost_registry::Digest;
 pub use near::nearest;
 pub use pipeline::{
     DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace,
-    Pipeline, Target, Use, Waits, default_lake_table,
+    Pipeline, Places, Target, Use, Waits, default_lake_table,
 };
 pub use problem::{Place, Problem};
 pub use registry::{Registered, Registries, read_key};

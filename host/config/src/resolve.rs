@@ -11,12 +11,25 @@ use crate::component::is_path;
 use crate::near;
 use crate::pipeline::{
     DEFAULT_RETRIES, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace,
-    Target, Waits,
+    Places, Target, Waits,
 };
 use crate::problem::Findings;
 use crate::section::{At, Layers, Section, printable};
 use crate::strategy;
 use crate::{Component, Connection, Origin, Pipeline, Use, default_lake_table};
+
+/// Settings of which only a server, a directory or the environment tells whether they do.
+const FOUND_OUT_LATER: [&str; 9] = [
+    "table",
+    "warehouse",
+    "watermark-dir",
+    "target",
+    "target-table",
+    "hash-key-env",
+    "hash-key-file",
+    "memory-limit",
+    "batch-size",
+];
 
 /// What the pipelines of a file refer to.
 pub(crate) struct Surroundings<'a> {
@@ -73,14 +86,17 @@ impl Surroundings<'_> {
             Some(rule) => Some((column, rule.to_owned())),
             None => {
                 findings.hinted(
-                    layers.at("column-rules").unwrap_or(section.at),
+                    layers
+                        .entry_at("column-rules", &column)
+                        .unwrap_or(section.at),
                     format!("the rule for column '{column}' is no text"),
                     "write null, hash, constant:VALUE or truncate:CHARACTERS in quotes",
                 );
                 None
             }
         });
-        let column_rules = column_rules.collect();
+        let column_rules: Vec<(String, String)> = column_rules.collect();
+        let places = reading.places(findings, &column_rules);
         let transforms = reading.transforms(findings);
         let names = |key: &str| {
             let names = layers.names(key).and_then(|names| names.value);
@@ -91,6 +107,7 @@ impl Surroundings<'_> {
         Some(Pipeline {
             name,
             place: Some(findings.place(section.at)),
+            places,
             source: source?,
             table: table?,
             columns: names("columns"),
@@ -175,6 +192,19 @@ impl<'a> Reading<'a> {
             self.missing(findings, key);
         }
         text
+    }
+
+    /// Where those settings stand that something may be found wrong with only when they are used.
+    fn places(&self, findings: &Findings<'_>, rules: &[(String, String)]) -> Places {
+        let place = |key: &&'static str| Some((*key, findings.place(self.layers.at(key)?)));
+        let rule = |(column, _): &(String, String)| {
+            let at = self.layers.entry_at("column-rules", column)?;
+            Some((column.clone(), findings.place(at)))
+        };
+        Places {
+            settings: FOUND_OUT_LATER.iter().filter_map(place).collect(),
+            rules: rules.iter().filter_map(rule).collect(),
+        }
     }
 
     /// `key` means nothing without the other. In the defaults it waits for pipelines that have both.

@@ -23,19 +23,18 @@ pub(crate) struct SourceColumn {
 /// The lake table that a source table becomes: the same columns in the same order, its primary key as
 /// identifier fields.
 pub(crate) fn new_lake_table(source: &Table, rules: &ColumnRules) -> Result<NewTable, SyncError> {
-    let hashed: Vec<u32> = rules
-        .resolve(source)?
-        .into_iter()
-        .filter_map(|(ordinal, rule)| (*rule == ColumnRule::Hash).then_some(ordinal))
-        .collect();
-    let columns = source
-        .columns
-        .iter()
-        .map(|column| NewColumn {
+    let rules = rules.resolve(source)?;
+    let rule = |ordinal: u32| {
+        let mut rules = rules.iter();
+        rules.find_map(|(ruled, rule)| (*ruled == ordinal).then_some(*rule))
+    };
+    let columns = (0..)
+        .zip(&source.columns)
+        .map(|(ordinal, column)| NewColumn {
             name: column.name.clone(),
             lake_type: column.column_type.lake(),
             required: !column.nullable,
-            doc: Some(column.column_type.to_string()),
+            doc: Some(held(column.column_type, rule(ordinal))),
         })
         .collect();
     let remembered: BTreeMap<&str, SourceColumn> = (0..)
@@ -44,11 +43,9 @@ pub(crate) fn new_lake_table(source: &Table, rules: &ColumnRules) -> Result<NewT
             ColumnType::Sql(sql_type) => Some((
                 column.name.as_str(),
                 SourceColumn {
-                    sql_type: match (hashed.contains(&ordinal), sql_type.lake()) {
-                        (false, _) => sql_type,
-                        // What a hash takes
-                        (true, LakeType::Binary) => SqlType::VarBinary(Length::Limited(32)),
-                        (true, _) => SqlType::NVarChar(Length::Limited(64)),
+                    sql_type: match rule(ordinal) {
+                        Some(ColumnRule::Hash) => hash_type(sql_type),
+                        _ => sql_type,
                     },
                     collation: column.collation.as_ref().map(|c| c.name().to_owned()),
                 },
@@ -67,6 +64,27 @@ pub(crate) fn new_lake_table(source: &Table, rules: &ColumnRules) -> Result<NewT
         identifier: source.key(),
         properties: [(PROPERTY_SOURCE_COLUMNS.to_owned(), property)].into(),
     })
+}
+
+/// What a hash of a value of this type takes.
+fn hash_type(of: SqlType) -> SqlType {
+    match of.lake() {
+        LakeType::Binary => SqlType::VarBinary(Length::Limited(32)),
+        _ => SqlType::NVarChar(Length::Limited(64)),
+    }
+}
+
+/// What a column holds, for whoever reads the lake's schema: the source's type, or what a rule makes of it.
+fn held(column_type: ColumnType, rule: Option<&ColumnRule>) -> String {
+    match (rule, column_type) {
+        (Some(ColumnRule::Hash), ColumnType::Sql(of)) => {
+            format!("{}, the hash of {of}", hash_type(of))
+        }
+        (Some(ColumnRule::Null), of) => format!("{of}, emptied"),
+        (Some(ColumnRule::Constant(_)), of) => format!("{of}, one value for all"),
+        (Some(ColumnRule::Truncate(most)), of) => format!("{of}, cut after {most} characters"),
+        (_, of) => of.to_string(),
+    }
 }
 
 /// What a lake table remembers of its source's columns; empty where icehost did not write it.

@@ -15,4 +15,5 @@ mod speech;
 mod strangers;
 mod strategies;
 mod tenants;
+mod usage;
 mod warehouses;

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use icehost_config::{Config, Pipeline, Place, Problem, Use};
+use icehost_config::{Config, KeyPlace, Pipeline, Place, Problem, Use};
 use icehost_sqlserver::{Connection, Endpoint};
 use icehost_strategy::Kind;
-use icehost_sync::{Examination, Obstacle, Part, Silent, Source};
+use icehost_sync::{Examination, Obstacle, Part, Silent, Source, SyncError};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
@@ -142,10 +142,16 @@ impl Check {
             self.strategy(transform, Kind::BatchTransformer).await;
         }
         if let Err(error) = memory(pipeline).divide(0) {
-            self.failed(pipeline.place.as_ref(), error);
+            self.failed(pipeline.place_of("memory-limit"), error);
         }
         if let Err(failure) = rules(pipeline) {
-            self.failed(pipeline.place.as_ref(), failure);
+            let key = pipeline.hash_key.as_ref().map(|key| match key {
+                KeyPlace::Environment(_) => "hash-key-env",
+                KeyPlace::File(_) => "hash-key-file",
+            });
+            let place = place_of_rule(pipeline, &failure.message());
+            let place = place.or_else(|| pipeline.place_of(key?));
+            self.failed(place, failure);
         }
     }
 
@@ -267,7 +273,7 @@ impl Check {
         let lake = match lake(pipeline) {
             Ok(lake) => lake,
             Err(failure) => {
-                self.failed(pipeline.place.as_ref(), failure);
+                self.failed(pipeline.place_of("warehouse"), failure);
                 return None;
             }
         };
@@ -294,12 +300,51 @@ impl Check {
             Part::Merge => Some(&pipeline.merge),
         };
         let place = used.and_then(|used| used.place.as_ref());
-        let place = place.or(pipeline.place.as_ref());
+        let place = place_of_rule(pipeline, &obstacle.error.to_string()).or(place);
+        let place = place.or_else(|| match obstacle.part {
+            Part::Source => pipeline.place_of("table"),
+            Part::Target => {
+                let named = pipeline.place_of("target-table");
+                let is_named = named != pipeline.place.as_ref();
+                named.filter(|_| is_named).or(pipeline.place_of("target"))
+            }
+            _ => pipeline.place.as_ref(),
+        });
         let advice = Advice::of(&pipeline.name, &self.config);
+        let of_warehouse = of_warehouse(&obstacle.error);
         let failure = Failure::from(obstacle.error).with_advice(&advice);
+        if let Some(message) = of_warehouse {
+            // It is that of every pipeline that has this warehouse.
+            let mut problem = failure.into_problem(pipeline.place_of("warehouse"));
+            problem.message = message;
+            return self.add(problem);
+        }
         let mut problem = failure.into_problem(place);
         problem.message = format!("pipeline {}: {}", pipeline.name, problem.message);
-        self.add(problem);
+        // Several parts of a pipeline may meet one mistake.
+        let is_told = |told: &Problem| told.message == problem.message;
+        if !self.found.iter().any(is_told) {
+            self.add(problem);
+        }
+    }
+}
+
+/// Where the rule of a column stands that a message is about.
+fn place_of_rule<'p>(pipeline: &'p Pipeline, message: &str) -> Option<&'p Place> {
+    let mut rules = pipeline.column_rules.iter();
+    let (column, _) =
+        rules.find(|(column, _)| message.contains(&format!("the rule for column '{column}'")))?;
+    pipeline.place_of_rule(column)
+}
+
+/// What is wrong with the warehouse as such, if that is it.
+fn of_warehouse(error: &SyncError) -> Option<String> {
+    match error {
+        SyncError::Lake { error, .. } => {
+            let message = error.to_string();
+            message.starts_with("the warehouse ").then_some(message)
+        }
+        _ => None,
     }
 }
 

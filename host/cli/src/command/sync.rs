@@ -1,6 +1,8 @@
 //! `icehost sync`
 
-use icehost_config::{Component, Connection, GivenOptions, KeyPlace, Pipeline, Target, Use, Waits};
+use icehost_config::{
+    Component, Connection, GivenOptions, KeyPlace, Pipeline, Places, Target, Use, Waits,
+};
 use icehost_sqlserver::TableName;
 use icehost_sync::{preview, sync};
 use tokio_util::sync::CancellationToken;
@@ -102,6 +104,7 @@ pub(crate) fn of_table(
     Ok(Pipeline {
         name: table.to_string(),
         place: None,
+        places: Places::default(),
         source: Connection::to(address(&required(arguments.source, "source")?, "source")?),
         columns: arguments.columns,
         exclude_columns: arguments.exclude_columns,

@@ -1,6 +1,7 @@
 //! `icehost verify`: whether source, lake and target agree.
 
 use std::path::Path;
+use std::time::Instant;
 
 use icehost_config::{Config, Pipeline};
 use icehost_lake::Warehouse;
@@ -12,7 +13,7 @@ use icehost_sync::{
 use tokio_util::sync::CancellationToken;
 
 use super::sync::{of_table, used};
-use super::{address, required};
+use super::{address, meant_table, required};
 use crate::advice::Advice;
 use crate::args::{DeletionArguments, Output, VerifyArguments};
 use crate::failure::Failure;
@@ -43,6 +44,7 @@ pub(crate) async fn run(
     if let Some(config) = arguments.config.clone() {
         return pipelines(&config, &arguments, &options, output, cancel).await;
     }
+    let place = arguments.table.place.warehouse.clone();
     let mut strategies = Strategies::new(&arguments.cache);
     let job = match arguments.table.table {
         Some(_) => {
@@ -60,7 +62,12 @@ pub(crate) async fn run(
         }
         None => Job::Load(Box::new(load_job(arguments, &mut strategies).await?)),
     };
-    let verification = compare(&job, &options, Progress::new(output), cancel).await?;
+    let compared = compare(&job, &options, Progress::new(output), cancel).await;
+    let verification = compared.map_err(|failure| match (&place, &job) {
+        (Some(place), Job::Load(job)) => meant_table(failure, place, &job.lake.table),
+        (Some(place), Job::Sync(job)) => meant_table(failure, place, &job.lake.table),
+        (None, _) => failure,
+    })?;
     print_verification(&verification, output)
 }
 
@@ -155,6 +162,7 @@ async fn pipelines(
     output: Output,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
+    let started = Instant::now();
     let file = Config::read(config, &shipped_names()).map_err(|found| problems(config, &found))?;
     let registry = Registry::of(&file, &arguments.cache, false);
     let mut outcomes = Vec::new();
@@ -179,7 +187,7 @@ async fn pipelines(
         };
         outcomes.push((pipeline.name, outcome));
     }
-    print_verified(&outcomes, output)
+    print_verified(&outcomes, started.elapsed(), output)
 }
 
 async fn one(

@@ -7,8 +7,20 @@ use icehost_config::Problem;
 use crate::failure::{Failure, shown};
 use crate::voice::{self, Level};
 
-/// Tells each problem on stderr, and gives the failure that counts them.
+/// Tells each problem on stderr, and gives the failure that counts them. One of the file as a whole, which cannot be read
+/// for example, is the failure itself.
 pub(crate) fn problems(file: &Path, problems: &[Problem]) -> Failure {
+    if let [only] = problems
+        && only.place.is_none()
+    {
+        let failure = Failure::from(only.clone());
+        let told = serde_json::json!({
+            "error": failure.message(),
+            "hint": failure.hint().as_deref(),
+            "problems": [object(only)],
+        });
+        return failure.with_object(told);
+    }
     for problem in problems {
         let message = shown(&problem.to_string());
         voice::say(Level::Error, &message, problem.hint.as_ref());
