@@ -17,15 +17,17 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from commits import commits
 from measure import Failed, Run, measure
 from server import Server
 from tables import SHAPES, Shape
 
-CASES = ["mixed", "mixed10", "wide", "narrow", "text", "max", "upsert", "noop", "lookback", "load", "verify"]
+CASES = ["mixed", "mixed10", "wide", "narrow", "text", "max", "upsert", "noop", "lookback", "load", "verify", "commits"]
 HERE = Path(__file__).parent
 STEP = 500_000
 CHANGED = 10_000
 DIFFERENT = 1_000
+COMMITS = [1, 100, 1_000, 3_000]
 
 
 def lake_records(table: Path) -> int:
@@ -344,6 +346,7 @@ def main() -> None:
     parser.add_argument("--contenders", nargs="+", default=[], help="only those whose names contain one of these")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the mixed table")
+    parser.add_argument("--most-commits", type=int, default=1_000, help="how far the case `commits` goes, up to 3000")
     parser.add_argument("--quick", action="store_true", help="100,000 rows, one run, no mixed10")
     parser.add_argument("--replay-mib", type=int, default=8192, help="memory for replayed results; 0: compute each")
     parser.add_argument("--source", help="read from this server instead: mssql://USER:PASSWORD@HOST:PORT/DATABASE")
@@ -351,6 +354,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rows, arguments.runs = min(arguments.rows, 100_000), 1
+        arguments.most_commits = min(arguments.most_commits, 100)
         arguments.cases = [case for case in arguments.cases if case != "mixed10"]
     if arguments.source:
         arguments.cases = ["mixed"]
@@ -368,6 +372,8 @@ def main() -> None:
             bench.load()
         if "verify" in arguments.cases:
             bench.verify()
+        if "commits" in arguments.cases:
+            commits(bench, [mark for mark in COMMITS if mark <= arguments.most_commits])
         if {"noop", "upsert"} & set(arguments.cases):
             bench.changes(arguments.cases)
     finally:

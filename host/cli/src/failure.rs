@@ -1,10 +1,11 @@
 //! How a failed command is told.
 
 use icehost_componentize::Error as ComponentizeError;
-use icehost_config::{Place, Problem};
+use icehost_config::Problem;
 use icehost_conformance::CaseError;
 use icehost_lake::LakeError;
 use icehost_registry::RegistryError;
+use icehost_run::RunError;
 use icehost_sqlserver::SqlServerError;
 use icehost_strategy::StrategyError;
 use icehost_sync::SyncError;
@@ -27,22 +28,14 @@ pub(crate) fn shown(message: &str) -> String {
 /// One line that says what failed and why, and one that says what to do.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
-    /// Where in a configuration file.
-    place: Option<Place>,
-    message: String,
-    hint: Option<Hint>,
+    error: RunError,
     /// What stdout holds instead of message and hint, where there is more to say.
     object: Option<serde_json::Value>,
 }
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>, hint: impl Into<Hint>) -> Self {
-        Failure {
-            place: None,
-            message: message.into(),
-            hint: Some(hint.into()),
-            object: None,
-        }
+        RunError::new(message, hint).into()
     }
 
     /// The same failure with this object for stdout.
@@ -53,55 +46,31 @@ impl Failure {
 
     /// The same failure, whose hint begins with what a misspelt name may have meant.
     pub(crate) fn with_guess(mut self, near: &str) -> Self {
-        let guess = format!("did you mean '{near}'?");
-        self.hint = Some(match self.hint {
-            Some(hint) => {
-                let mut lines = hint.lines();
-                let first = lines.next().unwrap_or_default();
-                lines.fold(Hint::from(format!("{guess} {first}")), Hint::and)
-            }
-            None => guess.into(),
-        });
+        self.error = self.error.with_guess(near);
         self
     }
 
     /// The same failure, as that of one pipeline among others.
     pub(crate) fn of_pipeline(mut self, name: &str) -> Self {
-        self.message = format!("{name}: {}", self.message());
-        self.place = None;
+        self.error.message = format!("{name}: {}", self.message());
+        self.error.place = None;
         self
     }
 
     /// The same failure, whose commands are those of the run that failed.
     pub(crate) fn with_advice(mut self, advice: &Advice) -> Self {
-        self.message = advice.complete(&self.message);
-        self.hint = self.hint.map(|hint| hint.map(|line| advice.complete(line)));
+        self.error = self.error.map(|text| advice.complete(text));
         self
     }
 
     /// Where, what failed and why: one line, as it can be shown.
     pub(crate) fn message(&self) -> String {
-        match &self.place {
-            Some(place) => shown(&format!("{place}: {}", self.message)),
-            None => shown(&self.message),
-        }
+        shown(&self.error.to_string())
     }
 
-    /// The failure as a problem of a configuration file, at this place where it has none of its own.
-    pub(crate) fn into_problem(self, place: Option<&Place>) -> Problem {
-        Problem {
-            place: self.place.or_else(|| place.cloned()),
-            message: self.message,
-            hint: self.hint,
-        }
-    }
-
-    /// What to do. Where the system refused the process something, whatever was asked for, only that helps.
+    /// What to do.
     pub(crate) fn hint(&self) -> Option<Hint> {
-        match untrusted::shortage_told(&self.message) {
-            Some(hint) => Some(hint.into()),
-            None => self.hint.clone(),
-        }
+        self.error.hint()
     }
 
     /// `error: …` and `hint: …` on stderr; with JSON output also an object on stdout, so that a program
@@ -121,45 +90,36 @@ macro_rules! failure_from {
     ($($error:ty),*) => {$(
         impl From<$error> for Failure {
             fn from(error: $error) -> Self {
-                Failure {
-                    place: None,
-                    message: error.to_string(),
-                    hint: error.hint().map(Into::into),
-                    object: None,
-                }
+                Failure { error: error.into(), object: None }
             }
         }
     )*};
 }
 
 failure_from!(
-    CaseError,
+    RunError,
     SyncError,
     LakeError,
     RegistryError,
     SqlServerError,
     StrategyError,
-    ComponentizeError
+    std::io::Error,
+    Problem
 );
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Failure {
-            place: None,
-            message: error.to_string(),
-            hint: None,
-            object: None,
+macro_rules! failure_of_author {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                RunError {
+                    place: None,
+                    message: error.to_string(),
+                    hint: error.hint().map(Into::into),
+                }
+                .into()
+            }
         }
-    }
+    )*};
 }
 
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Failure {
-            place: problem.place,
-            message: problem.message,
-            hint: problem.hint,
-            object: None,
-        }
-    }
-}
+failure_of_author!(CaseError, ComponentizeError);

@@ -1,4 +1,4 @@
-//! `icehost`, the command line: arguments in, a run of `icehost-sync`, text or JSON out.
+//! `icehost`, the command line: arguments in, a run of `icehost-run`, text or JSON out.
 //!
 //! Exit code 0: done; 1: failed; 2: wrong usage.
 
@@ -8,15 +8,11 @@
 mod advice;
 mod args;
 mod command;
-mod compiler;
 mod discovery;
 mod failure;
 mod interrupt;
-mod job;
 mod logging;
-mod registry;
 mod render;
-mod strategies;
 mod usage;
 mod voice;
 
@@ -31,7 +27,7 @@ const STACK: usize = 8 << 20;
 
 /// Runs the command that the process was given.
 pub fn main() -> ExitCode {
-    if let Some(code) = compiler::if_asked() {
+    if let Some(code) = icehost_run::compile_if_asked() {
         return code;
     }
     #[cfg(feature = "failpoints")]
@@ -58,6 +54,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
+    check_descriptors()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // As much as the main thread has: a sync is one deep future, whose frames are large in a debug build.
@@ -80,4 +77,18 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     }));
     interrupt::wind_down(runtime, &cancel);
     ended
+}
+
+/// Files that are open at once before anything is done: the runtime's own, of signals and of what waits for sockets.
+const FEWEST_FILES: usize = 12;
+
+/// Whether the process may open as many files as it needs to begin at all: the runtime panics where it may not.
+fn check_descriptors() -> Result<(), Failure> {
+    if cfg!(unix) {
+        let files: Vec<std::fs::File> = (0..FEWEST_FILES)
+            .map(|_| std::fs::File::open("/dev/null"))
+            .collect::<std::io::Result<_>>()?;
+        drop(files);
+    }
+    Ok(())
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use icehost_untrusted as untrusted;
+use icehost_run::PIPELINE;
+use icehost_untrusted::{self as untrusted, Hint};
 use serde_json::Value;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -23,20 +24,22 @@ const QUIET: &str = "error,tiberius=off";
 /// Most bytes of one event.
 const MOST: usize = 64 << 10;
 
-/// The span that names the pipeline that an event belongs to.
-pub(crate) const PIPELINE: &str = "pipeline";
-
 /// Sends `tracing` events to stderr. `RUST_LOG` chooses what is shown, and whoever sets it gets times and modules too;
 /// people who do not get warnings in the words of all others.
 pub(crate) fn start() {
     let voice = Voice::of_process();
     let chosen = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     let asked = !voice.quiet && !chosen.is_empty();
-    let filter = EnvFilter::builder().parse_lossy(match (voice.quiet, asked) {
-        (true, _) => QUIET,
-        (false, true) => &chosen,
-        (false, false) => DEFAULT,
-    });
+    let filter = match (voice.quiet, asked) {
+        (true, _) => EnvFilter::new(QUIET),
+        (false, true) => EnvFilter::try_new(&chosen).unwrap_or_else(|error| {
+            let told = format!("{} is not understood: {error}", EnvFilter::DEFAULT_ENV);
+            let hint = "write it as level, or as module=level, separated by commas: info,icehost_sync=debug";
+            voice::say(voice::Level::Warning, &told, Some(&Hint::new(hint)));
+            EnvFilter::new(DEFAULT)
+        }),
+        (false, false) => EnvFilter::new(DEFAULT),
+    };
     let events = tracing_subscriber::fmt().with_env_filter(filter);
     match voice.format {
         LogFormat::Json => events

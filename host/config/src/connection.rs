@@ -90,13 +90,13 @@ impl Connection {
                     std::env::VarError::NotUnicode(_) => "is not text",
                 };
                 problem(
-                    format!("the environment variable {name}, for the password, {why}"),
+                    format!("{}, for the password, {why}", untrusted::variable(name)),
                     "set it where icehost runs, or keep the password in a file: password-file",
                 )
             })?,
             Secret::File(path) => {
                 let unreadable = |why: String| {
-                    let path = path.display();
+                    let path = untrusted::file_of_secret(path);
                     problem(
                         format!("cannot read the password from {path}: {why}"),
                         "the path is relative to the directory of the configuration file",

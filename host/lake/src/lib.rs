@@ -31,6 +31,7 @@ mod snapshot;
 mod staging;
 pub mod storage;
 mod table;
+mod table_property;
 mod try_writing;
 mod versions;
 mod warehouse;

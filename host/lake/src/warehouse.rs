@@ -17,11 +17,14 @@ use crate::table::{LakeTable, not_found};
 
 /// Properties that a new table gets unless the caller says otherwise (Iceberg documentation,
 /// "Configuration", "Write properties").
-const DEFAULT_PROPERTIES: [(&str, &str); 4] = [
+const DEFAULT_PROPERTIES: [(&str, &str); 5] = [
     ("write.format.default", "parquet"),
     ("write.parquet.compression-codec", "zstd"),
     ("write.delete.mode", "merge-on-read"),
     ("write.update.mode", "merge-on-read"),
+    // Each version of the metadata lists all snapshots, so that all versions of a table of many commits would take
+    // more than its rows. A hundred stay (`write.metadata.previous-versions-max`).
+    ("write.metadata.delete-after-commit.enabled", "true"),
 ];
 
 /// A table to be created.

@@ -106,3 +106,53 @@ async fn a_crash_leaves_the_old_state_or_the_new() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_was_there_and_removed_is_not_made_again() {
+    let _turn = TURN.lock().await;
+    let lake = Fixture::new();
+    let properties = [
+        ("write.metadata.previous-versions-max", "1"),
+        ("write.metadata.delete-after-commit.enabled", "true"),
+    ];
+    let new = icehost_lake::NewTable {
+        properties: properties
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        ..people()
+    };
+    let created = lake.warehouse.create_table(&name(), &new).await.unwrap();
+    let table = append(&created, &rows(&[(1, "a")])).await.table;
+    // Between a writer's look and its version others make three, and the one that it is to make is gone again.
+    let root = lake.dir.path().to_owned();
+    let begun = std::sync::atomic::AtomicBool::new(false);
+    let others = move || {
+        if begun.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            return;
+        }
+        let root = root.clone();
+        let others = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let warehouse = icehost_lake::Warehouse::open(root).unwrap();
+                let mut table = warehouse.load(&name()).await.unwrap();
+                for id in 2..5 {
+                    table = append(&table, &rows(&[(id, "others")])).await.table;
+                }
+            });
+        });
+        others.join().unwrap();
+    };
+    fail::cfg_callback("lake::before-metadata-link", others).unwrap();
+    let done = append(&table, &rows(&[(9, "slow")])).await;
+    fail::remove("lake::before-metadata-link");
+    assert_eq!(done.version, 6);
+    let wanted = [
+        (1, "a"),
+        (2, "others"),
+        (3, "others"),
+        (4, "others"),
+        (9, "slow"),
+    ];
+    assert_eq!(read(&lake.load().await, None).await, rows(&wanted));
+}

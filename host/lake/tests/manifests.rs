@@ -6,61 +6,9 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 
-use apache_avro::Reader;
 use apache_avro::types::Value;
+use support::avro::{by_field, record, records, text};
 use support::*;
-
-type Record = BTreeMap<String, Value>;
-
-fn records(path: &str) -> (BTreeMap<String, String>, Vec<Record>) {
-    let bytes = fs::read(path).unwrap();
-    let reader = Reader::new(&bytes[..]).unwrap();
-    let properties = reader
-        .user_metadata()
-        .iter()
-        .map(|(key, value)| (key.clone(), String::from_utf8(value.clone()).unwrap()))
-        .collect();
-    let records = reader.map(|value| record(value.unwrap())).collect();
-    (properties, records)
-}
-
-fn record(value: Value) -> Record {
-    match value {
-        Value::Record(fields) => fields.into_iter().map(|(k, v)| (k, unwrapped(v))).collect(),
-        other => panic!("not a record: {other:?}"),
-    }
-}
-
-fn unwrapped(value: Value) -> Value {
-    match value {
-        Value::Union(_, inner) => *inner,
-        other => other,
-    }
-}
-
-/// A map by field id, which Avro holds as an array of pairs.
-fn by_field(value: &Value) -> BTreeMap<i32, Value> {
-    let Value::Array(pairs) = value else {
-        panic!("not a map: {value:?}");
-    };
-    pairs
-        .iter()
-        .map(|pair| {
-            let mut pair = record(pair.clone());
-            match (pair.remove("key"), pair.remove("value")) {
-                (Some(Value::Int(key)), Some(value)) => (key, value),
-                other => panic!("not a pair: {other:?}"),
-            }
-        })
-        .collect()
-}
-
-fn text(value: &Value) -> &str {
-    match value {
-        Value::String(text) => text,
-        other => panic!("not a string: {other:?}"),
-    }
-}
 
 #[tokio::test]
 async fn lists_manifests_and_statistics_are_as_the_spec_has_them() {

@@ -76,6 +76,25 @@ pub enum SqlType {
     RowVersion,
 }
 
+/// The parameters of a type.
+enum Shape {
+    /// It has none.
+    Plain,
+    Digits {
+        precision: u8,
+        scale: u8,
+    },
+    /// Digits behind the point of a second.
+    Seconds(u8),
+    Text {
+        length: Length,
+        fixed: bool,
+        /// Otherwise in a code page.
+        unicode: bool,
+    },
+    Bytes(Length),
+}
+
 impl SqlType {
     /// What a column of this type becomes in the lake and to a strategy.
     ///
@@ -133,10 +152,99 @@ impl SqlType {
 
     /// Whether values may carry a 100 ns digit, which an Iceberg v2 timestamp cannot hold.
     pub fn finer_than_microseconds(self) -> bool {
-        matches!(
-            self,
-            SqlType::Time(7) | SqlType::DateTime2(7) | SqlType::DateTimeOffset(7)
-        )
+        self.fractional_digits() == Some(7)
+    }
+
+    /// Digits behind the point of a second, where they are declared.
+    pub fn fractional_digits(self) -> Option<u8> {
+        match self.shape() {
+            Shape::Seconds(digits) => Some(digits),
+            Shape::Plain | Shape::Digits { .. } | Shape::Text { .. } | Shape::Bytes(_) => None,
+        }
+    }
+
+    /// The declared length of text, in units as [`Length`] counts them, or of bytes.
+    pub fn length(self) -> Option<Length> {
+        match self.shape() {
+            Shape::Text { length, .. } | Shape::Bytes(length) => Some(length),
+            Shape::Plain | Shape::Digits { .. } | Shape::Seconds(_) => None,
+        }
+    }
+
+    /// How many characters text of fixed length is filled up to.
+    pub fn blank_padded(self) -> Option<u16> {
+        match self.shape() {
+            Shape::Text {
+                length: Length::Limited(n),
+                fixed: true,
+                ..
+            } => Some(n),
+            Shape::Plain
+            | Shape::Digits { .. }
+            | Shape::Seconds(_)
+            | Shape::Text { .. }
+            | Shape::Bytes(_) => None,
+        }
+    }
+
+    /// The length in bytes of text in the code page of its collation; none of Unicode.
+    pub fn code_page_length(self) -> Option<Length> {
+        match self.shape() {
+            Shape::Text {
+                length,
+                unicode: false,
+                ..
+            } => Some(length),
+            Shape::Plain
+            | Shape::Digits { .. }
+            | Shape::Seconds(_)
+            | Shape::Text { .. }
+            | Shape::Bytes(_) => None,
+        }
+    }
+
+    /// The type of a column or a parameter that takes this one's values: `rowversion` is written by the server only.
+    pub fn of_values(self) -> SqlType {
+        match self == SqlType::RowVersion {
+            true => SqlType::Binary(8),
+            false => self,
+        }
+    }
+
+    /// What the type's parameters are. A type that is new says it here, and everything that goes by lengths, digits or
+    /// padding follows.
+    fn shape(self) -> Shape {
+        let text = |length, fixed, unicode| Shape::Text {
+            length,
+            fixed,
+            unicode,
+        };
+        match self {
+            SqlType::Bit
+            | SqlType::TinyInt
+            | SqlType::SmallInt
+            | SqlType::Int
+            | SqlType::BigInt
+            | SqlType::Money
+            | SqlType::SmallMoney
+            | SqlType::Real
+            | SqlType::Float
+            | SqlType::Date
+            | SqlType::DateTime
+            | SqlType::SmallDateTime
+            | SqlType::UniqueIdentifier => Shape::Plain,
+            SqlType::Decimal { precision, scale } => Shape::Digits { precision, scale },
+            SqlType::Time(digits)
+            | SqlType::DateTime2(digits)
+            | SqlType::DateTimeOffset(digits) => Shape::Seconds(digits),
+            SqlType::Char(n) => text(Length::Limited(n), true, false),
+            SqlType::VarChar(length) => text(length, false, false),
+            SqlType::NChar(n) => text(Length::Limited(n), true, true),
+            SqlType::NVarChar(length) => text(length, false, true),
+            SqlType::Binary(n) => Shape::Bytes(Length::Limited(n)),
+            SqlType::VarBinary(length) => Shape::Bytes(length),
+            SqlType::RowVersion => Shape::Bytes(Length::Limited(8)),
+        }
     }
 
     /// Whether precision, scale and length are such as the server takes (T-SQL reference, "Data types").
@@ -145,18 +253,18 @@ impl SqlType {
             Length::Limited(n) => (1..=most).contains(&n),
             Length::Max => true,
         };
-        match self {
-            SqlType::Decimal { precision, scale } => {
+        match self.shape() {
+            Shape::Plain => true,
+            Shape::Digits { precision, scale } => {
                 (1..=38).contains(&precision) && scale <= precision
             }
-            SqlType::Char(n) | SqlType::Binary(n) => (1..=8000).contains(&n),
-            SqlType::NChar(n) => (1..=4000).contains(&n),
-            SqlType::VarChar(n) | SqlType::VarBinary(n) => length(n, 8000),
-            SqlType::NVarChar(n) => length(n, 4000),
-            SqlType::Time(scale) | SqlType::DateTime2(scale) | SqlType::DateTimeOffset(scale) => {
-                scale <= 7
-            }
-            _ => true,
+            Shape::Seconds(digits) => digits <= 7,
+            Shape::Text {
+                length: n,
+                unicode: true,
+                ..
+            } => length(n, 4000),
+            Shape::Text { length: n, .. } | Shape::Bytes(n) => length(n, 8000),
         }
     }
 

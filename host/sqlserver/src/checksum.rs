@@ -228,7 +228,23 @@ fn value(sql_type: SqlType, array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> 
             }
             out.extend_from_slice(last);
         }
-        _ => return None,
+        (
+            SqlType::Decimal { .. }
+            | SqlType::Money
+            | SqlType::SmallMoney
+            | SqlType::Char(_)
+            | SqlType::VarChar(_)
+            | SqlType::NChar(_)
+            | SqlType::NVarChar(_)
+            | SqlType::Date
+            | SqlType::Time(_)
+            | SqlType::DateTime
+            | SqlType::SmallDateTime
+            | SqlType::DateTime2(_)
+            | SqlType::DateTimeOffset(_)
+            | SqlType::UniqueIdentifier,
+            _,
+        ) => return None,
     }
     Some(())
 }

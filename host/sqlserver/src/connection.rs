@@ -116,14 +116,14 @@ impl Connection {
             .await
             .map_err(|error| as_connecting(error, endpoint, limit))?;
         client.limit_waits(options.idle_timeout, options.query_timeout);
-        server.has_merge &= !options.without_merge;
-        client.misreads_datetime = server.is_babelfish;
+        server.quirks.no_merge |= options.without_merge;
+        client.quirks = server.quirks;
         tracing::debug!(
             %endpoint,
             product = server.product,
             version = server.version,
             database = server.database,
-            has_merge = server.has_merge,
+            quirks = ?server.quirks,
             "connected"
         );
         Ok(Connection {
@@ -157,8 +157,8 @@ impl Connection {
         selection: &ColumnSelection,
     ) -> Result<SqlTable> {
         let mut table = introspect::introspect(&mut self.client, name, selection).await?;
-        // Babelfish has a moment of its own for each query; its object ids do without.
-        table.created = table.created.filter(|_| !self.server.is_babelfish);
+        let no_creation_times = self.server.quirks.no_creation_times;
+        table.created = table.created.filter(|_| !no_creation_times);
         Ok(table)
     }
 
@@ -182,8 +182,7 @@ impl Connection {
     /// # Errors
     /// Whatever the server reports.
     pub async fn may_create_tables(&mut self, schema: &str) -> Result<bool> {
-        if self.server.is_babelfish {
-            // It answers for tables only: of databases and schemas every user but dbo has no permission.
+        if self.server.quirks.tells_permissions_of_tables_only {
             return Ok(true);
         }
         permissions::may_create_tables(&mut self.client, schema).await

@@ -34,9 +34,9 @@ pub mod lower;
 mod name;
 mod permissions;
 mod ranges;
-mod reading;
 mod server_info;
 mod servers;
+mod source;
 mod statement;
 mod temporal;
 
@@ -57,7 +57,7 @@ pub use load::{
 pub use lower::NewColumn;
 pub use name::{TableName, quote};
 pub use permissions::Permission;
-pub use reading::ReadConsistency;
-pub use server_info::ServerInfo;
+pub use server_info::{Quirks, ServerInfo};
 pub use servers::Servers;
+pub use source::{ReadConsistency, RowMeaning, Way};
 pub use statement::{Parameter, Statement};

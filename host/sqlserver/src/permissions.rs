@@ -5,7 +5,9 @@ use std::fmt;
 use crate::driver::Client;
 use crate::error::Result;
 use crate::introspect::Fields;
-use crate::name::{TableName, quote};
+use crate::lower;
+use crate::name::TableName;
+use crate::statement::Statement;
 
 /// A permission on a table (T-SQL reference, "GRANT object permissions").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,21 +37,8 @@ pub(crate) async fn missing(
     columns: &[&str],
     wanted: &[Permission],
 ) -> Result<Vec<Permission>> {
-    let object = literal(&table.sql());
-    let asked = wanted.iter().map(|permission| match permission {
-        // Granted on the table, or on each column that is read. A column is named without brackets.
-        Permission::Select if !columns.is_empty() => {
-            let each = columns.iter().map(|column| {
-                format!(
-                    "HAS_PERMS_BY_NAME({object}, N'OBJECT', N'SELECT', {}, N'COLUMN')",
-                    literal(column)
-                )
-            });
-            each.collect::<Vec<_>>().join(" & ")
-        }
-        _ => format!("HAS_PERMS_BY_NAME({object}, N'OBJECT', N'{permission}')"),
-    });
-    let answers = answers(client, asked).await?;
+    let asked = lower::table_permissions(table, columns, wanted);
+    let answers = answers(client, &asked, wanted.len()).await?;
     let without = wanted.iter().zip(answers);
     Ok(without
         .filter_map(|(permission, has)| (has == Some(false)).then_some(*permission))
@@ -58,12 +47,7 @@ pub(crate) async fn missing(
 
 /// Whether the login may create tables in the connection's database, in this schema.
 pub(crate) async fn may_create_tables(client: &mut Client, schema: &str) -> Result<bool> {
-    let schema = literal(&quote(schema));
-    let asked = [
-        "HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'CREATE TABLE')".to_owned(),
-        format!("HAS_PERMS_BY_NAME({schema}, N'SCHEMA', N'ALTER')"),
-    ];
-    let answers = answers(client, asked.into_iter()).await?;
+    let answers = answers(client, &lower::create_permissions(schema), 2).await?;
     Ok(answers.into_iter().all(|has| has != Some(false)))
 }
 
@@ -73,19 +57,8 @@ pub(crate) async fn unmasked(
     table: &TableName,
     columns: &[String],
 ) -> Result<Vec<String>> {
-    let object = literal(&table.sql());
-    let database = match table.database() {
-        Some(database) => literal(&quote(database)),
-        None => "DB_NAME()".to_owned(),
-    };
-    let in_database = format!("HAS_PERMS_BY_NAME({database}, N'DATABASE', N'UNMASK')");
-    let each = columns.iter().map(|column| {
-        format!(
-            "HAS_PERMS_BY_NAME({object}, N'OBJECT', N'UNMASK', {}, N'COLUMN')",
-            literal(column)
-        )
-    });
-    let answers = answers(client, std::iter::once(in_database).chain(each)).await?;
+    let asked = lower::unmask_permissions(table, columns);
+    let answers = answers(client, &asked, 1 + columns.len()).await?;
     let everywhere = answers.first() == Some(&Some(true));
     let shown = columns.iter().zip(answers.into_iter().skip(1));
     Ok(shown
@@ -97,28 +70,23 @@ pub(crate) async fn unmasked(
 /// NULL, of what the server does not know, is no answer (T-SQL reference, "HAS_PERMS_BY_NAME").
 async fn answers(
     client: &mut Client,
-    asked: impl Iterator<Item = String>,
+    asked: &Statement,
+    questions: usize,
 ) -> Result<Vec<Option<bool>>> {
-    let asked: Vec<String> = asked.collect();
-    if asked.is_empty() {
+    if questions == 0 {
         return Ok(Vec::new());
     }
-    let answer = match client.batch(&format!("SELECT {};", asked.join(", "))).await {
+    let answer = match client.run(asked).await {
         Ok(answer) => answer,
         // A server that only speaks like SQL Server may not know the question.
         Err(error) if error.number().is_some() => {
             tracing::debug!(%error, "the server does not tell permissions");
-            return Ok(vec![None; asked.len()]);
+            return Ok(vec![None; questions]);
         }
         Err(error) => return Err(error.context("asking for the login's permissions")),
     };
     let mut fields = Fields::of(answer.rows().into_iter().next().unwrap_or_default());
-    asked
-        .iter()
+    (0..questions)
         .map(|_| Ok(fields.optional_integer()?.map(|has| has != 0)))
         .collect()
-}
-
-fn literal(text: &str) -> String {
-    format!("N'{}'", text.replace('\'', "''"))
 }

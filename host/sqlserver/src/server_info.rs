@@ -13,10 +13,53 @@ pub struct ServerInfo {
     pub version: String,
     /// The connection's database.
     pub database: String,
-    /// It knows `MERGE`; without it, a load uses `UPDATE`, `INSERT` and `DELETE` in one transaction.
-    pub has_merge: bool,
-    /// It is Babelfish for PostgreSQL, which reads bulk-loaded decimals and times wrongly and does not pad `char`.
-    pub is_babelfish: bool,
+    /// What it does otherwise than SQL Server.
+    pub quirks: Quirks,
+}
+
+/// What a server that speaks like SQL Server does otherwise, as far as it concerns icehost. SQL Server has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quirks {
+    /// It knows no `MERGE`: a load uses `UPDATE`, `INSERT` and `DELETE` in one transaction.
+    pub no_merge: bool,
+    /// It reads decimals and times of a bulk load wrongly, which then go as text, and has no use for its options.
+    pub misreads_bulk_loads: bool,
+    /// It takes a `datetime` parameter for a little less than it is, so that `column <= @p` misses the row at the
+    /// bound; the parameter goes as `datetime2(3)`.
+    pub misreads_datetime: bool,
+    /// It gives `char(n)` without the blanks that fill it up.
+    pub unpadded_char: bool,
+    /// It gives another moment of a table's creation in each query; its object ids are not used again.
+    pub no_creation_times: bool,
+    /// It does not honour lock hints: a table that was found empty can be filled before the transaction ends.
+    pub ignores_lock_hints: bool,
+    /// It tells permissions on tables only: of databases and schemas every user but dbo has none.
+    pub tells_permissions_of_tables_only: bool,
+}
+
+impl Quirks {
+    /// Babelfish for PostgreSQL, as it was tried.
+    pub const BABELFISH: Quirks = Quirks {
+        no_merge: true,
+        misreads_bulk_loads: true,
+        misreads_datetime: true,
+        unpadded_char: true,
+        no_creation_times: true,
+        ignores_lock_hints: true,
+        tells_permissions_of_tables_only: true,
+    };
+
+    /// By what the server says of itself, and whether it has been found to know `MERGE`.
+    fn of(banner: &str, has_merge: bool) -> Quirks {
+        let known = match banner.contains("Babelfish") {
+            true => Quirks::BABELFISH,
+            false => Quirks::default(),
+        };
+        Quirks {
+            no_merge: !has_merge,
+            ..known
+        }
+    }
 }
 
 /// A statement that does nothing where MERGE is known, and fails where it is not.
@@ -25,6 +68,11 @@ MERGE #icehost_probe WITH (HOLDLOCK) AS T USING (SELECT 1 AS k) AS S ON T.k = S.
 DROP TABLE #icehost_probe;";
 
 impl ServerInfo {
+    /// It knows `MERGE`.
+    pub fn has_merge(&self) -> bool {
+        !self.quirks.no_merge
+    }
+
     pub(crate) async fn ask(client: &mut Client) -> Result<ServerInfo> {
         let answer = client
             .batch(
@@ -54,11 +102,25 @@ impl ServerInfo {
             }
         };
         Ok(ServerInfo {
-            is_babelfish: banner.contains("Babelfish"),
+            quirks: Quirks::of(&banner, has_merge),
             product,
             version,
             database,
-            has_merge,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sql_server_has_no_quirks_and_babelfish_may_have_learnt_merge() {
+        let microsoft = "Microsoft SQL Server 2022 (RTM) - 16.0.1000.6 (X64)";
+        assert_eq!(Quirks::of(microsoft, true), Quirks::default());
+        let babelfish = "Babelfish for PostgreSQL with SQL Server Compatibility - 12.0.2000.8";
+        assert_eq!(Quirks::of(babelfish, false), Quirks::BABELFISH);
+        let newer = Quirks::of(babelfish, true);
+        assert!(!newer.no_merge && newer.ignores_lock_hints);
     }
 }

@@ -50,10 +50,7 @@ impl Statement {
 impl Parameter {
     /// `rowversion` is a column's type only; its values are `binary(8)`.
     fn declared_type(&self) -> SqlType {
-        match self.sql_type {
-            SqlType::RowVersion => SqlType::Binary(8),
-            other => other,
-        }
+        self.sql_type.of_values()
     }
 }
 

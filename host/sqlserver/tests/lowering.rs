@@ -8,11 +8,14 @@ use icehost_plan::{
     Succession, Table, ValidMergePlan, Value, WriteMode,
 };
 use icehost_sqlserver::lower::{
-    Spelling, base_columns, checksums, count_of, create_table, extraction, merge, one_key, probes,
-    range_boundaries, repeated_key, row_estimate, row_filters, same_keys, snapshot_isolation,
-    spellings, synonym, table_traits, updateability,
+    Spelling, base_columns, checksums, count_of, create_permissions, create_table, extraction,
+    merge, one_key, probes, range_boundaries, repeated_key, row_estimate, row_filters, same_keys,
+    snapshot_isolation, spellings, synonym, table_permissions, table_traits, unmask_permissions,
+    updateability,
 };
-use icehost_sqlserver::{ErrorKind, NewColumn, SqlColumn, SqlTable, Statement, TableName, Traits};
+use icehost_sqlserver::{
+    ErrorKind, NewColumn, Permission, SqlColumn, SqlTable, Statement, TableName, Traits,
+};
 
 const CI: &str = "SQL_Latin1_General_CP1_CI_AS";
 
@@ -23,6 +26,7 @@ fn table(name: TableName, columns: &[(&str, &str, &str)]) -> SqlTable {
         .map(|(name, sql_type, traits)| {
             let sql_type: SqlType = sql_type.parse().unwrap();
             SqlColumn {
+                id: 0,
                 name: (*name).to_owned(),
                 sql_type,
                 nullable: traits.contains("null"),
@@ -994,4 +998,39 @@ fn what_a_table_is_beside_a_table_is_asked_in_a_way_that_every_version_answers()
     insta::assert_snapshot!(synonym(&elsewhere, "@v1"));
     insta::assert_snapshot!(base_columns("@v1"));
     insta::assert_snapshot!(row_estimate(&elsewhere, 7));
+}
+
+/// Names are parameters, whatever is in them.
+#[test]
+fn permissions_are_asked_for_with_names_as_parameters() {
+    let table = TableName::new("dbo", "it's [here]");
+    let wanted = [Permission::Select, Permission::Insert, Permission::Update];
+    let statement = table_permissions(&table, &["Id", "o'clock"], &wanted);
+    insta::assert_snapshot!(statement);
+    insta::assert_snapshot!(table_permissions(&table, &[], &[Permission::Delete]));
+    insta::assert_snapshot!(create_permissions("ops'"));
+    let elsewhere = TableName::parse("[other's].dbo.T").unwrap();
+    insta::assert_snapshot!(unmask_permissions(&elsewhere, &["a'b".to_owned()]));
+}
+
+/// Only what people are shown has values in its text; `statement.rs` writes it.
+#[test]
+fn no_statement_has_a_value_in_its_text() {
+    fn escaping(directory: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                escaping(&path, found);
+                continue;
+            }
+            // Doubling a quote is how a value gets into a statement.
+            if std::fs::read_to_string(&path).unwrap().contains("\"''\"") {
+                found.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    escaping(&sources, &mut found);
+    assert_eq!(found, ["statement.rs"]);
 }

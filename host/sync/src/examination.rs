@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use icehost_lake::LakeTable;
 use icehost_plan::Contents;
-use icehost_sqlserver::Permission;
+use icehost_sqlserver::Way;
 
-use crate::detection::{OpenSource, context, find, identity, landing};
+use crate::delivery::permissions::{may, position_permissions, table_permissions};
+use crate::delivery::table as target_table;
+use crate::delivery::table::OpenTarget;
+use crate::delivery::task::Delivery;
+use crate::detection::change::plan_for_lake;
+use crate::detection::context::context;
 use crate::error::Doing;
-use crate::lake_to_target::Delivery;
-use crate::permissions::{may, position_permissions, table_permissions};
-use crate::source_to_lake::open_lake;
-use crate::stale_mark;
-use crate::target_table::{self, OpenTarget};
+use crate::landing::table::open_lake;
+use crate::source::open::{OpenSource, find, identity};
+use crate::source::same_table;
+use crate::watermark::stale_mark;
 use crate::{
     DeletionGuard, Detection, Lake, MemoryBudget, Merging, Observer, Source, SyncError, Target,
-    WatermarkStore, same_table,
+    WatermarkStore,
 };
 
 /// What of a pipeline does not do.
@@ -107,7 +111,7 @@ async fn source_half(
 ) -> Option<LakeTable> {
     let (mut connection, table) = found.or(Part::Source, find(&job.source).await)?;
     let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
-    let permitted = may(&mut connection, &table.name, &names, &[Permission::Select]).await;
+    let permitted = may(&mut connection, &table.name, &names, Way::ROWS.permissions).await;
     found.or(Part::Source, permitted);
     found.or(Part::Source, job.source.rules.check(&table.table));
     let transforms = job.source.transforms.declare(&table.table).await;
@@ -142,9 +146,11 @@ async fn source_half(
         );
         // That it takes table, options and watermark.
         let probed = match context {
-            Ok(context) => crate::choice::probes(&job.source.rules, detection, &context)
-                .await
-                .map(drop),
+            Ok(context) => {
+                crate::detection::hidden_columns::probes(&job.source.rules, detection, &context)
+                    .await
+                    .map(drop)
+            }
             Err(error) => Err(error),
         };
         found.or(Part::Detection, probed);
@@ -165,7 +171,7 @@ async fn lake_plan(
 ) -> Result<(), SyncError> {
     let plan = async |contents| {
         let columns = source.landing().columns;
-        let landing = landing(merging, &source.table.table, columns, contents, lake).await?;
+        let landing = plan_for_lake(merging, &source.table.table, columns, contents, lake).await?;
         landing.change(lake).map(drop)
     };
     match plan(Contents::Snapshot).await {

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::bounds::stop;
+use crate::delivery::table as target_table;
 use crate::error::Doing;
 use crate::failpoint::{self, stands};
-use crate::lake_to_target::Delivered;
+use crate::lake_to_target;
 use crate::report::milliseconds;
-use crate::source_to_lake::{self, Landed};
-use crate::{
-    LoadJob, Observer, Report, SyncError, SyncJob, Target, same_table, stop, target_table,
-};
+use crate::run::Run;
+use crate::source::same_table;
+use crate::source_to_lake;
+use crate::{LoadJob, Observer, Report, SyncError, SyncJob, Target};
 
 /// A new run's id.
 pub fn new_run_id() -> String {
@@ -52,14 +54,7 @@ pub async fn sync(
         stop::stoppable(cancel, Duration::ZERO, looked_at).await?;
     }
     let new_warehouse = !warehouse_exists(job).await?;
-    let land = || {
-        Box::pin(source_to_lake::attempt(
-            job,
-            Uuid::now_v7(),
-            observer,
-            cancel,
-        ))
-    };
+    let land = || Box::pin(source_to_lake::attempt(Run::new(job, observer, cancel)));
     let mut landed = retry.run(observer, cancel, land).await?;
     if landed.under_earlier_bounds && stands(failpoint::GUARD_EARLIER_BOUNDS) {
         let since = retry.run(observer, cancel, land).await?;
@@ -76,7 +71,9 @@ pub async fn sync(
         let delivering = Instant::now();
         let delivered = retry
             .run(observer, cancel, || {
-                Box::pin(delivery.attempt(Uuid::now_v7(), observer, cancel))
+                Box::pin(lake_to_target::attempt(Run::new(
+                    &delivery, observer, cancel,
+                )))
             })
             .await?;
         let target = delivery.target.table.to_string();
@@ -117,7 +114,9 @@ pub async fn load(
         .settings
         .retry
         .run(observer, cancel, || {
-            Box::pin(delivery.attempt(Uuid::now_v7(), observer, cancel))
+            Box::pin(lake_to_target::attempt(Run::new(
+                &delivery, observer, cancel,
+            )))
         })
         .await?;
     let mut report = Report {
@@ -128,41 +127,4 @@ pub async fn load(
     report.delivered(delivered, job.target.table.to_string(), started.elapsed());
     report.duration_ms = milliseconds(started.elapsed());
     Ok(report)
-}
-
-impl Report {
-    fn landed(&mut self, landed: Landed, took: Duration) {
-        self.run_id = landed.run_id.to_string();
-        self.first_sync = Some(landed.first_sync);
-        self.rows_extracted = Some(landed.rows_extracted);
-        self.rows_read_again = Some(landed.rows_read_again);
-        self.ranges = landed.ranges;
-        self.ranges_resumed = landed.ranges_resumed;
-        self.rows_appended = Some(landed.rows_appended);
-        self.rows_removed = Some(landed.rows_removed);
-        self.snapshot_id = landed.snapshot_id;
-        self.snapshot_created = Some(landed.snapshot_created);
-        self.watermark = landed.watermark;
-        self.warnings.extend(landed.warnings);
-        self.lake_ms = Some(milliseconds(took));
-    }
-
-    fn delivered(&mut self, delivered: Delivered, target: String, took: Duration) {
-        if self.run_id.is_empty() {
-            self.run_id = delivered.run_id.to_string();
-        }
-        self.target_table = Some(target);
-        self.warnings.extend(delivered.warnings);
-        self.snapshot_id = delivered.snapshot_id.or(self.snapshot_id);
-        self.rows_inserted = Some(delivered.counts.inserted);
-        self.rows_updated = Some(delivered.counts.updated);
-        self.rows_deleted = Some(delivered.counts.deleted);
-        self.duplicates_removed = Some(delivered.counts.duplicates_removed);
-        self.target_ms = Some(milliseconds(took));
-    }
-
-    /// Notes the time that strategies took, which the caller's runtime knows.
-    pub fn set_component_time(&mut self, time: Duration) {
-        self.component_ms = milliseconds(time);
-    }
 }

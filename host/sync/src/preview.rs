@@ -4,15 +4,19 @@ use icehost_lake::LakeTable;
 use icehost_plan::{AggregateFunction, Probe, Table, Value, Watermark};
 use icehost_sqlserver::lower;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
-use crate::detection::{OpenSource, detect};
+use crate::delivery::table::OpenTarget;
+use crate::delivery::task::Delivery;
+use crate::detection::detect::detect;
+use crate::detection::repetition;
+use crate::detection::row_shape;
 use crate::error::Doing;
-use crate::lake_to_target::Delivery;
-use crate::repetition;
-use crate::row_shape;
-use crate::source_to_lake::open_lake;
-use crate::target_table::OpenTarget;
-use crate::{Event, LoadJob, Observer, SyncError, SyncJob, same_table};
+use crate::landing::table::open_lake;
+use crate::run::Run;
+use crate::source::open::OpenSource;
+use crate::source::same_table;
+use crate::{Event, LoadJob, Observer, SyncError, SyncJob};
 
 /// A dry run's result.
 #[derive(Debug, Clone, Serialize)]
@@ -75,7 +79,9 @@ pub async fn sync(job: &SyncJob, observer: &dyn Observer) -> Result<Preview, Syn
         same_table::refuse_under_view(&mut source, target).await?;
     }
     let lake = open_lake(&job.lake, &job.source.rules, &source).await?;
-    let detected = detect(job, &mut source, &lake, observer, None).await?;
+    let cancel = CancellationToken::new();
+    let run = Run::new(job, observer, &cancel);
+    let detected = detect(&run, &mut source, &lake, None).await?;
     repetition::refuse(&lake, &detected).await?;
     let reshaped = row_shape::check(job, detected.stored.as_ref(), &detected)?;
     for warning in detected.warnings.iter().chain(&reshaped) {

@@ -5,6 +5,9 @@ use std::time::Duration;
 use icehost_plan::Watermark;
 use serde::Serialize;
 
+use crate::lake_to_target::Delivered;
+use crate::landing::landed::Landed;
+
 /// The result of a run. A field is `null` where its half did not run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
@@ -56,6 +59,43 @@ pub struct Report {
     pub target_ms: Option<f64>,
     /// Time in all.
     pub duration_ms: f64,
+}
+
+impl Report {
+    pub(crate) fn landed(&mut self, landed: Landed, took: Duration) {
+        self.run_id = landed.run_id.to_string();
+        self.first_sync = Some(landed.first_sync);
+        self.rows_extracted = Some(landed.rows_extracted);
+        self.rows_read_again = Some(landed.rows_read_again);
+        self.ranges = landed.ranges;
+        self.ranges_resumed = landed.ranges_resumed;
+        self.rows_appended = Some(landed.rows_appended);
+        self.rows_removed = Some(landed.rows_removed);
+        self.snapshot_id = landed.snapshot_id;
+        self.snapshot_created = Some(landed.snapshot_created);
+        self.watermark = landed.watermark;
+        self.warnings.extend(landed.warnings);
+        self.lake_ms = Some(milliseconds(took));
+    }
+
+    pub(crate) fn delivered(&mut self, delivered: Delivered, target: String, took: Duration) {
+        if self.run_id.is_empty() {
+            self.run_id = delivered.run_id.to_string();
+        }
+        self.target_table = Some(target);
+        self.warnings.extend(delivered.warnings);
+        self.snapshot_id = delivered.snapshot_id.or(self.snapshot_id);
+        self.rows_inserted = Some(delivered.counts.inserted);
+        self.rows_updated = Some(delivered.counts.updated);
+        self.rows_deleted = Some(delivered.counts.deleted);
+        self.duplicates_removed = Some(delivered.counts.duplicates_removed);
+        self.target_ms = Some(milliseconds(took));
+    }
+
+    /// Notes the time that strategies took, which the caller's runtime knows.
+    pub fn set_component_time(&mut self, time: Duration) {
+        self.component_ms = milliseconds(time);
+    }
 }
 
 /// Milliseconds with microseconds behind the point.

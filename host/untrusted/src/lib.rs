@@ -13,6 +13,6 @@ mod text;
 
 pub use file::{PIPE_TIME_LIMIT, check, open, open_lock, read, read_file_or_pipe};
 pub use hint::Hint;
-pub use secrets::{given, may_hold_secret, without_secrets};
+pub use secrets::{file_of_secret, given, may_hold_secret, variable, without_secrets};
 pub use shortage::{MEMORY, shortage, shortage_told};
 pub use text::{line, misleads, quoted, shown, shown_up_to};

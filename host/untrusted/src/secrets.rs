@@ -1,6 +1,7 @@
 //! Text that nobody has understood, and in which a secret may stand.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use crate::shown;
 
@@ -68,6 +69,30 @@ fn behind_container_of_azure(text: &str) -> &str {
     match rest.split_once('@') {
         Some((name, behind)) if name.len() <= 63 && name.bytes().all(of_name) => behind,
         _ => text,
+    }
+}
+
+/// The environment variable that a user named as the place of a secret, for a message: by its name where that can be one.
+/// The secret itself may stand there, which seldom looks like a name.
+pub fn variable(name: &str) -> String {
+    let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    match first && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        true => format!("the environment variable {name}"),
+        false => {
+            "an environment variable that cannot be (a name has letters, digits and '_')".to_owned()
+        }
+    }
+}
+
+/// The file that a user named as the place of a secret, for a message: by its name where that looks like a file's.
+pub fn file_of_secret(path: &Path) -> String {
+    let plain = |text: &str| {
+        let of_name = |c: char| c.is_alphanumeric() || "._+-/\\".contains(c);
+        text.chars().all(of_name)
+    };
+    match path.to_str() {
+        Some(text) if plain(text) => shown(text),
+        _ => "the file that was named (whose name is not shown)".to_owned(),
     }
 }
 
@@ -202,6 +227,30 @@ mod tests {
         ] {
             assert_eq!(given(text), format!("'{text}'"));
         }
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_a_name_is_not_told() {
+        for secret in [
+            "P@ssw0rd! 2026",
+            "sa:hunter2@db/Shop",
+            "Server=db;Pasword=x",
+            "9lives",
+        ] {
+            assert!(!variable(secret).contains(secret), "{secret}");
+        }
+        for secret in ["P@ssw0rd! 2026", "sa:hunter2@db/Shop", "/etc/P@ssw0rd"] {
+            let told = file_of_secret(Path::new(secret));
+            assert!(!told.contains("hunter2") && !told.contains("P@"), "{told}");
+        }
+        assert_eq!(
+            variable("SHOP_PASSWORD"),
+            "the environment variable SHOP_PASSWORD"
+        );
+        assert_eq!(
+            file_of_secret(Path::new("/run/secrets/shop-1.txt")),
+            "/run/secrets/shop-1.txt"
+        );
     }
 
     #[test]

@@ -193,3 +193,45 @@ fn the_login_of_a_registry_is_not_shown() {
         run.failure(&["error: "]);
     }
 }
+
+/// The secret itself where the name of a variable or a file is wanted.
+#[test]
+fn a_secret_in_the_place_of_its_name_is_not_shown() {
+    let bed = Bed::on_development_server();
+    let file = bed.path("icehost.toml");
+    let written = format!("P@ss {SECRET} 2026!");
+    for (key, output) in [
+        ("password-env", "text"),
+        ("password-env", "json"),
+        ("password-file", "json"),
+    ] {
+        let text = format!(
+            "warehouse = 'warehouse'\n[connections.s]\nurl = 'mssql://sa@127.0.0.1:1/d'\n{key} = '{written}'\n\
+             [pipelines.p]\nsource = 's'\ntable = 'dbo.T'\nlake-table = 'demo.t'\nstrategy = 'id'\nmerge = 'upsert'\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let run = Command::new(["check", "--output", output, "--config"])
+            .arg(file.display().to_string())
+            .run()
+            .failure(&["password", "hint: "]);
+        hides(&run);
+    }
+    bed.source()
+        .execute("CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, Phone nvarchar(20) NULL)");
+    for flag in ["--hash-key-env", "--hash-key-file"] {
+        let run = bed
+            .sync("dbo.T", "demo.t")
+            .args([
+                "--strategy",
+                "id",
+                "--merge",
+                "upsert",
+                "--column-rule",
+                "Phone=hash",
+            ])
+            .args([flag, &written])
+            .run()
+            .failure(&["key for hashes", "hint: "]);
+        hides(&run);
+    }
+}

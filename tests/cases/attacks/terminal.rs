@@ -261,3 +261,19 @@ fn arguments_and_names_of_files_make_no_lines() {
         .run();
     assert_no_forgery(&run.failure(&["s3"]));
 }
+
+#[test]
+fn a_filter_of_the_log_that_is_not_understood_is_told_on_one_line() {
+    for format in ["text", "json"] {
+        let run = Command::new(["plugin", "list", "--log-format", format])
+            .env("RUST_LOG", &format!("icehost={EVIL}"))
+            .run()
+            .success();
+        told(&run, "RUST_LOG is not understood");
+        if format == "json" {
+            for line in run.stderr.lines() {
+                serde_json::from_str::<serde_json::Value>(line).expect(line);
+            }
+        }
+    }
+}

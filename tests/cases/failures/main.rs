@@ -15,3 +15,4 @@ mod left_over;
 mod resumed;
 mod shortage;
 mod stalls;
+mod taken_names;

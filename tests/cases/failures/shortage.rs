@@ -9,7 +9,7 @@ fn under(limit: &str) -> String {
 #[test]
 fn too_few_files_are_no_fault_of_the_server() {
     let bed = customers::bed(60);
-    for limit in 10..44 {
+    for limit in 4..44 {
         let name = format!("demo.files{limit}");
         let sync = bed.sync("dbo.Customers", &name);
         let sync = sync

@@ -35,7 +35,12 @@ pub fn steps(hint: &str) -> Vec<Step> {
     if says("--restart") {
         steps.push(Step::Restart);
     }
-    if steps.is_empty() && (says("new lake table") || says("another lake table")) {
+    let anew = [
+        "new lake table",
+        "another lake table",
+        "move the directory of the lake table away",
+    ];
+    if steps.is_empty() && anew.into_iter().any(says) {
         steps.push(Step::NewLakeTable);
     }
     steps

@@ -71,6 +71,8 @@ pub struct World {
     history: Vec<Row>,
     /// Something happened beside icehost that it may stop at.
     interfered: bool,
+    /// A run has stopped since the last that succeeded, because the newest rows were gone.
+    newest_was_gone: bool,
     /// Another engine has written rows of the lake again, and with them their order.
     rewritten: bool,
     _directory: TempDir,
@@ -108,6 +110,7 @@ impl World {
             writes: 0,
             history: Vec::new(),
             interfered: false,
+            newest_was_gone: false,
             rewritten: false,
             _directory: directory,
         };
@@ -351,18 +354,22 @@ impl World {
     /// After a run that succeeded all is equal, and what happened before it is no reason to stop any more.
     fn succeeded(&mut self) -> Result<(), String> {
         self.interfered = false;
+        self.newest_was_gone = false;
         self.check()
     }
 
     /// A run may stop where something happened beside it; where the newest rows went and others came below
-    /// them, as if the table had been filled again; and where it has to bring the newest row of a key whose rows
+    /// them, as if the table had been filled again, which is not forgotten when newer ones come; and where it has to bring the newest row of a key whose rows
     /// another engine has written again; nowhere else.
     fn may_stop(&mut self, error: &SyncError) -> Result<(), String> {
         let text = error.to_string();
         let started_over = text.contains("rows below that are new");
         let unordered = text.contains("nothing tells which of them is the newest");
+        self.newest_was_gone |= started_over && self.newest_is_gone();
+        let remembered = text.starts_with("an earlier run of lake table");
         let caused = self.interfered
             || (started_over && self.newest_is_gone())
+            || (started_over && remembered && self.newest_was_gone)
             || (unordered && self.order_is_lost()?);
         match caused {
             true => Ok(()),

@@ -51,6 +51,7 @@ pub(crate) fn sql_table() -> SqlTable {
         .into_iter()
         .filter_map(|column| match column.column_type {
             ColumnType::Sql(sql_type) => Some(SqlColumn {
+                id: 0,
                 name: column.name,
                 sql_type,
                 nullable: column.nullable,

@@ -2,7 +2,7 @@
 
 use icehost_config::as_setting;
 
-use crate::strategies::shipped_names;
+use icehost_run::shipped_names;
 
 /// The text in which flags that are keys of a pipeline stand as keys, each with the value that follows it, if one does.
 /// Those that `keep` names stay flags.
@@ -127,11 +127,18 @@ mod tests {
     /// Sources of the crates whose messages are told by this one.
     fn sources() -> Vec<PathBuf> {
         let host = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let mut directories: Vec<PathBuf> =
-            ["lake", "sync", "sqlserver", "strategy", "registry", "plan"]
-                .iter()
-                .map(|name| host.join(name).join("src"))
-                .collect();
+        let mut directories: Vec<PathBuf> = [
+            "lake",
+            "sync",
+            "sqlserver",
+            "strategy",
+            "registry",
+            "plan",
+            "run",
+        ]
+        .iter()
+        .map(|name| host.join(name).join("src"))
+        .collect();
         let mut files = Vec::new();
         while let Some(directory) = directories.pop() {
             for entry in std::fs::read_dir(directory).unwrap() {

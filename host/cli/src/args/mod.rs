@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use icehost_config::Waits;
 use icehost_plugins::Kind;
+use icehost_run::Caches;
 use icehost_strategy::Limits;
 
 use crate::advice::Advice;
@@ -285,7 +286,7 @@ pub(crate) struct LimitArguments {
 impl LimitArguments {
     /// These limits, and the default ones of everything else.
     pub(crate) fn limits(&self) -> Limits {
-        crate::strategies::limits(self.strategy_timeout, self.strategy_memory)
+        icehost_run::limits(self.strategy_timeout, self.strategy_memory)
     }
 }
 
@@ -298,6 +299,21 @@ pub(crate) struct CacheArguments {
     /// Compile strategies anew and keep nothing
     #[arg(long, conflicts_with = "cache_dir")]
     pub(crate) no_cache: bool,
+}
+
+impl CacheArguments {
+    /// What they choose; this program compiles.
+    ///
+    /// # Errors
+    /// The system does not say which program that is.
+    pub(crate) fn caches(&self) -> std::io::Result<Caches> {
+        let compiler = icehost_run::this_program()?;
+        Ok(match &self.cache_dir {
+            _ if self.no_cache => Caches::none(compiler),
+            Some(directory) => Caches::in_directory(directory, compiler),
+            None => Caches::of_user(compiler),
+        })
+    }
 }
 
 #[derive(Debug, Clone, Args)]

@@ -1,6 +1,9 @@
 //! `icehost load`
 
 use icehost_lake::Warehouse;
+use icehost_run::{
+    Delivery, Registry, Runner, Strategies, ThisRun, deletion_guard, merging, retry_policy,
+};
 use icehost_sqlserver::TableName;
 use icehost_sync::{Lake, LoadJob, MemoryBudget, Settings, Target, load, preview};
 use tokio_util::sync::CancellationToken;
@@ -10,10 +13,7 @@ use crate::advice::Advice;
 use crate::args::{LoadArguments, Output};
 use crate::command::sync::used;
 use crate::failure::Failure;
-use crate::job::{ThisRun, deletion_guard, lake, merging, retry_policy, target};
-use crate::registry::Registry;
 use crate::render::{Progress, print_preview, print_report};
-use crate::strategies::Strategies;
 
 pub(crate) async fn run(
     arguments: LoadArguments,
@@ -63,13 +63,14 @@ async fn carry_out(
 fn this_run(arguments: &LoadArguments) -> ThisRun {
     ThisRun {
         looks_only: arguments.run.dry_run,
+        allow_deletes: arguments.run.deletions.allow_deletes,
         ..ThisRun::default()
     }
 }
 
 async fn of_flags(arguments: LoadArguments) -> Result<(LoadJob, Strategies), Failure> {
     let this_run = this_run(&arguments);
-    let mut strategies = Strategies::new(&arguments.run.cache);
+    let mut strategies = Strategies::new(&arguments.run.cache.caches()?);
     let merge = used(
         &required(arguments.merge.merge, "merge")?,
         arguments.merge.merge_option,
@@ -125,28 +126,16 @@ async fn of_pipeline(arguments: LoadArguments) -> Result<(LoadJob, Strategies), 
     let config = required(arguments.lake.config.clone(), "config")?;
     let name = arguments.lake.pipeline.clone().unwrap_or_default();
     let (file, pipeline) = pipeline(&config, &name)?;
-    let Some(to) = &pipeline.target else {
-        return Err(Failure::new(
-            format!("pipeline {} has no target to load", pipeline.name),
-            format!("give it one in {}: target = \"…\"", config.display()),
-        ));
+    let caches = arguments.run.cache.caches()?;
+    let runner = Runner {
+        registry: Registry::of(&file, &caches, false),
+        caches,
+        this_run: this_run(&arguments),
     };
-    let cache = &arguments.run.cache;
-    let registry = Registry::of(&file, cache, false);
-    let mut strategies = Strategies::with_registry(cache, &registry);
-    let job = LoadJob {
-        merge: merging(&mut strategies, &pipeline.merge).await?,
-        lake: lake(&pipeline)?,
-        target: target(to, &this_run(&arguments).connect(pipeline.waits))?,
+    let delivery = Delivery {
         full: arguments.full,
         trust_position: arguments.trust_position,
         exclude: arguments.exclude_columns,
-        settings: Settings {
-            retry: retry_policy(pipeline.retries),
-            deletions: deletion_guard(pipeline.delete_limit, arguments.run.deletions.allow_deletes),
-            memory: within(pipeline.memory_limit)?,
-            ..Settings::default()
-        },
     };
-    Ok((job, strategies))
+    Ok(runner.load_job(&pipeline, delivery).await?)
 }

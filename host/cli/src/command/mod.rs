@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 
 use icehost_config::{Config, Pipeline};
 use icehost_lake::{LakeTable, LakeTableName, Warehouse};
+use icehost_run::{RunError, shipped_names};
 use icehost_sqlserver::Endpoint;
 
 use crate::args::LakeArguments;
 use crate::failure::Failure;
 use crate::render::problems;
-use crate::strategies::shipped_names;
 
 /// An Iceberg table as arguments name it.
 struct Place {
@@ -94,9 +94,17 @@ fn directories(of: &Path) -> Vec<PathBuf> {
     paths.filter(|path| path.is_dir()).collect()
 }
 
+/// What a configuration file says.
+fn configuration(file: &Path) -> Result<Config, Failure> {
+    Config::read(file, &shipped_names()).map_err(|found| {
+        let found: Vec<RunError> = found.into_iter().map(RunError::from).collect();
+        problems(file, &found)
+    })
+}
+
 /// The one pipeline that a name stands for, and the file that it is in.
 fn pipeline(config: &Path, name: &str) -> Result<(Config, Pipeline), Failure> {
-    let file = Config::read(config, &shipped_names()).map_err(|found| problems(config, &found))?;
+    let file = configuration(config)?;
     let mut pipelines = file.select(&[name.to_owned()])?;
     match (pipelines.pop(), pipelines.is_empty()) {
         (Some(pipeline), true) => Ok((file, pipeline)),

@@ -3,8 +3,8 @@
 use icehost_config::{
     Component, Connection, GivenOptions, KeyPlace, Pipeline, Places, Target, Use, Waits,
 };
+use icehost_run::{Registry, Runner, ThisRun};
 use icehost_sqlserver::TableName;
-use icehost_sync::{preview, sync};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{
@@ -14,9 +14,7 @@ use crate::args::{
 use crate::command::pipelines;
 use crate::command::{address, required};
 use crate::failure::Failure;
-use crate::job::{ThisRun, job};
 use crate::render::{Progress, print_preview, print_report};
-use crate::strategies::Strategies;
 
 pub(crate) async fn run(
     arguments: SyncArguments,
@@ -26,21 +24,23 @@ pub(crate) async fn run(
     if let Some(config) = &arguments.config {
         return pipelines::run(config, &arguments, output, cancel).await;
     }
-    let mut strategies = Strategies::new(&arguments.run.cache);
-    let (dry_run, this_run) = (arguments.run.dry_run, this_run(&arguments));
-    let job = job(&pipeline(arguments)?, &mut strategies, &this_run).await?;
+    let runner = Runner {
+        caches: arguments.run.cache.caches()?,
+        registry: Registry::none(),
+        this_run: this_run(&arguments),
+    };
+    let dry_run = arguments.run.dry_run;
+    let pipeline = pipeline(arguments)?;
     let progress = Progress::new(output);
     if dry_run {
-        let preview = preview::sync(&job, &progress).await;
+        let preview = runner.preview_sync(&pipeline, &progress).await;
         progress.finish();
         print_preview(&preview?, output);
         return Ok(());
     }
-    let report = sync(&job, &progress, cancel).await;
+    let report = runner.sync(&pipeline, &progress, cancel).await;
     progress.finish();
-    let mut report = report?;
-    report.set_component_time(strategies.time());
-    print_report(&report, output);
+    print_report(&report?, output);
     Ok(())
 }
 

@@ -3,30 +3,19 @@
 use std::path::Path;
 use std::time::Instant;
 
-use icehost_config::{Config, Pipeline};
-use icehost_lake::Warehouse;
+use icehost_config::Pipeline;
+use icehost_lake::{LakeTableName, Warehouse};
+use icehost_run::{Registry, Runner, Strategies, ThisRun, deletion_guard, merging, retry_policy};
 use icehost_sqlserver::TableName;
-use icehost_sync::{
-    Lake, LoadJob, MemoryBudget, Settings, SyncJob, Target, Verification, VerifyOptions, verify,
-    verify_load,
-};
+use icehost_sync::{Lake, LoadJob, MemoryBudget, Settings, Target, VerifyOptions, verify_load};
 use tokio_util::sync::CancellationToken;
 
 use super::sync::{of_table, used};
-use super::{address, meant_table, required};
+use super::{address, configuration, meant_table, required};
 use crate::advice::Advice;
 use crate::args::{DeletionArguments, Output, VerifyArguments};
 use crate::failure::Failure;
-use crate::job::{ThisRun, deletion_guard, job, merging, retry_policy};
-use crate::registry::Registry;
-use crate::render::{Progress, Verified, print_verification, print_verified, problems};
-use crate::strategies::{Strategies, shipped_names};
-
-/// What there is to compare.
-enum Job {
-    Sync(Box<SyncJob>),
-    Load(Box<LoadJob>),
-}
+use crate::render::{Progress, Verified, print_verification, print_verified};
 
 pub(crate) async fn run(
     arguments: VerifyArguments,
@@ -44,31 +33,39 @@ pub(crate) async fn run(
     if let Some(config) = arguments.config.clone() {
         return pipelines(&config, &arguments, &options, output, cancel).await;
     }
+    let caches = arguments.cache.caches()?;
+    let this_run = this_run(arguments.deletions);
     let place = arguments.table.place.warehouse.clone();
-    let mut strategies = Strategies::new(&arguments.cache);
-    let job = match arguments.table.table {
-        Some(_) => {
-            let (table, memory) = (arguments.table, &arguments.memory);
-            let waits = arguments.waits.waits();
-            let (limits, retries) = (&arguments.limits, arguments.retries);
-            let pipeline = Pipeline {
-                delete_limit: arguments.deletions.delete_limit,
-                ..of_table(table, memory, limits, retries, waits)?
-            };
-            let this_run = this_run(arguments.deletions);
-            Job::Sync(Box::new(
-                sync_job(&pipeline, &mut strategies, &this_run).await?,
-            ))
-        }
-        None => Job::Load(Box::new(load_job(arguments, &mut strategies).await?)),
+    let meant = |failure: Failure, table: &LakeTableName| match &place {
+        Some(place) => meant_table(failure, place, table),
+        None => failure,
     };
-    let compared = compare(&job, &options, Progress::new(output), cancel).await;
-    let verification = compared.map_err(|failure| match (&place, &job) {
-        (Some(place), Job::Load(job)) => meant_table(failure, place, &job.lake.table),
-        (Some(place), Job::Sync(job)) => meant_table(failure, place, &job.lake.table),
-        (None, _) => failure,
-    })?;
-    print_verification(&verification, output)
+    if arguments.table.table.is_none() {
+        let mut strategies = Strategies::new(&caches);
+        let job = load_job(arguments, &mut strategies).await?;
+        let progress = Progress::new(output);
+        let compared = verify_load(&job, &options, &progress, cancel).await;
+        progress.finish();
+        let compared = compared.map_err(|error| meant(error.into(), &job.lake.table))?;
+        return print_verification(&compared, output);
+    }
+    let (table, memory) = (arguments.table, &arguments.memory);
+    let waits = arguments.waits.waits();
+    let (limits, retries) = (&arguments.limits, arguments.retries);
+    let pipeline = Pipeline {
+        delete_limit: arguments.deletions.delete_limit,
+        ..of_table(table, memory, limits, retries, waits)?
+    };
+    let runner = Runner {
+        caches,
+        registry: Registry::none(),
+        this_run,
+    };
+    let progress = Progress::new(output);
+    let compared = runner.verify(&pipeline, &options, &progress, cancel).await;
+    progress.finish();
+    let compared = compared.map_err(|error| meant(error.into(), &pipeline.lake_table))?;
+    print_verification(&compared, output)
 }
 
 /// What the next run is told, and nothing else says.
@@ -77,34 +74,6 @@ fn this_run(deletions: DeletionArguments) -> ThisRun {
         allow_deletes: deletions.allow_deletes,
         ..ThisRun::default()
     }
-}
-
-async fn compare(
-    job: &Job,
-    options: &VerifyOptions,
-    progress: Progress,
-    cancel: &CancellationToken,
-) -> Result<Verification, Failure> {
-    let compared = match job {
-        Job::Sync(job) => verify(job, options, &progress, cancel).await,
-        Job::Load(job) => verify_load(job, options, &progress, cancel).await,
-    };
-    progress.finish();
-    Ok(compared?)
-}
-
-/// The sync whose outcome is looked at.
-async fn sync_job(
-    pipeline: &Pipeline,
-    strategies: &mut Strategies,
-    this_run: &ThisRun,
-) -> Result<SyncJob, Failure> {
-    let mut job = job(pipeline, strategies, this_run).await?;
-    // One that is missing is found missing, and never created here.
-    if let Some((target, _)) = &mut job.target {
-        target.create = true;
-    }
-    Ok(job)
 }
 
 async fn load_job(
@@ -163,11 +132,16 @@ async fn pipelines(
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let file = Config::read(config, &shipped_names()).map_err(|found| problems(config, &found))?;
-    let registry = Registry::of(&file, &arguments.cache, false);
+    let file = configuration(config)?;
+    let pipelines = file.select(&arguments.pipelines)?;
+    let caches = arguments.cache.caches()?;
+    let runner = Runner {
+        registry: Registry::of(&file, &caches, false),
+        caches,
+        this_run: this_run(arguments.deletions),
+    };
     let mut outcomes = Vec::new();
-    let this_run = this_run(arguments.deletions);
-    for pipeline in file.select(&arguments.pipelines)? {
+    for pipeline in pipelines {
         if cancel.is_cancelled() {
             return Err(Failure::new(
                 "stopped before every pipeline was compared",
@@ -175,32 +149,15 @@ async fn pipelines(
             ));
         }
         let advice = Advice::of(&pipeline.name, config).of_lake();
-        let compared = one(
-            &pipeline, arguments, &registry, &this_run, options, cancel, &advice,
-        )
-        .await;
-        let outcome = match compared {
+        let progress = Progress::of_pipeline(&pipeline.name, advice.clone());
+        let outcome = match runner.verify(&pipeline, options, &progress, cancel).await {
             Ok(verification) => Verified::Compared(Box::new(verification)),
-            Err(failure) => {
-                Verified::Failed(failure.with_advice(&advice).of_pipeline(&pipeline.name))
+            Err(error) => {
+                let failure = Failure::from(error).with_advice(&advice);
+                Verified::Failed(failure.of_pipeline(&pipeline.name))
             }
         };
         outcomes.push((pipeline.name, outcome));
     }
     print_verified(&outcomes, started.elapsed(), output)
-}
-
-async fn one(
-    pipeline: &Pipeline,
-    arguments: &VerifyArguments,
-    registry: &Registry,
-    this_run: &ThisRun,
-    options: &VerifyOptions,
-    cancel: &CancellationToken,
-    advice: &Advice,
-) -> Result<Verification, Failure> {
-    let mut strategies = Strategies::with_registry(&arguments.cache, registry);
-    let job = sync_job(pipeline, &mut strategies, this_run).await?;
-    let progress = Progress::of_pipeline(&pipeline.name, advice.clone());
-    compare(&Job::Sync(Box::new(job)), options, progress, cancel).await
 }

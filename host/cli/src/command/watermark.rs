@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{SecondsFormat, Utc};
 use icehost_lake::LakeTable;
 use icehost_plan::{Value, Watermark};
+use icehost_run::watermark_store;
 use icehost_sync::{WatermarkRecord, WatermarkStore, last_watermark, new_run_id, write_watermark};
 
 use super::Place;
@@ -12,7 +13,6 @@ use super::marks::{Known, earlier};
 use crate::advice::shell;
 use crate::args::{LakeArguments, Output, WatermarkCommand, WatermarkStoreArguments};
 use crate::failure::Failure;
-use crate::job::watermark_store;
 use crate::render::{Progress, print_watermark};
 
 /// The table, and where its watermark is kept.

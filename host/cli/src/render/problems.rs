@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use icehost_config::Problem;
+use icehost_run::RunError;
 
 use crate::failure::{Failure, shown};
 use crate::voice::{self, Level};
 
 /// Tells each problem on stderr, and gives the failure that counts them. One of the file as a whole, which cannot be read
 /// for example, is the failure itself.
-pub(crate) fn problems(file: &Path, problems: &[Problem]) -> Failure {
+pub(crate) fn problems(file: &Path, problems: &[RunError]) -> Failure {
     if let [only] = problems
         && only.place.is_none()
     {
@@ -23,7 +23,7 @@ pub(crate) fn problems(file: &Path, problems: &[Problem]) -> Failure {
     }
     for problem in problems {
         let message = shown(&problem.to_string());
-        voice::say(Level::Error, &message, problem.hint.as_ref());
+        voice::say(Level::Error, &message, problem.hint().as_ref());
     }
     let listed: Vec<serde_json::Value> = problems.iter().map(object).collect();
     let count = match problems.len() {
@@ -39,13 +39,13 @@ pub(crate) fn problems(file: &Path, problems: &[Problem]) -> Failure {
     }))
 }
 
-fn object(problem: &Problem) -> serde_json::Value {
+fn object(problem: &RunError) -> serde_json::Value {
     let place = problem.place.as_ref();
     serde_json::json!({
         "file": place.map(|place| place.file.as_ref()),
         "line": place.map(|place| place.line),
         "column": place.map(|place| place.column),
         "message": shown(&problem.message),
-        "hint": problem.hint.as_deref(),
+        "hint": problem.hint().as_deref(),
     })
 }

@@ -50,11 +50,11 @@ fn object(snapshot: &SnapshotInfo, current: Option<i64>) -> serde_json::Value {
 }
 
 fn row(snapshot: &SnapshotInfo, current: Option<i64>) -> String {
-    let number = |field: &str| {
-        snapshot
-            .summary_number(field)
-            .map_or_else(|| "0".to_owned(), |n| n.to_string())
-    };
+    let number = |field: &str| snapshot.summary_number(field).unwrap_or(0);
+    // Of a data file that left, the rows that were deleted before had their position deletes, which left too.
+    let deleted = number("added-position-deletes")
+        .saturating_add(number("deleted-records"))
+        .saturating_sub(number("removed-position-deletes"));
     format!(
         "{:<20} {:>8}  {:<24} {:<10} {:>12} {:>12} {:>14}{}",
         snapshot.id,
@@ -62,7 +62,7 @@ fn row(snapshot: &SnapshotInfo, current: Option<i64>) -> String {
         moment(snapshot.timestamp_ms),
         snapshot.operation,
         number("added-records"),
-        number("added-position-deletes"),
+        deleted,
         rows(snapshot).map_or_else(|| "?".to_owned(), |n| n.to_string()),
         if Some(snapshot.id) == current {
             "  current"

@@ -3,6 +3,9 @@
 mod dating;
 mod effect;
 mod hand_over;
+mod leaving;
+mod manifests;
+mod merged;
 mod new_metadata;
 mod property;
 mod same_keys;

@@ -1,27 +1,24 @@
-//! The files of a new snapshot: position deletes, manifests and the manifest list.
+//! A new snapshot: its position deletes, its manifests (`manifests`), and what its summary says.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use bytes::Bytes;
 use iceberg::spec::{
-    DataContentType, DataFile, ManifestFile, ManifestListWriter, ManifestWriterBuilder, Operation,
-    Snapshot, SnapshotSummaryCollector, Summary, TableMetadata,
+    DataContentType, DataFile, Operation, Snapshot, SnapshotSummaryCollector, Summary,
+    TableMetadata,
 };
-use icehost_files::blocking::wait;
 use uuid::Uuid;
 
-use crate::checksum::named;
 use crate::commit::effect::{Effect, Positions};
-use crate::error::{LakeError, Result};
+use crate::commit::manifests::{Of, Plan};
+use crate::error::Result;
 use crate::failpoint;
-use crate::library_files::LibraryFiles;
 use crate::read::deletes::position_delete_columns;
 use crate::read::live_files::TableFiles;
 use crate::schema;
 use crate::staging::parquet_file::ParquetFile;
-use crate::staging::staged_files::{StagedFiles, data_dir, metadata_dir};
+use crate::staging::staged_files::{StagedFiles, data_dir};
 use crate::staging::statistics;
 use crate::storage::below;
 use crate::table::LakeTable;
@@ -76,10 +73,18 @@ pub(crate) fn write(
         commit: Uuid::new_v4(),
         files: StagedFiles::new(base),
     };
-    let delete_file = writer.write_position_deletes(&effect.deletes)?;
+    let of = Of {
+        base,
+        snapshot_id: writer.snapshot_id,
+        sequence_number: writer.sequence_number,
+        commit: writer.commit,
+    };
+    let mut plan = Plan::new(of, effect.data.len(), !effect.deletes.is_empty())?;
+    let left = plan.leave(&effect.deletes)?;
+    let delete_file = writer.write_position_deletes(left.as_ref().unwrap_or(&effect.deletes))?;
     let deletes: Vec<DataFile> = delete_file.into_iter().collect();
-    let summary = writer.summary(&effect.data, &deletes, properties)?;
-    let manifest_list = writer.write_manifests(&effect.data, &deletes)?;
+    let summary = writer.summary(&effect.data, &deletes, plan.gone(), properties)?;
+    let manifest_list = plan.write(&effect.data, &deletes, &mut writer.files)?;
     failpoint(failpoint::AFTER_MANIFESTS)?;
     Ok(NewSnapshot {
         snapshot: writer.snapshot(manifest_list, summary),
@@ -145,96 +150,26 @@ impl SnapshotWriter<'_> {
         .map(Some)
     }
 
-    /// Writes the manifests of what is new and the list of all, and gives the list's location.
-    fn write_manifests(&mut self, data: &[DataFile], deletes: &[DataFile]) -> Result<String> {
-        // All at once: each has its name from its content alone.
-        let mut new: Vec<(String, Bytes)> = Vec::new();
-        let mut manifests: Vec<ManifestFile> = Vec::new();
-        for (part, files) in [("m0", data), ("m1", deletes)] {
-            if !files.is_empty() {
-                let (mut manifest, bytes) = self.manifest(files)?;
-                manifest.manifest_path = self.named(&format!("{}-{part}", self.commit), &bytes);
-                new.push((manifest.manifest_path.clone(), bytes));
-                manifests.push(manifest);
-            }
-        }
-        if let Some(parent) = self.base.metadata.current_snapshot_id() {
-            let kept = TableFiles::new(self.base).manifests(parent)?.into_iter();
-            manifests.extend(kept.filter(|m| m.has_added_files() || m.has_existing_files()));
-        }
-        let list = self.manifest_list(manifests)?;
-        let stem = format!("snap-{}-1-{}", self.snapshot_id, self.commit);
-        let location = self.named(&stem, &list);
-        new.push((location.clone(), list));
-        wait(self.base.storage.write(new))
-            .map_err(|e| LakeError::io("write manifests in", &metadata_dir(self.base), e))?;
-        Ok(location)
-    }
-
-    /// Where a file goes that is named after its content.
-    fn named(&mut self, stem: &str, content: &[u8]) -> String {
-        let location = below(&metadata_dir(self.base), &named::name_of(stem, content));
-        self.files.add(location.clone());
-        location
-    }
-
-    fn manifest_list(&self, manifests: Vec<ManifestFile>) -> Result<Bytes> {
-        let written = LibraryFiles::default().written(async |output| {
-            let mut list = ManifestListWriter::v2(
-                output.writer().await?,
-                self.snapshot_id,
-                self.base.metadata.current_snapshot_id(),
-                self.sequence_number,
-            );
-            list.add_manifests(manifests.into_iter())?;
-            list.close().await
-        });
-        written
-            .map(|((), bytes)| bytes)
-            .map_err(|e| self.not_encoded("manifest list", e))
-    }
-
-    /// A manifest of files that are all data or all deletes; where it is comes later.
-    fn manifest(&self, files: &[DataFile]) -> Result<(ManifestFile, Bytes)> {
-        let of_data = files
-            .iter()
-            .all(|file| file.content_type() == DataContentType::Data);
-        let written = LibraryFiles::default().written(async |output| {
-            let builder = ManifestWriterBuilder::new(
-                output,
-                Some(self.snapshot_id),
-                Arc::clone(self.base.metadata.current_schema()),
-                self.base.metadata.default_partition_spec().as_ref().clone(),
-            );
-            let mut writer = match of_data {
-                true => builder.build_v2_data(),
-                false => builder.build_v2_deletes(),
-            };
-            for file in files {
-                // The sequence number is the snapshot's own, which readers inherit.
-                writer.add_file(file.clone(), -1)?;
-            }
-            writer.write_manifest_file().await
-        });
-        written.map_err(|e| self.not_encoded("manifest", e))
-    }
-
-    fn not_encoded(&self, what: &str, error: iceberg::Error) -> LakeError {
-        let table = &self.base.display;
-        LakeError::internal(format!("cannot make a {what} of lake table {table}"))
-            .with_source(error)
-    }
-
-    fn summary(
+    fn summary<'f>(
         &self,
         data: &[DataFile],
         deletes: &[DataFile],
+        gone: impl Iterator<Item = &'f DataFile>,
         properties: &BTreeMap<String, String>,
     ) -> Result<Summary> {
         let metadata = &self.base.metadata;
         let mut collector = SnapshotSummaryCollector::default();
         for file in data.iter().chain(deletes) {
             collector.add_file(
+                file,
+                Arc::clone(metadata.current_schema()),
+                Arc::clone(metadata.default_partition_spec()),
+            );
+        }
+        let mut any_gone = false;
+        for file in gone {
+            any_gone = true;
+            collector.remove_file(
                 file,
                 Arc::clone(metadata.current_schema()),
                 Arc::clone(metadata.default_partition_spec()),
@@ -259,7 +194,7 @@ impl SnapshotWriter<'_> {
         }
         all.extend(counted);
         Ok(Summary {
-            operation: match (data.is_empty(), deletes.is_empty()) {
+            operation: match (data.is_empty(), deletes.is_empty() && !any_gone) {
                 (_, true) => Operation::Append,
                 (true, false) => Operation::Delete,
                 (false, false) => Operation::Overwrite,

@@ -1,6 +1,6 @@
 //! One Parquet file of a table, read as the table's current schema has it.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
@@ -94,20 +94,20 @@ impl TableFiles {
         wanted.sort_unstable();
         wanted.dedup();
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
-        let batch_size = batch_size(&builder, &wanted, batch_rows);
+        let batch_sizes = batch_sizes(builder.metadata(), &wanted, batch_rows);
         let mut positions = positions(pick, rows);
         let arrow_schema = schema::nullable_arrow_schema(columns);
-        let parts = parts(pick, builder.metadata());
+        let parts = parts(pick, builder.metadata(), &batch_sizes);
         drop(builder);
         for (groups, selection) in parts {
+            let batch_size = batch_sizes.get(groups.clone()).unwrap_or_default();
+            let batch_size = batch_size.iter().min().copied().unwrap_or(batch_rows);
             let builder =
                 ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), footer.clone());
             let mut builder = builder
                 .with_projection(mask.clone())
-                .with_batch_size(batch_size);
-            if let Some(groups) = groups {
-                builder = builder.with_row_groups(groups);
-            }
+                .with_batch_size(batch_size)
+                .with_row_groups(groups.collect());
             if let Some(selection) = selection {
                 builder = builder.with_row_selection(selection);
             }
@@ -293,44 +293,59 @@ fn widen(values: &ArrayRef, column: &LakeColumn, path: &str) -> Result<ArrayRef>
     })
 }
 
-fn batch_size(
-    builder: &ParquetRecordBatchReaderBuilder<CheckedFile>,
-    roots: &[usize],
-    batch_rows: usize,
-) -> usize {
-    let widest = builder
-        .metadata()
-        .row_groups()
-        .iter()
-        .filter(|group| group.num_rows() > 0)
-        .map(|group| {
-            let bytes: i64 = roots
-                .iter()
-                .filter_map(|&root| group.columns().get(root))
-                .map(|chunk| chunk.uncompressed_size())
-                .sum();
-            bytes.max(0) as u64 / group.num_rows().max(1) as u64
-        })
-        .max()
-        .unwrap_or(0);
-    let fitting = BATCH_BYTES / widest.max(1);
-    usize::try_from(fitting)
-        .unwrap_or(usize::MAX)
-        .clamp(1, batch_rows.max(1))
+/// How many rows of each row group make a batch. A row group of few large rows does not make those of others few.
+fn batch_sizes(file: &ParquetMetaData, roots: &[usize], batch_rows: usize) -> Vec<usize> {
+    let each = file.row_groups().iter().map(|group| {
+        let bytes: i64 = roots
+            .iter()
+            .filter_map(|&root| group.columns().get(root))
+            .map(|chunk| chunk.uncompressed_size())
+            .sum();
+        let rows = group.num_rows().max(1) as u64;
+        let fitting = BATCH_BYTES / (bytes.max(0) as u64 / rows).max(1);
+        usize::try_from(fitting)
+            .unwrap_or(usize::MAX)
+            .clamp(1, batch_rows.max(1))
+    });
+    each.collect()
 }
 
-/// Row groups, all of them where they are not named, and which of their rows to read.
-type Part = (Option<Vec<usize>>, Option<RowSelection>);
+/// Row groups that follow each other and have batches of about one size.
+fn alike(batch_sizes: &[usize]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    let (mut least, mut most) = (0, 0);
+    for (at, &size) in batch_sizes.iter().enumerate() {
+        let (smaller, larger) = (size.min(least), size.max(most));
+        match runs.last_mut() {
+            Some(run) if larger <= smaller.saturating_mul(2) => {
+                run.end = at + 1;
+                (least, most) = (smaller, larger);
+            }
+            _ => {
+                runs.push(at..at + 1);
+                (least, most) = (size, size);
+            }
+        }
+    }
+    runs
+}
+
+/// Row groups, and which of their rows to read; all where that is not said.
+type Part = (Range<usize>, Option<RowSelection>);
 
 /// A file whose rows are picked is read a row group at a time: a selection takes 32 bytes for each row that stands
 /// alone, and of a whole file that may be more than anything else of a run.
 fn parts<'a>(
     pick: &'a Pick<'static>,
     file: &ParquetMetaData,
+    batch_sizes: &[usize],
 ) -> Box<dyn Iterator<Item = Part> + 'a> {
     let (positions, selected) = match pick {
         // Settled before.
-        Pick::All | Pick::Near(..) => return Box::new(std::iter::once((None, None))),
+        Pick::All | Pick::Near(..) => {
+            let runs = alike(batch_sizes).into_iter();
+            return Box::new(runs.map(|run| (run, None)));
+        }
         Pick::Except(positions) => (positions, false),
         Pick::Only(positions) => (positions, true),
     };
@@ -353,7 +368,7 @@ fn parts<'a>(
                 let selection = selection(here, selected, start..end);
                 selection
                     .selects_any()
-                    .then(|| (Some(vec![at]), Some(selection)))
+                    .then(|| (at..at + 1, Some(selection)))
             }),
     )
 }
@@ -362,7 +377,7 @@ fn parts<'a>(
 fn selection(
     positions: impl Iterator<Item = u64>,
     selected: bool,
-    rows: std::ops::Range<u64>,
+    rows: Range<u64>,
 ) -> RowSelection {
     let mut selectors: Vec<RowSelector> = Vec::new();
     let mut push = |count: u64, skip: bool| {
@@ -391,5 +406,19 @@ fn positions<'a>(pick: &'a Pick<'static>, rows: u64) -> Box<dyn Iterator<Item = 
         Pick::All | Pick::Near(..) => Box::new(0..rows),
         Pick::Except(positions) => Box::new((0..rows).filter(|p| !positions.contains(*p))),
         Pick::Only(positions) => Box::new(positions.iter().take_while(move |&p| p < rows)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_groups_of_large_rows_are_read_apart_from_others() {
+        assert!(alike(&[]).is_empty());
+        assert_eq!(alike(&[100, 100, 100]).len(), 1);
+        assert_eq!(alike(&[8192, 1, 8192, 5000]), [0..1, 1..2, 2..4]);
+        // No run grows by and by from many rows to few.
+        assert_eq!(alike(&[100, 60, 40, 20]), [0..2, 2..4]);
     }
 }

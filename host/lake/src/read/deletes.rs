@@ -94,6 +94,17 @@ impl Deletes {
         deletes: &[LiveFile],
         wanted: Option<&HashSet<&str>>,
     ) -> Result<Deletes> {
+        Self::load_noting(files, deletes, wanted, &mut |_, _| {})
+    }
+
+    /// The same; `note` is told of each file of position deletes that is read, by its path, and which data files it
+    /// names.
+    pub(crate) fn load_noting(
+        files: &TableFiles,
+        deletes: &[LiveFile],
+        wanted: Option<&HashSet<&str>>,
+        note: &mut dyn FnMut(&str, &str),
+    ) -> Result<Deletes> {
         let mut loaded = Deletes::default();
         for delete in deletes {
             match delete.file().content_type() {
@@ -103,7 +114,7 @@ impl Deletes {
                         _ => false,
                     };
                     if !elsewhere {
-                        loaded.read_positions(files, delete, wanted)?;
+                        loaded.read_positions(files, delete, wanted, note)?;
                     }
                 }
                 DataContentType::EqualityDeletes => loaded.read_equality(files, delete)?,
@@ -120,6 +131,7 @@ impl Deletes {
         files: &TableFiles,
         delete: &LiveFile,
         wanted: Option<&HashSet<&str>>,
+        note: &mut dyn FnMut(&str, &str),
     ) -> Result<()> {
         let columns = position_delete_columns();
         let mut found: HashMap<String, RoaringTreemap> = HashMap::new();
@@ -152,6 +164,7 @@ impl Deletes {
                 Ok(ControlFlow::Continue(()))
             })?;
         for (path, positions) in found {
+            note(delete.path(), &path);
             let entry = self.positions.entry(path).or_default();
             entry.push((delete.sequence, positions));
         }

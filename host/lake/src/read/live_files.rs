@@ -113,27 +113,45 @@ impl TableFiles {
     pub(crate) fn live_files(&self, snapshot_id: i64) -> Result<LiveFiles> {
         let mut live = LiveFiles::default();
         for manifest in self.manifests(snapshot_id)? {
-            if !manifest.has_added_files() && !manifest.has_existing_files() {
-                continue;
-            }
-            let loaded = self.manifest(&manifest)?;
-            for entry in loaded.entries().iter().filter(|entry| entry.is_alive()) {
-                let file = LiveFile {
-                    sequence: entry.sequence_number().unwrap_or(0),
-                    spec_id: manifest.partition_spec_id,
-                    entry: Arc::clone(entry),
-                };
-                match entry.content_type() {
-                    DataContentType::Data => live.data.push(file),
-                    DataContentType::PositionDeletes | DataContentType::EqualityDeletes => {
-                        live.deletes.push(file);
-                    }
-                }
+            if has_live_files(&manifest) {
+                live.add(&manifest, self.live_entries(&manifest)?);
             }
         }
         // Stable: the files of one commit stay in the order in which they were written.
         live.data.sort_by_key(|file| file.sequence);
         Ok(live)
+    }
+
+    /// The entries of a manifest whose files are there, with what they inherit of the list.
+    pub(crate) fn live_entries(&self, manifest: &ManifestFile) -> Result<Vec<ManifestEntryRef>> {
+        let (mut entries, _) = self.manifest(manifest)?.into_parts();
+        entries.retain(|entry| entry.is_alive());
+        Ok(entries)
+    }
+}
+
+/// Whether a manifest may have files that are there.
+pub(crate) fn has_live_files(manifest: &ManifestFile) -> bool {
+    manifest.has_added_files() || manifest.has_existing_files()
+}
+
+impl LiveFiles {
+    /// Takes the live entries of a manifest.
+    pub(crate) fn add(&mut self, manifest: &ManifestFile, entries: Vec<ManifestEntryRef>) {
+        for entry in entries {
+            let content = entry.content_type();
+            let file = LiveFile {
+                sequence: entry.sequence_number().unwrap_or(0),
+                spec_id: manifest.partition_spec_id,
+                entry,
+            };
+            match content {
+                DataContentType::Data => self.data.push(file),
+                DataContentType::PositionDeletes | DataContentType::EqualityDeletes => {
+                    self.deletes.push(file);
+                }
+            }
+        }
     }
 }
 

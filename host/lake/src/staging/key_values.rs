@@ -26,6 +26,7 @@ use parquet::schema::types::ColumnDescriptor;
 use roaring::RoaringTreemap;
 
 use crate::staging::key_filter::KeyFilter;
+use crate::staging::uuid_ranges;
 use crate::staging::value_ranges::ValueRanges;
 
 /// What a value takes in memory, in bytes: itself, in a list that has doubled, sixty-four bits of the filter, and once
@@ -198,6 +199,18 @@ pub(crate) fn rows_within(
         info.has_id() && info.id() == field_id && stores(kind, column)
     })?;
     let mut rows = RoaringTreemap::new();
+    if kind == LakeType::Uuid
+        && !or_null
+        && let Some(ranges) = uuid_ranges::of(file, field_id)
+    {
+        let of = ranges.last().map_or(0, |(range, _)| range.end);
+        for (range, values) in ranges {
+            if values.is_some_and(|(low, high)| wanted(unsigned(low), unsigned(high))) {
+                rows.insert_range(range);
+            }
+        }
+        return (rows.len() < of).then_some(rows);
+    }
     let mut first = 0;
     for (at, group) in file.row_groups().iter().enumerate() {
         let end = first + group.num_rows().max(0) as u64;
@@ -241,7 +254,8 @@ fn pages_within(
         .get(group)?
         .get(column)?
         .page_locations();
-    if index.num_pages() != locations.len() as u64 {
+    // A column may be without where others have one, and then cannot be asked.
+    if matches!(index, ColumnIndexMetaData::NONE) || index.num_pages() != locations.len() as u64 {
         return None;
     }
     let mut pages = Vec::new();

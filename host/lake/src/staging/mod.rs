@@ -11,6 +11,7 @@ pub(crate) mod parquet_file;
 pub(crate) mod partitions;
 pub(crate) mod staged_files;
 pub(crate) mod statistics;
+pub(crate) mod uuid_ranges;
 mod value_ranges;
 
 use std::fmt;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use iceberg::spec::DataFile;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -46,6 +47,9 @@ pub struct StageOptions {
     /// A row group whose values take this much memory is ended; its columns' compressors come on top. Default:
     /// 32 MiB, a quarter of Iceberg's own, so that a sync stays small.
     pub row_group_bytes: usize,
+    /// A batch that takes more memory is written before [`StagedWriter::write`] returns, so that nothing else is held
+    /// beside it. Default: 8 MiB, two batches of the usual size.
+    pub alone_bytes: usize,
     /// The caller vouches that no two rows of the delta have the same key. The keys are then not collected
     /// where the table has no rows that they could match, so that a first load takes no memory a row.
     pub unique_keys: bool,
@@ -65,6 +69,7 @@ impl Default for StageOptions {
         StageOptions {
             target_file_bytes: 512 << 20,
             row_group_bytes: 32 << 20,
+            alone_bytes: 8 << 20,
             unique_keys: false,
             unmatched: false,
             refuse_repeats: false,
@@ -121,12 +126,14 @@ impl LakeTable {
         look: Option<Look>,
     ) -> Result<StagedWriter> {
         let table = self.clone();
+        let alone_bytes = options.alone_bytes;
         let encoder = move || Encoder::new(&table, run_id, change, options, held, look);
         let encoder = blocking(encoder).await?;
         let (sender, receiver) = mpsc::channel(1);
         let task = icehost_files::blocking::spawn(move || encode(encoder, receiver));
         Ok(StagedWriter {
             sender,
+            alone_bytes,
             task: Some(task),
         })
     }
@@ -142,6 +149,8 @@ impl LakeTable {
 
 enum Message {
     Batch(RecordBatch),
+    /// A large one; whoever sent it is told when it is written.
+    Alone(RecordBatch, oneshot::Sender<()>),
     Finish,
 }
 
@@ -150,6 +159,12 @@ fn encode(mut encoder: Encoder, mut receiver: mpsc::Receiver<Message>) -> Result
     while let Some(message) = receiver.blocking_recv() {
         match message {
             Message::Batch(batch) => encoder.write(&batch)?,
+            Message::Alone(batch, written) => {
+                encoder.write(&batch)?;
+                drop(batch);
+                // Nobody waits where the writer was dropped.
+                let _ = written.send(());
+            }
             Message::Finish => return encoder.finish().map(Some),
         }
     }
@@ -160,18 +175,27 @@ fn encode(mut encoder: Encoder, mut receiver: mpsc::Receiver<Message>) -> Result
 #[derive(Debug)]
 pub struct StagedWriter {
     sender: mpsc::Sender<Message>,
+    alone_bytes: usize,
     task: Option<JoinHandle<Result<Option<Staged>>>>,
 }
 
 impl StagedWriter {
     /// Takes rows. The columns are the delta's, in its order, of the types that
     /// [`LakeType::arrow`](icehost_plan::LakeType::arrow) gives. Waits while an earlier batch is encoded, so
-    /// that at most two batches are held.
+    /// that at most two batches are held, and a large one is held alone.
     pub async fn write(&mut self, batch: RecordBatch) -> Result<()> {
-        if self.sender.send(Message::Batch(batch)).await.is_ok() {
-            return Ok(());
+        let taken = match batch.get_array_memory_size() > self.alone_bytes {
+            false => self.sender.send(Message::Batch(batch)).await.is_ok(),
+            true => {
+                let (done, written) = oneshot::channel();
+                let sent = self.sender.send(Message::Alone(batch, done)).await;
+                sent.is_ok() && written.await.is_ok()
+            }
+        };
+        match taken {
+            true => Ok(()),
+            false => self.outcome().await.map(drop),
         }
-        self.outcome().await.map(drop)
     }
 
     /// Ends the last file. All files are synced when this returns.

@@ -1,20 +1,23 @@
 //! One Parquet file being written.
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::DataType;
 use icehost_files::blocking::wait;
 use icehost_plan::LakeType;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::checksum::summed_file::SummedFile;
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::schema::{self, LakeColumn};
+use crate::staging::uuid_ranges::UuidRanges;
 use crate::storage::Storage;
 
 /// What the footers of icehost's files begin the name of their writer with.
@@ -31,6 +34,10 @@ const LARGEST_DICTIONARY: usize = 256 << 10;
 /// Rows in a page of the key, about: an upsert reads the pages that its keys lie in, and with Parquet's own
 /// 20,000, ten thousand keys that are strewn over a hundred million rows lie in all of them.
 const KEY_PAGE_ROWS: usize = 1024;
+
+/// How many times a value is there while it is encoded, beside its array: in its page, in a copy with levels, and
+/// compressed; and twice as a bound.
+const WHILE_ENCODED: usize = 5;
 
 /// Bytes of a value of the key, about.
 fn width(kind: LakeType) -> usize {
@@ -73,9 +80,14 @@ pub(crate) struct ParquetFile {
     writer: ArrowWriter<SummedFile>,
     columns: Vec<LakeColumn>,
     row_group_bytes: usize,
+    /// What the largest and the smallest values of the open row group may take.
+    bounds: usize,
     rows: u64,
     /// NaNs in each column; only floating-point columns have any.
     nans: Vec<u64>,
+    nulls: Vec<u64>,
+    /// Of the columns of UUIDs that are part of the key.
+    ranges: Vec<UuidRanges>,
 }
 
 /// A complete, durable file.
@@ -86,6 +98,8 @@ pub(crate) struct FinishedFile {
     pub(crate) bytes: u64,
     pub(crate) metadata: ParquetMetaData,
     pub(crate) nans: Vec<u64>,
+    /// NULLs in each column.
+    pub(crate) nulls: Vec<u64>,
 }
 
 impl ParquetFile {
@@ -132,6 +146,10 @@ impl ParquetFile {
             .set_data_page_size_limit(share.page_bytes)
             .set_dictionary_page_size_limit(share.dictionary_bytes)
             .set_created_by(format!("{WRITER}{}", env!("CARGO_PKG_VERSION")));
+        for column in columns.iter().filter(|c| c.lake_type == LakeType::Uuid) {
+            let path = ColumnPath::new(vec![column.name.clone()]);
+            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
         let mut key = columns.iter().filter(|c| c.key_position.is_some());
         if let (Some(only), None) = (key.next(), key.next()) {
             // Its values are distinct: a dictionary would save nothing.
@@ -155,8 +173,16 @@ impl ParquetFile {
             location,
             writer,
             nans: vec![0; columns.len()],
+            nulls: vec![0; columns.len()],
+            ranges: columns
+                .iter()
+                .enumerate()
+                .filter(|(_, c)| c.lake_type == LakeType::Uuid && c.key_position.is_some())
+                .map(|(at, column)| UuidRanges::new(at, column.field_id))
+                .collect(),
             columns,
             row_group_bytes,
+            bounds: 0,
             rows: 0,
         })
     }
@@ -171,15 +197,39 @@ impl ParquetFile {
                 _ => 0,
             };
         }
+        for (values, nulls) in batch.columns().iter().zip(&mut self.nulls) {
+            *nulls += values.null_count() as u64;
+        }
+        for ranges in &mut self.ranges {
+            if let Some(values) = batch.columns().get(ranges.column) {
+                ranges.note(values);
+            }
+        }
+        let largest: usize = batch.columns().iter().map(longest).sum();
+        // A long value needs room beside what is there: its page, and that one compressed.
+        if self.taken() + WHILE_ENCODED * largest > self.row_group_bytes {
+            self.end_row_group()?;
+        }
         self.writer
             .write(batch)
             .map_err(|e| failed(&self.location, e))?;
+        self.bounds = self.bounds.max(2 * largest);
         // The writer ends a row group by its encoded size, which leaves out dictionaries' tables.
-        if self.writer.memory_size() >= self.row_group_bytes {
-            self.writer.flush().map_err(|e| failed(&self.location, e))?;
+        if self.taken() >= self.row_group_bytes {
+            self.end_row_group()?;
         }
         self.rows += batch.num_rows() as u64;
         Ok(())
+    }
+
+    /// Memory of the open row group.
+    fn taken(&self) -> usize {
+        self.writer.memory_size() + self.bounds
+    }
+
+    fn end_row_group(&mut self) -> Result<()> {
+        self.bounds = 0;
+        self.writer.flush().map_err(|e| failed(&self.location, e))
     }
 
     /// Rows written so far.
@@ -202,6 +252,9 @@ impl ParquetFile {
         let io = |e| LakeError::io("write", &self.location, e);
         self.writer.flush().map_err(|e| failed(&self.location, e))?;
         self.writer.sync().map_err(io)?;
+        for ranges in self.ranges {
+            self.writer.append_key_value_metadata(ranges.finish());
+        }
         for entry in self.writer.inner_mut().seal() {
             self.writer.append_key_value_metadata(entry);
         }
@@ -217,7 +270,20 @@ impl ParquetFile {
             bytes,
             metadata,
             nans: self.nans,
+            nulls: self.nulls,
         })
+    }
+}
+
+/// Bytes of the longest value of a column; none where all are of one size.
+fn longest(values: &ArrayRef) -> usize {
+    fn of(offsets: &OffsetBuffer<i32>) -> usize {
+        offsets.lengths().max().unwrap_or(0)
+    }
+    match values.data_type() {
+        DataType::Utf8 => of(values.as_string::<i32>().offsets()),
+        DataType::Binary => of(values.as_binary::<i32>().offsets()),
+        _ => 0,
     }
 }
 

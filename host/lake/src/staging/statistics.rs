@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use iceberg::spec::{DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum};
 use icehost_plan::LakeType;
 use parquet::file::metadata::ColumnChunkMetaData;
-use parquet::file::statistics::Statistics;
 
 use crate::error::{LakeError, Result};
 use crate::schema::{LakeColumn, to_iceberg};
@@ -42,16 +41,11 @@ pub(crate) fn describe(
         };
         sizes.insert(id, total(ColumnChunkMetaData::compressed_size));
         counts.insert(id, total(ColumnChunkMetaData::num_values));
-        let null_count: Option<u64> = chunks
-            .iter()
-            .map(|chunk| chunk.statistics().and_then(Statistics::null_count_opt))
-            .sum();
-        if let Some(null_count) = null_count {
-            nulls.insert(id, null_count);
-        }
+        nulls.insert(id, file.nulls.get(i).copied().unwrap_or(0));
         if matches!(column.lake_type, LakeType::Float | LakeType::Double) {
             nans.insert(id, file.nans.get(i).copied().unwrap_or(0));
         }
+        // Of UUIDs there are no statistics, and so no bounds (`uuid_ranges` says why).
         let (min, max) = bounds(&chunks, column.lake_type);
         // A delete file is found by the whole path in its bounds.
         let shorten = |bound: Datum, up| match content {

@@ -22,6 +22,8 @@ pub struct Foreign {
     pub added: Vec<DataFile>,
     /// Drop every data and delete file that is there.
     pub replace_all: bool,
+    /// Drop every data file that is there, and no delete file.
+    pub replace_data: bool,
     /// New delete files.
     pub deletes: Vec<DataFile>,
 }
@@ -129,7 +131,9 @@ pub async fn commit(table: &LakeTable, foreign: Foreign) -> (LakeTable, i64) {
         old = list.consume_entries().into_iter().collect();
     }
     for (i, manifest) in old.into_iter().enumerate() {
-        if !foreign.replace_all {
+        let replaced = foreign.replace_all
+            || (foreign.replace_data && manifest.content == ManifestContentType::Data);
+        if !replaced {
             manifests.push(manifest);
             continue;
         }
@@ -182,7 +186,7 @@ pub async fn commit(table: &LakeTable, foreign: Foreign) -> (LakeTable, i64) {
         .with_schema_id(base.current_schema_id())
         // No totals: other engines leave them out.
         .with_summary(Summary {
-            operation: if foreign.replace_all {
+            operation: if foreign.replace_all || foreign.replace_data {
                 Operation::Replace
             } else {
                 Operation::Overwrite

@@ -8,6 +8,7 @@
     unreachable_pub
 )]
 
+pub mod avro;
 pub mod foreign;
 
 use std::collections::BTreeMap;

@@ -167,12 +167,7 @@ impl<'a> Cell<'a> {
 
     /// As a parameter of type `sql_type`, which the value must fit.
     pub(super) fn encode(self, sql_type: SqlType) -> Result<ColumnData<'a>> {
-        let scale = match sql_type {
-            SqlType::Time(scale) | SqlType::DateTime2(scale) | SqlType::DateTimeOffset(scale) => {
-                scale
-            }
-            _ => 7,
-        };
+        let scale = sql_type.fractional_digits().unwrap_or(7);
         // The driver panics on a day of more than three bytes.
         let date = |days: u32| match days >> 24 {
             0 => Ok(Date::new(days)),

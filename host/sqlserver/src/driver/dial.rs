@@ -13,6 +13,7 @@ use tokio_util::compat::TokioAsyncReadCompatExt;
 use super::{Client, Fuse, failure, transport};
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, Result, SqlServerError};
+use crate::server_info::Quirks;
 use crate::servers::Servers;
 
 /// Silent for this long, a connection is probed, so that a vanished server is noticed during a long query.
@@ -57,7 +58,7 @@ async fn establish(endpoint: &Endpoint, servers: &Servers) -> Result<Client> {
                 return Ok(Client {
                     inner,
                     wire,
-                    misreads_datetime: false,
+                    quirks: Quirks::default(),
                     fuse: Arc::new(Fuse::new(socket)),
                     endpoint: endpoint.clone(),
                 });

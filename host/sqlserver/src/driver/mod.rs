@@ -9,6 +9,7 @@ mod dial;
 mod failure;
 mod gathered;
 mod stream;
+pub(crate) mod tds;
 mod transport;
 
 use std::borrow::Cow;
@@ -26,11 +27,12 @@ pub(crate) use bulk::{BulkLoad, PART};
 pub(crate) use cell::Cell;
 pub(crate) use dial::connect;
 pub(crate) use stream::wire;
-pub(crate) use stream::{Block, Field, Kind, Rows};
+pub(crate) use stream::{Block, Field, Kind, Rows, row_too_large};
 
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, Result, SqlServerError};
 use crate::lower::literal;
+use crate::server_info::Quirks;
 use crate::statement::Statement;
 use gathered::Gathered;
 use transport::{WaitLimits, Wire};
@@ -57,9 +59,8 @@ pub(crate) struct Client {
     inner: tiberius::Client<Compat<Wire>>,
     /// What `inner` talks through.
     wire: Wire,
-    /// The server takes a `datetime` parameter for a little less than it is: Babelfish does, so that
-    /// `column <= @p` misses the row at the bound. The parameter then goes as `datetime2(3)`.
-    pub(crate) misreads_datetime: bool,
+    /// What the server does otherwise.
+    pub(crate) quirks: Quirks,
     fuse: Arc<Fuse>,
     endpoint: Endpoint,
 }
@@ -144,7 +145,7 @@ impl Client {
 
     /// Runs a statement with its parameters and reads everything that it gives.
     pub(crate) async fn run(&mut self, statement: &Statement) -> Result<Answer> {
-        let command = command(statement, self.misreads_datetime)?;
+        let command = command(statement, self.quirks)?;
         let request = self.fuse.begin()?;
         let (inner, wire, endpoint) = (&mut self.inner, &self.wire, &self.endpoint);
         let gathered = async {
@@ -171,7 +172,7 @@ impl Client {
         statement: &Statement,
         largest_row: usize,
     ) -> Result<Rows<'_>> {
-        let command = command(statement, self.misreads_datetime)?;
+        let command = command(statement, self.quirks)?;
         let Client {
             inner,
             wire,
@@ -242,11 +243,11 @@ fn settle<T>(
 }
 
 /// `sp_executesql @stmt, @params, values…` (T-SQL reference, "sp_executesql").
-fn command(statement: &Statement, misreads_datetime: bool) -> Result<Command<'_>> {
+fn command(statement: &Statement, quirks: Quirks) -> Result<Command<'_>> {
     tracing::trace!(%statement, "statement");
-    let sent_as = |sql_type| match sql_type {
-        SqlType::DateTime if misreads_datetime => SqlType::DateTime2(3),
-        other => other,
+    let sent_as = |sql_type| match quirks.misreads_datetime && sql_type == SqlType::DateTime {
+        true => SqlType::DateTime2(3),
+        false => sql_type,
     };
     let mut command = Command::new("sp_executesql");
     command.bind_param("", Cow::Borrowed(statement.sql.as_str()));

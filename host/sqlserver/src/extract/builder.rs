@@ -73,7 +73,8 @@ enum Values {
 }
 
 impl Values {
-    fn new(lake: LakeType) -> Values {
+    /// For batches of about so many bytes.
+    fn new(lake: LakeType, batch_bytes: usize) -> Values {
         match lake {
             LakeType::Boolean => Values::Boolean(BooleanBuilder::new()),
             LakeType::Int => Values::Int(Int32Builder::new()),
@@ -91,9 +92,9 @@ impl Values {
             LakeType::TimestampTz => {
                 Values::TimestampTz(TimestampMicrosecondBuilder::new().with_data_type(lake.arrow()))
             }
-            LakeType::String => Values::Text(Variable::new()),
+            LakeType::String => Values::Text(Variable::new(batch_bytes)),
             LakeType::Uuid => Values::Uuid(FixedSizeBinaryBuilder::new(16)),
-            LakeType::Fixed(_) | LakeType::Binary => Values::Binary(Variable::new()),
+            LakeType::Fixed(_) | LakeType::Binary => Values::Binary(Variable::new(batch_bytes)),
         }
     }
 
@@ -119,14 +120,13 @@ impl ColumnBuilder {
         sql_type: SqlType,
         digit: SeventhDigit,
         unpadded: bool,
+        batch_bytes: usize,
     ) -> ColumnBuilder {
-        let pad_to = match sql_type {
-            SqlType::Char(n) | SqlType::NChar(n) if unpadded => n.into(),
-            _ => 0,
-        };
+        let pad_to = sql_type.blank_padded().filter(|_| unpadded);
+        let pad_to = pad_to.map_or(0, usize::from);
         ColumnBuilder {
             name: name.to_owned(),
-            values: Values::new(sql_type.lake()),
+            values: Values::new(sql_type.lake(), batch_bytes),
             digit,
             pad_to,
             rows: 0,
@@ -261,26 +261,23 @@ impl ColumnBuilder {
                 Ok(())
             }
             (Values::Text(values), Kind::Utf16) => {
-                let pad_to = self.pad_to;
-                fill_variable(values, block, position, |bytes, out| {
-                    let before = out.len();
-                    wire::append_utf16(bytes, out).map_err(|_| not_unicode())?;
-                    pad(out, before, pad_to);
-                    Ok(())
-                })
+                let text = (wire::Encoding::Utf16, self.pad_to);
+                fill_text(values, block, position, text, not_unicode)
             }
             (Values::Text(values), Kind::CodePage { utf8 }) => {
-                let pad_to = self.pad_to;
-                fill_variable(values, block, position, |bytes, out| {
-                    let before = out.len();
-                    wire::append_code_page(bytes, utf8, out).map_err(|_| not_utf8())?;
-                    pad(out, before, pad_to);
-                    Ok(())
-                })
+                let text = (wire::Encoding::CodePage { utf8 }, self.pad_to);
+                fill_text(values, block, position, text, not_utf8)
             }
             (Values::Binary(values), Kind::Binary) => {
-                fill_variable(values, block, position, |bytes, out| {
-                    out.extend_from_slice(bytes);
+                fill_variable(values, block, position, |field, out| {
+                    match field {
+                        Field::Null => {}
+                        Field::Whole(bytes) => out.extend_from_slice(bytes),
+                        Field::Chunks(chunks) => {
+                            out.reserve(chunks.bytes());
+                            chunks.for_each(|chunk| out.extend_from_slice(chunk));
+                        }
+                    }
                     Ok(())
                 })
             }
@@ -364,29 +361,45 @@ fn fill_moments<T: ArrowPrimitiveType<Native = i64>>(
 /// Why a value of varying length was not taken, and what can be done.
 type Refused = (String, &'static str);
 
-/// Values of varying length, which `append` puts behind those before.
+/// Text in an encoding, each value filled up to so many characters.
+#[inline]
+fn fill_text(
+    values: &mut Variable,
+    block: &Block<'_>,
+    position: usize,
+    (encoding, pad_to): (wire::Encoding, usize),
+    refused: fn() -> Refused,
+) -> Result<(), Refusal> {
+    fill_variable(values, block, position, |field, out| {
+        let before = out.len();
+        match field {
+            Field::Null => Ok(()),
+            Field::Whole(bytes) => encoding.append(bytes, out),
+            Field::Chunks(chunks) => {
+                out.reserve(chunks.bytes() / 2);
+                encoding.append_pieces(chunks, out)
+            }
+        }
+        .map_err(|wire::NotUnicode| refused())?;
+        pad(out, before, pad_to);
+        Ok(())
+    })
+}
+
+/// Values of varying length, which `append` puts behind those before. Long ones are nowhere else in between.
 #[inline]
 fn fill_variable(
     values: &mut Variable,
     block: &Block<'_>,
     position: usize,
-    append: impl Fn(&[u8], &mut Vec<u8>) -> Result<(), Refused>,
+    append: impl Fn(Field<'_>, &mut Vec<u8>) -> Result<(), Refused>,
 ) -> Result<(), Refusal> {
-    let mut joined = Vec::new();
     for (row, field) in block.column(position).enumerate() {
-        let taken = match field {
-            Field::Null => {
-                values.append_null();
-                continue;
-            }
-            Field::Whole(bytes) => append(bytes, values.bytes()),
-            // A chunk may end within a character, so they are put together first.
-            Field::Chunks(chunks) => {
-                joined.clear();
-                chunks.for_each(|chunk| joined.extend_from_slice(chunk));
-                append(&joined, values.bytes())
-            }
-        };
+        if matches!(field, Field::Null) {
+            values.append_null();
+            continue;
+        }
+        let taken = append(field, values.bytes());
         let ended = taken.and_then(|()| {
             values.end_value().map_err(|TooLarge| {
                 (

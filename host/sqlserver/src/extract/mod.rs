@@ -15,10 +15,10 @@ use builder::{ColumnBuilder, SeventhDigit};
 use observe::Observer;
 
 use crate::connection::Connection;
-use crate::driver::{Block, Cell, Rows};
+use crate::driver::{Block, Cell, Rows, row_too_large};
 use crate::error::{Result, SqlServerError};
 use crate::introspect::SqlTable;
-use crate::lower;
+use crate::source::Way;
 use crate::temporal;
 
 /// What to do with a 100 ns digit, which an Iceberg v2 time or timestamp cannot hold.
@@ -38,7 +38,7 @@ pub struct ExtractOptions {
     pub batch_bytes: usize,
     /// And at so many rows.
     pub batch_rows: usize,
-    /// A row that has more bytes on the wire is an error.
+    /// A row that has more bytes on the wire, or in Arrow, is an error.
     pub largest_row: usize,
     /// What to do with a 100 ns digit.
     pub time_precision: TimePrecision,
@@ -102,8 +102,10 @@ impl<'c> Extraction<'c> {
         options: ExtractOptions,
     ) -> Result<Extraction<'c>> {
         let reading = |error: SqlServerError| error.context(format!("reading {}", table.name));
-        let statement = lower::extraction(table, plan)?;
-        let unpadded = connection.server.is_babelfish;
+        let way = Way::of(&plan.source).map_err(reading)?;
+        way.check_session(connection.in_read).map_err(reading)?;
+        let statement = way.select(table, plan)?;
+        let unpadded = connection.server.quirks.unpadded_char;
         let mut fields = Vec::with_capacity(plan.columns.len());
         let mut columns = Vec::with_capacity(plan.columns.len());
         let described = plan.columns_of(&table.table);
@@ -117,7 +119,8 @@ impl<'c> Extraction<'c> {
                 (false, TimePrecision::Error) => SeventhDigit::Refuse,
             };
             let (name, sql_type) = (&column.name, column.sql_type);
-            columns.push(ColumnBuilder::new(name, sql_type, digit, unpadded));
+            let bytes = options.batch_bytes;
+            columns.push(ColumnBuilder::new(name, sql_type, digit, unpadded, bytes));
         }
         let key = table.table.key().into_iter().filter_map(|ordinal| {
             let position = plan.columns.iter().position(|&column| column == ordinal)?;
@@ -207,6 +210,18 @@ impl<'c> Extraction<'c> {
                 })?;
             }
             self.total_rows += block.rows as u64;
+            // A batch is over when it is full, and only its last row can have made it larger than that.
+            let most = self
+                .options
+                .batch_bytes
+                .saturating_add(self.options.largest_row);
+            if bytes(&self.columns) > most {
+                let error = row_too_large(self.options.largest_row);
+                return Err(error.context(format!("reading {}", self.table.name)));
+            }
+        }
+        if let Some(rows) = &mut self.rows {
+            rows.let_go();
         }
         self.batch()
     }

@@ -13,6 +13,7 @@ const VALUES: usize = 1024;
 
 /// Collects values; each is appended to the bytes by the caller, and then ended.
 pub(super) struct Variable {
+    batch_bytes: usize,
     bytes: Vec<u8>,
     ends: Vec<i32>,
     nulls: NullBufferBuilder,
@@ -22,8 +23,10 @@ pub(super) struct Variable {
 pub(super) struct TooLarge;
 
 impl Variable {
-    pub(super) fn new() -> Variable {
+    /// For batches of about so many bytes.
+    pub(super) fn new(batch_bytes: usize) -> Variable {
         Variable {
+            batch_bytes,
             bytes: Vec::new(),
             ends: vec![0],
             nulls: NullBufferBuilder::new(VALUES),
@@ -57,10 +60,10 @@ impl Variable {
     }
 
     fn parts(&mut self) -> (OffsetBuffer<i32>, Buffer, Option<arrow_buffer::NullBuffer>) {
-        // The next batch is about as large.
+        // The next batch is about as large, unless this one held a row that is larger than a batch.
         let ends = std::mem::replace(&mut self.ends, vec![0]);
         let bytes = std::mem::take(&mut self.bytes);
-        self.bytes.reserve(bytes.len());
+        self.bytes.reserve(bytes.len().min(self.batch_bytes));
         (
             OffsetBuffer::new(ScalarBuffer::from(ends)),
             Buffer::from_vec(bytes),

@@ -66,6 +66,7 @@ impl CatalogColumn {
 
     pub(super) fn into_column(self, sql_type: SqlType) -> SqlColumn {
         SqlColumn {
+            id: self.column_id,
             name: self.name,
             sql_type,
             nullable: self.nullable,

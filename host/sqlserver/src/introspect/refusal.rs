@@ -124,6 +124,7 @@ mod tests {
 
     fn table(traits: Traits, masked: &[usize]) -> SqlTable {
         let column = |(at, name): (usize, &str)| SqlColumn {
+            id: 0,
             name: name.to_owned(),
             sql_type: SqlType::Int,
             nullable: false,

@@ -42,6 +42,9 @@ pub struct SqlTable {
 /// A column of SQL Server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlColumn {
+    /// `sys.columns.column_id`; a column that is dropped and added again has another one, under the same name (T-SQL
+    /// reference, "sys.columns"). 0 where it is not of a server's table.
+    pub id: i32,
     /// As the server spells it.
     pub name: String,
     /// The type; an alias type is resolved to its base type.

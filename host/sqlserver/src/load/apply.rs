@@ -220,10 +220,9 @@ impl Loader<'_> {
     /// up in nothing and write its action into a table variable, which also keeps SQL Server from using several
     /// processors (T-SQL reference, "table").
     async fn finds_empty(&mut self) -> Result<bool> {
-        // Where lock hints are not honoured, as on Babelfish, another session may still insert: what must be
-        // empty is looked at all the same, and what need not be takes the way that is safe.
-        let babelfish = self.connection.server.is_babelfish;
-        if babelfish && !self.terms.into_empty {
+        // Where lock hints are not honoured, another session may still insert: what must be empty is looked at all
+        // the same, and what need not be takes the way that is safe.
+        if self.connection.server.quirks.ignores_lock_hints && !self.terms.into_empty {
             return Ok(false);
         }
         // Looks without a lock first: a table with rows is not to be locked as a whole.

@@ -62,8 +62,8 @@ impl Connection {
     /// # Errors
     /// Whatever the server reports.
     pub async fn drop_unused_table(&mut self, table: &SqlTable) -> Result<Removal> {
-        // Where lock hints are not honoured, someone may fill it between the look and the drop.
-        if self.server.is_babelfish {
+        // Someone may fill it between the look and the drop.
+        if self.server.quirks.ignores_lock_hints {
             return Ok(Removal::Left);
         }
         let dropping = |error: SqlServerError| {

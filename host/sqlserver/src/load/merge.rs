@@ -70,7 +70,7 @@ impl Loader<'_> {
         position: &Position,
     ) -> Result<MergeCounts> {
         self.end_load().await?;
-        let has_merge = self.connection.server.has_merge;
+        let has_merge = self.connection.server.has_merge();
         let statements = merge::lower(self.target, &self.staging, delta, plan, has_merge)?;
         self.warn_of_loose_key(plan);
         let mut counts = MergeCounts::default();

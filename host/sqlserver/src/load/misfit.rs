@@ -104,14 +104,8 @@ impl Misfit {
 
 /// The declared length of text and bytes.
 fn length(sql_type: SqlType) -> u16 {
-    match sql_type {
-        SqlType::Char(n)
-        | SqlType::NChar(n)
-        | SqlType::Binary(n)
-        | SqlType::VarChar(Length::Limited(n))
-        | SqlType::NVarChar(Length::Limited(n))
-        | SqlType::VarBinary(Length::Limited(n)) => n,
-        SqlType::RowVersion => 8,
-        _ => 0,
+    match sql_type.length() {
+        Some(Length::Limited(n)) => n,
+        Some(Length::Max) | None => 0,
     }
 }

@@ -90,7 +90,7 @@ impl<'c> Loader<'c> {
             &table,
             target,
             delta_columns,
-            connection.server.is_babelfish,
+            connection.server.quirks.misreads_bulk_loads,
         )?;
         connection
             .client

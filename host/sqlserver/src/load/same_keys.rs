@@ -111,6 +111,7 @@ fn table(key: &[KeyColumn]) -> SqlTable {
         .iter()
         .enumerate()
         .map(|(at, column)| SqlColumn {
+            id: 0,
             name: part(at),
             sql_type: column.sql_type,
             nullable: true,

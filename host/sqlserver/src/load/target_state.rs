@@ -190,8 +190,7 @@ impl Connection {
         let created = fields.optional_text()?;
         Ok(Some(TableIdentity {
             object_id,
-            // Babelfish has a moment of its own for each query; its object ids do without.
-            created: created.filter(|_| !self.server.is_babelfish),
+            created: created.filter(|_| !self.server.quirks.no_creation_times),
         }))
     }
 

@@ -73,10 +73,9 @@ impl Loader<'_> {
 
     async fn verify_code_page(&mut self, column: &StagedColumn) -> Result<()> {
         let staged = column.staged();
-        let stored = match column.sql_type {
-            SqlType::Char(n) => SqlType::VarChar(Length::Limited(n)),
-            other => other,
-        };
+        // Without the blanks that `char` adds.
+        let length = column.sql_type.code_page_length();
+        let stored = length.map_or(column.sql_type, SqlType::VarChar);
         // CAST cuts what is too long.
         let differs = |stored: SqlType| {
             format!(

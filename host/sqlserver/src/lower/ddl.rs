@@ -1,6 +1,6 @@
 //! CREATE TABLE.
 
-use icehost_plan::SqlType;
+use icehost_plan::{LogicalType, SqlType};
 
 use crate::error::{Result, SqlServerError};
 use crate::name::{TableName, quote};
@@ -43,7 +43,7 @@ pub fn create_table(name: &TableName, columns: &[NewColumn], key: &[String]) -> 
     let mut lines: Vec<String> = columns
         .iter()
         .map(|column| {
-            let sql_type = stored_type(column.sql_type);
+            let sql_type = column.sql_type.of_values();
             let nullable = column.nullable && !key.contains(&column.name);
             format!(
                 "    {} {sql_type}{}{}",
@@ -64,20 +64,10 @@ pub fn create_table(name: &TableName, columns: &[NewColumn], key: &[String]) -> 
     )))
 }
 
-fn stored_type(sql_type: SqlType) -> SqlType {
-    match sql_type {
-        SqlType::RowVersion => SqlType::Binary(8),
-        other => other,
-    }
-}
-
 /// ` COLLATE …` for text.
 pub(super) fn collate(sql_type: SqlType, name: Option<&str>) -> String {
-    match (sql_type, name.and_then(collation)) {
-        (
-            SqlType::Char(_) | SqlType::VarChar(_) | SqlType::NChar(_) | SqlType::NVarChar(_),
-            Some(name),
-        ) => format!(" COLLATE {name}"),
+    match (sql_type.logical(), name.and_then(collation)) {
+        (LogicalType::Text, Some(name)) => format!(" COLLATE {name}"),
         _ => String::new(),
     }
 }

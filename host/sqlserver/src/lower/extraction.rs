@@ -1,28 +1,29 @@
 //! Extraction plans into SELECT.
 
 use icehost_plan::{
-    Aggregate, AggregateFunction, ChangeSource, Direction, Length, LogicalType, SqlType,
+    Aggregate, AggregateFunction, Direction, LakeType, Length, LogicalType, SqlType,
     ValidExtractionPlan,
 };
 
 use super::{Lowering, Operand, probe};
-use crate::error::{Result, SqlServerError};
+use crate::error::Result;
 use crate::introspect::{SqlColumn, SqlTable};
 use crate::name::quote;
+use crate::source::Way;
 use crate::statement::{Parameters, Statement};
 
-/// The query that reads what the plan asks for: its columns, in its order, at full precision.
+/// The query that reads what the plan asks for, its columns, in its order, at full precision, by the way that it names.
 ///
 /// # Errors
 /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a change source other than the table's rows.
 pub fn extraction(table: &SqlTable, plan: &ValidExtractionPlan) -> Result<Statement> {
-    if plan.source != ChangeSource::Rows {
-        return Err(SqlServerError::unsupported(format!(
-            "{}: changes can be read from the table's rows only, not from Change Tracking, Change Data \
-             Capture or history tables",
-            table.name
-        )));
-    }
+    Way::of(&plan.source)
+        .map_err(|error| error.context(table.name.to_string()))?
+        .select(table, plan)
+}
+
+/// The same from the table's rows.
+pub(crate) fn rows(table: &SqlTable, plan: &ValidExtractionPlan) -> Result<Statement> {
     let mut parameters = Parameters::default();
     let columns = plan
         .columns
@@ -122,10 +123,12 @@ fn read_expression(column: &SqlColumn) -> String {
 
 /// `sql`, a value of the column's type, in a form that the driver decodes exactly.
 pub(super) fn readable(sql: &str, column: &SqlColumn) -> String {
-    match column.sql_type {
-        // The driver decodes money into floating point; the row reader does not.
-        SqlType::Money => format!("CAST({sql} AS decimal(19,4))"),
-        SqlType::SmallMoney => format!("CAST({sql} AS decimal(10,4))"),
+    // The driver decodes money into floating point; the row reader does not.
+    let is_money = [SqlType::Money, SqlType::SmallMoney].contains(&column.sql_type);
+    match column.sql_type.lake() {
+        LakeType::Decimal { precision, scale } if is_money => {
+            format!("CAST({sql} AS decimal({precision},{scale}))")
+        }
         _ => unicode(sql, column),
     }
 }
@@ -133,14 +136,9 @@ pub(super) fn readable(sql: &str, column: &SqlColumn) -> String {
 /// `sql`, a value of the column's type, as Unicode where its code page is not 1252, the only one that is
 /// decoded on this side; the server knows them all.
 fn unicode(sql: &str, column: &SqlColumn) -> String {
-    match column.sql_type {
-        SqlType::Char(n) if !is_latin1(column) => {
-            format!("CAST({sql} AS {})", national(Length::Limited(n)))
-        }
-        SqlType::VarChar(length) if !is_latin1(column) => {
-            format!("CAST({sql} AS {})", national(length))
-        }
-        _ => sql.to_owned(),
+    match column.sql_type.code_page_length() {
+        Some(length) if !is_latin1(column) => format!("CAST({sql} AS {})", national(length)),
+        Some(_) | None => sql.to_owned(),
     }
 }
 

@@ -79,7 +79,26 @@ fn fits(value: &Value, sql_type: SqlType) -> bool {
         | (SqlType::DateTimeOffset(scale), Value::TimestampTz { ticks, .. }) => {
             temporal::has_scale(*ticks, scale)
         }
-        _ => false,
+        (
+            SqlType::Bit
+            | SqlType::Real
+            | SqlType::Float
+            | SqlType::Char(_)
+            | SqlType::VarChar(_)
+            | SqlType::NChar(_)
+            | SqlType::NVarChar(_)
+            | SqlType::Binary(_)
+            | SqlType::VarBinary(_)
+            | SqlType::Date
+            | SqlType::Time(_)
+            | SqlType::DateTime
+            | SqlType::SmallDateTime
+            | SqlType::DateTime2(_)
+            | SqlType::DateTimeOffset(_)
+            | SqlType::UniqueIdentifier
+            | SqlType::RowVersion,
+            _,
+        ) => false,
     }
 }
 
@@ -181,7 +200,26 @@ pub(crate) fn cell(sql_type: SqlType, value: &Value) -> Result<Cell<'_>> {
             }
         }
         (SqlType::UniqueIdentifier, Value::Uuid(bytes)) => Cell::Uuid(*bytes),
-        _ => return Err(misfit()),
+        (
+            SqlType::Bit
+            | SqlType::Real
+            | SqlType::Float
+            | SqlType::Char(_)
+            | SqlType::VarChar(_)
+            | SqlType::NChar(_)
+            | SqlType::NVarChar(_)
+            | SqlType::Binary(_)
+            | SqlType::VarBinary(_)
+            | SqlType::Date
+            | SqlType::Time(_)
+            | SqlType::DateTime
+            | SqlType::SmallDateTime
+            | SqlType::DateTime2(_)
+            | SqlType::DateTimeOffset(_)
+            | SqlType::UniqueIdentifier
+            | SqlType::RowVersion,
+            _,
+        ) => return Err(misfit()),
     })
 }
 

@@ -9,6 +9,7 @@ mod extraction;
 pub(crate) mod keys;
 pub(crate) mod literal;
 pub(crate) mod merge;
+mod permissions;
 mod probe;
 mod ranges;
 pub(crate) mod staging;
@@ -18,11 +19,12 @@ pub use checksum::checksums;
 pub use ddl::{NewColumn, create_table};
 pub(crate) use expression::{Lowering, Operand};
 pub use extraction::extraction;
-pub(crate) use extraction::{asked_aggregates, computed_from_rows};
+pub(crate) use extraction::{asked_aggregates, computed_from_rows, rows};
 pub use keys::{repeated_key, same_keys};
 pub use merge::{
     AbsentStatements, IdentityCheck, MergeChecks, MergeStatements, OneKeyStatements, Spelling,
     SpellingStatements, check_inserts, merge, one_key, spellings,
 };
+pub use permissions::{create_permissions, table_permissions, unmask_permissions};
 pub use probe::{count_of, probes, snapshot_isolation, updateability};
 pub use ranges::range_boundaries;

@@ -173,10 +173,11 @@ pub(super) fn aggregated(
     let over = |call: String| format!("(SELECT {call} FROM {from}{condition})");
     let extreme = |function: &str| {
         let call = format!("{function}({name})");
-        match column.sql_type {
-            // Babelfish gives the aggregate another scale than its column's.
-            SqlType::Decimal { .. } => format!("CAST({call} AS {})", column.sql_type),
-            _ => readable(&call, column),
+        // Babelfish gives the aggregate another scale than its column's.
+        if let SqlType::Decimal { .. } = column.sql_type {
+            format!("CAST({call} AS {})", column.sql_type)
+        } else {
+            readable(&call, column)
         }
     };
     Ok(match aggregate.function {

@@ -192,10 +192,9 @@ impl StagedColumn {
 
     /// The staged value as a value of the target's type.
     pub(crate) fn image(&self) -> String {
-        match self.sql_type {
-            SqlType::RowVersion => self.staged(),
-            sql_type if sql_type == self.staged_type => self.staged(),
-            sql_type => format!("CAST({} AS {sql_type})", self.staged()),
+        match [self.staged_type, SqlType::RowVersion].contains(&self.sql_type) {
+            true => self.staged(),
+            false => format!("CAST({} AS {})", self.staged(), self.sql_type),
         }
     }
 }
@@ -228,26 +227,46 @@ fn check_kinds(target: &SqlTable, column: &Column, sql_type: SqlType) -> Result<
 
 /// The type that values for a column are loaded as, so that each arrives exactly as it was sent.
 pub(crate) fn staged_type(sql_type: SqlType, misreads: bool) -> SqlType {
-    match (sql_type, misreads) {
+    match sql_type {
         // Sign, point and 38 digits, or a zero in front of the point
-        (SqlType::Decimal { .. } | SqlType::Money | SqlType::SmallMoney, true) => {
+        SqlType::Decimal { .. } | SqlType::Money | SqlType::SmallMoney if misreads => {
             SqlType::NVarChar(Length::Limited(41))
         }
-        (SqlType::Time(_), true) => SqlType::NVarChar(Length::Limited(16)),
+        SqlType::Time(_) if misreads => SqlType::NVarChar(Length::Limited(16)),
         // The milliseconds that SQL Server shows; Babelfish takes 1/300 s for a little less than they are.
-        (SqlType::DateTime, true) => SqlType::DateTime2(3),
-        (SqlType::SmallDateTime, true) => SqlType::DateTime2(0),
+        SqlType::DateTime if misreads => SqlType::DateTime2(3),
+        SqlType::SmallDateTime if misreads => SqlType::DateTime2(0),
+        // No others get in, so there is nothing to fill up; Babelfish has been tried with this.
+        SqlType::Binary(n) if misreads => SqlType::VarBinary(Length::Limited(n)),
         // As Unicode, so that a character that the code page lacks is noticed and not replaced; and without
         // the blanks and zeros that fill up the types of fixed length, which the merge's CAST adds.
-        (SqlType::Char(n) | SqlType::NChar(n), _) => unicode(n),
-        (SqlType::VarChar(Length::Limited(n)) | SqlType::NVarChar(Length::Limited(n)), _) => {
-            unicode(n)
+        SqlType::Char(n)
+        | SqlType::NChar(n)
+        | SqlType::VarChar(Length::Limited(n))
+        | SqlType::NVarChar(Length::Limited(n)) => unicode(n),
+        SqlType::VarChar(Length::Max) | SqlType::NVarChar(Length::Max) => {
+            SqlType::NVarChar(Length::Max)
         }
-        (SqlType::VarChar(Length::Max), _) => SqlType::NVarChar(Length::Max),
-        // No others get in, so there is nothing to fill up; Babelfish has been tried with this.
-        (SqlType::Binary(n), true) => SqlType::VarBinary(Length::Limited(n)),
-        (SqlType::RowVersion, _) => SqlType::VarBinary(Length::Limited(8)),
-        (other, _) => other,
+        SqlType::RowVersion => SqlType::VarBinary(Length::Limited(8)),
+        SqlType::Bit
+        | SqlType::TinyInt
+        | SqlType::SmallInt
+        | SqlType::Int
+        | SqlType::BigInt
+        | SqlType::Decimal { .. }
+        | SqlType::Money
+        | SqlType::SmallMoney
+        | SqlType::Real
+        | SqlType::Float
+        | SqlType::Binary(_)
+        | SqlType::VarBinary(_)
+        | SqlType::Date
+        | SqlType::Time(_)
+        | SqlType::DateTime
+        | SqlType::SmallDateTime
+        | SqlType::DateTime2(_)
+        | SqlType::DateTimeOffset(_)
+        | SqlType::UniqueIdentifier => sql_type,
     }
 }
 

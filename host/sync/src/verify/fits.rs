@@ -6,12 +6,12 @@ use arrow_array::RecordBatch;
 use icehost_lake::{LakeTable, Look};
 use icehost_sqlserver::{Fitting, SqlServerError, SqlTable};
 
+use crate::delivery::table::{OpenTarget, Taken, taken};
 use crate::error::Doing;
-use crate::target_table::{OpenTarget, Taken, taken};
 use crate::{SyncError, SyncJob};
 
 /// Looks at rows until one does not fit.
-pub(super) struct Fits {
+pub(crate) struct Fits {
     target: String,
     /// Where the columns that the target takes stand in the rows.
     columns: Vec<usize>,
@@ -26,7 +26,7 @@ struct Seen {
 impl Fits {
     /// For rows that have the columns of `takes` at these places; `None` where the target cannot take any, which
     /// whoever plans the delivery is told.
-    pub(super) fn new(target: &SqlTable, takes: &[Taken], columns: Vec<usize>) -> Option<Fits> {
+    pub(crate) fn new(target: &SqlTable, takes: &[Taken], columns: Vec<usize>) -> Option<Fits> {
         let delta: Vec<_> = takes.iter().map(|taken| taken.column.clone()).collect();
         let fitting = Fitting::new(target, &delta).ok()?;
         Some(Fits {
@@ -40,7 +40,7 @@ impl Fits {
     }
 
     /// For rows of the lake; `None` where there is no target that could take them.
-    pub(super) async fn of_lake(
+    pub(crate) async fn of_lake(
         job: &SyncJob,
         lake: &LakeTable,
         exclude: &[String],
@@ -53,7 +53,7 @@ impl Fits {
         Fits::new(&open.table, &takes, places).map(Arc::new)
     }
 
-    pub(super) fn look(&self, rows: &RecordBatch) {
+    pub(crate) fn look(&self, rows: &RecordBatch) {
         let Ok(mut seen) = self.seen.lock() else {
             return;
         };
@@ -65,14 +65,14 @@ impl Fits {
     }
 
     /// For whoever writes rows to the lake.
-    pub(super) fn looking(self: &Arc<Self>) -> Look {
+    pub(crate) fn looking(self: &Arc<Self>) -> Look {
         let fits = Arc::clone(self);
         Arc::new(move |rows| fits.look(rows))
     }
 
     /// # Errors
     /// What a run says of the first row that does not fit.
-    pub(super) fn told(&self) -> Result<(), SyncError> {
+    pub(crate) fn told(&self) -> Result<(), SyncError> {
         let mut seen = self.seen.lock().ok();
         match seen.as_mut().and_then(|seen| seen.misfit.take()) {
             None => Ok(()),

@@ -3,8 +3,8 @@
 use icehost_plan::Watermark;
 use serde::Serialize;
 
-use super::judge::{Class, What};
-use super::stops::Stop;
+use crate::verify::compare::class::{Class, What};
+use crate::verify::stops::Stop;
 
 /// Source, lake and target, compared.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -125,7 +125,7 @@ pub struct Difference {
 }
 
 impl What {
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             What::Missing => "missing",
             What::Extra => "extra",
@@ -137,7 +137,7 @@ impl What {
 }
 
 impl Differences {
-    pub(super) fn count(&mut self, what: What, rows: u64) {
+    pub(crate) fn count(&mut self, what: What, rows: u64) {
         self.rows += rows;
         let counted = match what {
             What::Missing => &mut self.missing,
@@ -166,14 +166,14 @@ impl Differences {
 
 impl Comparison {
     /// Nothing is pending where the next run stops: no run takes it away by itself.
-    pub(super) fn hold(&mut self, limit: usize) {
+    pub(crate) fn hold(&mut self, limit: usize) {
         let pending = std::mem::take(&mut self.pending);
         self.wrong.absorb(pending, limit);
         self.held = true;
     }
 
     /// Whether anything differs, whatever becomes of it.
-    pub(super) fn differs(&self) -> bool {
+    pub(crate) fn differs(&self) -> bool {
         let all = [&self.wrong, &self.pending, &self.not_seen];
         all.iter().any(|differences| differences.rows > 0)
     }
@@ -194,7 +194,7 @@ impl Comparison {
         }
     }
 
-    pub(super) fn of(&mut self, class: Class) -> &mut Differences {
+    pub(crate) fn of(&mut self, class: Class) -> &mut Differences {
         match class {
             Class::Wrong => &mut self.wrong,
             Class::Pending => &mut self.pending,
@@ -205,7 +205,7 @@ impl Comparison {
 
 impl Verification {
     /// Adds up what the comparisons found.
-    pub(super) fn total(&mut self) {
+    pub(crate) fn total(&mut self) {
         let sides = || [&self.lake, &self.target].into_iter().flatten();
         self.wrong = sides().map(Comparison::wrong_rows).sum();
         self.pending = sides().map(Comparison::pending_rows).sum();

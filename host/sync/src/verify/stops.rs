@@ -24,14 +24,14 @@ fn as_text<S: Serializer>(hint: &Option<Hint>, serializer: S) -> Result<S::Ok, S
 
 /// Why the next run will stop, as far as was asked.
 #[derive(Debug, Default)]
-pub(super) struct Stops(pub(super) Vec<Stop>);
+pub(crate) struct Stops(pub(crate) Vec<Stop>);
 
 impl Stops {
     /// What was answered; `None` where a run ends with the error.
     ///
     /// # Errors
     /// What passes, and what ends the comparison itself.
-    pub(super) fn note<T>(&mut self, asked: Result<T, SyncError>) -> Result<Option<T>, SyncError> {
+    pub(crate) fn note<T>(&mut self, asked: Result<T, SyncError>) -> Result<Option<T>, SyncError> {
         let error = match asked {
             Ok(answer) => return Ok(Some(answer)),
             Err(error) => error,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use icehost_conformance::{CaseFile, Throughput, Timing};
+use icehost_run::Caches;
 use icehost_strategy::{Runtime, RuntimeOptions, Strategy, Usage};
 
 use super::component;
@@ -11,7 +12,6 @@ use super::test;
 use crate::args::{CacheArguments, LimitArguments, Output};
 use crate::failure::Failure;
 use crate::render::line;
-use crate::{compiler, strategies};
 
 /// What was measured.
 struct Costs {
@@ -58,15 +58,12 @@ impl Bench {
         bytes: &[u8],
         files: &[CaseFile],
     ) -> Result<Costs, Failure> {
-        let options = RuntimeOptions {
-            compiler: compiler::itself()?,
-            limits: self.limits.limits(),
-            ..RuntimeOptions::default()
-        };
-        let uncached = Runtime::new(options.clone())?;
+        let limits = self.limits.limits();
+        let caches = self.cache.caches()?;
+        let uncached = Caches::none(icehost_run::this_program()?).runtime(limits.clone())?;
         let compiled = uncached.load(name, bytes).await?.load_time();
         // The first of these writes the cache, if it has to. Each knows what it has loaded before.
-        let runtime = || strategies::runtime(&self.cache, self.limits.limits());
+        let runtime = || caches.runtime(limits.clone());
         runtime()?.load(name, bytes).await?;
         let runtime = runtime()?;
         let strategy = runtime.load(name, bytes).await?;
@@ -75,9 +72,8 @@ impl Bench {
         let timings = icehost_conformance::time(&strategy, files, self.runs).await?;
         // Counting makes it slower: another engine does it.
         let counting = Runtime::new(RuntimeOptions {
-            cache_dir: strategies::cache_dir(&self.cache),
             count_fuel: true,
-            ..options
+            ..caches.options(limits.clone())
         })?;
         let counted = counting.load(name, bytes).await?;
         let usages = icehost_conformance::usage(&counted, files).await?;

@@ -16,7 +16,6 @@ use crate::args::{CacheArguments, ExplainArguments, Output};
 use crate::command::address;
 use crate::failure::Failure;
 use crate::render::{line, print_explanation};
-use crate::strategies;
 
 /// A table that most strategies can do something with.
 const EXAMPLE: [&str; 5] = [
@@ -50,7 +49,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let mut tables = tables(arguments).await?;
     let (name, bytes) = component(&arguments.path).await?;
-    let runtime = strategies::runtime(cache, Limits::default())?;
+    let runtime = cache.caches()?.runtime(Limits::default())?;
     let strategy = runtime.load(&name, &bytes).await?;
     if strategy.kind() != Kind::Merger {
         tables.truncate(1);
@@ -69,7 +68,7 @@ pub(super) async fn run(
         options: GivenOptions::Pairs(arguments.option.clone()),
         place: None,
     };
-    let options = strategies::options(&strategy, &used)?;
+    let options = icehost_run::options(&strategy, &used)?;
     let (table, explained) = explained(&strategy, tables, &options).await?;
     let object = object(&strategy, &table, &explained)?;
     match output {
@@ -149,6 +148,7 @@ async fn tables(arguments: &ExplainArguments) -> Result<Vec<Shown>, Failure> {
 fn described(table: Table) -> Result<SqlTable, Failure> {
     let column = |column: &icehost_plan::Column| match column.column_type {
         ColumnType::Sql(sql_type) => Ok(SqlColumn {
+            id: 0,
             name: column.name.clone(),
             sql_type,
             nullable: column.nullable,

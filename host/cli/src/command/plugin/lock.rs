@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use icehost_config::{Component, Config, Registered};
+use icehost_config::{Component, Registered};
 use icehost_registry::{Digest, Lock, Locked, pull};
+use icehost_run::{Registry, at_component, registered, tell_moved};
 use icehost_strategy::{Limits, Runtime};
 
 use crate::args::{CacheArguments, Output};
+use crate::command::configuration;
 use crate::failure::Failure;
-use crate::registry::{Registry, registered, tell_moved, told};
-use crate::render::{line, problems};
-use crate::strategies;
+use crate::render::line;
 
 /// What became of an entry.
 struct Entry {
@@ -32,13 +32,13 @@ pub(super) async fn run(
     update: bool,
     output: Output,
 ) -> Result<(), Failure> {
-    let config =
-        Config::read(file, &strategies::shipped_names()).map_err(|found| problems(file, &found))?;
-    let registry = Registry::of(&config, cache, false);
+    let config = configuration(file)?;
+    let caches = cache.caches()?;
+    let registry = Registry::of(&config, &caches, false);
     let old = registry.lock()?;
     let locking = Locking {
         registry: &registry,
-        runtime: strategies::runtime(cache, Limits::default())?,
+        runtime: caches.runtime(Limits::default())?,
         old,
         update,
     };
@@ -85,7 +85,7 @@ impl Locking<'_> {
         registered: &Registered,
     ) -> Result<Entry, Failure> {
         let reference = &registered.reference;
-        let failed = |error| told(component, error);
+        let failed = |error| at_component(component, error);
         let key = registered.key()?;
         let before = self.old.get(reference);
         let usable = self

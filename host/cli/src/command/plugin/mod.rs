@@ -16,12 +16,11 @@ use icehost_strategy::{Limits, Runtime, Strategy};
 use crate::args::{Output, PluginCommand};
 use crate::failure::Failure;
 use crate::render::{line, note, print_inspection};
-use crate::strategies;
 
 pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Failure> {
     match command {
         PluginCommand::List { cache } => {
-            let runtime = strategies::runtime(&cache, Limits::default())?;
+            let runtime = cache.caches()?.runtime(Limits::default())?;
             let mut strategies = Vec::new();
             for shipped in icehost_plugins::shipped() {
                 strategies.push(runtime.load(shipped.name, shipped.component).await?);
@@ -29,7 +28,7 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
             print_inspection(&strategies, output);
         }
         PluginCommand::Inspect { file, cache } => {
-            let strategy = strategies::load(&cache, &file).await?;
+            let strategy = icehost_run::load(&cache.caches()?, &file).await?;
             print_inspection(&[strategy], output);
         }
         PluginCommand::New {
@@ -75,7 +74,7 @@ pub(crate) async fn run(command: PluginCommand, output: Output) -> Result<(), Fa
             bench.run(&path, cases, output).await?;
         }
         PluginCommand::Build { path, out, cache } => {
-            let runtime = strategies::runtime(&cache, Limits::default())?;
+            let runtime = cache.caches()?.runtime(Limits::default())?;
             let (built, strategy) = build(&runtime, &path).await?;
             let file = out.unwrap_or_else(|| PathBuf::from(format!("{}.wasm", built.package)));
             write(&built.component, &file).await?;
@@ -120,7 +119,7 @@ async fn component(path: &str) -> Result<(String, Vec<u8>), Failure> {
         let built = compile(Path::new(path)).await?;
         return Ok((built.package, built.component));
     }
-    strategies::bytes(path)
+    Ok(icehost_run::strategy_bytes(path)?)
 }
 
 /// Writes a component.

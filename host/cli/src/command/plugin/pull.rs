@@ -10,7 +10,6 @@ use super::write;
 use crate::args::{CacheArguments, Output, PullArguments};
 use crate::failure::Failure;
 use crate::render::{line, note, print_inspection};
-use crate::strategies;
 
 /// Fetches a component, checks that it is a strategy, and writes it to a file.
 ///
@@ -31,7 +30,7 @@ pub(super) async fn run(
     )
     .await?;
     let pulled = pull(&client, &reference, key.as_ref()).await?;
-    let runtime = strategies::runtime(cache, Limits::default())?;
+    let runtime = cache.caches()?.runtime(Limits::default())?;
     let strategy = runtime.load(&reference.to_string(), &pulled.bytes).await?;
     let name = reference
         .repository()

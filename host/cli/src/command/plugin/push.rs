@@ -7,7 +7,6 @@ use super::component;
 use crate::args::{CacheArguments, Output, PushArguments};
 use crate::failure::Failure;
 use crate::render::line;
-use crate::strategies;
 
 /// Most bytes of a key's file.
 const MAX_KEY: u64 = 64 << 10;
@@ -24,7 +23,7 @@ pub(super) async fn run(
     let reference: Reference = arguments.reference.parse()?;
     let key = signing_key(arguments)?;
     let (name, bytes) = component(&arguments.path).await?;
-    let runtime = strategies::runtime(cache, Limits::default())?;
+    let runtime = cache.caches()?.runtime(Limits::default())?;
     let strategy = runtime.load(&name, &bytes).await?;
     let artifact = artifact(&strategy, bytes)?;
     let client = Client::open(
@@ -90,11 +89,11 @@ fn artifact(strategy: &Strategy, bytes: Vec<u8>) -> Result<Artifact, Failure> {
 fn signing_key(arguments: &PushArguments) -> Result<Option<SigningKey>, Failure> {
     let (what, pem) = match (&arguments.sign_key, &arguments.sign_key_env) {
         (Some(path), _) => (
-            path.display().to_string(),
+            icehost_untrusted::file_of_secret(path),
             icehost_untrusted::read_file_or_pipe(path, MAX_KEY).map_err(|error| error.to_string()),
         ),
         (None, Some(name)) => (
-            format!("the environment variable {name}"),
+            icehost_untrusted::variable(name),
             std::env::var(name)
                 .map(String::into_bytes)
                 .map_err(|_| "it is not set, or is no text".to_owned()),

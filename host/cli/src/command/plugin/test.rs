@@ -8,7 +8,6 @@ use super::component;
 use crate::args::{CacheArguments, LimitArguments, Output};
 use crate::failure::Failure;
 use crate::render::{line, print_checks};
-use crate::strategies;
 use crate::voice::Voice;
 
 /// Most bytes of a file with cases.
@@ -27,7 +26,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let files = of(path, cases)?;
     let (name, bytes) = component(path).await?;
-    let runtime = strategies::runtime(cache, limits.limits())?;
+    let runtime = cache.caches()?.runtime(limits.limits())?;
     let strategy = runtime.load(&name, &bytes).await?;
     let checks = icehost_conformance::run(&strategy, &files).await;
     let failed = checks

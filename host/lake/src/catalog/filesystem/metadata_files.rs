@@ -102,7 +102,7 @@ pub(crate) fn list(storage: &dyn Storage, table_dir: &str) -> Result<Listing> {
 }
 
 /// The version that a file of the layout's own is of.
-fn version_of(name: &str) -> Option<u64> {
+pub(crate) fn version_of(name: &str) -> Option<u64> {
     let (version, suffix) = name.strip_prefix('v')?.split_once('.')?;
     let known = SUFFIXES
         .iter()
@@ -159,7 +159,7 @@ pub(crate) fn publish(
     let is_ours = there.as_ref().is_ok_and(|there| *there == content);
     let error = match created {
         Ok(_) if is_ours => return Ok(Publication::Done(target)),
-        Ok(_) => return Ok(Publication::Conflict),
+        Ok(_) => return taken(storage, target).map(|()| Publication::Conflict),
         Err(error) => error,
     };
     let lost = lost_answer(&error);
@@ -173,6 +173,19 @@ pub(crate) fn publish(
         Err(_) if lost => Ok(Publication::Unknown(told)),
         Err(_) => Err(told),
     }
+}
+
+/// Whether the name of a version is taken by a file, which is then another writer's version. A link that leads nowhere
+/// or a directory is no version, and stays: trying again would not end.
+fn taken(storage: &dyn Storage, target: String) -> Result<()> {
+    let why = match wait(storage.stat(&target)) {
+        Ok(Some(_)) => return Ok(()),
+        Ok(None) => std::io::Error::other("what stands there is no file that can be read"),
+        Err(error) => error,
+    };
+    Err(LakeError::io("publish", &target, why).or_hint(
+        "see what stands there, a directory or a link whose file is away, and move it to another place",
+    ))
 }
 
 /// Points the hint at a version that was published.

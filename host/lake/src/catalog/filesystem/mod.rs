@@ -1,6 +1,7 @@
 //! Tables in the Hadoop layout: `NAMESPACE/TABLE/{data,metadata}` in a directory, by bare files.
 
 pub(crate) mod metadata_files;
+mod old_versions;
 mod other_catalogs;
 
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use metadata_files::{HINT, Publication};
 
 /// Deepest nesting of namespaces that is looked into for tables.
 const MAX_DEPTH: usize = 8;
+/// How often a table is looked at whose versions go while they are read.
+const MOST_LOOKS: u32 = 40;
 
 /// The catalog that a storage's files are themselves.
 ///
@@ -65,6 +68,14 @@ impl FilesystemCatalog {
         }
     }
 
+    /// What people call a table.
+    fn called(&self, table: &LakeTableName) -> String {
+        match &self.tables {
+            Tables::Below(_) => table.to_string(),
+            Tables::Only(directory) => directory.to_string(),
+        }
+    }
+
     /// Runs work on a thread that may block.
     async fn at<T: Send + 'static>(
         &self,
@@ -89,7 +100,7 @@ impl FilesystemCatalog {
         }
     }
 
-    fn publish(&self, directory: &str, commit: TableCommit) -> Result<Outcome> {
+    fn publish(&self, table: &str, directory: &str, commit: TableCommit) -> Result<Outcome> {
         if commit.check().is_err() {
             return Ok(Outcome::Conflict);
         }
@@ -115,6 +126,8 @@ impl FilesystemCatalog {
             return Ok(Outcome::Conflict);
         }
         let metadata = commit.apply()?;
+        let logs = (&*commit.metadata, &metadata);
+        let leaving = old_versions::leaving(table, directory, &*self.storage, logs)?;
         let published = metadata_files::publish(&*self.storage, directory, number, &metadata)?;
         let location = match published {
             Publication::Done(location) => location,
@@ -122,9 +135,20 @@ impl FilesystemCatalog {
             Publication::Unsound(error) => return Ok(Outcome::Unsound(error)),
             Publication::Unknown(error) => return Ok(Outcome::Unknown(error)),
         };
+        if let Some(base) = &commit.base
+            && !matches!(self.tag(&base.location), Ok(tag) if tag.as_deref() == Some(tag_of(base)))
+        {
+            // Either others have built on this version already, or it had been there and removed before: then they
+            // have not, and do not know what it brings.
+            return Ok(Outcome::Unknown(LakeError::new(
+                LakeErrorKind::Conflict,
+                format!("the version that {location} builds on was removed meanwhile"),
+            )));
+        }
         if let Err(error) = metadata_files::settle(&*self.storage, directory, number) {
             return Ok(Outcome::Unsound(error));
         }
+        old_versions::remove(&*self.storage, directory, &leaving);
         let tag = self.tag(&location)?.unwrap_or_default();
         // What others have put beside it has not changed, as far as is known.
         let beside = commit.base.as_ref().map_or("", beside);
@@ -201,19 +225,32 @@ impl Catalog for FilesystemCatalog {
     async fn load(&self, table: &LakeTableName, known: Option<&TableVersion>) -> Result<Found> {
         let known = known.cloned();
         self.at(table, move |this, table, directory| {
-            let listing = metadata_files::list(&*this.storage, directory)?;
-            if known.is_some() && listing.newest == known {
-                return Ok(Found::Unchanged);
+            let called = this.called(table);
+            let mut listing = metadata_files::list(&*this.storage, directory)?;
+            for _ in 0..MOST_LOOKS {
+                if known.is_some() && listing.newest == known {
+                    return Ok(Found::Unchanged);
+                }
+                let found = other_catalogs::choose(&called, &this.storage, directory, &listing);
+                let error = match found {
+                    Ok(None) => return Ok(Found::Nothing),
+                    Ok(Some(found)) => {
+                        return Ok(Found::Table(Box::new(this.loaded(directory, found))));
+                    }
+                    Err(error) => error,
+                };
+                // A version may be overtaken and removed before it is read.
+                let now = metadata_files::list(&*this.storage, directory)?;
+                if now.newest == listing.newest {
+                    return Err(error);
+                }
+                listing = now;
             }
-            let called = match &this.tables {
-                Tables::Below(_) => table.to_string(),
-                Tables::Only(directory) => directory.to_string(),
-            };
-            let found = other_catalogs::choose(&called, &this.storage, directory, &listing)?;
-            Ok(match found {
-                None => Found::Nothing,
-                Some(found) => Found::Table(Box::new(this.loaded(directory, found))),
-            })
+            Err(LakeError::new(
+                LakeErrorKind::Conflict,
+                format!("writers to lake table {called} were faster {MOST_LOOKS} times than its metadata was read"),
+            )
+            .with_hint("run again when fewer writers are at work"))
         })
         .await
     }
@@ -235,8 +272,8 @@ impl Catalog for FilesystemCatalog {
     }
 
     async fn commit(&self, table: &LakeTableName, commit: TableCommit) -> Result<Outcome> {
-        self.at(table, move |this, _, directory| {
-            this.publish(directory, commit)
+        self.at(table, move |this, table, directory| {
+            this.publish(&this.called(table), directory, commit)
         })
         .await
     }

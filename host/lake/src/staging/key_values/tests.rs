@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use proptest::prelude::*;
 
 use super::*;
@@ -83,6 +83,43 @@ fn only_pages_that_a_key_lies_in_are_read() {
             .collect();
         assert_eq!(rows, wanted, "{ids:?}");
     }
+}
+
+#[test]
+fn a_column_without_an_index_beside_one_that_has_rules_out_nothing() {
+    let column = |field_id, name: &str| LakeColumn {
+        field_id,
+        name: name.to_owned(),
+        lake_type: LakeType::Long,
+        required: false,
+        doc: None,
+        key_position: None,
+    };
+    let columns = [column(FIELD, "Id"), column(FIELD + 1, "Other")];
+    let properties = WriterProperties::builder()
+        .set_column_statistics_enabled("Id".into(), EnabledStatistics::None)
+        .build();
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties)
+        .with_parquet_schema(schema::parquet_schema(&columns).unwrap());
+    let schema = schema::arrow_schema(&columns);
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..3000));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::clone(&ids), ids]).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new_with_options(&mut bytes, schema, options).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let file = ParquetMetaDataReader::new()
+        .with_page_index_policy(PageIndexPolicy::Required)
+        .parse_and_finish(&Bytes::from(bytes))
+        .unwrap();
+    assert_eq!(long_keys(FIELD, &[5]).rows_that_may_match(&file), None);
+    assert!(
+        long_keys(FIELD + 1, &[-5])
+            .rows_that_may_match(&file)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]

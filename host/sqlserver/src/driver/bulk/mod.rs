@@ -28,6 +28,10 @@ pub(crate) struct BulkLoad {
     pub(crate) part: Vec<u8>,
     sender: mpsc::Sender<Part>,
     empty: mpsc::Receiver<Vec<u8>>,
+    /// Buffers that came back before they were needed.
+    spare: Vec<Vec<u8>>,
+    /// Parts that are with the writer.
+    sent: usize,
     writer: JoinHandle<io::Result<()>>,
     endpoint: Endpoint,
     open: OpenLoad,
@@ -54,16 +58,15 @@ impl Client {
     pub(crate) async fn begin_bulk(&mut self, statement: &str) -> Result<BulkLoad> {
         self.batch(statement).await?;
         let (sender, parts) = mpsc::channel(1);
-        let (spare, empty) = mpsc::channel(PARTS);
-        for _ in 1..PARTS {
-            // There is room for all.
-            let _ = spare.try_send(Vec::with_capacity(PART + PART / 8));
-        }
-        let writer = tokio::spawn(write(self.wire.clone(), parts, spare));
+        let (back, empty) = mpsc::channel(PARTS);
+        let writer = tokio::spawn(write(self.wire.clone(), parts, back));
+        let buffer = || Vec::with_capacity(PART + PART / 8);
         Ok(BulkLoad {
-            part: Vec::with_capacity(PART + PART / 8),
+            part: buffer(),
             sender,
             empty,
+            spare: (1..PARTS).map(|_| buffer()).collect(),
+            sent: 0,
             writer,
             endpoint: self.endpoint.clone(),
             open: OpenLoad(Some(Arc::clone(&self.fuse))),
@@ -88,15 +91,30 @@ impl Client {
 
 impl BulkLoad {
     /// Passes the part on and gives an empty one in its place; waits while the wire is busy with the parts
-    /// before.
+    /// before. A part that a large value has made large is not held beside another one: it is on its way when this
+    /// returns.
     ///
     /// # Errors
     /// The connection broke.
     pub(crate) async fn pass_on(&mut self) -> Result<()> {
         let part = std::mem::take(&mut self.part);
-        let sent = self.sender.send(Part::More(part)).await.is_ok();
-        match self.empty.recv().await {
-            Some(part) if sent => {
+        let most = match part.len() > LARGEST_KEPT {
+            true => 0,
+            false => PARTS - 1,
+        };
+        let mut writing = self.sender.send(Part::More(part)).await.is_ok();
+        self.sent += 1;
+        while writing && self.sent > most {
+            match self.empty.recv().await {
+                Some(buffer) => {
+                    self.spare.push(buffer);
+                    self.sent -= 1;
+                }
+                None => writing = false,
+            }
+        }
+        match self.spare.pop() {
+            Some(part) if writing => {
                 self.part = part;
                 Ok(())
             }
@@ -124,7 +142,7 @@ fn written(
 async fn write(
     mut wire: Wire,
     mut parts: mpsc::Receiver<Part>,
-    spare: mpsc::Sender<Vec<u8>>,
+    back: mpsc::Sender<Vec<u8>>,
 ) -> io::Result<()> {
     let mut packets = PacketWriter::new(wire.packet_size());
     while let Some(part) = parts.recv().await {
@@ -138,7 +156,7 @@ async fn write(
                     part.capacity()
                 });
                 // There is room for all; nobody may be waiting any more.
-                let _ = spare.try_send(part);
+                let _ = back.try_send(part);
             }
             Part::Last(part) => {
                 packets.write(&mut wire, &part).await?;

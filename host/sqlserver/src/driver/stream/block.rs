@@ -4,6 +4,7 @@ use super::column::{Framing, WireColumn};
 use super::message::Reader;
 use super::value;
 use crate::driver::Cell;
+use crate::driver::tds::{NULL_CHUNKS, NULL_LENGTH};
 
 /// Where a value lies in its block.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,13 @@ pub(crate) enum Field<'a> {
 /// The chunks of a long value, each with its length before it.
 #[derive(Clone)]
 pub(crate) struct Chunks<'a>(Reader<'a>);
+
+impl Chunks<'_> {
+    /// Bytes of all chunks that are left, their lengths included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.left()
+    }
+}
 
 impl<'a> Iterator for Chunks<'a> {
     type Item = &'a [u8];
@@ -112,7 +120,7 @@ fn field(bytes: &[u8], span: Span, chunked: bool) -> Field<'_> {
 /// Finds the values of a row that begins at the reader, and puts their places behind `spans`. `None` where
 /// the row has not come whole, or lies beyond 4 GiB.
 ///
-/// `nulls` has a bit for each column that is left out as NULL (NBCROW, MS-TDS 2.2.7.16).
+/// `nulls` has a bit for each column that is left out as NULL (NBCROW, MS-TDS 2.2.7.15).
 #[inline]
 pub(super) fn locate(
     reader: &mut Reader<'_>,
@@ -137,7 +145,7 @@ pub(super) fn locate(
                 length => length.into(),
             },
             Framing::Short => match reader.u16()? {
-                0xFFFF => {
+                NULL_LENGTH => {
                     spans.push(Span::NOTHING);
                     continue;
                 }
@@ -145,7 +153,7 @@ pub(super) fn locate(
             },
             Framing::Chunks => {
                 let start = reader.at();
-                if reader.u64()? == u64::MAX {
+                if reader.u64()? == NULL_CHUNKS {
                     spans.push(Span::NOTHING);
                     continue;
                 }

@@ -1,6 +1,7 @@
 //! What a result's columns are (COLMETADATA, MS-TDS 2.2.7.4; TYPE_INFO, 2.2.5.6).
 
 use super::message::Reader;
+use crate::driver::tds::{MAX_LENGTH, data_type};
 use crate::error::{Result, SqlServerError};
 
 /// How a value's length is told.
@@ -62,8 +63,6 @@ pub(crate) struct WireColumn {
 
 /// The flag of a UTF-8 collation (MS-TDS 2.2.5.1.2).
 const UTF8_COLLATION: u32 = 1 << 26;
-/// The length that stands for `max`.
-const MAX: u16 = 0xFFFF;
 
 impl WireColumn {
     /// Reads a type; `None` where not all of it has come.
@@ -84,38 +83,43 @@ impl WireColumn {
             }))
         };
         match token {
-            0x30 => fixed(1, Kind::TinyInt),
-            0x32 => fixed(1, Kind::Bit),
-            0x34 => fixed(2, Kind::SmallInt),
-            0x38 => fixed(4, Kind::Int),
-            0x3A => fixed(4, Kind::SmallDateTime),
-            0x3B => fixed(4, Kind::Real),
-            0x3C => fixed(8, Kind::Money),
-            0x3D => fixed(8, Kind::DateTime),
-            0x3E => fixed(8, Kind::Float),
-            0x7A => fixed(4, Kind::SmallMoney),
-            0x7F => fixed(8, Kind::BigInt),
-            0x24 | 0x26 | 0x68 | 0x6D | 0x6E | 0x6F => {
+            data_type::TINYINT => fixed(1, Kind::TinyInt),
+            data_type::BIT => fixed(1, Kind::Bit),
+            data_type::SMALLINT => fixed(2, Kind::SmallInt),
+            data_type::INT => fixed(4, Kind::Int),
+            data_type::SMALLDATETIME => fixed(4, Kind::SmallDateTime),
+            data_type::REAL => fixed(4, Kind::Real),
+            data_type::MONEY => fixed(8, Kind::Money),
+            data_type::DATETIME => fixed(8, Kind::DateTime),
+            data_type::FLOAT => fixed(8, Kind::Float),
+            data_type::SMALLMONEY => fixed(4, Kind::SmallMoney),
+            data_type::BIGINT => fixed(8, Kind::BigInt),
+            data_type::UNIQUEIDENTIFIER
+            | data_type::INTEGER
+            | data_type::NULLABLE_BIT
+            | data_type::FLOATING_POINT
+            | data_type::NULLABLE_MONEY
+            | data_type::NULLABLE_DATETIME => {
                 let Some(size) = reader.u8() else {
                     return Ok(None);
                 };
                 by_length(match (token, size) {
-                    (0x24, 16) => Kind::Uuid,
-                    (0x26, 1) => Kind::TinyInt,
-                    (0x26, 2) => Kind::SmallInt,
-                    (0x26, 4) => Kind::Int,
-                    (0x26, 8) => Kind::BigInt,
-                    (0x68, 1) => Kind::Bit,
-                    (0x6D, 4) => Kind::Real,
-                    (0x6D, 8) => Kind::Float,
-                    (0x6E, 4) => Kind::SmallMoney,
-                    (0x6E, 8) => Kind::Money,
-                    (0x6F, 4) => Kind::SmallDateTime,
-                    (0x6F, 8) => Kind::DateTime,
+                    (data_type::UNIQUEIDENTIFIER, 16) => Kind::Uuid,
+                    (data_type::INTEGER, 1) => Kind::TinyInt,
+                    (data_type::INTEGER, 2) => Kind::SmallInt,
+                    (data_type::INTEGER, 4) => Kind::Int,
+                    (data_type::INTEGER, 8) => Kind::BigInt,
+                    (data_type::NULLABLE_BIT, 1) => Kind::Bit,
+                    (data_type::FLOATING_POINT, 4) => Kind::Real,
+                    (data_type::FLOATING_POINT, 8) => Kind::Float,
+                    (data_type::NULLABLE_MONEY, 4) => Kind::SmallMoney,
+                    (data_type::NULLABLE_MONEY, 8) => Kind::Money,
+                    (data_type::NULLABLE_DATETIME, 4) => Kind::SmallDateTime,
+                    (data_type::NULLABLE_DATETIME, 8) => Kind::DateTime,
                     _ => return Err(unknown(token)),
                 })
             }
-            0x6A | 0x6C => {
+            data_type::DECIMAL | data_type::NUMERIC => {
                 let (Some(_size), Some(_precision), Some(scale)) =
                     (reader.u8(), reader.u8(), reader.u8())
                 else {
@@ -126,34 +130,39 @@ impl WireColumn {
                     _ => Err(unknown(token)),
                 }
             }
-            0x28 => by_length(Kind::Date),
-            0x29..=0x2B => {
+            data_type::DATE => by_length(Kind::Date),
+            data_type::TIME | data_type::DATETIME2 | data_type::DATETIMEOFFSET => {
                 let Some(scale) = reader.u8() else {
                     return Ok(None);
                 };
                 match (token, scale) {
                     (_, 8..) => Err(unknown(token)),
-                    (0x29, _) => by_length(Kind::Time { scale }),
-                    (0x2A, _) => by_length(Kind::DateTime2 { scale }),
+                    (data_type::TIME, _) => by_length(Kind::Time { scale }),
+                    (data_type::DATETIME2, _) => by_length(Kind::DateTime2 { scale }),
                     _ => by_length(Kind::DateTimeOffset { scale }),
                 }
             }
-            0xA5 | 0xA7 | 0xAD | 0xAF | 0xE7 | 0xEF => {
+            data_type::VARBINARY
+            | data_type::VARCHAR
+            | data_type::BINARY
+            | data_type::CHAR
+            | data_type::NVARCHAR
+            | data_type::NCHAR => {
                 let Some(size) = reader.u16() else {
                     return Ok(None);
                 };
                 let framing = match size {
-                    MAX => Framing::Chunks,
+                    MAX_LENGTH => Framing::Chunks,
                     _ => Framing::Short,
                 };
                 let kind = match token {
-                    0xA5 | 0xAD => Kind::Binary,
+                    data_type::VARBINARY | data_type::BINARY => Kind::Binary,
                     _ => {
                         let (Some(collation), Some(_sort_id)) = (reader.u32(), reader.u8()) else {
                             return Ok(None);
                         };
                         match token {
-                            0xE7 | 0xEF => Kind::Utf16,
+                            data_type::NVARCHAR | data_type::NCHAR => Kind::Utf16,
                             _ => Kind::CodePage {
                                 utf8: collation & UTF8_COLLATION != 0,
                             },

@@ -17,6 +17,11 @@ impl<'a> Reader<'a> {
         self.at
     }
 
+    /// Bytes that are left.
+    pub(super) fn left(&self) -> usize {
+        self.bytes.len().saturating_sub(self.at)
+    }
+
     #[inline]
     pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let part = self.bytes.get(self.at..self.at.checked_add(length)?)?;

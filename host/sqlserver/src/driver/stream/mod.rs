@@ -13,11 +13,11 @@ mod value;
 
 pub(crate) use block::{Block, Field};
 pub(crate) use column::Kind;
-pub(crate) use rows::Rows;
+pub(crate) use rows::{Rows, row_too_large};
 
 /// Values out of their bytes.
 pub(crate) mod wire {
-    pub(crate) use super::text::{append_code_page, append_utf16};
+    pub(crate) use super::text::{Encoding, NotUnicode};
     pub(crate) use super::value::{
         date, datetime, decimal, moment, moment_with_offset, money, smalldatetime, ticks, uuid,
     };

@@ -102,11 +102,27 @@ impl Payload {
         // The headers of the packets take their place for a moment, too.
         let needed = wanted + wanted / 16 + HEADER;
         if needed > self.bytes.len() {
-            self.bytes.resize(needed.next_multiple_of(CAPACITY), 0);
+            let length = needed.next_multiple_of(CAPACITY);
+            self.bytes
+                .reserve_exact(length.saturating_sub(self.bytes.len()));
+            self.bytes.resize(length, 0);
         } else if self.bytes.len() > CAPACITY && needed <= CAPACITY {
-            self.bytes.truncate(CAPACITY);
-            self.bytes.shrink_to_fit();
+            self.shrink(CAPACITY);
         }
+    }
+
+    /// Gives back the room that a large value has taken.
+    pub(super) fn let_go(&mut self) {
+        let known = self.available().len();
+        if self.bytes.len() > CAPACITY + known {
+            self.make_room(known);
+            self.shrink((known + HEADER).next_multiple_of(CAPACITY));
+        }
+    }
+
+    fn shrink(&mut self, length: usize) {
+        self.bytes.truncate(length);
+        self.bytes.shrink_to_fit();
     }
 
     /// Takes the headers out of what was read.

@@ -5,25 +5,10 @@ use super::column::WireColumn;
 use super::message::Reader;
 use super::payload::Payload;
 use crate::driver::gathered::too_large;
+use crate::driver::tds::{done, token};
 use crate::driver::{InFlight, failure, transport::Wire};
 use crate::endpoint::Endpoint;
 use crate::error::{Result, ServerMessage, SqlServerError};
-
-/// Tokens (MS-TDS 2.2.7).
-mod token {
-    pub(super) const RETURN_STATUS: u8 = 0x79;
-    pub(super) const COLUMNS: u8 = 0x81;
-    pub(super) const TABLE_NAMES: u8 = 0xA4;
-    pub(super) const COLUMN_INFO: u8 = 0xA5;
-    pub(super) const ORDER: u8 = 0xA9;
-    pub(super) const ERROR: u8 = 0xAA;
-    pub(super) const INFO: u8 = 0xAB;
-    pub(super) const ROW: u8 = 0xD1;
-    pub(super) const ROW_WITH_NULLS: u8 = 0xD2;
-    pub(super) const ENVIRONMENT_CHANGE: u8 = 0xE3;
-    pub(super) const DONE: u8 = 0xFD;
-    pub(super) const DONE_IN_PROCEDURE: u8 = 0xFF;
-}
 
 /// Bytes that may come beside rows: a statement has few messages, and a flood of them would never end.
 const LARGEST_BESIDE: usize = 16 << 20;
@@ -137,6 +122,12 @@ impl<'c> Rows<'c> {
         }))
     }
 
+    /// Lets go of the rows that were handed out last, and of the room that they have taken.
+    pub(crate) fn let_go(&mut self) {
+        self.payload.consume(std::mem::take(&mut self.handed_out));
+        self.payload.let_go();
+    }
+
     /// The request is over; the connection takes the next one unless the server closes it.
     fn end(&mut self) -> Result<()> {
         if let Some(request) = self.request.take()
@@ -198,7 +189,7 @@ impl<'c> Rows<'c> {
                 }
                 None => None,
             },
-            token::DONE..=token::DONE_IN_PROCEDURE => done(&mut reader).map(|rows| {
+            token::DONE..=token::DONE_IN_PROCEDURE => rows_done(&mut reader).map(|rows| {
                 self.affected += rows;
             }),
             token::RETURN_STATUS => reader.u32().map(drop),
@@ -237,13 +228,15 @@ impl<'c> Rows<'c> {
     }
 }
 
-fn row_too_large(most: usize) -> SqlServerError {
+/// What is said of a row that has no room.
+pub(crate) fn row_too_large(most: usize) -> SqlServerError {
     SqlServerError::unsupported(format!(
-        "a row has more than {:.0} MiB, which is the most that is read at a time",
+        "a row has more than {:.1} MiB, which is the most that is read at a time",
         most as f64 / f64::from(1 << 20)
     ))
     .with_hint(
-        "a quarter of --memory-limit is for one row: allow more, or leave the column out with --exclude-columns",
+        "allow a --memory-limit of 40 MiB and eleven times such a row, or with --parallel sixteen times for each \
+         connection; or leave the column out with --exclude-columns",
     )
 }
 
@@ -279,12 +272,11 @@ fn columns(reader: &mut Reader<'_>) -> Result<Option<Vec<WireColumn>>> {
 }
 
 /// DONE after its token (MS-TDS 2.2.7.6): the number of rows, where there is one.
-fn done(reader: &mut Reader<'_>) -> Option<u64> {
-    const COUNT: u16 = 0x0010;
+fn rows_done(reader: &mut Reader<'_>) -> Option<u64> {
     let status = reader.u16()?;
     let _command = reader.u16()?;
     let rows = reader.u64()?;
-    Some(if status & COUNT != 0 { rows } else { 0 })
+    Some(if status & done::COUNT != 0 { rows } else { 0 })
 }
 
 /// ERROR after its token (MS-TDS 2.2.7.10), with its text.

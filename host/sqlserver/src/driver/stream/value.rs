@@ -6,7 +6,7 @@ use icehost_plan::value::TICKS_PER_DAY;
 
 use super::block::Field;
 use super::column::Kind;
-use super::text::{append_code_page, append_utf16};
+use super::text::Encoding;
 use crate::driver::Cell;
 
 /// `datetime` counts three hundredths of a second.
@@ -68,11 +68,9 @@ pub(crate) fn cell(kind: Kind, field: Field<'_>) -> Option<Cell<'_>> {
         Field::Whole(bytes) => Cow::Borrowed(bytes),
         Field::Chunks(chunks) => Cow::Owned(chunks.flatten().copied().collect()),
     };
-    let text = |append: fn(&[u8], &mut Vec<u8>) -> bool| {
+    let text = |encoding: Encoding| {
         let mut text = Vec::new();
-        if !append(&bytes, &mut text) {
-            return None;
-        }
+        encoding.append(&bytes, &mut text).ok()?;
         Some(Cell::Text(String::from_utf8(text).ok()?.into()))
     };
     Some(match kind {
@@ -119,13 +117,8 @@ pub(crate) fn cell(kind: Kind, field: Field<'_>) -> Option<Cell<'_>> {
             }
         }
         Kind::Binary => Cell::Binary(bytes),
-        Kind::Utf16 => return text(|bytes, out| append_utf16(bytes, out).is_ok()),
-        Kind::CodePage { utf8: false } => {
-            return text(|bytes, out| append_code_page(bytes, false, out).is_ok());
-        }
-        Kind::CodePage { utf8: true } => {
-            return text(|bytes, out| append_code_page(bytes, true, out).is_ok());
-        }
+        Kind::Utf16 => return text(Encoding::Utf16),
+        Kind::CodePage { utf8 } => return text(Encoding::CodePage { utf8 }),
     })
 }
 

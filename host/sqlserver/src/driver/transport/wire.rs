@@ -13,12 +13,8 @@ use super::patience::{Patience, Wait, WaitLimits};
 use super::tls::Tls;
 use super::{END_OF_MESSAGE, HEADER, PacketType, header};
 use crate::driver::gathered::LARGEST_ANSWER;
+use crate::driver::tds::{DONE, environment, token};
 
-/// DONE, final, of no rows (MS-TDS 2.2.7.6): what the driver reads instead of an answer that is not for it.
-const DONE: [u8; 13] = [0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-/// The token of an environment change, and the type of one that tells the packet size (MS-TDS 2.2.7.9).
-const ENVIRONMENT_CHANGE: u8 = 0xE3;
-const PACKET_SIZE: u8 = 4;
 /// What a server answers to a login is far shorter.
 const LONGEST_LOGIN_ANSWER: usize = 64 << 10;
 
@@ -275,17 +271,19 @@ impl State {
 
 /// The packet size among the tokens that answer a login, all of which but the last have a length of two bytes.
 fn packet_size(mut tokens: &[u8]) -> Option<usize> {
-    while let [token, low, high, rest @ ..] = tokens {
+    while let [kind, low, high, rest @ ..] = tokens {
         let length = usize::from(u16::from_le_bytes([*low, *high]));
-        match (*token, rest.get(..length)?) {
-            (ENVIRONMENT_CHANGE, [PACKET_SIZE, units, new @ ..]) => {
+        match (*kind, rest.get(..length)?) {
+            (token::ENVIRONMENT_CHANGE, [environment::PACKET_SIZE, units, new @ ..]) => {
                 let digits = new.get(..usize::from(*units) * 2)?.iter().step_by(2);
                 let text: String = digits.map(|&byte| char::from(byte)).collect();
                 let size = text.parse().ok()?;
                 return (512..=32767).contains(&size).then_some(size);
             }
-            // INFO, ERROR, LOGINACK and other environment changes
-            (0xAA | 0xAB | 0xAD | ENVIRONMENT_CHANGE, _) => tokens = rest.get(length..)?,
+            (
+                token::ERROR | token::INFO | token::LOGIN_ACKNOWLEDGED | token::ENVIRONMENT_CHANGE,
+                _,
+            ) => tokens = rest.get(length..)?,
             _ => return None,
         }
     }

@@ -17,6 +17,7 @@ use super::super::misfit::Misfit;
 use super::moment::{self, MomentForm, TimeForm};
 use super::number::{self, ExactForm, IntegerForm};
 use super::text::{self, TextForm};
+use crate::driver::tds::{NULL_CHUNKS, NULL_LENGTH};
 use crate::lower::staging::StagedColumn;
 
 /// Writes the values of one column.
@@ -145,79 +146,75 @@ impl<'a> ColumnEncoder<'a> {
 impl<'a> Values<'a> {
     /// `None` where values of the array are none of the type's.
     fn new(sql_type: SqlType, staged: SqlType, array: &'a ArrayRef) -> Option<Values<'a>> {
+        let kind = array.data_type();
+        Some(match sql_type {
+            SqlType::Bit => Values::Bit(array.as_boolean_opt()?),
+            SqlType::TinyInt
+            | SqlType::SmallInt
+            | SqlType::Int
+            | SqlType::BigInt
+            | SqlType::Decimal { .. }
+            | SqlType::Money
+            | SqlType::SmallMoney => Values::exact(sql_type, staged, array)?,
+            SqlType::Real => match kind {
+                DataType::Float32 => Values::Real(array.as_primitive::<Float32Type>().values()),
+                DataType::Float64 => {
+                    Values::DoubleAsReal(array.as_primitive::<Float64Type>().values())
+                }
+                _ => return None,
+            },
+            SqlType::Float => match kind {
+                DataType::Float32 => {
+                    Values::RealAsFloat(array.as_primitive::<Float32Type>().values())
+                }
+                DataType::Float64 => Values::Float(array.as_primitive::<Float64Type>().values()),
+                _ => return None,
+            },
+            SqlType::Char(_) | SqlType::VarChar(_) | SqlType::NChar(_) | SqlType::NVarChar(_) => {
+                Values::Text(Texts::new(array)?, TextForm::new(sql_type, staged)?)
+            }
+            SqlType::Binary(length) => Values::FixedBinary(Bytes::new(array)?, length),
+            SqlType::VarBinary(length) => Values::Binary(Bytes::new(array)?, length),
+            SqlType::RowVersion => Values::Binary(Bytes::new(array)?, Length::Limited(8)),
+            SqlType::UniqueIdentifier => Values::Uuid(Bytes::new(array)?),
+            SqlType::Date => Values::Date(array.as_primitive_opt::<Date32Type>()?.values()),
+            SqlType::Time(scale) => Values::Time(
+                array.as_primitive_opt::<Time64MicrosecondType>()?.values(),
+                TimeForm::new(scale, staged),
+            ),
+            SqlType::DateTime
+            | SqlType::SmallDateTime
+            | SqlType::DateTime2(_)
+            | SqlType::DateTimeOffset(_) => Values::Moment(
+                array
+                    .as_primitive_opt::<TimestampMicrosecondType>()?
+                    .values(),
+                MomentForm::new(sql_type, staged)?,
+            ),
+        })
+    }
+
+    /// Exact numbers of the array for a column of them.
+    fn exact(sql_type: SqlType, staged: SqlType, array: &'a ArrayRef) -> Option<Values<'a>> {
+        let form = |scale| ExactForm::new(scale, sql_type, staged);
         Some(match array.data_type() {
-            DataType::Boolean if sql_type == SqlType::Bit => Values::Bit(array.as_boolean()),
             DataType::Int32 => {
                 let values = array.as_primitive::<Int32Type>().values();
                 match IntegerForm::new(sql_type) {
                     Some(form) => Values::Int32(values, form),
-                    None => Values::Exact(
-                        ExactNumbers::Int32(values),
-                        ExactForm::new(0, sql_type, staged)?,
-                    ),
+                    None => Values::Exact(ExactNumbers::Int32(values), form(0)?),
                 }
             }
             DataType::Int64 => {
                 let values = array.as_primitive::<Int64Type>().values();
                 match IntegerForm::new(sql_type) {
                     Some(form) => Values::Int64(values, form),
-                    None => Values::Exact(
-                        ExactNumbers::Int64(values),
-                        ExactForm::new(0, sql_type, staged)?,
-                    ),
+                    None => Values::Exact(ExactNumbers::Int64(values), form(0)?),
                 }
             }
             DataType::Decimal128(_, scale) => Values::Exact(
                 ExactNumbers::Decimal(array.as_primitive::<Decimal128Type>().values()),
-                ExactForm::new(u8::try_from(*scale).ok()?, sql_type, staged)?,
-            ),
-            DataType::Float32 => {
-                let values = array.as_primitive::<Float32Type>().values();
-                match sql_type {
-                    SqlType::Real => Values::Real(values),
-                    SqlType::Float => Values::RealAsFloat(values),
-                    _ => return None,
-                }
-            }
-            DataType::Float64 => {
-                let values = array.as_primitive::<Float64Type>().values();
-                match sql_type {
-                    SqlType::Real => Values::DoubleAsReal(values),
-                    SqlType::Float => Values::Float(values),
-                    _ => return None,
-                }
-            }
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-                Values::Text(Texts::new(array)?, TextForm::new(sql_type, staged)?)
-            }
-            DataType::Binary
-            | DataType::LargeBinary
-            | DataType::BinaryView
-            | DataType::FixedSizeBinary(_) => {
-                let values = Bytes::new(array)?;
-                match sql_type {
-                    SqlType::UniqueIdentifier => Values::Uuid(values),
-                    SqlType::Binary(length) => Values::FixedBinary(values, length),
-                    SqlType::VarBinary(length) => Values::Binary(values, length),
-                    SqlType::RowVersion => Values::Binary(values, Length::Limited(8)),
-                    _ => return None,
-                }
-            }
-            DataType::Date32 if sql_type == SqlType::Date => {
-                Values::Date(array.as_primitive::<Date32Type>().values())
-            }
-            DataType::Time64(_) => {
-                let SqlType::Time(scale) = sql_type else {
-                    return None;
-                };
-                Values::Time(
-                    array.as_primitive::<Time64MicrosecondType>().values(),
-                    TimeForm::new(scale, staged),
-                )
-            }
-            DataType::Timestamp(_, _) => Values::Moment(
-                array.as_primitive::<TimestampMicrosecondType>().values(),
-                MomentForm::new(sql_type, staged)?,
+                form(u8::try_from(*scale).ok()?)?,
             ),
             _ => return None,
         })
@@ -269,17 +266,35 @@ impl<'a> Bytes<'a> {
 /// NULL of a nullable column: no bytes, the longest length, or the longest length of a `(max)` value
 /// (MS-TDS 2.2.5.2.3 and 2.2.5.4).
 fn null(staged: SqlType) -> &'static [u8] {
+    const CHUNKS: [u8; 8] = NULL_CHUNKS.to_le_bytes();
+    const LENGTH: [u8; 2] = NULL_LENGTH.to_le_bytes();
     match staged {
         SqlType::VarChar(Length::Max)
         | SqlType::NVarChar(Length::Max)
-        | SqlType::VarBinary(Length::Max) => &[0xFF; 8],
+        | SqlType::VarBinary(Length::Max) => &CHUNKS,
         SqlType::Char(_)
-        | SqlType::VarChar(_)
+        | SqlType::VarChar(Length::Limited(_))
         | SqlType::NChar(_)
-        | SqlType::NVarChar(_)
+        | SqlType::NVarChar(Length::Limited(_))
         | SqlType::Binary(_)
-        | SqlType::VarBinary(_)
-        | SqlType::RowVersion => &[0xFF; 2],
-        _ => &[0],
+        | SqlType::VarBinary(Length::Limited(_))
+        | SqlType::RowVersion => &LENGTH,
+        SqlType::Bit
+        | SqlType::TinyInt
+        | SqlType::SmallInt
+        | SqlType::Int
+        | SqlType::BigInt
+        | SqlType::Decimal { .. }
+        | SqlType::Money
+        | SqlType::SmallMoney
+        | SqlType::Real
+        | SqlType::Float
+        | SqlType::Date
+        | SqlType::Time(_)
+        | SqlType::DateTime
+        | SqlType::SmallDateTime
+        | SqlType::DateTime2(_)
+        | SqlType::DateTimeOffset(_)
+        | SqlType::UniqueIdentifier => &[0],
     }
 }

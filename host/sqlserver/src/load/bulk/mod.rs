@@ -14,15 +14,11 @@ use arrow_array::RecordBatch;
 use icehost_plan::SqlType;
 
 use super::misfit::Misfit;
+use crate::driver::tds::{DONE, token};
 use crate::error::Result;
 use crate::lower::staging::{ARRIVAL, Staging};
 use column::ColumnEncoder;
 use type_info::StreamColumn;
-
-const ROW: u8 = 0xD1;
-/// DONE (MS-TDS 2.2.7.6) without status, command and count. It ends the stream; Babelfish reads on without
-/// it.
-const DONE: [u8; 13] = [0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Appends what precedes the rows: the arrival number and the delta's columns.
 ///
@@ -43,7 +39,7 @@ pub(super) fn begin(staging: &Staging, out: &mut Vec<u8>) -> Result<()> {
     type_info::append_columns(&columns, out)
 }
 
-/// Appends what follows the rows.
+/// Appends what follows the rows: a DONE ends the stream, and Babelfish reads on without it.
 pub(super) fn end(out: &mut Vec<u8>) {
     out.extend_from_slice(&DONE);
 }
@@ -93,7 +89,7 @@ impl<'a> BatchEncoder<'a> {
             }
             let row = self.next;
             let start = out.len();
-            out.push(ROW);
+            out.push(token::ROW);
             out.extend_from_slice(&(first + row as u64).to_le_bytes());
             for (position, column) in self.columns.iter_mut().enumerate() {
                 if let Err(misfit) = column.append(row, out) {

@@ -91,18 +91,38 @@ impl TimeForm {
 impl MomentForm {
     /// `None` where the types are not those of moments.
     pub(super) fn new(sql_type: SqlType, staged: SqlType) -> Option<MomentForm> {
-        Some(match (sql_type, staged) {
-            (SqlType::DateTime, SqlType::DateTime2(scale)) => {
-                MomentForm::DateTimeAsDateTime2(Scale::new(scale))
+        // Digits are those of datetime2, where it stands for them.
+        let digits = staged.fractional_digits().map(Scale::new);
+        Some(match sql_type {
+            SqlType::DateTime => {
+                digits.map_or(MomentForm::DateTime, MomentForm::DateTimeAsDateTime2)
             }
-            (SqlType::SmallDateTime, SqlType::DateTime2(scale)) => {
-                MomentForm::SmallDateTimeAsDateTime2(Scale::new(scale))
-            }
-            (SqlType::DateTime, _) => MomentForm::DateTime,
-            (SqlType::SmallDateTime, _) => MomentForm::SmallDateTime,
-            (SqlType::DateTime2(scale), _) => MomentForm::DateTime2(Scale::new(scale)),
-            (SqlType::DateTimeOffset(scale), _) => MomentForm::DateTimeOffset(Scale::new(scale)),
-            _ => return None,
+            SqlType::SmallDateTime => digits.map_or(
+                MomentForm::SmallDateTime,
+                MomentForm::SmallDateTimeAsDateTime2,
+            ),
+            SqlType::DateTime2(scale) => MomentForm::DateTime2(Scale::new(scale)),
+            SqlType::DateTimeOffset(scale) => MomentForm::DateTimeOffset(Scale::new(scale)),
+            SqlType::Bit
+            | SqlType::TinyInt
+            | SqlType::SmallInt
+            | SqlType::Int
+            | SqlType::BigInt
+            | SqlType::Decimal { .. }
+            | SqlType::Money
+            | SqlType::SmallMoney
+            | SqlType::Real
+            | SqlType::Float
+            | SqlType::Char(_)
+            | SqlType::VarChar(_)
+            | SqlType::NChar(_)
+            | SqlType::NVarChar(_)
+            | SqlType::Binary(_)
+            | SqlType::VarBinary(_)
+            | SqlType::Date
+            | SqlType::Time(_)
+            | SqlType::UniqueIdentifier
+            | SqlType::RowVersion => return None,
         })
     }
 

@@ -49,7 +49,23 @@ impl ExactForm {
                 let limit = 10i128.checked_pow(precision.into())? - 1;
                 (scale, -limit..=limit)
             }
-            _ => return None,
+            SqlType::Bit
+            | SqlType::Real
+            | SqlType::Float
+            | SqlType::Char(_)
+            | SqlType::VarChar(_)
+            | SqlType::NChar(_)
+            | SqlType::NVarChar(_)
+            | SqlType::Binary(_)
+            | SqlType::VarBinary(_)
+            | SqlType::Date
+            | SqlType::Time(_)
+            | SqlType::DateTime
+            | SqlType::SmallDateTime
+            | SqlType::DateTime2(_)
+            | SqlType::DateTimeOffset(_)
+            | SqlType::UniqueIdentifier
+            | SqlType::RowVersion => return None,
         };
         let layout = match staged {
             SqlType::TinyInt => Layout::Integer(1),
@@ -58,7 +74,23 @@ impl ExactForm {
             SqlType::BigInt => Layout::Integer(8),
             SqlType::Money => Layout::Money,
             SqlType::Decimal { precision, .. } => Layout::Decimal(decimal_size(precision)),
-            _ => Layout::Text(to),
+            SqlType::Bit
+            | SqlType::Real
+            | SqlType::Float
+            | SqlType::Char(_)
+            | SqlType::VarChar(_)
+            | SqlType::NChar(_)
+            | SqlType::NVarChar(_)
+            | SqlType::Binary(_)
+            | SqlType::VarBinary(_)
+            | SqlType::Date
+            | SqlType::Time(_)
+            | SqlType::DateTime
+            | SqlType::SmallDateTime
+            | SqlType::DateTime2(_)
+            | SqlType::DateTimeOffset(_)
+            | SqlType::UniqueIdentifier
+            | SqlType::RowVersion => Layout::Text(to),
         };
         let scaling = match i16::from(to) - i16::from(scale) {
             0 => Scaling::Same,
@@ -127,7 +159,26 @@ impl IntegerForm {
             SqlType::SmallInt => (i16::MIN.into(), i16::MAX.into(), 2),
             SqlType::Int => (i32::MIN.into(), i32::MAX.into(), 4),
             SqlType::BigInt => (i64::MIN, i64::MAX, 8),
-            _ => return None,
+            SqlType::Decimal { .. }
+            | SqlType::Money
+            | SqlType::SmallMoney
+            | SqlType::Bit
+            | SqlType::Real
+            | SqlType::Float
+            | SqlType::Char(_)
+            | SqlType::VarChar(_)
+            | SqlType::NChar(_)
+            | SqlType::NVarChar(_)
+            | SqlType::Binary(_)
+            | SqlType::VarBinary(_)
+            | SqlType::Date
+            | SqlType::Time(_)
+            | SqlType::DateTime
+            | SqlType::SmallDateTime
+            | SqlType::DateTime2(_)
+            | SqlType::DateTimeOffset(_)
+            | SqlType::UniqueIdentifier
+            | SqlType::RowVersion => return None,
         };
         Some(IntegerForm { min, max, size })
     }

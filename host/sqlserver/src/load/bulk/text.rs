@@ -1,6 +1,6 @@
 //! Text and bytes of variable length on the wire.
 
-use icehost_plan::{Length, SqlType};
+use icehost_plan::{Length, LogicalType, SqlType};
 
 use super::super::misfit::Misfit;
 
@@ -58,13 +58,12 @@ pub(super) struct TextForm {
 impl TextForm {
     /// `None` where `sql_type` is no type of text.
     pub(super) fn new(sql_type: SqlType, staged: SqlType) -> Option<TextForm> {
-        let limit = match sql_type {
-            SqlType::Char(n)
-            | SqlType::NChar(n)
-            | SqlType::VarChar(Length::Limited(n))
-            | SqlType::NVarChar(Length::Limited(n)) => Some(n),
-            SqlType::VarChar(Length::Max) | SqlType::NVarChar(Length::Max) => None,
-            _ => return None,
+        if sql_type.logical() != LogicalType::Text {
+            return None;
+        }
+        let limit = match sql_type.length()? {
+            Length::Limited(n) => Some(n),
+            Length::Max => None,
         };
         Some(TextForm {
             limit,

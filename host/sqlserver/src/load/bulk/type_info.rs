@@ -2,9 +2,8 @@
 
 use icehost_plan::{Length, SqlType};
 
+use crate::driver::tds::{MAX_LENGTH, data_type, token};
 use crate::error::{Result, SqlServerError};
-
-const COLMETADATA: u8 = 0x81;
 
 /// The column may be NULL.
 const NULLABLE: u16 = 0x0001;
@@ -14,9 +13,6 @@ const UPDATEABLE_UNKNOWN: u16 = 0x0008;
 /// The collation of all Unicode text in the stream, `SQL_Latin1_General_CP1_CI_AS` (MS-TDS 2.2.5.1.2). How
 /// UTF-16 is read does not depend on it, and the staging table's own collation is what the server compares by.
 const COLLATION: [u8; 5] = [0x09, 0x04, 0xD0, 0x00, 0x34];
-
-/// Stands for `(max)` where a type's length is declared.
-const MAX: u16 = u16::MAX;
 
 /// A column of the stream.
 pub(super) struct StreamColumn<'a> {
@@ -37,7 +33,7 @@ pub(super) fn append_columns(columns: &[StreamColumn<'_>], out: &mut Vec<u8>) ->
         .ok_or_else(|| {
             SqlServerError::unsupported(format!("a delta of {} columns", columns.len()))
         })?;
-    out.push(COLMETADATA);
+    out.push(token::COLUMNS);
     out.extend_from_slice(&count.to_le_bytes());
     for column in columns {
         // No user-defined type
@@ -56,39 +52,48 @@ pub(super) fn append_columns(columns: &[StreamColumn<'_>], out: &mut Vec<u8>) ->
 
 fn append_type(sql_type: SqlType, nullable: bool, out: &mut Vec<u8>) {
     match sql_type {
-        SqlType::Bit => out.extend_from_slice(&[0x68, 1]),
-        SqlType::TinyInt => out.extend_from_slice(&[0x26, 1]),
-        SqlType::SmallInt => out.extend_from_slice(&[0x26, 2]),
-        SqlType::Int => out.extend_from_slice(&[0x26, 4]),
+        SqlType::Bit => out.extend_from_slice(&[data_type::NULLABLE_BIT, 1]),
+        SqlType::TinyInt => out.extend_from_slice(&[data_type::INTEGER, 1]),
+        SqlType::SmallInt => out.extend_from_slice(&[data_type::INTEGER, 2]),
+        SqlType::Int => out.extend_from_slice(&[data_type::INTEGER, 4]),
         // A NOT NULL column's values have no length in front.
-        SqlType::BigInt if !nullable => out.push(0x7F),
-        SqlType::BigInt => out.extend_from_slice(&[0x26, 8]),
-        SqlType::Real => out.extend_from_slice(&[0x6D, 4]),
-        SqlType::Float => out.extend_from_slice(&[0x6D, 8]),
-        SqlType::SmallMoney => out.extend_from_slice(&[0x6E, 4]),
-        SqlType::Money => out.extend_from_slice(&[0x6E, 8]),
-        SqlType::SmallDateTime => out.extend_from_slice(&[0x6F, 4]),
-        SqlType::DateTime => out.extend_from_slice(&[0x6F, 8]),
+        SqlType::BigInt if !nullable => out.push(data_type::BIGINT),
+        SqlType::BigInt => out.extend_from_slice(&[data_type::INTEGER, 8]),
+        SqlType::Real => out.extend_from_slice(&[data_type::FLOATING_POINT, 4]),
+        SqlType::Float => out.extend_from_slice(&[data_type::FLOATING_POINT, 8]),
+        SqlType::SmallMoney => out.extend_from_slice(&[data_type::NULLABLE_MONEY, 4]),
+        SqlType::Money => out.extend_from_slice(&[data_type::NULLABLE_MONEY, 8]),
+        SqlType::SmallDateTime => out.extend_from_slice(&[data_type::NULLABLE_DATETIME, 4]),
+        SqlType::DateTime => out.extend_from_slice(&[data_type::NULLABLE_DATETIME, 8]),
         SqlType::Decimal { precision, scale } => {
-            out.extend_from_slice(&[0x6A, decimal_size(precision), precision, scale]);
+            out.extend_from_slice(&[
+                data_type::DECIMAL,
+                decimal_size(precision),
+                precision,
+                scale,
+            ]);
         }
-        SqlType::UniqueIdentifier => out.extend_from_slice(&[0x24, 16]),
-        SqlType::Date => out.push(0x28),
-        SqlType::Time(scale) => out.extend_from_slice(&[0x29, scale]),
-        SqlType::DateTime2(scale) => out.extend_from_slice(&[0x2A, scale]),
-        SqlType::DateTimeOffset(scale) => out.extend_from_slice(&[0x2B, scale]),
+        SqlType::UniqueIdentifier => out.extend_from_slice(&[data_type::UNIQUEIDENTIFIER, 16]),
+        SqlType::Date => out.push(data_type::DATE),
+        SqlType::Time(scale) => out.extend_from_slice(&[data_type::TIME, scale]),
+        SqlType::DateTime2(scale) => out.extend_from_slice(&[data_type::DATETIME2, scale]),
+        SqlType::DateTimeOffset(scale) => {
+            out.extend_from_slice(&[data_type::DATETIMEOFFSET, scale])
+        }
         // Text is always staged as Unicode, see `staged_type`.
-        SqlType::Char(n) | SqlType::NChar(n) => append_text(0xEF, n.saturating_mul(2), out),
+        SqlType::Char(n) | SqlType::NChar(n) => {
+            append_text(data_type::NCHAR, n.saturating_mul(2), out)
+        }
         SqlType::VarChar(Length::Limited(n)) | SqlType::NVarChar(Length::Limited(n)) => {
-            append_text(0xE7, n.saturating_mul(2), out);
+            append_text(data_type::NVARCHAR, n.saturating_mul(2), out);
         }
         SqlType::VarChar(Length::Max) | SqlType::NVarChar(Length::Max) => {
-            append_text(0xE7, MAX, out);
+            append_text(data_type::NVARCHAR, MAX_LENGTH, out);
         }
-        SqlType::Binary(n) => append_binary(0xAD, n, out),
-        SqlType::RowVersion => append_binary(0xAD, 8, out),
-        SqlType::VarBinary(Length::Limited(n)) => append_binary(0xA5, n, out),
-        SqlType::VarBinary(Length::Max) => append_binary(0xA5, MAX, out),
+        SqlType::Binary(n) => append_binary(data_type::BINARY, n, out),
+        SqlType::RowVersion => append_binary(data_type::BINARY, 8, out),
+        SqlType::VarBinary(Length::Limited(n)) => append_binary(data_type::VARBINARY, n, out),
+        SqlType::VarBinary(Length::Max) => append_binary(data_type::VARBINARY, MAX_LENGTH, out),
     }
 }
 

@@ -171,12 +171,12 @@ WHERE D.[rank] = 1;",
 
 /// A value of the target as the staging table has it.
 fn as_staged(value: &str, column: &StagedColumn) -> String {
-    match (column.sql_type, column.staged_type) {
-        (from, to) if from == to => value.to_owned(),
-        // Text of money has two digits behind the point (T-SQL reference, "CAST and CONVERT").
-        (SqlType::Money | SqlType::SmallMoney, to) => {
-            format!("CAST(CAST({value} AS decimal(19,4)) AS {to})")
-        }
-        (_, to) => format!("CAST({value} AS {to})"),
+    let (from, to) = (column.sql_type, column.staged_type);
+    // Text of money has two digits behind the point (T-SQL reference, "CAST and CONVERT").
+    let is_money = [SqlType::Money, SqlType::SmallMoney].contains(&from);
+    match is_money {
+        _ if from == to => value.to_owned(),
+        true => format!("CAST(CAST({value} AS decimal(19,4)) AS {to})"),
+        false => format!("CAST({value} AS {to})"),
     }
 }

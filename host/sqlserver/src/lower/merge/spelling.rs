@@ -123,9 +123,9 @@ fn respelled(
         if let Some(spelling) = part.spelling {
             let kind = part.staged.sql_type;
             // The target fills up what has a fixed length.
-            let there = match kind {
-                SqlType::Char(_) | SqlType::NChar(_) => format!("RTRIM({})", part.target),
-                _ => part.target,
+            let there = match kind.blank_padded() {
+                Some(_) => format!("RTRIM({})", part.target),
+                None => part.target,
             };
             differ.push(format!(
                 "{} <> {}",
@@ -174,13 +174,13 @@ pub(super) fn told_apart(value: &str, kind: SqlType, spelling: &Spelling) -> Str
     else {
         return exact(value, kind, "4000");
     };
-    match (sql_type, collation(name)) {
-        (_, None) => exact(value, kind, "4000"),
+    let Some(name) = collation(name) else {
+        return exact(value, kind, "4000");
+    };
+    match sql_type.code_page_length() {
         // Some collations compare text of a code page by other rules.
-        (SqlType::Char(_) | SqlType::VarChar(_), Some(name)) => {
-            format!("CONVERT(varchar(8000), {value} COLLATE {name})")
-        }
-        (_, Some(name)) => format!("CONVERT(nvarchar(4000), {value}) COLLATE {name}"),
+        Some(_) => format!("CONVERT(varchar(8000), {value} COLLATE {name})"),
+        None => format!("CONVERT(nvarchar(4000), {value}) COLLATE {name}"),
     }
 }
 

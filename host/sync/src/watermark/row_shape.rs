@@ -1,0 +1,18 @@
+//! What a watermark says of the settings that the rows before it were made by.
+
+use serde::{Deserialize, Serialize};
+
+/// What the rows of a lake table were shaped by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowShape {
+    /// Field ids of the lake's columns that were written, as ranges: `1-4,6`.
+    pub columns: String,
+    /// Digest of the column rules, and of the key for hashes where one of them is a hash.
+    pub rules: String,
+    /// Digest of the transformers and their options.
+    pub transforms: String,
+    /// The columns that rows are matched by; none where every row is added.
+    pub keys: Vec<String>,
+    /// A row whose key is there takes its place.
+    pub replaces: bool,
+}
