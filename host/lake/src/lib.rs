@@ -49,6 +49,7 @@ pub use commit::{
 };
 // A commit is told in Iceberg's own terms.
 pub use error::{LakeError, LakeErrorKind, Result};
+pub use having::{DoubtfulKeys, Having};
 pub use held::{HELD_ROW_BYTES, HeldRequest, HeldRows, Unseen};
 pub use iceberg::{TableRequirement, TableUpdate};
 pub use keys::KeyFold;

@@ -130,6 +130,6 @@ async fn uuids_are_found_by_their_keys() {
         )
         .await
         .unwrap();
-    assert!(have.iter().all(|have| *have));
+    assert!(have.have.iter().all(|have| *have));
     assert_eq!(found[0].column(0).len(), found[0].num_rows());
 }

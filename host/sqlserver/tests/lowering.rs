@@ -10,8 +10,8 @@ use icehost_plan::{
 use icehost_sqlserver::lower::{
     Spelling, base_columns, checksums, count_of, create_permissions, create_table, extraction,
     merge, one_key, probes, range_boundaries, repeated_key, row_estimate, row_filters, same_keys,
-    snapshot_isolation, spellings, synonym, table_permissions, table_traits, unmask_permissions,
-    updateability,
+    schema_is_there, snapshot_isolation, spellings, synonym, table_permissions, table_traits,
+    unmask_permissions, updateability,
 };
 use icehost_sqlserver::{
     ErrorKind, NewColumn, Permission, SqlColumn, SqlTable, Statement, TableName, Traits,
@@ -623,6 +623,32 @@ fn keys_and_identity_values_are_looked_at_before_the_merge() {
 }
 
 #[test]
+fn rows_that_would_be_added_a_second_time_are_looked_for_by_what_is_copied() {
+    let table = customers();
+    let delta = delta_of(&table, Contents::Upserts);
+    let looked_for = |action: Action| {
+        let condition = compare(
+            Comparison::Gt,
+            source(3),
+            literal("timestamp:2026-01-31T12:00:00"),
+        );
+        let clauses = vec![clause(Occasion::NotMatched, Some(condition), action)];
+        let plan = merge_plan(&table, &delta, &[], clauses);
+        merge(&table, &delta, &plan, true).unwrap().there_already
+    };
+    // The time of the run is another one each time.
+    let now = assign(3, literal("timestamp:2026-01-31T12:00:00"));
+    let copies = vec![assign(1, source(1)), now, assign(6, source(6))];
+    insta::assert_snapshot!(format!(
+        "{}\n\n{}",
+        said(looked_for(Action::WriteAll).as_ref()),
+        said(looked_for(Action::Write(copies)).as_ref())
+    ));
+    let now = assign(3, literal("timestamp:2026-01-31T12:00:00"));
+    assert_eq!(looked_for(Action::Write(vec![now])), None);
+}
+
+#[test]
 fn keys_that_are_two_for_the_lake_and_one_for_the_target_are_asked_for() {
     let table = customers();
     let compared = |sql_type: &str, collation: &str| {
@@ -998,6 +1024,7 @@ fn what_a_table_is_beside_a_table_is_asked_in_a_way_that_every_version_answers()
     insta::assert_snapshot!(synonym(&elsewhere, "@v1"));
     insta::assert_snapshot!(base_columns("@v1"));
     insta::assert_snapshot!(row_estimate(&elsewhere, 7));
+    insta::assert_snapshot!(schema_is_there(&elsewhere, "@v1"));
 }
 
 /// Names are parameters, whatever is in them.

@@ -6,6 +6,7 @@ use icehost_lake::LakeTable;
 use icehost_plan::Contents;
 use icehost_sqlserver::Way;
 
+use crate::delivery::hashed;
 use crate::delivery::permissions::{may, position_permissions, table_permissions};
 use crate::delivery::table as target_table;
 use crate::delivery::table::OpenTarget;
@@ -77,7 +78,8 @@ impl Examination {
         match (&self.target, lake) {
             (None, _) => {}
             (Some((target, Some(merging))), Some(lake)) => {
-                target_half(&self.lake, target, merging, &lake, &mut found).await;
+                let from = (&self.source, &self.lake);
+                target_half(from, target, merging, &lake, &mut found).await;
             }
             // What would land there is not known: that the table is there can be seen all the same.
             (Some((target, _)), _) => {
@@ -181,7 +183,7 @@ async fn lake_plan(
 }
 
 async fn target_half(
-    place: &Lake,
+    (source, place): (&Source, &Lake),
     target: &Target,
     merging: &Merging,
     lake: &LakeTable,
@@ -207,6 +209,10 @@ async fn target_half(
         _ => Part::Target,
     };
     if let Some(expected) = found.or(part, planned) {
+        let hashes = delivery
+            .describe(lake)
+            .and_then(|lake| hashed::check(source, &lake, &open.table, &[]));
+        found.or(Part::Target, hashes);
         let permitted = table_permissions(&mut open, &expected.landing.plan).await;
         found.or(Part::Target, permitted);
         let permitted = position_permissions(&mut open.connection).await;

@@ -1,13 +1,14 @@
 //! The second half: read changes, stage, merge.
 
 use icehost_lake::LakeTable;
-use icehost_sqlserver::{MergeCounts, Position, PositionsLayout};
+use icehost_sqlserver::{ErrorKind, MergeCounts, Position, PositionsLayout};
 use uuid::Uuid;
 
 use crate::SyncError;
 use crate::bounds::stop;
 use crate::delivery::delta::delta;
 use crate::delivery::key_doubts::KeyDoubts;
+use crate::delivery::landing_digest;
 use crate::delivery::origin;
 use crate::delivery::position::{confirm, position};
 use crate::delivery::staging::Staging;
@@ -51,7 +52,29 @@ pub(crate) async fn attempt(run: Run<'_, Delivery<'_>>) -> Result<Delivered, Syn
         drop(target);
         remove_created(delivery.target, &table).await;
     }
-    delivered
+    delivered.map_err(|error| match created {
+        true => by_hand(error),
+        false => error,
+    })
+}
+
+/// A value that the created table cannot hold: which types it had is what the lake remembers of its source. The table is
+/// gone by now, and would be created in the same way again.
+fn by_hand(error: SyncError) -> SyncError {
+    match error {
+        SyncError::SqlServer { doing, error } if matches!(error.kind(), ErrorKind::Data(_)) => {
+            let error = error.with_hint(
+                "the lake table has values that the source's column, as it was described last, does not hold: create the \
+                 target table by hand, with a wider type for this column; `icehost load --create-target --dry-run` shows \
+                 the statement that would create it",
+            );
+            SyncError::SqlServer {
+                doing,
+                error: Box::new(error),
+            }
+        }
+        other => other,
+    }
 }
 
 /// Finds out where the delivery starts, and delivers from there.
@@ -82,7 +105,7 @@ async fn deliver(
         return Ok(delivered);
     }
     let position = Position {
-        merge: merge.clone(),
+        merge: merge.as_deref().map(landing_digest::noted),
         ..position(lake, &line, &state, run.id)
     };
     let from = match start {
@@ -169,7 +192,7 @@ async fn bring(
         doubts: &doubts,
         elsewhere: delivery.elsewhere(situation, lake, &target.table, &landing),
         withheld: None,
-        terms: terms(delivery, situation, &description, &landing),
+        terms: terms(delivery, situation, (lake, &description), &landing),
     };
     let connection = &mut target.connection;
     let merged = staging.merge(connection, changes, situation.state, due.position);

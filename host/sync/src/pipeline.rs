@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::bounds::stop;
 use crate::delivery::table as target_table;
 use crate::error::Doing;
 use crate::failpoint::{self, stands};
@@ -47,11 +46,15 @@ pub async fn sync(
     };
 
     if let Some((target, _)) = &job.target {
-        let looked_at = async {
-            same_table::refuse(&job.source, target).await?;
-            look_ahead(job, target).await
+        let look = || {
+            Box::pin(async {
+                same_table::refuse(&job.source, target).await?;
+                look_ahead(job, target).await
+            })
         };
-        stop::stoppable(cancel, Duration::ZERO, looked_at).await?;
+        retry
+            .run_within(Duration::ZERO, observer, cancel, look)
+            .await?;
     }
     let new_warehouse = !warehouse_exists(job).await?;
     let land = || Box::pin(source_to_lake::attempt(Run::new(job, observer, cancel)));

@@ -36,7 +36,7 @@ pub(crate) async fn attempt(run: Run<'_>) -> Result<Landed, SyncError> {
     if !lake.exists()
         && let Some(delivery) = job.delivery()
     {
-        delivery.look_ahead(&lake).await?;
+        delivery.look_ahead(&job.source, &lake).await?;
     }
     lake.mend_hint()
         .await

@@ -16,6 +16,19 @@ struct Content {
     compared: Vec<SharedColumn>,
     /// Those that are overwritten in the current version.
     others: Vec<SharedColumn>,
+    /// Those, of the key too, that may be the same for the server and yet another value: in case and blanks at the end, in
+    /// zeros at the end, in the offset.
+    spelled: Vec<SharedColumn>,
+}
+
+impl Content {
+    /// These columns of the current version, and how the others are spelled now.
+    fn with_spelling(&self, columns: &[SharedColumn]) -> Vec<SharedColumn> {
+        let mut all = self.spelled.clone();
+        all.retain(|column| !columns.contains(column));
+        all.splice(..0, columns.iter().copied());
+        all
+    }
 }
 
 pub(crate) fn clauses(
@@ -47,7 +60,8 @@ pub(crate) fn clauses(
         Action::Write(assignments.chain(history.told()).collect())
     };
     let written: Vec<SharedColumn> = [content.compared.as_slice(), &content.others].concat();
-    // What comes again as it is changes nothing, where its current version is told as such.
+    // What comes again as it is changes nothing, where its current version is told as such. Whether it does, the server
+    // cannot be asked of text: there it is written as it comes.
     let told = match history.is_told() {
         Some(told) => told.and(history.is_open()),
         None => history.is_open(),
@@ -63,17 +77,20 @@ pub(crate) fn clauses(
         },
         None => told,
     };
-    clauses.push(Clause::matched(Action::Skip).when(settled));
+    if content.spelled.is_empty() {
+        clauses.push(Clause::matched(Action::Skip).when(settled));
+    }
+    let others = content.with_spelling(&content.others);
     clauses.push(match none_differs(&content.compared) {
-        Some(same) => Clause::matched(write(&content.others)).when(same),
-        None => Clause::matched(write(&content.others)),
+        Some(same) => Clause::matched(write(&others)).when(same),
+        None => Clause::matched(write(&others)),
     });
     if !content.compared.is_empty() {
         let later = begins.at.clone().gt(target_col(history.from));
         let supersede = Action::supersede(history.closed(begins.at.clone()), new());
         clauses.push(Clause::matched(supersede).when(later));
         // A version that would begin before the current one, or with it, corrects that.
-        clauses.push(Clause::matched(write(&written)));
+        clauses.push(Clause::matched(write(&content.with_spelling(&written))));
     }
     clauses.push(Clause::not_matched(Action::Write(new())));
     if missing {
@@ -136,6 +153,15 @@ fn content(
         .iter()
         .copied()
         .filter(|column| !in_key(column) && !is_identity(column));
+    let is_spelled = |column: &SharedColumn| {
+        let kind = context.target.get(column.target).map(|column| column.kind);
+        matches!(
+            kind,
+            Some(LogicalType::Text | LogicalType::Binary | LogicalType::TimestampTz)
+        )
+    };
+    let spelled = all.iter().copied();
+    let spelled = spelled.filter(|column| is_spelled(column) && !is_identity(column));
     let named = match &context.options.compare {
         None => None,
         Some(names) => Some(compared(context, names, content.clone().collect())?),
@@ -145,6 +171,7 @@ fn content(
         None => Some(column.source) != begins.column,
     });
     Ok(Content {
+        spelled: spelled.collect(),
         all,
         compared,
         others,

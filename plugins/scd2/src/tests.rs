@@ -303,3 +303,30 @@ fn more_columns_than_the_host_compares_are_refused() {
     assert_eq!(with(144), Ok(()));
     assert_eq!(with(150), Err("too-many-columns".to_owned()));
 }
+
+#[test]
+fn what_the_server_takes_for_the_same_is_written_as_it_is_spelled_now() {
+    let mut context = context(r#"{"from":"modified"}"#, Contents::Upserts);
+    for id in [0, 1] {
+        context.delta.columns[id].kind = LogicalType::Text;
+        context.target.columns[id + 1].kind = LogicalType::Text;
+    }
+    let plan = Scd2::plan(&context).unwrap();
+    let wanted = [
+        Clause::matched(with_told(vec![
+            set(3, col(2)),
+            set(1, col(0)),
+            set(2, col(1)),
+        ]))
+        .when(price_is_same()),
+        Clause::matched(Action::supersede(closed(col(2)), opened(col(2))))
+            .when(col(2).gt(target_col(4))),
+        Clause::matched(with_told(vec![
+            set(2, col(1)),
+            set(3, col(2)),
+            set(1, col(0)),
+        ])),
+        Clause::not_matched(Action::Write(opened(col(2)))),
+    ];
+    assert_eq!(plan.clauses, wanted);
+}

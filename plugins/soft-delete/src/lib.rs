@@ -64,13 +64,22 @@ fn clauses(
     };
     let in_key = |id: ColumnId| keys.iter().any(|key| key.target == id);
     clauses.push(Clause::matched(write(&|id, column| {
-        !in_key(id) && !column.identity
+        let same = in_key(id) && !may_be_spelled_anew(column);
+        !same && !column.identity
     })));
     clauses.push(Clause::not_matched(write(&|_, _| true)));
     if context.options.mark_missing && context.delta.contents == Contents::Snapshot {
         clauses.push(Clause::not_matched_by_source(mark()).when(tombstone.is_not_marked()));
     }
     clauses
+}
+
+/// Whether keys that are one may differ: in case and blanks at the end, in zeros at the end, in the offset.
+fn may_be_spelled_anew(column: &Column) -> bool {
+    matches!(
+        column.kind,
+        LogicalType::Text | LogicalType::Binary | LogicalType::TimestampTz
+    )
 }
 
 /// The delta's columns into the target's of the same name, where these are wanted and can be written.
@@ -95,7 +104,7 @@ fn assignments(
 icehost_sdk::export_merger!(SoftDelete);
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
@@ -139,6 +148,25 @@ mod tests {
         ];
         assert_eq!(plan.clauses, wanted);
         assert_eq!(plan.keys.len(), 1);
+    }
+
+    #[test]
+    fn a_key_of_text_is_written_as_it_is_spelled_now() {
+        for (kind, written) in [
+            (LogicalType::Text, true),
+            (LogicalType::Binary, true),
+            (LogicalType::TimestampTz, true),
+            (LogicalType::Date, false),
+        ] {
+            let mut context = context("{}", Contents::Upserts);
+            context.target.columns[0].kind = kind;
+            context.delta.columns[0].kind = kind;
+            let plan = SoftDelete::plan(&context).unwrap();
+            let Action::Write(assignments) = &plan.clauses[0].action else {
+                panic!("{:?}", plan.clauses[0]);
+            };
+            assert_eq!(assignments.contains(&set(0, col(0))), written, "{kind:?}");
+        }
     }
 
     #[test]

@@ -357,6 +357,49 @@ hash-key-env = "ICEHOST_NO_SUCH_VARIABLE"
     assert!(found[0].starts_with("1:13 the warehouse "), "{found:#?}");
 }
 
+#[test]
+fn a_schema_that_is_missing_and_a_hash_that_does_not_fit_are_problems() {
+    let bed = customers::bed(3);
+    let pipeline = |more: &str| {
+        write(
+            &bed,
+            &format!(
+                r#"
+[pipelines.customers]
+source = "source"
+table = "dbo.Customers"
+strategy = "full-refresh"
+merge = "upsert"
+target = "target"
+{more}
+"#
+            ),
+        );
+    };
+    pipeline("target-table = \"nosch.Customers\"\ncreate-target = true");
+    let saying = "its database has no schema [nosch]";
+    with_config(&bed, ["check"])
+        .run()
+        .failure(&[saying, "1 problem in "]);
+    with_config(&bed, ["sync"]).run().failure(&[saying]);
+    assert!(!bed.warehouse().exists());
+
+    let key = bed.path("key");
+    std::fs::write(&key, "a key of sixteen bytes and more").unwrap();
+    pipeline(&format!(
+        "hash-key-file = '{}'\ncolumn-rules = {{ Name = \"hash\" }}",
+        key.display()
+    ));
+    bed.target()
+        .execute("ALTER TABLE dbo.Customers ALTER COLUMN Name nvarchar(63) NULL");
+    let saying = "column 'Name': a hash has 64 characters, and nvarchar(63) holds fewer";
+    with_config(&bed, ["check"])
+        .run()
+        .failure(&[saying, "1 problem in "]);
+    with_config(&bed, ["sync"]).run().failure(&[saying]);
+    assert!(!bed.warehouse().exists());
+}
+
 /// A column that is not there, a watermark of another strategy, a merger without a key: strategies are asked before
 /// a row is read.
 #[test]

@@ -55,6 +55,29 @@ fn a_server_that_is_away_for_seconds_is_waited_for() {
     }
 }
 
+/// Before anything is read, the target is looked at.
+#[test]
+fn a_first_look_at_the_target_that_is_lost_is_tried_again() {
+    for bytes in [1000, 1300, 2300] {
+        let bed = customers::bed_on_development_server(3);
+        let proxy = Proxy::new(bed.server().addr());
+        proxy.order(When::Received(bytes), Fault::Break);
+        let target = proxy.clear(&bed.target_url());
+        let run = sync(&bed, &bed.source_url(), &target)
+            .args(["--target-table", "dbo.Copy", "--create-target"])
+            .run()
+            .success();
+        assert_eq!(proxy.acted(), 1, "{bytes}");
+        assert!(
+            run.stderr.contains("trying again"),
+            "{bytes}: {}",
+            run.stderr
+        );
+        let copied = bed.target().value("SELECT COUNT(*) FROM dbo.Copy");
+        assert_eq!(copied, "3", "{bytes}");
+    }
+}
+
 #[test]
 fn a_server_that_stays_away_ends_the_run_when_the_time_is_over() {
     let bed = customers::bed_on_development_server(2000);

@@ -12,7 +12,9 @@ fn tests_below(directory: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() && !name.starts_with('.') && name != "target" && name != "node_modules" {
+        // Where things are built, and not the room of that name.
+        let built = name == "node_modules" || (name == "target" && !directory.ends_with("src"));
+        if path.is_dir() && !name.starts_with('.') && !built {
             tests_below(&path, found);
         } else if name.ends_with(".rs") {
             tests_in(&std::fs::read_to_string(&path).unwrap(), found);

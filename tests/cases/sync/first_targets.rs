@@ -135,3 +135,37 @@ fn a_table_that_a_login_may_not_create_is_told_with_what_to_do() {
         "hint: allow the login to create the table",
     ]);
 }
+
+/// The table would be created where no schema is, and a hash has more digits than the target's column.
+#[test]
+fn a_schema_that_is_missing_and_a_hash_that_does_not_fit_are_told_before_a_first_sync_reads() {
+    let bed = bed();
+    let creating = bed
+        .sync("dbo.T", "demo.t")
+        .args(["--strategy", "timestamp", "--merge", "upsert"])
+        .args(["--target", &bed.target_url(), "--target-table", "nosch.T"])
+        .arg("--create-target");
+    let saying = [
+        "target table nosch.T cannot be created: its database has no schema [nosch]",
+        "hint: create the schema with CREATE SCHEMA",
+    ];
+    is_refused(&bed, &creating.clone().arg("--dry-run"), &saying);
+    is_refused(&bed, &creating, &saying);
+
+    bed.target().execute(
+        "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, Name nvarchar(63) NULL, Val int NULL, Modified datetime2(3) NOT NULL)",
+    );
+    let key = bed.path("key");
+    std::fs::write(&key, "a key of sixteen bytes and more").unwrap();
+    let hashing = sync(&bed, "upsert", &bed.target_url())
+        .args(["--column-rule", "Name=hash"])
+        .args(["--hash-key-file", &key.display().to_string()]);
+    let saying = [
+        "target table dbo.T, column 'Name': a hash has 64 characters, and nvarchar(63) holds fewer",
+        "hint: make the target column longer",
+    ];
+    is_refused(&bed, &hashing, &saying);
+    bed.target()
+        .execute("ALTER TABLE dbo.T ALTER COLUMN Name nvarchar(64) NULL");
+    hashing.json();
+}

@@ -103,21 +103,22 @@ fn every_version_is_kept_with_the_time_in_which_it_counted() {
             "quince NULL true",
         ]
     );
-    // Everything once more changes nothing but what the lake does not have: that is closed.
+    // Everything once more begins no version, and closes what the lake does not have. The three current versions are
+    // written as their texts are spelled now, which the server would not tell from other spellings.
     let load = |option: &str| {
         bed.load("demo.prices", "dbo.Prices")
             .args(["--merge", "scd2", "--full", "--merge-option", option])
             .json()
     };
-    assert_eq!(counts(&load("close-missing=true")), (0, 0));
+    assert_eq!(counts(&load("close-missing=true")), (0, 3));
     bed.target()
         .execute("INSERT INTO dbo.Prices VALUES ('stray', 1, '2026-01-01', '2026-01-01', NULL, 1)");
-    assert_eq!(counts(&load("close-missing=false")), (0, 1));
-    assert_eq!(counts(&load("close-missing=true")), (0, 0));
+    assert_eq!(counts(&load("close-missing=false")), (0, 4));
+    assert_eq!(counts(&load("close-missing=true")), (0, 3));
     bed.target().execute(
         "INSERT INTO dbo.Prices VALUES ('stray 2', 1, '2026-01-01', '2026-01-02', NULL, 1)",
     );
-    assert_eq!(counts(&load("close-missing=true")), (0, 1));
+    assert_eq!(counts(&load("close-missing=true")), (0, 4));
     assert_sound(&bed, "ValidTo IS NULL");
 }
 

@@ -36,6 +36,9 @@ impl Loader<'_> {
         if self.terms.into_empty && !empty {
             return Err(self.filled());
         }
+        if self.terms.there_already && !empty {
+            self.refuse_what_is_there(statements).await?;
+        }
         let absent = match empty {
             true => 0,
             false => self.absent(statements).await.map_err(merging)?,

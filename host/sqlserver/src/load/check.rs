@@ -1,8 +1,11 @@
 //! What staged rows must not be, looked for before they are merged.
 
+use icehost_plan::{Delta, ValidMergePlan};
+
 use super::{Loader, MergeCounts};
 use crate::error::{Result, SqlServerError};
 use crate::introspect::Fields;
+use crate::lower::merge;
 use crate::lower::merge::MergeStatements;
 use crate::statement::Statement;
 
@@ -24,7 +27,8 @@ impl Loader<'_> {
                     key.join(", ")
                 ))
                 .with_hint(
-                    "choose keys that identify a row, or say which row stays with the merge option deduplicate-by",
+                    "choose keys that identify a row; or, where the rows are versions of one, say which one stays with the merge \
+                     option deduplicate-by, or keep one row of each key in the lake table (--lake-merge upsert)",
                 ));
         }
         let Some(statement) = &statements.deduplicate else {
@@ -85,6 +89,43 @@ impl Loader<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Refuses rows that would be added without being looked for, and of which one is there already, column for column.
+    pub(super) async fn refuse_what_is_there(
+        &mut self,
+        statements: &MergeStatements,
+    ) -> Result<()> {
+        let Some(question) = statements.there_already.as_ref().filter(|_| self.rows > 0) else {
+            return Ok(());
+        };
+        let answer = self.connection.client.run(question).await;
+        let answer = answer
+            .map_err(|error| error.context(format!("looking for rows in {}", self.target.name)))?;
+        let row = answer.rows().into_iter().next().unwrap_or_default();
+        if !Fields::of(row).flag()? {
+            return Ok(());
+        }
+        Err(SqlServerError::unsupported(format!(
+            "{} has more rows than its position tells of, and some that would be added are there already: the position is an \
+             earlier one than the rows, and the merge adds rows without looking for them",
+            self.target.name
+        ))
+        .with_hint(
+            "put the position back as it was, or empty the target table and deliver every row with `icehost load --full`; \
+             or, if these rows are to be there once more, go on with `icehost load --trust-position`",
+        ))
+    }
+
+    /// Refuses staged rows that a merge without keys would add a second time. Every batch must have been staged.
+    ///
+    /// # Errors
+    /// That one is there, and whatever the server reports.
+    pub async fn check_not_there(&mut self, plan: &ValidMergePlan, delta: &Delta) -> Result<()> {
+        self.end_load().await?;
+        let has_merge = self.connection.server.has_merge();
+        let statements = merge::lower(self.target, &self.staging, delta, plan, has_merge)?;
+        self.refuse_what_is_there(&statements).await
     }
 
     /// What a question finds, as text.

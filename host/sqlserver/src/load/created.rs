@@ -55,6 +55,22 @@ impl Connection {
         }
     }
 
+    /// Whether the schema of a table that is yet to be created is there, as far as the login may know.
+    ///
+    /// # Errors
+    /// Whatever the server reports.
+    pub async fn has_schema_of(&mut self, table: &TableName) -> Result<bool> {
+        let mut parameters = Parameters::default();
+        let schema = table.schema().unwrap_or("dbo");
+        let name = parameters.add(NVARCHAR, Value::Text(schema.to_owned()));
+        let statement = parameters.finish(lower::schema_is_there(table, &name));
+        let answer =
+            self.client.run(&statement).await.map_err(|error| {
+                error.context(format!("looking for the schema of table {table}"))
+            })?;
+        Fields::of(answer.rows().into_iter().next().unwrap_or_default()).flag()
+    }
+
     /// Drops a table that this caller has created, if nobody has used it since: it has no row and no position,
     /// and its name still stands for it. Look and drop are one transaction that holds the table's exclusive
     /// lock, so a run that is about to fill it either has done so, and the table stays, or finds it gone.

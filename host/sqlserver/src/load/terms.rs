@@ -37,6 +37,9 @@ pub struct Terms {
     pub found_empty: bool,
     /// The target has to be without a row when the merge begins.
     pub into_empty: bool,
+    /// Rows of the delta may be in the target already: the merge, which adds rows without looking for them, is refused where
+    /// one is.
+    pub there_already: bool,
     /// Whether so many rows may go because they are absent; any may where nobody is asked.
     pub may_delete: Option<Arc<dyn Fn(Absent) -> bool + Send + Sync>>,
     /// Of a key of the delta that several rows of the target have, all of them go before the merge, which brings the delta's.
@@ -63,6 +66,7 @@ impl fmt::Debug for Terms {
             .field("delete_absent", &self.delete_absent)
             .field("found_empty", &self.found_empty)
             .field("into_empty", &self.into_empty)
+            .field("there_already", &self.there_already)
             .field("may_delete", &self.may_delete.is_some())
             .field("replace_repeated", &self.replace_repeated)
             .field("spellings_of_others", &self.spellings_of_others)

@@ -48,6 +48,14 @@ pub fn row_estimate(table: &TableName, object_id: i32) -> String {
     )
 }
 
+/// Whether there is a schema of this name in the table's database, as far as the login may know.
+pub fn schema_is_there(table: &TableName, name: &str) -> String {
+    let prefix = prefix(table);
+    format!(
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM {prefix}sys.schemas AS s WHERE s.name = {name}) THEN 1 ELSE 0 END;"
+    )
+}
+
 /// What a synonym stands for.
 pub fn synonym(table: &TableName, object: &str) -> String {
     let prefix = prefix(table);

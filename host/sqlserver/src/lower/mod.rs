@@ -14,7 +14,9 @@ mod probe;
 mod ranges;
 pub(crate) mod staging;
 
-pub use catalog::{base_columns, row_estimate, row_filters, synonym, table_traits};
+pub use catalog::{
+    base_columns, row_estimate, row_filters, schema_is_there, synonym, table_traits,
+};
 pub use checksum::checksums;
 pub use ddl::{NewColumn, create_table};
 pub(crate) use expression::{Lowering, Operand};

@@ -3,14 +3,15 @@
 use icehost_lake::LakeTable;
 use icehost_sqlserver::lower::MergeStatements;
 
-use crate::SyncError;
 use crate::delivery::delta::expected_delta;
+use crate::delivery::hashed;
 use crate::delivery::landing::Landing;
 use crate::delivery::origin;
 use crate::delivery::permissions::{position_permissions, table_permissions};
 use crate::delivery::start::{Line, Start};
 use crate::delivery::table::{OpenTarget, taken};
 use crate::delivery::task::Delivery;
+use crate::{Source, SyncError};
 
 /// A delivery that is not made.
 pub(crate) struct Expected {
@@ -71,9 +72,14 @@ impl Delivery<'_> {
     ///
     /// # Errors
     /// Those that the first delivery would meet before it reads rows, and what is not permitted.
-    pub(crate) async fn look_ahead(&self, lake: &LakeTable) -> Result<(), SyncError> {
+    pub(crate) async fn look_ahead(
+        &self,
+        source: &Source,
+        lake: &LakeTable,
+    ) -> Result<(), SyncError> {
         let mut target = OpenTarget::open(self.target, lake).await?;
         let expected = self.expect(&mut target, lake).await?;
+        hashed::check(source, &self.describe(lake)?, &target.table, self.exclude)?;
         table_permissions(&mut target, &expected.landing.plan).await?;
         position_permissions(&mut target.connection).await
     }

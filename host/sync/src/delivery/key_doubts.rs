@@ -19,6 +19,7 @@ use icehost_sqlserver::{Collision, Loader, Result, SqlTable};
 
 use crate::SyncError;
 use crate::delivery::landing::{Landing, goes_by_other_columns};
+use crate::delivery::own_key::each_is_its_own;
 use crate::delivery::table::Taken;
 use crate::rows::source_columns::{SourceColumn, SourceColumns};
 
@@ -58,7 +59,9 @@ impl KeyDoubts {
         target: &SqlTable,
     ) -> KeyDoubts {
         let other_columns = goes_by_other_columns(description, plan, delta);
-        if plan.keys.is_empty() || (other_columns && !plan.deduplicate.is_empty()) {
+        let each_is_its_own = each_is_its_own(lake, description, plan, delta);
+        let versions = !other_columns && !each_is_its_own;
+        if plan.keys.is_empty() || (!versions && !plan.deduplicate.is_empty()) {
             // Which of several rows stays has been chosen.
             return KeyDoubts::default();
         }
@@ -82,6 +85,7 @@ impl KeyDoubts {
         if tells_rows_by_its_key(description, plan, delta) {
             doubts.unite(plan, takes, target);
         }
+        doubts.unknown = each_is_its_own;
         if other_columns {
             let own = description.key();
             let taken = |ordinal: u32| takes.iter().position(|taken| taken.ordinal == ordinal);

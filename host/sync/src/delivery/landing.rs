@@ -1,9 +1,11 @@
 //! How rows land at the target, and whether they may: what would be there twice, or go though others brought it.
 
+use icehost_lake::LakeTable;
 use icehost_plan::{Action, Delta, MergePlan, Occasion, Table, ValidMergePlan};
 use icehost_sqlserver::{SqlTable, lower};
 
 use crate::SyncError;
+use crate::delivery::own_key::each_is_its_own;
 use crate::delivery::start::{Situation, Start, Why};
 use crate::error::Doing;
 use crate::failpoint::{self, stands};
@@ -220,8 +222,15 @@ impl Question<'_> {
 /// Whether the plan goes by other columns than those that tell the lake's rows apart, and does not say which of
 /// several rows with one key counts: then rows that have a key in common are not versions of one, and none may give
 /// way to another.
-pub(crate) fn keys_must_be_unique(lake: &Table, plan: &MergePlan, delta: &Delta) -> bool {
-    plan.deduplicate.is_empty() && goes_by_other_columns(lake, plan, delta)
+pub(crate) fn keys_must_be_unique(
+    lake: &LakeTable,
+    description: &Table,
+    plan: &MergePlan,
+    delta: &Delta,
+) -> bool {
+    plan.deduplicate.is_empty()
+        && (goes_by_other_columns(description, plan, delta)
+            || each_is_its_own(lake, description, plan, delta))
 }
 
 /// Whether the plan goes by other columns than those that tell the lake's rows apart. A lake table that does not say

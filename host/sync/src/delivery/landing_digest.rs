@@ -12,13 +12,27 @@ const BYTES: usize = 16;
 /// What the digest begins with, so that one that is made in another way says nothing.
 const FORM: &str = "1:";
 
-/// The digest of a plan: what it does with which columns, by their names. `delta` is of changes, of a fixed time.
+/// The digest of a plan: what it does with which columns, by their names and numbers. `delta` is of changes, of a fixed
+/// time.
 pub(crate) fn of(plan: &MergePlan, delta: &Delta, target: &SqlTable) -> String {
-    // What was there before is no matter to a merge that only adds rows.
-    let text = match plan.keys.is_empty() {
-        true => String::new(),
-        false => Described { delta, target }.plan(plan),
-    };
+    let described = Described { delta, target };
+    // What was there before is no matter to a merge that only adds rows, as long as its columns are.
+    if plan.keys.is_empty() {
+        return format!("{}{}", form(""), described.numbers());
+    }
+    form(&described.plan(plan))
+}
+
+/// A digest as a position notes it. Of a merge that adds every row: how many columns it writes, and the largest number of
+/// a column of the table.
+pub(crate) fn noted(digest: &str) -> String {
+    match written(digest) {
+        Some((merge, largest, numbers)) => format!("{merge}/{largest},{}", numbers.len()),
+        None => digest.to_owned(),
+    }
+}
+
+fn form(text: &str) -> String {
     let hash = Sha256::digest(text);
     let digits: String = hash
         .iter()
@@ -31,9 +45,39 @@ pub(crate) fn of(plan: &MergePlan, delta: &Delta, target: &SqlTable) -> String {
 /// Whether a plan is another one than that of a digest which was noted. What is not known is no other.
 pub(crate) fn differs(noted: Option<&str>, now: Option<&str>) -> bool {
     match (noted, now) {
-        (Some(noted), Some(now)) => noted.starts_with(FORM) && noted != now,
+        (Some(noted), Some(now)) if noted.starts_with(FORM) => {
+            match (counted(noted), written(now)) {
+                (Some((noted, largest, count)), Some((now, _, numbers))) => {
+                    noted != now || has_replaced(&numbers, largest, count)
+                }
+                _ => noted != now,
+            }
+        }
         _ => false,
     }
+}
+
+/// Whether columns with these numbers have taken the place of others since so many were written and this was the largest
+/// number of the table: a column that is dropped and added again has a larger one than any before (T-SQL reference,
+/// "sys.columns"), and so has a new one, of which the rows that are there need no value.
+fn has_replaced(numbers: &[i32], largest: i32, count: usize) -> bool {
+    let new = numbers.iter().filter(|number| **number > largest).count();
+    new > numbers.len().saturating_sub(count)
+}
+
+/// The merge, the largest number of a column of the table, and the numbers of those that are written.
+fn written(digest: &str) -> Option<(&str, i32, Vec<i32>)> {
+    let (merge, columns) = digest.split_once('/')?;
+    let (largest, numbers) = columns.split_once(':')?;
+    let numbers = numbers.split(',').filter_map(|number| number.parse().ok());
+    Some((merge, largest.parse().ok()?, numbers.collect()))
+}
+
+/// The same as a position notes it.
+fn counted(noted: &str) -> Option<(&str, i32, usize)> {
+    let (merge, columns) = noted.split_once('/')?;
+    let (largest, count) = columns.split_once(',')?;
+    Some((merge, largest.parse().ok()?, count.parse().ok()?))
 }
 
 struct Described<'a> {
@@ -51,13 +95,35 @@ impl Described<'_> {
         columns.get(at).map_or("", |column| &column.name)
     }
 
+    /// The number of the target's column of this name; 0 where there is none.
+    fn number(&self, name: &str) -> i32 {
+        let column = self.target.ordinal(name);
+        let column = column.and_then(|at| self.target.columns.get(at));
+        column.map_or(0, |column| column.id)
+    }
+
+    /// The largest number of a column of the target, and those of the columns that are written.
+    fn numbers(&self) -> String {
+        let largest = self.target.columns.iter().map(|column| column.id).max();
+        let columns = self.delta.columns.iter();
+        let numbers = columns.map(|column| self.number(&column.name));
+        let numbers: Vec<String> = numbers
+            .filter(|number| *number > 0)
+            .map(|number| number.to_string())
+            .collect();
+        format!("/{}:{}", largest.unwrap_or(0), numbers.join(","))
+    }
+
     fn plan(&self, plan: &MergePlan) -> String {
         let key = |key: &KeyPair| {
             let names = [(Side::Source, key.source), (Side::Target, key.target)];
             names.map(|(side, at)| self.name(side, at))
         };
         let order = |key: &SortKey| (self.name(Side::Source, key.column), key.direction);
-        let mut columns: Vec<&str> = self.delta.columns.iter().map(|c| c.name.as_str()).collect();
+        let columns = self.delta.columns.iter();
+        let mut columns: Vec<(&str, i32)> = columns
+            .map(|column| (column.name.as_str(), self.number(&column.name)))
+            .collect();
         columns.sort_unstable();
         let parts = [
             format!("{columns:?}"),
@@ -131,5 +197,24 @@ mod tests {
         assert!(!differs(Some("1:a"), Some("1:a")));
         assert!(!differs(None, Some("1:a")) && !differs(Some("1:a"), None));
         assert!(!differs(Some("0:a"), Some("1:a")), "made in another way");
+    }
+
+    #[test]
+    fn a_column_in_the_place_of_another_is_told_and_a_new_one_is_not() {
+        let before = noted("1:a/4:1,2,4");
+        assert_eq!(before, "1:a/4,3");
+        for (now, wanted) in [
+            ("1:a/4:1,2,4", false),
+            ("1:a/5:1,2,5", true),
+            ("1:a/5:1,2,4,5", false),
+            ("1:a/6:1,2,5,6", true),
+            ("1:a/4:1,2", false),
+            ("1:b/4:1,2,4", true),
+        ] {
+            assert_eq!(differs(Some(&before), Some(now)), wanted, "{now}");
+        }
+        // A merge that knows rows by their key is another one.
+        assert!(differs(Some(&before), Some("1:c")));
+        assert!(differs(Some("1:c"), Some("1:a/4:1,2,4")));
     }
 }

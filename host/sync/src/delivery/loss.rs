@@ -51,6 +51,18 @@ impl Situation<'_> {
         (has < had && same && last.loss.is_none()).then_some((had, has))
     }
 
+    /// More rows are there than any position tells of, as far as the catalog's count tells: somebody else has added some, or
+    /// the positions are earlier ones.
+    pub(crate) fn has_unexplained_rows(&self) -> bool {
+        let Some(has) = self.state.rows.filter(|_| !self.created) else {
+            return false;
+        };
+        let own = self.state.own.iter();
+        let own = own.filter_map(|own| own.target_rows).next();
+        let mut others = self.shared_with().into_iter();
+        own.is_some_and(|had| had < has) && !others.any(|other| other.target_rows == Some(has))
+    }
+
     /// What the user should know of rows that are gone, where the run does not deliver every row for that reason.
     pub(crate) fn told_of_gone_rows(&self, target: &SqlTable) -> Option<String> {
         if let Start::Everything(Why::Emptied(_) | Why::EmptiedBefore(_)) = self.start() {

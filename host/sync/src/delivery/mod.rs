@@ -3,8 +3,10 @@
 //!
 //! The room knows the lake table and the target. It knows no source but by what the lake says of it.
 
+pub(crate) mod asked_keys;
 pub(crate) mod delta;
 pub(crate) mod expected;
+pub(crate) mod hashed;
 pub(crate) mod key_doubts;
 pub(crate) mod landing;
 pub(crate) mod landing_digest;
@@ -13,6 +15,7 @@ pub(crate) mod loss;
 pub(crate) mod moved_rows;
 pub(crate) mod newest;
 pub(crate) mod origin;
+pub(crate) mod own_key;
 pub(crate) mod permissions;
 pub(crate) mod position;
 pub(crate) mod staging;

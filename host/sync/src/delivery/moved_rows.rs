@@ -11,15 +11,17 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
-use icehost_lake::{KeyFold, LakeTable, Warehouse};
+use icehost_lake::{Having, KeyFold, LakeTable, Warehouse};
 use icehost_plan::{Delta, KeyPair, Operation};
 use icehost_sqlserver::{KnownPosition, SqlTable};
 use uuid::Uuid;
 
-use crate::SyncError;
+use crate::delivery::asked_keys::AskTarget;
 use crate::delivery::landing::{Landing, listed};
 use crate::delivery::start::NO_SNAPSHOT;
+use crate::error::Doing;
 use crate::rows::operations::operations;
+use crate::{SyncError, Target};
 
 /// The keys of deletions, in the columns of the merge's key.
 #[derive(Debug, Default)]
@@ -161,6 +163,8 @@ pub(crate) struct Elsewhere {
     /// Where they stand in the delta.
     pub(crate) key: Vec<usize>,
     fold: KeyFold,
+    /// Who knows which keys are one.
+    ask: AskTarget,
     lake_table: String,
     target: String,
     /// As they were when the delivery began.
@@ -173,7 +177,8 @@ pub(crate) struct Elsewhere {
 impl Elsewhere {
     /// `others` are those that are delivered into this very table, among `all` that are known under its name.
     pub(crate) fn new(
-        (lake, target): (&LakeTable, &SqlTable),
+        lake: &LakeTable,
+        (to, target): (&Target, &SqlTable),
         Landing { plan, delta, .. }: &Landing,
         others: &[&KnownPosition],
         all: &[KnownPosition],
@@ -187,6 +192,7 @@ impl Elsewhere {
             names: plan.keys.iter().filter_map(name).collect(),
             key: plan.keys.iter().map(|key| key.source as usize).collect(),
             fold: KeyFold::new(plan.keys.iter().map(collation)),
+            ask: AskTarget::new(to, target, plan),
             lake_table: lake.name().to_owned(),
             target: target.name.to_string(),
             others: others.iter().map(|other| (*other).clone()).collect(),
@@ -207,8 +213,13 @@ impl Elsewhere {
         let mut stay = vec![false; rows];
         let mut had_by = Vec::new();
         for other in &self.others {
-            let have = self.look_into(other, keys).await;
-            let have = have.map_err(|why| self.blind(other, rows, &why))?;
+            let found = self.look_into(other, keys).await;
+            let found = found.map_err(|why| self.blind(other, rows, &why))?;
+            let have = self
+                .ask
+                .settle(found)
+                .await
+                .doing(|| format!("asking target table {} which keys are one", self.target))?;
             if have.contains(&true) {
                 had_by.push(self.named(other));
             }
@@ -231,22 +242,25 @@ impl Elsewhere {
         };
         for other in now.iter().filter(moved) {
             match self.look_into(other, keys).await {
-                Ok(have) if !have.contains(&true) => {}
-                _ => return false,
+                Ok(found) => match self.ask.settle(found).await {
+                    Ok(have) if !have.contains(&true) => {}
+                    _ => return false,
+                },
+                Err(_) => return false,
             }
         }
         true
     }
 
     /// Which of the keys a lake table has, or why that cannot be told.
-    async fn look_into(
-        &self,
-        other: &KnownPosition,
-        keys: &[ArrayRef],
-    ) -> Result<Vec<bool>, String> {
+    async fn look_into(&self, other: &KnownPosition, keys: &[ArrayRef]) -> Result<Having, String> {
         let rows = keys.first().map_or(0, |column| column.len());
+        let has_none = || Having {
+            have: vec![false; rows],
+            doubtful: None,
+        };
         if other.snapshot_id == NO_SNAPSHOT {
-            return Ok(vec![false; rows]);
+            return Ok(has_none());
         }
         let location = other.lake_location.as_deref();
         let location = location.ok_or("where it lies is not known")?;
@@ -260,7 +274,7 @@ impl Elsewhere {
         let at = match (lake.snapshot(other.snapshot_id), lake.current_snapshot()) {
             (Ok(delivered), _) => delivered.id,
             (Err(_), Some(current)) => current.id,
-            (Err(_), None) => return Ok(vec![false; rows]),
+            (Err(_), None) => return Ok(has_none()),
         };
         let description = lake.describe().map_err(|error| error.to_string())?;
         let ordinal = |name: &String| {

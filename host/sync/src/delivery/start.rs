@@ -222,7 +222,8 @@ impl fmt::Display for Why {
             Why::First => f.write_str("nothing has been delivered into it yet"),
             Why::Asked => f.write_str("every row is asked for"),
             Why::AnotherMerge => f.write_str(
-                "another merge delivered into it before, or this one with other options or for other columns",
+                "another merge delivered into it before, or this one with other options or for other columns: one that was \
+                 dropped and added again is another",
             ),
             Why::AnotherTable => f.write_str(
                 "it is not the table that the last run filled: that was dropped, and this one created after it",

@@ -4,8 +4,10 @@ use icehost_lake::LakeTable;
 use icehost_plan::{Column, ColumnType, Features, Table};
 use icehost_sqlserver::{
     ColumnSelection, Connection, ErrorKind, Removal, SqlColumn, SqlTable, TableName, Traits, lower,
+    quote,
 };
 
+use crate::delivery::own_key;
 use crate::error::Doing;
 use crate::rows::source_columns::SourceColumns;
 use crate::{SyncError, Target};
@@ -105,7 +107,19 @@ pub(crate) async fn find(target: &Target) -> Result<(Connection, Option<SqlTable
             Ok((connection, Some(table)))
         }
         Err(error) if *error.kind() != ErrorKind::NotFound => Err(error).doing(doing),
-        Err(_) if target.create => Ok((connection, None)),
+        Err(_) if target.create => {
+            let name = &target.table;
+            match connection.has_schema_of(name).await.doing(doing)? {
+                true => Ok((connection, None)),
+                false => Err(SyncError::schema(
+                    format!(
+                        "target table {name} cannot be created: its database has no schema {}, or the login may not see it",
+                        quote(name.schema().unwrap_or("dbo"))
+                    ),
+                    "create the schema with CREATE SCHEMA, or name another one",
+                )),
+            }
+        }
         Err(_) => Err(SyncError::schema(
             format!("target table {} does not exist", target.table),
             "create it, or let icehost create it with --create-target",
@@ -147,7 +161,7 @@ pub(crate) async fn remove_created(target: &Target, table: &SqlTable) {
 fn creation(name: &TableName, lake: &LakeTable) -> Result<Creation, SyncError> {
     let doing = || format!("reading lake table {}", lake.name());
     let remembered = SourceColumns::remembered(lake);
-    let description = lake.describe().doing(doing)?;
+    let description = own_key::with_source_key(lake, lake.describe().doing(doing)?);
     let columns = description
         .columns
         .iter()

@@ -8,6 +8,7 @@ use crate::delivery::delta::{as_changes, expected_delta};
 use crate::delivery::landing::{Landing, Question, check_takes_changes};
 use crate::delivery::landing_digest;
 use crate::delivery::moved_rows::Elsewhere;
+use crate::delivery::own_key;
 use crate::delivery::start::{Line, NO_SNAPSHOT, Situation};
 use crate::delivery::table::{OpenTarget, Taken, taken};
 use crate::error::Doing;
@@ -72,12 +73,13 @@ impl Delivery<'_> {
             .doing(|| format!("opening lake table {}", self.lake.table))
     }
 
-    /// The lake's columns with the collations by which the source compares them.
+    /// The lake's columns with the collations by which the source compares them, and the key that it has.
     pub(crate) fn describe(&self, lake: &LakeTable) -> Result<Table, SyncError> {
         let description = lake
             .describe()
             .doing(|| format!("reading lake table {}", lake.name()))?;
-        Ok(source_columns::with_collations(lake, description))
+        let description = source_columns::with_collations(lake, description);
+        Ok(own_key::with_source_key(lake, description))
     }
 
     pub(crate) async fn state(
@@ -132,7 +134,7 @@ impl Delivery<'_> {
         let others = situation.shared_with();
         (!others.is_empty() && !self.target.keys_never_move).then(|| {
             let all = &situation.state.others;
-            Elsewhere::new((lake, target), landing, &others, all)
+            Elsewhere::new(lake, (self.target, target), landing, &others, all)
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use icehost_lake::LakeTable;
 use icehost_plan::Table;
 use icehost_sqlserver::Terms;
 
@@ -14,7 +15,7 @@ use crate::delivery::task::Delivery;
 pub(crate) fn terms(
     delivery: &Delivery<'_>,
     situation: &Situation<'_>,
-    description: &Table,
+    (lake, description): (&LakeTable, &Table),
     landing: &Landing,
 ) -> Terms {
     let guard = delivery.deletions;
@@ -22,7 +23,7 @@ pub(crate) fn terms(
     let state = situation.state;
     Terms {
         target: Some(state.identity.clone()),
-        keys_are_unique: keys_must_be_unique(description, &landing.plan, &landing.delta),
+        keys_are_unique: keys_must_be_unique(lake, description, &landing.plan, &landing.delta),
         delete_absent: landing.delete_absent,
         found_empty: state.empty,
         into_empty: landing.into_empty,
@@ -30,6 +31,9 @@ pub(crate) fn terms(
         spellings_of_others: !delivery.target.keys_never_move
             && !situation.shared_with().is_empty(),
         still_gone: None,
+        there_already: landing.plan.keys.is_empty()
+            && !situation.trust
+            && situation.has_unexplained_rows(),
         may_delete: Some(Arc::new(move |absent| {
             guard.lets_through(as_of_lake(absent))
         })),

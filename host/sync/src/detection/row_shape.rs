@@ -9,12 +9,13 @@
 //! bits of its own hash of a fixed text, less than each hashed value in the table tells.
 
 use icehost_plan::Coverage;
+use icehost_sqlserver::SqlTable;
 use sha2::{Digest, Sha256};
 
 use crate::detection::change::LakeChange;
 use crate::detection::detected::Detected;
 use crate::watermark::record::StoredWatermark;
-use crate::watermark::row_shape::RowShape;
+use crate::watermark::row_shape::{RowShape, SourceKeys};
 use crate::{ColumnRules, SyncError, SyncJob, Transforms};
 
 /// Hexadecimal digits of a digest.
@@ -38,6 +39,15 @@ impl RowShape {
             transforms: digest(&transforms(&job.source.transforms)),
             keys,
             replaces: change.rows.replaces_by_key(),
+            source_keys: None,
+        }
+    }
+
+    /// Notes what tells the source's rows apart.
+    pub(crate) fn from(self, source: &SqlTable) -> RowShape {
+        RowShape {
+            source_keys: Some(source_keys(source)),
+            ..self
         }
     }
 
@@ -68,6 +78,19 @@ impl RowShape {
     fn keeps_every_row(&self) -> bool {
         self.keys.is_empty()
     }
+}
+
+/// More unique keys of a source than are noted.
+const MOST_KEYS: usize = 8;
+
+fn source_keys(source: &SqlTable) -> SourceKeys {
+    let name = |at: u32| Some(source.columns.get(at as usize)?.name.clone());
+    let primary: Vec<String> = source.table.key().into_iter().filter_map(name).collect();
+    let unique = match primary.is_empty() {
+        true => source.unique_keys.iter().take(MOST_KEYS).cloned().collect(),
+        false => Vec::new(),
+    };
+    SourceKeys { primary, unique }
 }
 
 /// Whether every row that is in the source takes its place anew.

@@ -52,7 +52,11 @@ pub(crate) async fn advance(
         every_row: None,
         source_table: created_again::which(source),
         source_digest: names.on_server.map(str::to_owned),
-        shape: Some(RowShape::of(job, &detected.change).after(detected)),
+        shape: Some(
+            RowShape::of(job, &detected.change)
+                .from(source)
+                .after(detected),
+        ),
     })
 }
 

@@ -17,6 +17,10 @@ use crate::{ColumnRule, ColumnRules, SyncError};
 /// Table property that holds, as JSON, what the lake's own types do not say of the source's columns.
 pub const PROPERTY_SOURCE_COLUMNS: &str = "icehost.source-columns";
 
+/// What a hash takes: bytes, or hexadecimal digits.
+pub(crate) const HASH_BYTES: u16 = 32;
+pub(crate) const HASH_DIGITS: u16 = 64;
+
 /// Bytes of what is said of columns in a message.
 const MOST_TOLD: usize = 500;
 
@@ -76,8 +80,8 @@ impl SourceColumns {
             let landed = match (is_hashed, own.lake()) {
                 (false, _) => own,
                 // What a hash takes
-                (true, LakeType::Binary) => SqlType::VarBinary(Length::Limited(32)),
-                (true, _) => SqlType::NVarChar(Length::Limited(64)),
+                (true, LakeType::Binary) => SqlType::VarBinary(Length::Limited(HASH_BYTES)),
+                (true, _) => SqlType::NVarChar(Length::Limited(HASH_DIGITS)),
             };
             let collation = column.collation.as_ref().map(|c| c.name().to_owned());
             let remembered = SourceColumn {

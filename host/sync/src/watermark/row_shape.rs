@@ -15,4 +15,18 @@ pub struct RowShape {
     pub keys: Vec<String>,
     /// A row whose key is there takes its place.
     pub replaces: bool,
+    /// What the source's server lets only one row have; `None` where an earlier version wrote the watermark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_keys: Option<SourceKeys>,
+}
+
+/// The keys that a source table had when its rows were read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceKeys {
+    /// The columns of its primary key, in their order; none where it has none, or where not all of them are carried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub primary: Vec<String>,
+    /// Of a table without one, the columns of its unique keys; some of them where they are many.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unique: Vec<Vec<String>>,
 }

@@ -159,7 +159,9 @@ pub(crate) fn publish(
     let is_ours = there.as_ref().is_ok_and(|there| *there == content);
     let error = match created {
         Ok(_) if is_ours => return Ok(Publication::Done(target)),
-        Ok(_) => return taken(storage, target).map(|()| Publication::Conflict),
+        Ok(_) => {
+            return taken(storage, table_dir, version, target).map(|()| Publication::Conflict);
+        }
         Err(error) => error,
     };
     let lost = lost_answer(&error);
@@ -177,9 +179,17 @@ pub(crate) fn publish(
 
 /// Whether the name of a version is taken by a file, which is then another writer's version. A link that leads nowhere
 /// or a directory is no version, and stays: trying again would not end.
-fn taken(storage: &dyn Storage, target: String) -> Result<()> {
+fn taken(storage: &dyn Storage, table_dir: &str, version: u64, target: String) -> Result<()> {
     let why = match wait(storage.stat(&target)) {
         Ok(Some(_)) => return Ok(()),
+        // It was, and others have gone so far beyond it meanwhile that it was removed.
+        Ok(None)
+            if list(storage, table_dir)?
+                .newest
+                .is_some_and(|n| n.number > Some(version)) =>
+        {
+            return Ok(());
+        }
         Ok(None) => std::io::Error::other("what stands there is no file that can be read"),
         Err(error) => error,
     };

@@ -11,6 +11,7 @@ mod one_key;
 mod required;
 mod spelling;
 mod succession;
+mod there_already;
 mod with_merge;
 mod without_merge;
 
@@ -53,6 +54,8 @@ pub struct MergeStatements {
     /// One row: how many rows the plan's clauses for rows without a counterpart change, and of how many; `None`
     /// where it has none.
     pub count_unmatched: Option<Statement>,
+    /// For a plan without keys, one flag: a row that would be added is there already.
+    pub there_already: Option<Statement>,
     /// What is looked for before the merge.
     pub checks: MergeChecks,
 }
@@ -148,6 +151,7 @@ pub(crate) fn lower(
         successions: succession::statements(&context, &clauses)?,
         absent: absent::as_deletions(&context, &clauses)?,
         count_unmatched: absent::count_unmatched(&context, &clauses)?,
+        there_already: there_already::statement(&context, &clauses)?,
         checks: checks::checks(&context, &clauses)?,
     })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use icehost_sqlserver::{ExtractOptions, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
+use super::repeated::Repeated;
 use crate::delivery::delta::expected_delta;
 use crate::delivery::key_doubts::KeyDoubts;
 use crate::delivery::origin;
@@ -148,6 +149,13 @@ impl TargetHalf<'_> {
                     let fits = Fits::new(&open.table, &takes, (0..takes.len()).collect());
                     let changes = between.changes(delivered, fits.as_ref(), cancel).await;
                     let told = stops.note(changes)?;
+                    let repeated = Repeated {
+                        between: &between,
+                        delivery,
+                        situation: followed.situation.as_ref(),
+                        takes: &takes,
+                    };
+                    stops.note(repeated.refuse(&plan, &open.table).await)?;
                     stops.note(fits.map_or(Ok(()), |fits| fits.told()))?;
                     if told.is_none() {
                         notes.push(

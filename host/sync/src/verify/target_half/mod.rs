@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod planned;
 pub(crate) mod position;
 pub(crate) mod repair;
+pub(crate) mod repeated;
 pub(crate) mod rules;
 pub(crate) mod undelivered;
 pub(crate) mod versions;
