@@ -71,15 +71,34 @@ impl Table {
     /// Like [`Table::find`], with an error `no-column` that lists what there is.
     pub fn require(&self, name: &str) -> Result<ColumnId, Error> {
         self.find(name).ok_or_else(|| {
+            let meant = match self.near(name) {
+                Some(near) => format!(" (did you mean '{near}'?)"),
+                None => String::new(),
+            };
             Error::invalid_options(
                 "no-column",
                 format!(
-                    "{} has no column '{name}'; its columns are {}",
+                    "{} has no column '{name}'{meant}; its columns are {}",
                     self.name,
                     listed(self.columns.iter())
                 ),
             )
         })
+    }
+
+    /// The only column whose name contains `name`, or is contained in it, but for case: a part of a name was given.
+    fn near(&self, name: &str) -> Option<&str> {
+        const LEAST: usize = 3;
+        let name = name.to_lowercase();
+        let is_near = |column: &&Column| {
+            let known = column.name.to_lowercase();
+            known.len().min(name.len()) >= LEAST && (known.contains(&name) || name.contains(&known))
+        };
+        let mut near = self.columns.iter().filter(is_near);
+        match (near.next(), near.next()) {
+            (Some(only), None) => Some(&only.name),
+            _ => None,
+        }
     }
 
     /// Ordinals of the columns for which `wanted` holds, in the table's order.
@@ -182,6 +201,22 @@ mod tests {
                 "dbo.Orders has no column 'c'; its columns are 'a', 'b'".to_owned()
             ))
         );
+    }
+
+    #[test]
+    fn a_part_of_a_name_tells_which_column_may_be_meant() {
+        let dates = table(vec![
+            column("Id"),
+            column("ModifiedDate"),
+            column("DueDate"),
+        ]);
+        let told = |name: &str| dates.require(name).map_err(|error| error.message);
+        let near =
+            "dbo.Orders has no column 'modified' (did you mean 'ModifiedDate'?); its columns are ";
+        assert!(told("modified").is_err_and(|told| told.starts_with(near)));
+        for name in ["date", "Identifier", "x"] {
+            assert!(told(name).is_err_and(|told| !told.contains("did you mean")));
+        }
     }
 
     #[test]

@@ -1,23 +1,34 @@
-//! `icehost-sql SERVER DATABASE STATEMENT`: runs a statement and prints its rows, for the demo's script.
+//! `icehost-sql [--wait SECONDS] SERVER DATABASE STATEMENT`: runs a statement and prints its rows, for the first steps and
+//! the demo's script.
 //!
-//! Text, integers and NULL are printed; a query casts everything else to text.
+//! A server that does not listen yet is waited for where that is asked for.
 #![allow(clippy::print_stdout)] // its one job
 
-use std::error::Error;
-use std::process::ExitCode;
+mod value;
 
-use tiberius::{AuthMethod, Client, ColumnData, Config, EncryptionLevel};
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
 use tokio::net::TcpStream;
 use tokio_util::compat::TokioAsyncWriteCompatExt;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [server, database, statement] = arguments.as_slice() else {
-        eprintln!("usage: ICEHOST_DEVSERVER_PASSWORD=… icehost-sql HOST:PORT DATABASE STATEMENT");
+    let (wait, rest) = match arguments.as_slice() {
+        [flag, seconds, rest @ ..] if flag == "--wait" => (seconds.parse().ok(), rest),
+        rest => (Some(0), rest),
+    };
+    let (Some(wait), [server, database, statement]) = (wait, rest) else {
+        eprintln!(
+            "usage: ICEHOST_DEVSERVER_PASSWORD=… icehost-sql [--wait SECONDS] HOST:PORT DATABASE STATEMENT"
+        );
         return ExitCode::from(2);
     };
-    match run(server, database, statement).await {
+    match run(server, database, statement, Duration::from_secs(wait)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -26,7 +37,27 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(server: &str, database: &str, statement: &str) -> Result<(), Box<dyn Error>> {
+/// Connects, and tries again for so long while nobody listens.
+async fn connect(address: &str, wait: Duration) -> io::Result<TcpStream> {
+    let started = Instant::now();
+    loop {
+        match TcpStream::connect(address).await {
+            Err(error)
+                if error.kind() == ErrorKind::ConnectionRefused && started.elapsed() < wait =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+async fn run(
+    server: &str,
+    database: &str,
+    statement: &str,
+    wait: Duration,
+) -> Result<(), Box<dyn Error>> {
     let (host, port) = server.split_once(':').ok_or("the server is HOST:PORT")?;
     let mut config = Config::new();
     config.host(host);
@@ -37,7 +68,9 @@ async fn run(server: &str, database: &str, statement: &str) -> Result<(), Box<dy
         .map_err(|_| "ICEHOST_DEVSERVER_PASSWORD is not set")?;
     config.authentication(AuthMethod::sql_server("sa", password));
 
-    let socket = TcpStream::connect(config.get_addr()).await?;
+    let socket = connect(&config.get_addr(), wait)
+        .await
+        .map_err(|error| format!("cannot connect to {server}: {error}"))?;
     socket.set_nodelay(true)?;
     let mut client = Client::connect(config, socket.compat_write()).await?;
     let rows = client
@@ -46,25 +79,13 @@ async fn run(server: &str, database: &str, statement: &str) -> Result<(), Box<dy
         .into_first_result()
         .await?;
     for row in rows {
+        let columns: Vec<_> = row.columns().iter().map(|of| of.column_type()).collect();
         let cells = row
             .into_iter()
-            .map(text)
+            .zip(columns)
+            .map(|(value, column)| value::text(value, column))
             .collect::<Result<Vec<String>, _>>()?;
         println!("{}", cells.join("\t"));
     }
     Ok(())
-}
-
-fn text(value: ColumnData<'static>) -> Result<String, String> {
-    fn or_null<T: ToString>(value: Option<T>) -> String {
-        value.map_or_else(|| "NULL".to_owned(), |v| v.to_string())
-    }
-    Ok(match value {
-        ColumnData::U8(v) => or_null(v),
-        ColumnData::I16(v) => or_null(v),
-        ColumnData::I32(v) => or_null(v),
-        ColumnData::I64(v) => or_null(v),
-        ColumnData::String(v) => or_null(v),
-        other => return Err(format!("cast this column to text in the query: {other:?}")),
-    })
 }

@@ -108,7 +108,7 @@ impl Advice {
 }
 
 /// A word as a shell reads it.
-fn shell(word: &str) -> String {
+pub(crate) fn shell(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./@:+,%".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),

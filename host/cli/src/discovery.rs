@@ -20,7 +20,7 @@ pub(crate) const FILE: &str = "icehost.toml";
 const OF_FILES: &[&str] = &["pipelines", "pipeline", "jobs"];
 
 /// Flags that describe a run: each command that goes without a file needs some of them.
-const OF_FLAGS: &[&str] = &[
+pub(crate) const OF_FLAGS: &[&str] = &[
     "source",
     "table",
     "warehouse",

@@ -6,11 +6,13 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use icehost_untrusted as untrusted;
+use icehost_untrusted::{self as untrusted, Hint};
 
-use crate::args::Arguments;
+use crate::args::{Arguments, LogFormat};
 use crate::discovery::{self, Meant};
-use crate::render::note;
+use crate::failure::Failure;
+use crate::render::{line, note};
+use crate::voice::{self, Level, Voice};
 
 /// What may stand beside `icehost sync --config`. Everything else that it takes is said by the file.
 const SYNC_WITH_CONFIG: &[&str] = &[
@@ -89,6 +91,7 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap
         matches => matches?,
     };
     refuse_overruled(&mut command, &matches, file)?;
+    refuse_ignored(&mut command, &matches)?;
     Arguments::from_arg_matches(&matches)
 }
 
@@ -104,19 +107,45 @@ fn no_file(command: &Command, given: &[OsString], error: &clap::Error) -> clap::
         false => format!("\n\nor say what is where with flags: {}", flags.join(", ")),
     };
     let file = discovery::FILE;
+    let is_given = |flag: &String| {
+        let flag = flag.as_str();
+        let is = |one: &OsString| {
+            one.to_str()
+                .and_then(|one| one.strip_prefix(flag))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        };
+        given.iter().any(is)
+    };
+    let described = discovery::OF_FLAGS.iter();
+    let described = described.map(|flag| format!("--{}", flag.replace('_', "-")));
+    if let Some(flag) = described.into_iter().find(is_given) {
+        let what = match is_given(&"--jobs".to_owned()) {
+            true => "'--jobs'",
+            false => "a pipeline's name",
+        };
+        let message = format!(
+            "{what} goes with a configuration file, and there is no {file} in the working directory\n\nhint: leave it out, \
+             since {flag} and other flags say what is where; or name the file with --config FILE, and leave the flags out"
+        );
+        return of_subcommand(command, given).error(ErrorKind::ArgumentConflict, message);
+    }
     let message = format!(
         "there is no {file} in the working directory\n\nhint: go to the directory of the file, name it with --config FILE, \
          or write one, as docs/configuration.md has it:\n\n{example}{by_flags}",
         example = icehost_config::LEAST
     );
-    // The command itself knows how it is used.
+    of_subcommand(command, given).error(ErrorKind::MissingRequiredArgument, message)
+}
+
+/// The command that arguments name, which knows how it is used.
+fn of_subcommand(command: &Command, given: &[OsString]) -> Command {
     let mut named = command.clone();
     for word in given.iter().skip(1) {
         if let Some(subcommand) = named.find_subcommand(word).cloned() {
             named = subcommand;
         }
     }
-    named.error(ErrorKind::MissingRequiredArgument, message)
+    named
 }
 
 /// Says what is wrong and ends with exit code 2; or shows the help that was asked for.
@@ -139,10 +168,54 @@ fn refuse(error: &clap::Error) -> ! {
         .filter(|(name, _)| name.to_string_lossy().starts_with("ICEHOST_"))
         .map(|(_, value)| value.to_string_lossy().into_owned());
     given.extend(variables);
-    for text in fit_to_show(&said, &given).lines() {
-        note(text);
+    let said = fit_to_show(&said, &given);
+    let asks = |flag: &str, value: &str| asks_for(&given, flag, value);
+    let (told, hint) = parts(&said);
+    if asks("--log-format", "json") {
+        let voice = Voice {
+            quiet: false,
+            format: LogFormat::Json,
+        };
+        voice.begin();
+        voice::say(Level::Error, &told, Some(&hint));
+    } else {
+        for text in said.lines() {
+            note(text);
+        }
+    }
+    if asks("--output", "json") {
+        let failure = Failure::config(told, hint);
+        line(failure.told_in(serde_json::json!({})));
     }
     std::process::exit(error.exit_code())
+}
+
+/// Whether a flag with this value is among the arguments, which could not be read as a whole.
+fn asks_for(given: &[String], flag: &str, value: &str) -> bool {
+    let joined = format!("{flag}={value}");
+    let pairs = given.iter().zip(given.iter().skip(1));
+    given.contains(&joined)
+        || pairs
+            .into_iter()
+            .any(|(one, next)| one == flag && next == value)
+}
+
+/// What clap says, as an error and what to do: its first paragraph, and the others.
+fn parts(said: &str) -> (String, Hint) {
+    let told = said.split("\n\n").next().unwrap_or_default();
+    let rest = said.get(told.len()..).unwrap_or_default();
+    let told: Vec<&str> = told.lines().map(str::trim).collect();
+    let told = told.join(" ");
+    let mut lines = rest
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default().trim_start();
+    let first = Hint::new(first.strip_prefix("hint: ").unwrap_or(first));
+    (
+        told.strip_prefix("error: ").unwrap_or(&told).to_owned(),
+        lines.fold(first, |hint, line| hint.and(line)),
+    )
 }
 
 /// What clap says, in which the line ends are its own and no secret stands. It quotes what was given as it is: a URL
@@ -191,9 +264,56 @@ fn refuse_overruled(
     Ok(())
 }
 
+/// A server that is named without a table of it would be passed over quietly, where a table is no must. Its environment
+/// variable is not refused: it may be there for other commands.
+fn refuse_ignored(command: &mut Command, matches: &ArgMatches) -> Result<(), clap::Error> {
+    if let Some((name, given)) = matches.subcommand()
+        && let Some(command) = command.find_subcommand_mut(name)
+    {
+        return refuse_ignored(command, given);
+    }
+    let is_known = |id: &str| {
+        command
+            .get_arguments()
+            .any(|argument| argument.get_id().as_str() == id)
+    };
+    let is_typed = matches!(matches.try_contains_id("source"), Ok(true))
+        && matches.value_source("source") == Some(ValueSource::CommandLine);
+    let has_table = matches!(matches.try_contains_id("table"), Ok(true));
+    if !is_known("table") || !is_typed || has_table {
+        return Ok(());
+    }
+    let message = "the argument '--source' names a server, and no '--table' of it: nothing would be asked there\n\nhint: \
+                   name the table with --table SCHEMA.TABLE, or leave --source out";
+    Err(command.error(ErrorKind::MissingRequiredArgument, message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_clap_says_is_an_error_and_what_to_do() {
+        let (told, hint) = parts(
+            "error: these are missing:\n  --table <TABLE>\n\n  tip: x\n\nUsage: icehost sync\n\nFor more, '--help'.",
+        );
+        assert_eq!(told, "these are missing: --table <TABLE>");
+        let lines: Vec<&str> = hint.lines().collect();
+        assert_eq!(
+            lines,
+            ["tip: x", "Usage: icehost sync", "For more, '--help'."]
+        );
+        let (_, hint) = parts("error: a\n\nhint: go there:\n\n  b = 1");
+        assert_eq!(hint, "go there:\n  b = 1");
+        let given = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert!(asks_for(&given("sync --output json"), "--output", "json"));
+        assert!(asks_for(&given("--output=json sync"), "--output", "json"));
+        assert!(!asks_for(
+            &given("sync --output text json"),
+            "--output",
+            "json"
+        ));
+    }
 
     #[test]
     fn what_was_given_makes_no_line_and_shows_no_password() {

@@ -9,7 +9,10 @@ use crate::Language;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The path is neither a strategy's directory nor its manifest.
-    #[error("there is no strategy at {path}: found none of {}", manifests())]
+    #[error("there is no strategy at {path}: {}", match path.exists() {
+        true => format!("found none of {}", manifests()),
+        false => "there is no such directory".to_owned(),
+    })]
     NoProject {
         /// What was given.
         path: PathBuf,
@@ -111,8 +114,21 @@ impl Error {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Error::NoProject { .. } => {
-                "give a strategy's directory; 'icehost plugin new' makes one".to_owned()
+            Error::NoProject { path } => match path.exists() {
+                true => {
+                    "give a strategy's directory, which has a manifest beside its sources: for Rust a Cargo.toml; \
+                     'icehost plugin new' makes one"
+                }
+                false => "check the path; 'icehost plugin new' makes a strategy's directory",
+            }
+            .to_owned(),
+            Error::Io { what, source }
+                if what == "run cargo" && source.kind() == io::ErrorKind::NotFound =>
+            {
+                format!(
+                    "install Rust 1.95 or later, with cargo on the PATH (https://rustup.rs), and then {}",
+                    crate::toolchain::TO_INSTALL
+                )
             }
             Error::Manifest { language, .. } => match language {
                 Language::JavaScript => {

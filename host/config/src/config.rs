@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
+use icehost_untrusted::Hint;
 use toml::de::{DeTable, DeValue};
 
 use crate::connection::Connection;
 use crate::lake_place::LakePlace;
 use crate::near;
 use crate::problem::Findings;
+use crate::repeated::Repeated;
 use crate::resolve::Surroundings;
 use crate::schema::{self, Key};
 use crate::section::{At, Layers, Section, in_order, printable};
@@ -46,10 +48,11 @@ impl Config {
     /// Everything that is wrong with it, in the order of the file; at least one problem.
     pub fn read(path: &Path, shipped: &[&str]) -> Result<Config, Vec<Problem>> {
         let hint = match path.symlink_metadata().is_err() {
-            true => format!(
-                "name the configuration file with --config, or write one, as docs/configuration.md has it:\n{LEAST}"
+            true => LEAST.lines().fold(
+                Hint::new("name the configuration file with --config, or write one, as docs/configuration.md has it:"),
+                Hint::and,
             ),
-            false => "name the configuration file with --config".to_owned(),
+            false => "name the configuration file with --config".into(),
         };
         let unreadable = |why: String| {
             let message = format!("cannot read {}: {why}", path.display());
@@ -81,10 +84,16 @@ impl Config {
     ) -> Result<Config, Vec<Problem>> {
         let mut findings = Findings::new(file, text);
         let (document, errors) = DeTable::parse_recoverable(text);
+        let mut repeated = Repeated::of(text);
         for error in &errors {
+            let span = error.span().unwrap_or_default();
+            if error.message() == Repeated::TOLD {
+                repeated.tell(&mut findings, span);
+                continue;
+            }
             // The message alone: the error's own text quotes the line, which may hold a secret.
-            let at = error.span().map_or(0, |span| span.start);
-            findings.add(at, format!("this is not TOML: {}", error.message()), None);
+            let told = format!("this is not TOML: {}", error.message());
+            findings.add(span.start, told, None);
         }
         if !errors.is_empty() {
             return Err(findings.into_problems());

@@ -45,6 +45,11 @@ impl Connection {
         self
     }
 
+    /// Whether it has a password, or says where one is.
+    fn has_secret(&self) -> bool {
+        self.secret != Secret::None || self.endpoint.has_password()
+    }
+
     /// Where the file names it.
     pub fn place(&self) -> Option<&Place> {
         self.place.as_ref()
@@ -57,6 +62,26 @@ impl Connection {
     pub fn endpoint(&self) -> Result<Endpoint, Problem> {
         let problem =
             |message: String, hint: &str| Problem::new(self.place.clone(), message).with_hint(hint);
+        let lacking = match (&self.endpoint.user, self.has_secret()) {
+            (None, false) => Some("no user and no password"),
+            (None, true) => Some("no user"),
+            (Some(_), false) => Some("no password"),
+            (Some(_), true) => None,
+        };
+        if let Some(lacking) = lacking.filter(|_| self.place.is_some()) {
+            return Err(problem(
+                format!("the connection has {lacking} for {}", self.endpoint),
+                match self.endpoint.user {
+                    None => {
+                        "write the user into its url, mssql://user@host/database, or as user = \"…\"; the password is \
+                         elsewhere: password-env names an environment variable, password-file a file"
+                    }
+                    Some(_) => {
+                        "name an environment variable with password-env or a file with password-file"
+                    }
+                },
+            ));
+        }
         let password = match &self.secret {
             Secret::None => return Ok(self.endpoint.clone()),
             Secret::Environment(name) => std::env::var(name).map_err(|error| {

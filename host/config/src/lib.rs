@@ -17,6 +17,7 @@ mod near;
 mod pipeline;
 mod problem;
 mod registry;
+mod repeated;
 mod resolve;
 mod schema;
 mod section;
@@ -34,7 +35,7 @@ pub use limits::{DEFAULT_RETRIES, Limits, Waits};
 pub use near::nearest;
 pub use pipeline::{
     DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace, Lake, Pipeline,
-    Shaping, Source, Target, Use, default_lake_table,
+    Places, Shaping, Source, Target, Use, default_lake_table,
 };
 pub use problem::{Place, Problem};
 pub use registry::{Registered, Registries, read_key};

@@ -1,5 +1,6 @@
 //! What one sync is to do: the flags of `icehost sync`, or a pipeline of the file.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Pipeline {
     pub name: String,
     /// Where it stands in the file.
     pub place: Option<Place>,
+    /// Where its settings stand.
+    pub places: Places,
     /// Where rows come from.
     pub source: Source,
     /// Which rows changed.
@@ -84,7 +87,26 @@ pub struct Lake {
     pub watermark_dir: Option<PathBuf>,
 }
 
+/// Where settings of a pipeline stand, for what is found out about them only when they are used. Where flags say them, they
+/// stand nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    pub(crate) settings: BTreeMap<&'static str, Place>,
+    /// The rules of columns.
+    pub(crate) rules: BTreeMap<String, Place>,
+}
+
 impl Pipeline {
+    /// Where a setting stands; the pipeline, where it does not stand anywhere.
+    pub fn place_of(&self, key: &str) -> Option<&Place> {
+        self.places.settings.get(key).or(self.place.as_ref())
+    }
+
+    /// Where the rule of a column stands.
+    pub fn place_of_rule(&self, column: &str) -> Option<&Place> {
+        self.places.rules.get(column).or(self.place.as_ref())
+    }
+
     /// How a delta lands in the lake: as in the target, where nothing else is said.
     pub fn lands_by(&self) -> &Use {
         self.lake.merge.as_ref().unwrap_or(&self.merge)

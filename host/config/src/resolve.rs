@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use crate::component::is_path;
 use crate::near;
 use crate::pipeline::{
-    DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace, Target,
+    DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, KeyPlace, Places, Target,
 };
 use crate::problem::Findings;
 use crate::section::{At, Layers, Section, printable};
@@ -19,6 +19,19 @@ use crate::{
     Component, Connection, FirstLoad, Lake, Limits, Origin, Pipeline, Shaping, Source, Use,
     default_lake_table,
 };
+
+/// Settings of which only a server, a directory or the environment tells whether they do.
+const FOUND_OUT_LATER: [&str; 9] = [
+    "table",
+    "warehouse",
+    "watermark-dir",
+    "target",
+    "target-table",
+    "hash-key-env",
+    "hash-key-file",
+    "memory-limit",
+    "batch-size",
+];
 
 /// What the pipelines of a file refer to.
 pub(crate) struct Surroundings<'a> {
@@ -71,6 +84,10 @@ impl Surroundings<'_> {
             );
         }
         let shaping = reading.shaping(findings);
+        let rules = shaping
+            .as_ref()
+            .map_or(&[][..], |shaping| &shaping.column_rules);
+        let places = reading.places(findings, rules);
         let names = |key: &str| {
             let names = layers.names(key).and_then(|names| names.value);
             names.map(<[String]>::to_vec).unwrap_or_default()
@@ -78,6 +95,7 @@ impl Surroundings<'_> {
         Some(Pipeline {
             name,
             place: Some(findings.place(section.at)),
+            places,
             source: Source {
                 connection: source?,
                 table: table?,
@@ -148,6 +166,19 @@ impl<'a> Reading<'a> {
             self.missing(findings, key);
         }
         text
+    }
+
+    /// Where those settings stand that something may be found wrong with only when they are used.
+    fn places(&self, findings: &Findings<'_>, rules: &[(String, String)]) -> Places {
+        let place = |key: &&'static str| Some((*key, findings.place(self.layers.at(key)?)));
+        let rule = |(column, _): &(String, String)| {
+            let at = self.layers.entry_at("column-rules", column)?;
+            Some((column.clone(), findings.place(at)))
+        };
+        Places {
+            settings: FOUND_OUT_LATER.iter().filter_map(place).collect(),
+            rules: rules.iter().filter_map(rule).collect(),
+        }
     }
 
     /// `key` means nothing without the other. In the defaults it waits for pipelines that have both.
@@ -261,7 +292,9 @@ impl<'a> Reading<'a> {
             Some(rule) => Some((column, rule.to_owned())),
             None => {
                 findings.hinted(
-                    layers.at("column-rules").unwrap_or(self.section.at),
+                    layers
+                        .entry_at("column-rules", &column)
+                        .unwrap_or(self.section.at),
                     format!("the rule for column '{column}' is no text"),
                     "write null, hash, constant:VALUE or truncate:CHARACTERS in quotes",
                 );

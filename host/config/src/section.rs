@@ -26,6 +26,8 @@ pub(crate) struct Section {
     /// Where its name stands.
     pub(crate) at: usize,
     settings: BTreeMap<&'static str, At<Setting>>,
+    /// Where the entries of settings that are tables stand.
+    entries: BTreeMap<(&'static str, String), usize>,
     /// Keys whose values could not be read.
     wrong: Vec<&'static str>,
 }
@@ -37,6 +39,7 @@ impl Section {
             name: name.to_owned(),
             at: 0,
             settings: BTreeMap::new(),
+            entries: BTreeMap::new(),
             wrong: Vec::new(),
         }
     }
@@ -86,6 +89,10 @@ impl Section {
         At { value, at }: At<&DeValue<'_>>,
         private: bool,
     ) {
+        for (entry, _) in value.as_table().map(in_order).unwrap_or_default() {
+            let named = (key.name, entry.value.to_owned());
+            self.entries.insert(named, entry.at);
+        }
         match Setting::read(key.kind, value) {
             Ok(value) => {
                 self.settings.insert(key.name, At { value, at });
@@ -146,6 +153,14 @@ impl<'s> Layers<'s> {
     /// Where a key stands, if it does.
     pub(crate) fn at(&self, key: &str) -> Option<usize> {
         self.get(key).map(|setting| setting.at)
+    }
+
+    /// Where an entry of a key that is a table stands.
+    pub(crate) fn entry_at(&self, key: &'static str, entry: &str) -> Option<usize> {
+        let named = (key, entry.to_owned());
+        self.0
+            .iter()
+            .find_map(|section| section.entries.get(&named).copied())
     }
 
     pub(crate) fn text(&self, key: &str) -> Option<At<&'s str>> {

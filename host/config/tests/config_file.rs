@@ -47,12 +47,59 @@ merge = 'upsert'
     )
 }
 
+/// One cause is told once, by its name.
+#[test]
+fn what_stands_twice_is_named_once() {
+    let twice = "[pipelines.people]\ntable = 'a'\n[defaults]\nsource = 's'\n[pipelines.people] # again\ntable = 'b'\n\
+                 source = 's'\n[connections.x]\nurl = 'u'\nurl = 'mssql://sa:hunter2@h/d'\n";
+    assert_eq!(
+        problems(twice),
+        "icehost.toml:5:12: this is not TOML: the section [pipelines.people] stands twice\n\
+         hint: make one section of both\n\
+         icehost.toml:10:1: this is not TOML: the key 'url' stands twice\n\
+         hint: leave one of them out"
+    );
+}
+
+/// What is found out later is told where it is written: in the pipeline, in the defaults, or at the top.
+#[test]
+fn settings_have_places() {
+    let config = parse(
+        "warehouse = 'lake'
+[connections.shop]
+url = 'mssql://reader@db/Shop'
+[defaults]
+source = 'shop'
+strategy = 'id'
+merge = 'upsert'
+column-rules = { A = 'null', B = 'null' }
+[pipelines.p]
+table = 'dbo.T'
+column-rules = { B = 'hash' }
+hash-key-env = 'KEY'",
+    );
+    let config = config.unwrap();
+    let pipeline = &config.pipelines()[0];
+    let place = |place: Option<&icehost_config::Place>| {
+        let place = place.unwrap();
+        (place.line, place.column)
+    };
+    assert_eq!(place(pipeline.place_of("warehouse")), (1, 13));
+    assert_eq!(place(pipeline.place_of("table")), (10, 9));
+    assert_eq!(place(pipeline.place_of("hash-key-env")), (12, 16));
+    assert_eq!(place(pipeline.place_of("memory-limit")), (9, 12));
+    assert_eq!(place(pipeline.place_of_rule("A")), (8, 18));
+    assert_eq!(place(pipeline.place_of_rule("B")), (11, 18));
+}
+
 #[test]
 fn layers_count_from_tenant_to_pipeline_to_defaults() {
     let config = parse(
         "warehouse = 'lake'
 [connections.shop]
 url = 'mssql://reader@db/Shop'
+password = 'x'
+allow-inline-secret = true
 [strategies.mine]
 shipped = 'timestamp'
 timeout = 1
@@ -92,7 +139,7 @@ strategy = 'id'
     assert_eq!(q.lake.warehouse, Path::new("/etc/icehost/lake"));
     assert_eq!(p.lake.table.to_string(), "sales.orders");
     let source = p.source.connection.endpoint().unwrap();
-    assert_eq!(source.to_string(), "mssql://db:1433/Other");
+    assert_eq!(source.to_string(), "mssql://reader@db:1433/Other");
     assert_eq!(source.user.as_deref(), Some("reader"));
     assert_eq!(p.detection.component.timeout, Duration::from_secs(1));
     assert_eq!(q.detection.component.timeout, Duration::from_secs(9));

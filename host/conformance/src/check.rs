@@ -88,6 +88,30 @@ fn refuses_unknown_options(strategy: &Strategy) -> Result<(), String> {
     }
 }
 
+/// What is checked of every strategy.
+pub(crate) const SAME_ANSWER: &str = "the same question gets the same answer";
+
+/// Whether two answers to one question are the same. An error is one, too: that it is one, the case itself tells.
+pub(crate) fn same_answer<T: PartialEq>(
+    once: &Result<T, StrategyError>,
+    twice: &Result<T, StrategyError>,
+) -> Result<(), String> {
+    match (once, twice) {
+        (Ok(once), Ok(twice)) if once == twice => Ok(()),
+        (Ok(_), Ok(_)) => Err("the same question got two answers".to_owned()),
+        (Err(once), Err(twice)) if once.to_string() == twice.to_string() => Ok(()),
+        (Err(once), Err(twice)) => Err(format!(
+            "the same question got two errors\nfirst: {once}\nthen: {twice}"
+        )),
+        (Ok(_), Err(error)) => Err(format!(
+            "the same question got an answer, and then an error: {error}"
+        )),
+        (Err(error), Ok(_)) => Err(format!(
+            "the same question got an error, and then an answer: {error}"
+        )),
+    }
+}
+
 /// Whether an error is the one that was expected.
 pub(crate) fn expect_error(expected: &Option<String>, error: &StrategyError) -> Result<(), String> {
     match (expected, code(error)) {
@@ -124,5 +148,31 @@ pub(crate) fn same(what: &str, wanted: &str, got: &str) -> Result<(), String> {
             wanted.join("\n  "),
             got.join("\n  ")
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_comes_again_is_the_same_answer() {
+        let error = |why: &str| {
+            Err(StrategyError::Options {
+                strategy: "s".to_owned(),
+                problems: vec![why.to_owned()],
+                available: Vec::new(),
+            })
+        };
+        assert_eq!(same_answer(&Ok(1), &Ok(1)), Ok(()));
+        assert_eq!(same_answer(&error("a"), &error("a")), Ok(()));
+        for (once, twice) in [
+            (Ok(1), Ok(2)),
+            (Ok(1), error("a")),
+            (error("a"), Ok(1)),
+            (error("a"), error("b")),
+        ] {
+            assert!(same_answer(&once, &twice).is_err());
+        }
     }
 }

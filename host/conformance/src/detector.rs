@@ -4,7 +4,7 @@ use icehost_plan::{AggregateFunction, Outcome, Probe, Value, Watermark};
 use icehost_strategy::{ChangeDetector, Context, FailureKind, Options, StrategyError};
 
 use crate::case::Case;
-use crate::check::{Check, expect_error, same};
+use crate::check::{Check, SAME_ANSWER, expect_error, same, same_answer};
 use crate::describe;
 
 /// What one run of a strategy answers.
@@ -153,11 +153,7 @@ pub(crate) async fn conformance(
         question.ask(own, &given).await,
         question.ask(own, &given).await,
     );
-    let same_answer = match (&once, &twice) {
-        (Ok(once), Ok(twice)) if once == twice => Ok(()),
-        _ => Err("the same question got two answers".to_owned()),
-    };
-    check("the same question gets the same answer", same_answer);
+    check(SAME_ANSWER, same_answer(&once, &twice));
     let Ok(once) = once else {
         return checks;
     };

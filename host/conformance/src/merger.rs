@@ -5,7 +5,7 @@ use icehost_plan::Delta;
 use icehost_strategy::{Merger, Options, StrategyError};
 
 use crate::case::Case;
-use crate::check::{Check, expect_error, same};
+use crate::check::{Check, SAME_ANSWER, expect_error, same, same_answer};
 use crate::describe;
 
 async fn ask(
@@ -70,16 +70,10 @@ pub(crate) async fn conformance(
         Ok(delta) => {
             let once = ask(merger, case, delta, options).await;
             let twice = ask(merger, case, delta, options).await;
-            match (once, twice) {
-                (Ok(once), Ok(twice)) if once == twice => Ok(()),
-                _ => Err("the same question got two answers".to_owned()),
-            }
+            same_answer(&once, &twice)
         }
     };
-    let mut checks = vec![Check::new(
-        format!("{name}: the same question gets the same answer"),
-        result,
-    )];
+    let mut checks = vec![Check::new(format!("{name}: {SAME_ANSWER}"), result)];
     if case.lake {
         checks.push(Check::new(
             format!("{name}: a lake table takes the plan"),

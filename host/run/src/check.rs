@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use futures::stream;
-use icehost_config::{Config, Pipeline, Place, Use};
+use icehost_config::{Config, KeyPlace, Pipeline, Place, Use};
 use icehost_sqlserver::{Connection, Endpoint};
 use icehost_strategy::Kind;
-use icehost_sync::{Examination, Obstacle, Part, Silent, Source};
+use icehost_sync::{Examination, Obstacle, Part, Silent, Source, SyncError};
 use tokio_util::sync::CancellationToken;
 
 use crate::bounded::{Ended, NotDone, bounded};
 use crate::job::{
     detection, lake, memory, merging, rules, source, target, transforms, watermark_store,
 };
+use crate::kind::Told;
 use crate::registry::{registered, tell_moved};
 use crate::strategies::options;
 use crate::{Registry, RunError, Runner, Strategies};
@@ -111,10 +112,16 @@ impl Check<'_> {
             self.strategy(transform, Kind::BatchTransformer).await;
         }
         if let Err(error) = memory(pipeline).divide(0) {
-            self.failed(pipeline.place.as_ref(), error);
+            self.failed(pipeline.place_of("memory-limit"), error);
         }
         if let Err(error) = rules(pipeline) {
-            self.failed(pipeline.place.as_ref(), error);
+            let key = pipeline.shaping.hash_key.as_ref().map(|key| match key {
+                KeyPlace::Environment(_) => "hash-key-env",
+                KeyPlace::File(_) => "hash-key-file",
+            });
+            let place = place_of_rule(pipeline, &error.message);
+            let place = place.or_else(|| pipeline.place_of(key?));
+            self.failed(place, error);
         }
     }
 
@@ -203,7 +210,15 @@ impl Check<'_> {
         for (i, obstacles) in ended {
             if let Some(pipeline) = pipelines.get(i) {
                 for obstacle in obstacles {
-                    self.found.push(obstructed(pipeline, obstacle));
+                    let found = obstructed(pipeline, obstacle);
+                    // Several parts of a pipeline may meet one mistake.
+                    let is_known = |known: &Found| {
+                        known.pipeline == found.pipeline
+                            && known.error.message == found.error.message
+                    };
+                    if !self.found.iter().any(is_known) {
+                        self.found.push(found);
+                    }
                 }
             }
         }
@@ -232,7 +247,7 @@ impl Check<'_> {
         let lake = match lake(&pipeline.lake) {
             Ok(lake) => lake,
             Err(error) => {
-                self.failed(pipeline.place.as_ref(), error);
+                self.failed(pipeline.place_of("warehouse"), error);
                 return None;
             }
         };
@@ -260,11 +275,48 @@ fn obstructed(pipeline: &Pipeline, obstacle: Obstacle) -> Found {
         Part::Lake => Some(pipeline.lands_by()),
         Part::Merge => Some(&pipeline.merge),
     };
+    if let Some(error) = of_warehouse(&obstacle.error) {
+        // It is that of every pipeline that has this warehouse.
+        return Found {
+            pipeline: None,
+            error: error.at(pipeline.place_of("warehouse")),
+        };
+    }
     let place = used.and_then(|used| used.place.as_ref());
-    let place = place.or(pipeline.place.as_ref());
+    let place = place_of_rule(pipeline, &obstacle.error.to_string()).or(place);
+    let place = place.or_else(|| match obstacle.part {
+        Part::Source => pipeline.place_of("table"),
+        Part::Target => {
+            let named = pipeline.place_of("target-table");
+            let is_named = named != pipeline.place.as_ref();
+            named.filter(|_| is_named).or(pipeline.place_of("target"))
+        }
+        _ => pipeline.place.as_ref(),
+    });
     Found {
         pipeline: Some(pipeline.name.clone()),
         error: RunError::from(obstacle.error).at(place),
+    }
+}
+
+/// Where the rule of a column stands that a message is about.
+fn place_of_rule<'p>(pipeline: &'p Pipeline, message: &str) -> Option<&'p Place> {
+    let mut rules = pipeline.shaping.column_rules.iter();
+    let (column, _) =
+        rules.find(|(column, _)| message.contains(&format!("the rule for column '{column}'")))?;
+    pipeline.place_of_rule(column)
+}
+
+/// What is wrong with the warehouse as such, if that is it.
+fn of_warehouse(error: &SyncError) -> Option<RunError> {
+    match error {
+        SyncError::Lake { error, .. } => {
+            let message = error.to_string();
+            let hint = error.hint().unwrap_or("check the path");
+            let is_it = message.starts_with("the warehouse ");
+            is_it.then(|| RunError::new(Told::from(&**error).kind, message, hint))
+        }
+        _ => None,
     }
 }
 

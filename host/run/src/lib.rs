@@ -30,4 +30,4 @@ pub use kind::ErrorKind;
 pub use registry::{Registry, at_component, registered, tell_moved};
 pub use runner::{Delivery, Runner};
 pub use schedule::{Done, PIPELINE, Schedule, schedule};
-pub use strategies::{Strategies, limits, load, shipped_names, strategy_bytes};
+pub use strategies::{Strategies, limits, load, options, shipped_names, strategy_bytes};

@@ -137,7 +137,7 @@ fn grants(component: &Component) -> Grants {
 }
 
 /// The options of a strategy, checked against its schema.
-pub(crate) fn options(strategy: &Strategy, used: &Use) -> Result<Options, RunError> {
+pub fn options(strategy: &Strategy, used: &Use) -> Result<Options, RunError> {
     let options = match &used.options {
         GivenOptions::Pairs(pairs) => Options::from_pairs(strategy, pairs),
         GivenOptions::Typed(values) => Options::from_json(strategy, values.clone()),

@@ -180,6 +180,12 @@ impl SqlServerError {
         self
     }
 
+    /// The same error with this behind it.
+    pub(crate) fn remark(mut self, what: &str) -> Self {
+        self.0.message = format!("{} ({what})", self.0.message);
+        self
+    }
+
     /// What sort of failure it was.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind

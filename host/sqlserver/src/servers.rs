@@ -32,6 +32,9 @@ const OF_STATE: [u32; 13] = [
 /// down.
 const STATES_OF_SERVER: [u8; 2] = [13, 23];
 
+/// Behind a login's answer where it is told again. Whoever asked first may not have told it.
+const TRIED_ONCE: &str = "tried once, and not again in this run";
+
 /// What a run has learnt of the servers that it talks to. Clones share it: every connection of a run should have one.
 ///
 /// A server that has been reached once is waited for when it is away, and a login that was refused is not tried again,
@@ -143,7 +146,7 @@ impl Servers {
             let mut known = self.known();
             let key = (login.clone(), endpoint.database.clone());
             if let Some(error) = known.closed.get(&key) {
-                return Err(error.clone().context("not tried again"));
+                return Err(error.clone().remark(TRIED_ONCE));
             }
             let standing = known.logins.entry(login);
             Arc::clone(
@@ -154,7 +157,7 @@ impl Servers {
         match &*held {
             Standing::Unknown => Ok(Turn { first: Some(held) }),
             Standing::Good => Ok(Turn { first: None }),
-            Standing::Refused(error) => Err(error.clone().context("not tried again")),
+            Standing::Refused(error) => Err(error.clone().remark(TRIED_ONCE)),
         }
     }
 

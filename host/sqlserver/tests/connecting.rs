@@ -128,9 +128,14 @@ async fn a_refused_login_says_so_without_the_password() {
 
     let error = refusal(&nowhere).await;
     assert!(
-        error.to_string().contains("no user or no password"),
+        error.to_string().contains("there is no password for "),
         "{error}"
     );
+    let nobody = Endpoint::parse(&format!("mssql://127.0.0.1:{port}/x?encrypt=false")).unwrap();
+    let error = refusal(&nobody).await.to_string();
+    assert!(error.contains("no user and no password"), "{error}");
+    let error = refusal(&nobody.with_password("x")).await.to_string();
+    assert!(error.contains("there is no user for "), "{error}");
 
     // Azure SQL, busy: the same login may succeed in a moment.
     server.faults().refuse_logins_with(1, 40613);

@@ -65,6 +65,16 @@ impl BatchTransformer for Mask {
                 )
                 .about(id));
             }
+            if column.key_position.is_some() {
+                return Err(Error::invalid_options(
+                    "key-column",
+                    format!(
+                        "'{}' is part of the key, by which rows are found again: a key cannot be masked",
+                        column.name
+                    ),
+                )
+                .about(id));
+            }
             if inputs.contains(&id) {
                 return Err(Error::invalid_options(
                     "repeated-column",

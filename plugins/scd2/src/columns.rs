@@ -243,8 +243,8 @@ fn moments<'a>(
                         "no-history-columns",
                         format!(
                             "{0} has no column for {option}; a history needs two beside those of the source, such as \
-                             ValidFrom datetime2(3) NOT NULL and ValidTo datetime2(3) NULL: add them, or name them with \
-                             valid-from and valid-to (a lake table takes no history: choose another merge for it, such as upsert)",
+                             ValidFrom datetime2(3) NOT NULL and ValidTo datetime2(3) NULL: add them, which no run does when it \
+                             creates a table, or name them with valid-from and valid-to (a lake table takes no history: choose another merge for it, such as upsert)",
                             target.name
                         ),
                     ));

@@ -232,6 +232,34 @@ mod tests {
         }
     }
 
+    /// A column of the source is none to choose, and where there is no other one the table lacks it.
+    #[test]
+    fn columns_are_offered_that_are_taken() {
+        let told = |options: &str, change: fn(&mut MergeContext<SoftDeleteOptions>)| {
+            let mut context = context(options, Contents::Upserts);
+            change(&mut context);
+            SoftDelete::plan(&context).unwrap_err().message
+        };
+        let two = told("{}", |c| {
+            c.target.columns[2].name = "Gone".to_owned();
+            let another = Column::new("Away", LogicalType::Integer, "int");
+            c.target.columns.push(another);
+        });
+        assert!(
+            two.ends_with("set column to one of 'Gone', 'Away'"),
+            "{two}"
+        );
+        let none = |c: &mut MergeContext<_>| drop(c.target.columns.pop());
+        let lacks = told("{}", none);
+        assert!(lacks.contains("such as IsDeleted bit"), "{lacks}");
+        let wrong = told(r#"{"column":"x"}"#, |c| {
+            c.target
+                .columns
+                .push(Column::new("x", LogicalType::Text, "text"));
+        });
+        assert!(wrong.ends_with("columns that fit: 'Is_Deleted'"), "{wrong}");
+    }
+
     #[test]
     fn the_column_is_obvious_or_named() {
         let code = |options, change: fn(&mut MergeContext<SoftDeleteOptions>)| {

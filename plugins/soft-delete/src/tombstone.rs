@@ -93,19 +93,29 @@ fn mark(context: &Context) -> Result<ColumnId, Error> {
         Some(name) => named(context, name, &flags, "no bit and no integer")?,
         None => match usual(target, &flags, MARK).as_slice() {
             [only] => *only,
-            _ => {
-                return Err(Error::invalid_options(
-                    "no-tombstone",
-                    format!(
-                        "it is not obvious which column of {} says that a row is deleted; set column to one of {}",
-                        target.name,
-                        target.names(&flags)
-                    ),
-                ));
-            }
+            _ => return Err(not_obvious(context, flags)),
         },
     };
     own(context, column)
+}
+
+/// Names the columns that can be chosen; where there is none, the table lacks one.
+fn not_obvious(context: &Context, mut fit: Vec<ColumnId>) -> Error {
+    let target = &context.target;
+    fit.retain(|&column| own(context, column).is_ok());
+    let why = match fit.as_slice() {
+        [] => format!(
+            "{} has no column that says that a row is deleted; add one beside those of the source, such as IsDeleted bit NOT \
+             NULL DEFAULT 0: a table that a run creates has none",
+            target.name
+        ),
+        fit => format!(
+            "it is not obvious which column of {} says that a row is deleted; set column to one of {}",
+            target.name,
+            target.names(fit)
+        ),
+    };
+    Error::invalid_options("no-tombstone", why)
 }
 
 fn time(context: &Context) -> Result<Option<(ColumnId, Value)>, Error> {
@@ -142,7 +152,12 @@ fn named(context: &Context, name: &str, fit: &[ColumnId], wrong: &str) -> Result
         "wrong-type",
         format!(
             "'{name}' is {wrong} that can be written; columns that fit: {}",
-            context.target.names(fit)
+            context.target.names(
+                &fit.iter()
+                    .copied()
+                    .filter(|&column| own(context, column).is_ok())
+                    .collect::<Vec<_>>()
+            )
         ),
     )
     .about(column))

@@ -125,13 +125,18 @@ fn usual(table: &Table) -> Result<ColumnId, Error> {
     match says_so.as_slice() {
         [only] => Ok(*only),
         _ => {
-            let all = table.columns_where(|_| true);
+            let fit = table.columns_where(|column| {
+                matches!(
+                    column.kind,
+                    LogicalType::Integer | LogicalType::Text | LogicalType::Uuid
+                )
+            });
             Err(Error::invalid_options(
                 "no-tenant-column",
                 format!(
                     "it is not obvious which column of {} says whose row it is; set column to one of {}",
                     table.name,
-                    table.names(&all)
+                    table.names(&fit)
                 ),
             ))
         }

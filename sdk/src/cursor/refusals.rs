@@ -67,10 +67,14 @@ impl Cursor<'_> {
         } else {
             "one of "
         };
+        let (rows, have) = match count {
+            1 => ("row", "has"),
+            _ => ("rows", "have"),
+        };
         Err(self.about(Error::bad_data(
             "null-cursor",
             format!(
-                "{count} rows of {} have NULL in {one}{} and would never be read; set nulls to every-run to read \
+                "{count} {rows} of {} {have} NULL in {one}{} and would never be read; set nulls to every-run to read \
                  them in each run, or to skip to leave them out",
                 self.table.name,
                 self.names()

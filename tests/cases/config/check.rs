@@ -282,6 +282,81 @@ target = "target"
     }
 }
 
+/// Where a setting is written, not where it is used; one cause once.
+#[test]
+fn places_are_those_of_the_settings_and_one_cause_is_told_once() {
+    let bed = customers::bed(1);
+    let pipelines = r#"
+[defaults]
+source = "source"
+strategy = "timestamp"
+merge = "upsert"
+column-rules = { Nowhere = "null" }
+[pipelines.a]
+table = "dbo.Customers"
+[pipelines.b]
+table = "dbo.Customers"
+lake-table = "x.y"
+column-rules = { Name = "truncate:x" }
+[pipelines.c]
+table = "dbo.Missing"
+lake-table = "x.z"
+column-rules = { Email = "hash" }
+hash-key-env = "ICEHOST_NO_SUCH_VARIABLE"
+"#;
+    let path = write(&bed, pipelines);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line = |of: &str| 1 + text.lines().position(|line| line.starts_with(of)).unwrap();
+    let told = |text: &str| -> Vec<String> {
+        write_raw(&bed, text);
+        let run = with_config(&bed, ["check", "--output", "json"]).run();
+        let problems = run.failure(&[]).json()["problems"].clone();
+        let problems = problems.as_array().unwrap().iter();
+        problems
+            .map(|of| {
+                format!(
+                    "{}:{} {}",
+                    of["line"],
+                    of["column"],
+                    of["message"].as_str().unwrap()
+                )
+            })
+            .collect()
+    };
+    let found = told(&text);
+    let wanted = [
+        format!(
+            "{}:18 pipeline a: the rule for column 'Nowhere' of dbo.Customers",
+            line("column-rules = { Nowhere")
+        ),
+        format!(
+            "{}:18 the rule for column 'Name': 'x' is no number",
+            line("column-rules = { Name")
+        ),
+        format!(
+            "{}:9 pipeline c: opening source table dbo.Missing",
+            line("table = \"dbo.Missing")
+        ),
+        format!("{}:16 cannot take the key for hashes", line("hash-key-env")),
+    ];
+    assert_eq!(found.len(), wanted.len(), "{found:#?}");
+    for (found, wanted) in found.iter().zip(wanted) {
+        assert!(found.starts_with(&wanted), "{found} is not {wanted}");
+    }
+    // A warehouse that cannot be made is one mistake of the file, however many tables it is to hold.
+    let nowhere = bed.path("none/lake").display().to_string();
+    let sound = text
+        .replace("column-rules", "# column-rules")
+        .replace("dbo.Missing", "dbo.Customers");
+    let sound = sound.replace(
+        "warehouse = \"warehouse\"",
+        &format!("warehouse = \"{nowhere}\""),
+    );
+    let found = told(&sound);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].starts_with("1:13 the warehouse "), "{found:#?}");
+}
+
 #[test]
 fn a_schema_that_is_missing_and_a_hash_that_does_not_fit_are_problems() {
     let bed = customers::bed(3);

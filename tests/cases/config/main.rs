@@ -16,4 +16,5 @@ mod speech;
 mod strangers;
 mod strategies;
 mod tenants;
+mod usage;
 mod warehouses;

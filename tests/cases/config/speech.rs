@@ -25,7 +25,7 @@ fn quiet_is_quiet_but_for_errors_and_the_object() {
     let bed = bed();
     let told = sync(&bed).run().success();
     assert!(told.stderr.starts_with("warning: "), "{}", told.stderr);
-    assert!(told.stdout.contains("1 rows read"), "{}", told.stdout);
+    assert!(told.stdout.contains("1 row read"), "{}", told.stdout);
     for quiet in ["-q", "--quiet"] {
         let run = sync(&bed).arg(quiet).env("RUST_LOG", "debug").run();
         let run = run.success();

@@ -101,3 +101,16 @@ fn what_a_strategy_cannot_use_is_told_with_what_to_do() {
         .run()
         .failure(&["inte"]);
 }
+
+/// The example has what a merger needs beside the source's columns.
+#[test]
+fn mergers_are_shown_an_example_that_they_take() {
+    for (strategy, column) in [
+        ("upsert", "Id int key"),
+        ("soft-delete", "IsDeleted bit"),
+        ("scd2", "ValidFrom datetime2(3) key"),
+    ] {
+        let told = text(&[strategy]);
+        assert!(told.contains(column), "{told}");
+    }
+}

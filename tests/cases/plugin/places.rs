@@ -135,7 +135,7 @@ fn rows_without_a_value_in_one_of_the_columns_are_refused_skipped_or_read_in_eve
     bed.source()
         .execute("INSERT INTO dbo.E VALUES (NULL, 30, 1, 0)");
     let run = |options: &[&str]| sync(&bed, &component, options).run();
-    run(&[]).failure(&["1 rows of dbo.E have NULL in one of 'Changed', 'Seq'"]);
+    run(&[]).failure(&["1 row of dbo.E has NULL in one of 'Changed', 'Seq'"]);
     let extracted =
         |options: &[&str]| sync(&bed, &component, options).json()["rows_extracted"].clone();
     assert_eq!(extracted(&["nulls=skip"]), 20);
@@ -216,7 +216,7 @@ fn a_row_that_is_dated_ahead_of_the_clock_is_no_place_to_stop_at() {
     let first = run();
     let first = first.leaves_more("the first run leaves the row ahead of the clock to the second");
     let first = first.run().success();
-    let says = "1 rows lie ahead of the server's clock in 'Changed'";
+    let says = "1 row lies ahead of the server's clock in 'Changed'";
     assert!(first.stderr.contains(says), "{}", first.stderr);
     assert!(mark(&bed, "Changed").contains("12:00:03"));
     assert!(mark(&bed, "Seq").contains("20"));

@@ -50,6 +50,50 @@ fn a_tool_that_is_missing_is_named_with_what_to_install() {
             .run()
             .failure(&["cannot find", says, "hint", hint]);
     }
+    let (directory, path) = made(&bed, "rust");
+    Command::new(["plugin", "build", &directory])
+        .env("PATH", &path)
+        .env("CARGO", "cargo")
+        .run()
+        .failure(&["cannot run cargo", "hint: install Rust 1.95 or later"]);
+}
+
+#[test]
+fn where_there_is_no_strategy_and_where_there_are_no_cases_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let here = |arguments: [&'static str; 3]| Command::new(arguments).in_directory(place.path());
+    here(["plugin", "build", "nowhere"])
+        .run()
+        .failure(&["no strategy at nowhere: there is no such directory"]);
+    std::fs::create_dir(place.path().join("empty")).unwrap();
+    here(["plugin", "build", "empty"])
+        .run()
+        .failure(&["found none of Cargo.toml", "for Rust a Cargo.toml"]);
+    for command in ["test", "bench"] {
+        here(["plugin", command, "timestamp"]).run().failure(&[
+            "'timestamp' is shipped without cases, and there is no directory cases here",
+            "--cases",
+        ]);
+    }
+}
+
+/// An error that is the same each time is no second answer; the case tells it.
+#[test]
+fn a_case_that_ends_in_an_error_each_time_is_told_once() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(
+        place.path().join("cases.toml"),
+        "[table]\nname = \"dbo.T\"\ncolumns = [\"Id int key\"]\n[[case]]\nname = \"one\"\n[case.expect]\nplan = \"x\"\n",
+    )
+    .unwrap();
+    let test = ["plugin", "test", "timestamp", "--cases", "cases.toml"];
+    let test = || Command::new(test).in_directory(place.path());
+    let run = test().run().failure(&["1 of 3 checks do not hold"]);
+    assert!(run.stdout.contains("got an error"), "{}", run.stdout);
+    assert!(!run.stdout.contains("two answers"), "{}", run.stdout);
+    // Quietly, what holds is not told.
+    let quiet = test().arg("-q").run().failure(&[]);
+    assert!(quiet.stdout.starts_with("FAIL"), "{}", quiet.stdout);
 }
 
 #[test]

@@ -42,6 +42,13 @@ fn values_are_hashed_cut_emptied_and_replaced_before_they_are_written() {
     let hash = rows[0][1].clone();
     assert_eq!(hash.len(), 64);
     assert_eq!(rows[0], ["1", &hash, "+41", "NULL", "EU"]);
+    // Who reads the lake's schema is told what the columns hold.
+    let metadata = bed.lake("demo.people").join("metadata");
+    let metadata = icehost_tests::below(&metadata).into_iter();
+    let metadata = metadata.filter(|file| file.to_string_lossy().ends_with(".metadata.json"));
+    let text = std::fs::read_to_string(metadata.max().unwrap()).unwrap();
+    let doc = "nvarchar(64), the hash of nvarchar(40)";
+    assert!(text.contains(doc), "{text}");
     assert_eq!(rows[1], ["2", "NULL", "NULL", "NULL", "EU"]);
     assert_eq!(rows[2], ["3", &hash, "12", "NULL", "EU"]);
     bed.target_dump("dbo.People").assert_equals(

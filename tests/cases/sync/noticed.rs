@@ -46,7 +46,7 @@ fn a_row_that_is_dated_ahead_of_the_clock_holds_no_other_back() {
             .json();
         let told = warnings(&first);
         assert!(
-            told.contains("1 rows lie ahead") && told.contains(far),
+            told.contains("1 row lies ahead") && told.contains(far),
             "{told}"
         );
         bed.source()
@@ -56,7 +56,7 @@ fn a_row_that_is_dated_ahead_of_the_clock_holds_no_other_back() {
         // Read in every run, and left out.
         let unchanged = timestamp(&bed).json();
         assert_eq!(unchanged["snapshot_created"], false);
-        assert!(warnings(&unchanged).contains("lie ahead"));
+        assert!(warnings(&unchanged).contains("lies ahead"));
         bed.source().execute(&format!(
             "INSERT INTO dbo.T VALUES (4, '{far}'); UPDATE dbo.T SET M = '2024-01-03' WHERE Id = 2"
         ));
@@ -143,7 +143,7 @@ fn a_table_that_was_filled_again_or_restored_is_told() {
     bed.source()
         .execute("INSERT INTO dbo.T VALUES (3, '2024-01-10')");
     let told = warnings(&timestamp(&bed).json());
-    assert!(told.contains("has 1 rows more than dbo.T"), "{told}");
+    assert!(told.contains("has 1 row more than dbo.T"), "{told}");
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn rows_that_came_below_the_mark_are_counted_and_told() {
         let told = timestamp(&bed)
             .leaves_apart("what came below the mark is missing, which the run tells");
         let told = warnings(&told.json());
-        assert!(told.contains("dbo.T has 1 rows more than"), "{told}");
+        assert!(told.contains("dbo.T has 1 row more than"), "{told}");
         assert!(told.contains("watermark set"), "{told}");
     }
     bed.on_lake(["watermark", "set"], "demo.t")

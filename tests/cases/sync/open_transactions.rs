@@ -196,7 +196,7 @@ fn a_transaction_that_is_longer_than_the_lookback_is_told_and_rowversion_finds_i
             let missed =
                 sync(&bed, pipeline).leaves_apart("what came too late, which the run tells");
             let told = missed.json()["warnings"].to_string();
-            assert!(told.contains("has 1 rows more than"), "{told}");
+            assert!(told.contains("has 1 row more than"), "{told}");
             assert!(told.contains("watermark set"), "{told}");
             bed.on_lake(["watermark", "set"], "demo.t")
                 .args(["--mark", &format!("M=timestamp:{begun}")])

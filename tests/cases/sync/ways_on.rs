@@ -121,6 +121,6 @@ fn rows_are_counted_before_it_is_told_that_some_are_missing() {
         .leaves_apart("a row came below the mark")
         .run()
         .success();
-    let told = "dbo.W has 1 rows more than lake table demo.w";
+    let told = "dbo.W has 1 row more than lake table demo.w";
     assert!(run.stderr.contains(told), "{}", run.stderr);
 }

@@ -5,10 +5,11 @@ mod headings;
 mod plugin;
 mod sync;
 mod table;
+mod value;
 mod verify;
 mod voice;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -28,6 +29,14 @@ pub(crate) use sync::{CheckArguments, MemoryArguments, SyncArguments};
 pub(crate) use table::TableArguments;
 pub(crate) use verify::VerifyArguments;
 pub(crate) use voice::{LogFormat, Output, VoiceArguments};
+
+/// How options of strategies are given.
+const KEY_VALUE: &str = "KEY=VALUE";
+
+/// How often a run starts again.
+fn retries() -> impl Fn(&str) -> Result<u32, String> + Clone + Send + Sync + 'static {
+    value::count(0, 1000, "of attempts after the first", "4")
+}
 
 /// Keep Microsoft SQL Server tables and Apache Iceberg tables in step, both ways, incrementally.
 #[derive(Debug, Parser)]
@@ -190,7 +199,7 @@ pub(crate) struct MergeArguments {
     pub(crate) merge: Option<String>,
 
     /// An option of the merge strategy; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = value::pair(KEY_VALUE))]
     pub(crate) merge_option: Vec<(String, String)>,
 }
 
@@ -201,7 +210,7 @@ pub(crate) struct RunArguments {
     pub(crate) dry_run: bool,
 
     /// How often a run starts again after a lost connection, a deadlock or a commit conflict
-    #[arg(long, value_name = "N", default_value_t = icehost_config::DEFAULT_RETRIES)]
+    #[arg(long, value_name = "N", default_value_t = icehost_config::DEFAULT_RETRIES, value_parser = retries())]
     pub(crate) retries: u32,
 
     #[command(flatten, next_help_heading = WAITS)]
@@ -270,7 +279,7 @@ pub(crate) struct LimitArguments {
     pub(crate) strategy_timeout: Duration,
 
     /// Memory that a strategy may take, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = icehost_config::DEFAULT_STRATEGY_MEMORY, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "MIB", default_value_t = icehost_config::DEFAULT_STRATEGY_MEMORY, value_parser = value::count(1, 4096, "in MiB", "64"))]
     pub(crate) strategy_memory: u32,
 }
 
@@ -310,7 +319,7 @@ impl CacheArguments {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WatermarkStoreArguments {
     /// Keep a copy of each watermark as a JSON file here, beside the one in the snapshot
-    #[arg(long, value_name = "DIR", env = "ICEHOST_WATERMARK_DIR", value_parser = directory)]
+    #[arg(long, value_name = "DIR", env = "ICEHOST_WATERMARK_DIR", value_parser = value::directory)]
     pub(crate) watermark_dir: Option<PathBuf>,
 }
 
@@ -336,10 +345,10 @@ pub(crate) enum WatermarkCommand {
         #[arg(long, value_name = "NAME")]
         source_name: Option<String>,
         /// Layout version of the marks [default: that of the stored watermark, or 1]
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = value::count(0, value::ANY, "of the strategy's own", "2"))]
         format: Option<u32>,
         /// A mark, for example ModifiedDate=timestamp:2026-01-31T12:00:00 or Id=integer:42; may be repeated
-        #[arg(long, value_name = "NAME=KIND:VALUE", value_parser = mark, required = true)]
+        #[arg(long, value_name = "NAME=KIND:VALUE", value_parser = value::mark, required = true)]
         mark: Vec<(String, icehost_plan::Value)>,
     },
     /// Forget the watermark, as a commit of its own: the next sync reads everything
@@ -349,28 +358,4 @@ pub(crate) enum WatermarkCommand {
         #[command(flatten)]
         store: WatermarkStoreArguments,
     },
-}
-
-fn directory(text: &str) -> Result<PathBuf, String> {
-    icehost_lake::local_directory(Path::new(text)).map_err(|e| e.to_string())
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(format!(
-            "{} is not of the form KEY=VALUE",
-            icehost_untrusted::given(text)
-        )),
-    }
-}
-
-fn mark(text: &str) -> Result<(String, icehost_plan::Value), String> {
-    let (name, value) = pair(text)?;
-    Ok((
-        name,
-        value
-            .parse()
-            .map_err(|e: icehost_plan::PlanError| e.to_string())?,
-    ))
 }

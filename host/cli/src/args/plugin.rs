@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CacheArguments, LimitArguments, pair};
+use super::value::{count, pair};
+use super::{CacheArguments, KEY_VALUE, LimitArguments};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
@@ -54,7 +55,7 @@ pub(crate) enum PluginCommand {
         #[arg(long, value_name = "PATH")]
         cases: Option<PathBuf>,
         /// How often each case is run
-        #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        #[arg(long, value_name = "N", default_value_t = 200, value_parser = count(1, 100_000, "of runs", "200"))]
         runs: u32,
         #[command(flatten)]
         limits: LimitArguments,
@@ -113,7 +114,7 @@ pub(crate) struct ExplainArguments {
     pub(crate) path: String,
 
     /// An option of the strategy; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair(KEY_VALUE))]
     pub(crate) option: Vec<(String, String)>,
 
     /// A column of the table that it is shown, with null, key, identity and read-only behind the type where they apply;

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use icehost_config::{FirstLoad, Limits};
 
 use super::headings::{CACHE, FIRST_LOAD, LAKE, LIMITS, TARGET};
+use super::value::{count, rows};
 use super::{CacheArguments, RunArguments, TableArguments, WaitArguments};
 
 /// One table by flags, or the pipelines of a configuration file.
@@ -27,13 +28,14 @@ pub(crate) struct SyncArguments {
     pub(crate) config: Option<PathBuf>,
 
     /// Pipelines that run at a time
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "config", value_parser = clap::value_parser!(u32).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "config", value_parser = count(1, 256, "of pipelines", "4"))]
     pub(crate) jobs: u32,
 
     #[command(flatten)]
     pub(crate) table: TableArguments,
 
-    /// Create the target table where it is missing, with the source's types and key
+    /// Create the target table where it is missing, with the source's types and key; a column whose rule is hash holds
+    /// nvarchar(64), or varbinary(32)
     #[arg(long, requires = "target", help_heading = TARGET)]
     pub(crate) create_target: bool,
 
@@ -57,11 +59,11 @@ pub(crate) struct SyncArguments {
 pub(crate) struct FirstLoadArguments {
     /// Connections that read a table for the first time, each a range of its key at a time; an interrupted
     /// load goes on with the ranges that are missing
-    #[arg(long, value_name = "N", env = "ICEHOST_PARALLEL", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    #[arg(long, value_name = "N", env = "ICEHOST_PARALLEL", default_value_t = 1, value_parser = count(1, 256, "of connections", "4"))]
     pub(crate) parallel: u32,
 
     /// Rows in a range, about [default: a quarter of a connection's share, 10,000 to 500,000]
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "ROWS", value_parser = rows)]
     pub(crate) range_rows: Option<u64>,
 
     /// How many snapshots a first load in ranges makes
@@ -93,7 +95,7 @@ pub(crate) struct MemoryArguments {
     pub(crate) memory_limit: Option<u64>,
 
     /// Memory that a batch of rows may take, in MiB [default: 4, or as much as the memory allows]
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "MIB", value_parser = count(1, 1024, "in MiB", "4"))]
     pub(crate) batch_size: Option<u32>,
 }
 

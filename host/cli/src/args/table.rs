@@ -6,7 +6,8 @@ use clap::Args;
 use icehost_plugins::Kind;
 
 use super::headings::{LAKE, SOURCE, STRATEGIES, TARGET, shipped};
-use super::{MergeArguments, PlaceArguments, TargetArguments, WatermarkStoreArguments, pair};
+use super::value::pair;
+use super::{KEY_VALUE, MergeArguments, PlaceArguments, TargetArguments, WatermarkStoreArguments};
 
 /// One table. A configuration file says the same of a pipeline; see [`crate::usage`]. Each command says which of the
 /// flags it needs.
@@ -58,7 +59,7 @@ pub(crate) struct TableArguments {
     pub(crate) strategy: Option<String>,
 
     /// An option of the strategy; may be repeated
-    #[arg(help_heading = STRATEGIES, long, value_name = "KEY=VALUE", value_parser = pair)]
+    #[arg(help_heading = STRATEGIES, long, value_name = "KEY=VALUE", value_parser = pair(KEY_VALUE))]
     pub(crate) strategy_option: Vec<(String, String)>,
 
     #[command(flatten, next_help_heading = STRATEGIES)]
@@ -69,7 +70,7 @@ pub(crate) struct TableArguments {
     pub(crate) lake_merge: Option<String>,
 
     /// An option of the lake's merge strategy; may be repeated
-    #[arg(help_heading = STRATEGIES, long, value_name = "KEY=VALUE", value_parser = pair, requires = "lake_merge")]
+    #[arg(help_heading = STRATEGIES, long, value_name = "KEY=VALUE", value_parser = pair(KEY_VALUE), requires = "lake_merge")]
     pub(crate) lake_merge_option: Vec<(String, String)>,
 
     #[command(flatten, next_help_heading = TARGET)]
@@ -77,7 +78,7 @@ pub(crate) struct TableArguments {
 
     /// What becomes of a column's values before they are written: null, hash, constant:VALUE or
     /// truncate:CHARACTERS; may be repeated
-    #[arg(help_heading = STRATEGIES, long, value_name = "COLUMN=RULE", value_parser = pair)]
+    #[arg(help_heading = STRATEGIES, long, value_name = "COLUMN=RULE", value_parser = pair("COLUMN=RULE"))]
     pub(crate) column_rule: Vec<(String, String)>,
 
     /// What becomes of rows on their way to the lake
@@ -85,7 +86,7 @@ pub(crate) struct TableArguments {
     pub(crate) transform: Vec<String>,
 
     /// An option of a transformer, as NAME:KEY=VALUE where there are several; may be repeated
-    #[arg(help_heading = STRATEGIES, long, value_name = "[NAME:]KEY=VALUE", value_parser = pair, requires = "transform")]
+    #[arg(help_heading = STRATEGIES, long, value_name = "[NAME:]KEY=VALUE", value_parser = pair("[NAME:]KEY=VALUE"), requires = "transform")]
     pub(crate) transform_option: Vec<(String, String)>,
 
     /// The environment variable that holds the key for hashes, 16 bytes or more

@@ -6,9 +6,10 @@ use clap::Args;
 
 use super::headings::{CACHE, LIMITS, WAITS};
 use super::sync::{FirstLoadArguments, TimePrecision};
+use super::value::count;
 use super::{
     CacheArguments, DeletionArguments, LimitArguments, MemoryArguments, TableArguments,
-    WaitArguments,
+    WaitArguments, retries,
 };
 
 /// Source, lake and target of a sync; lake and target alone, where no source table is named; or the pipelines of a
@@ -58,7 +59,7 @@ pub(crate) struct VerifyArguments {
     pub(crate) memory: MemoryArguments,
 
     /// Differing keys that are named, of each class; all are counted
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = count(0, 10_000, "of keys", "20"))]
     pub(crate) limit: u32,
 
     /// Deliver again what is wrong, just those keys, and compare again; watermark and position stay where they are.
@@ -67,7 +68,7 @@ pub(crate) struct VerifyArguments {
     pub(crate) repair: bool,
 
     /// How often a run starts again after a lost connection or a deadlock
-    #[arg(long, value_name = "N", default_value_t = icehost_config::DEFAULT_RETRIES)]
+    #[arg(long, value_name = "N", default_value_t = icehost_config::DEFAULT_RETRIES, value_parser = retries())]
     pub(crate) retries: u32,
 
     #[command(flatten, next_help_heading = WAITS)]

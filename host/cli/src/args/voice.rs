@@ -13,7 +13,8 @@ pub(crate) enum Output {
 /// What is said on stderr.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct VoiceArguments {
-    /// Say nothing but errors and, with --output json, the object: no warnings, no progress, no report of a run
+    /// Say nothing but errors and, with --output json, the object: no warnings, no progress, no report of a run or a
+    /// comparison. What a command is there to show, it shows
     #[arg(long, short, global = true)]
     quiet: bool,
 

@@ -6,7 +6,7 @@ use icehost_sqlserver::TableName;
 use icehost_sync::{LoadJob, load, preview};
 use tokio_util::sync::CancellationToken;
 
-use super::{Place, address, pipeline, required};
+use super::{Place, address, meant_table, pipeline, required};
 use crate::advice::Advice;
 use crate::args::{LoadArguments, Output, TargetArguments};
 use crate::command::sync::used;
@@ -30,6 +30,11 @@ async fn carry_out(
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
     let dry_run = arguments.run.dry_run;
+    // Beside a file its variable does not count.
+    let place = match arguments.lake.config {
+        Some(_) => None,
+        None => arguments.lake.place.warehouse.clone(),
+    };
     let (job, strategies) = match (&arguments.lake.config, &arguments.lake.pipeline) {
         (Some(_), Some(_)) => of_pipeline(arguments).await?,
         _ => of_flags(arguments).await?,
@@ -43,7 +48,10 @@ async fn carry_out(
     }
     let report = load(&job, &progress, cancel).await;
     progress.finish();
-    let mut report = report?;
+    let mut report = report.map_err(|error| match &place {
+        Some(place) => meant_table(error.into(), place, &job.lake.table),
+        None => error.into(),
+    })?;
     report.set_component_time(strategies.time());
     advice.complete_all(&mut report.warnings);
     print_report(&report, output);

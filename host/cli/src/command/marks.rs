@@ -200,7 +200,7 @@ impl Known {
 }
 
 /// Watermarks of the table's snapshots, the newest first.
-fn earlier(table: &LakeTable) -> impl Iterator<Item = WatermarkRecord> {
+pub(super) fn earlier(table: &LakeTable) -> impl Iterator<Item = WatermarkRecord> {
     let snapshots = table.snapshots().into_iter().rev();
     snapshots.filter_map(|snapshot| {
         let text = snapshot.summary.get(SUMMARY_WATERMARK)?;

@@ -60,8 +60,48 @@ impl Place {
 
     /// Opens the table, which must exist.
     async fn open(&self) -> Result<LakeTable, Failure> {
-        Ok(Warehouse::open(&self.warehouse)?.load(&self.table).await?)
+        let opened = Warehouse::open(&self.warehouse)?.load(&self.table).await;
+        opened.map_err(|error| meant_table(error.into(), &self.warehouse, &self.table))
     }
+}
+
+/// Most lake tables whose names are compared with one that is not there.
+const MOST_TABLES: usize = 1000;
+
+/// The failure, with the lake table that was probably meant where it is that there is none of this name.
+fn meant_table(failure: Failure, warehouse: &Path, table: &LakeTableName) -> Failure {
+    let table = table.to_string();
+    if !failure
+        .message()
+        .contains(&format!("there is no lake table {table}"))
+    {
+        return failure;
+    }
+    let Ok(warehouse) = icehost_lake::local_directory(warehouse) else {
+        return failure;
+    };
+    let mut known = Vec::new();
+    for namespace in directories(&warehouse) {
+        for table in directories(&namespace) {
+            if let (Some(namespace), Some(name)) = (namespace.file_name(), table.file_name())
+                && table.join("metadata").is_dir()
+                && known.len() < MOST_TABLES
+            {
+                known.push(format!("{}.{}", namespace.display(), name.display()));
+            }
+        }
+    }
+    match icehost_config::nearest(&table, known.iter().map(String::as_str)) {
+        Some(near) => failure.with_guess(near),
+        None => failure,
+    }
+}
+
+/// Directories in a directory; none where it cannot be read.
+fn directories(of: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(of).into_iter().flatten().flatten();
+    let paths = entries.take(MOST_TABLES).map(|entry| entry.path());
+    paths.filter(|path| path.is_dir()).collect()
 }
 
 /// What a configuration file says.

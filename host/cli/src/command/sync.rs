@@ -1,8 +1,8 @@
 //! `icehost sync`
 
 use icehost_config::{
-    Component, Connection, FirstLoad, GivenOptions, KeyPlace, Lake, Limits, Pipeline, Shaping,
-    Source, Target, Use,
+    Component, Connection, FirstLoad, GivenOptions, KeyPlace, Lake, Limits, Pipeline, Places,
+    Shaping, Source, Target, Use,
 };
 use icehost_run::{Registry, Runner, ThisRun};
 use icehost_sqlserver::TableName;
@@ -91,6 +91,7 @@ pub(crate) fn of_table(
     Ok(Pipeline {
         name: table.to_string(),
         place: None,
+        places: Places::default(),
         lake: Lake {
             warehouse: required(arguments.place.warehouse, "warehouse")?,
             table: match &arguments.place.lake_table {

@@ -1,15 +1,17 @@
 //! `icehost verify`: whether source, lake and target agree.
 
 use std::path::Path;
+use std::time::Instant;
 
 use icehost_config::{Lake, Limits, Target};
+use icehost_lake::LakeTableName;
 use icehost_run::{Delivery, ErrorKind, Registry, Runner, Strategies, ThisRun};
 use icehost_sync::{LoadJob, VerifyOptions, verify_load};
 use tokio_util::sync::CancellationToken;
 
 use super::load::of_lake;
 use super::sync::{of_table, used};
-use super::{configuration, required};
+use super::{configuration, meant_table, required};
 use crate::advice::Advice;
 use crate::args::{DeletionArguments, Output, VerifyArguments};
 use crate::failure::Failure;
@@ -33,6 +35,11 @@ pub(crate) async fn run(
     }
     let caches = arguments.cache.caches()?;
     let this_run = this_run(arguments.deletions);
+    let place = arguments.table.place.warehouse.clone();
+    let meant = |failure: Failure, table: &LakeTableName| match &place {
+        Some(place) => meant_table(failure, place, table),
+        None => failure,
+    };
     let runner = Runner {
         caches,
         registry: Registry::none(),
@@ -47,13 +54,15 @@ pub(crate) async fn run(
         let progress = Progress::new(output);
         let compared = verify_load(&job, &options, &progress, cancel).await;
         progress.finish();
-        return print_verification(&compared?, output);
+        let compared = compared.map_err(|error| meant(error.into(), &job.lake.table))?;
+        return print_verification(&compared, output);
     }
     let pipeline = of_table(arguments.table, &arguments.limits, limits)?;
     let progress = Progress::new(output);
     let compared = runner.verify(&pipeline, &options, &progress, cancel).await;
     progress.finish();
-    print_verification(&compared?, output)
+    let compared = compared.map_err(|error| meant(error.into(), &pipeline.lake.table))?;
+    print_verification(&compared, output)
 }
 
 /// What the next run is told, and nothing else says.
@@ -104,6 +113,7 @@ async fn pipelines(
     output: Output,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
+    let started = Instant::now();
     let file = configuration(config)?;
     let pipelines = file.select(&arguments.pipelines)?;
     let caches = arguments.cache.caches()?;
@@ -132,5 +142,5 @@ async fn pipelines(
         };
         outcomes.push((pipeline.name, outcome));
     }
-    print_verified(&outcomes, output)
+    print_verified(&outcomes, started.elapsed(), output)
 }

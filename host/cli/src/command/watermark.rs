@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use chrono::{SecondsFormat, Utc};
 use icehost_lake::LakeTable;
-use icehost_plan::Watermark;
+use icehost_plan::{Value, Watermark};
 use icehost_run::watermark_store;
-use icehost_sync::{
-    StoredWatermark, WatermarkRecord, WatermarkStore, last_watermark, new_run_id, write_watermark,
-};
+use icehost_sync::{WatermarkRecord, WatermarkStore, last_watermark, new_run_id, write_watermark};
 
 use super::Place;
-use super::marks::Known;
+use super::marks::{Known, earlier};
+use crate::advice::shell;
 use crate::args::{LakeArguments, Output, WatermarkCommand, WatermarkStoreArguments};
 use crate::failure::Failure;
 use crate::render::{Progress, print_watermark};
@@ -41,6 +40,41 @@ pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(),
     done.map_err(|failure| failure.with_advice(&advice))
 }
 
+/// That there is no watermark which says whose the new one is: what is missing, and the whole command.
+fn nothing_to_take(
+    lake: &LakeArguments,
+    table: &LakeTable,
+    (strategy, source): (Option<String>, Option<String>),
+    marks: &[(String, Value)],
+) -> Failure {
+    let what = match (&strategy, &source) {
+        (None, None) => "the strategy and the source's name",
+        (None, _) => "the strategy",
+        (_, _) => "the source's name",
+    };
+    // An earlier one, which was cleared, was probably of the same.
+    let last = earlier(table).next();
+    let last = |of: fn(WatermarkRecord) -> String| last.clone().map(of);
+    let strategy = strategy.or_else(|| last(|record| record.strategy));
+    let source = source.or_else(|| last(|record| record.source));
+    let mut command = "icehost watermark set".to_owned();
+    if let (None, Some(warehouse)) = (&lake.config, &lake.place.warehouse) {
+        let warehouse = shell(&warehouse.display().to_string());
+        let name = shell(&table.name().to_string());
+        command.push_str(&format!(" --warehouse {warehouse} --lake-table {name}"));
+    }
+    let strategy = strategy.map_or_else(|| "NAME".to_owned(), |name| shell(&name));
+    let source = source.map_or_else(|| "DATABASE.SCHEMA.TABLE".to_owned(), |name| shell(&name));
+    command.push_str(&format!(" --strategy {strategy} --source-name {source}"));
+    for (name, value) in marks {
+        command.push_str(&format!(" --mark {}", shell(&format!("{name}={value}"))));
+    }
+    Failure::config(
+        format!("{} has no watermark to take {what} from", table.name()),
+        format!("say whose it is: `{command}`"),
+    )
+}
+
 async fn carry_out(
     command: WatermarkCommand,
     progress: &Progress,
@@ -68,20 +102,12 @@ async fn carry_out(
             };
             let run_id = new_run_id();
             let stored = before.as_ref().map(|stored| &stored.record);
-            let inherited = |given: Option<String>,
-                             of: fn(&StoredWatermark) -> &str,
-                             flag: &str| {
-                given
-                    .or_else(|| before.as_ref().map(|stored| of(stored).to_owned()))
-                    .ok_or_else(|| {
-                        Failure::config(
-                            format!("{} has no watermark to take the {flag} from", table.name()),
-                            format!("say it: `icehost watermark set --{flag} …`"),
-                        )
-                    })
+            let strategy = strategy.or_else(|| stored.map(|record| record.strategy.clone()));
+            let source = source_name.or_else(|| stored.map(|record| record.source.clone()));
+            let (Some(strategy), Some(source)) = (&strategy, &source) else {
+                return Err(nothing_to_take(&lake, &table, (strategy, source), &mark));
             };
-            let strategy = inherited(strategy, |stored| &stored.record.strategy, "strategy")?;
-            let source = inherited(source_name, |stored| &stored.record.source, "source-name")?;
+            let (strategy, source) = (strategy.clone(), source.clone());
             let known = Known::of(&table, &strategy, stored);
             let format = format.or(known.format()).unwrap_or(1);
             let record = WatermarkRecord {

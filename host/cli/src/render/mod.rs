@@ -31,6 +31,7 @@ use std::sync::{Mutex, PoisonError};
 
 use icehost_run::ErrorKind;
 use icehost_untrusted as untrusted;
+use indicatif::HumanCount;
 
 use crate::failure::Failure;
 use crate::voice::{self, Level};
@@ -68,6 +69,12 @@ pub(crate) fn all_written() -> Result<(), Failure> {
             "see where stdout goes, a full disk for example; what was done stands",
         )),
     }
+}
+
+/// A number and what is counted, as it is said: `1 row`, `1,000 rows`.
+pub(crate) fn counted(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", HumanCount(number))
 }
 
 /// Says on stderr what is under way, or done.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount};
 
+use crate::render::counted;
+
 /// A time that is left is told once it can be judged.
 const JUDGED_AFTER: Duration = Duration::from_secs(2);
 
@@ -50,13 +52,10 @@ impl fmt::Display for Pace {
             Some(total) => {
                 let about = if self.about { "about " } else { "" };
                 let percent = u128::from(self.rows) * 100 / u128::from(total);
-                write!(
-                    f,
-                    "{rows} of {about}{} rows, {percent} %",
-                    HumanCount(total)
-                )?;
+                let total = counted(total, "row");
+                write!(f, "{rows} of {about}{total}, {percent} %")?;
             }
-            None => write!(f, "{rows} rows")?,
+            None => f.write_str(&counted(self.rows, "row"))?,
         }
         let per_second = HumanCount(self.per_second() as u64);
         write!(f, ", {per_second} rows/s, {}", HumanBytes(self.bytes))?;

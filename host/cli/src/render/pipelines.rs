@@ -8,15 +8,18 @@ use serde_json::json;
 
 use crate::args::Output;
 use crate::failure::Failure;
-use crate::render::line;
 use crate::render::preview::print_preview_text;
 use crate::render::report::print_report_text;
+use crate::render::{counted, line};
 use crate::voice::Voice;
 
 /// So many are told one by one; of more, what they have in common.
 const FEW: usize = 10;
 /// Names of pipelines in one line.
 const NAMED: usize = 8;
+
+/// What the error of a login that a server does not take says.
+const REFUSED_LOGIN: &str = " refused the login";
 
 /// How a pipeline ended.
 pub(crate) enum Outcome {
@@ -100,7 +103,8 @@ pub(crate) fn summary(
             line(object);
         } else if shows {
             line(format!(
-                "{all} of {all} pipelines done ({:.2} s)",
+                "{all} of {} done ({:.2} s)",
+                counted(all as u64, "pipeline"),
                 took.as_secs_f64()
             ));
         }
@@ -108,13 +112,31 @@ pub(crate) fn summary(
     }
     Err(Failure::config(
         format!(
-            "{} of {all} pipelines failed, {done} done: {}",
+            "{} of {} failed, {done} done: {}",
             failed.len(),
+            counted(all as u64, "pipeline"),
             some(&failed)
         ),
-        "what is done stays done; run the same command again, or name the pipelines that failed",
+        way_on(outcomes),
     )
     .with_object(object))
+}
+
+/// What to do after failures.
+fn way_on(outcomes: &[(String, Outcome)]) -> String {
+    let is_refused = |(_, outcome): &(String, Outcome)| matches!(outcome, Outcome::Failed(failure) if failure.message().contains(REFUSED_LOGIN));
+    let is_synced = |(_, outcome): &(String, Outcome)| matches!(outcome, Outcome::Synced(_));
+    let again = match outcomes.iter().any(is_refused) {
+        true => {
+            "mend the login that was refused before you run the command again: each run tries it once, and each try counts \
+             against the account"
+        }
+        false => "run the same command again, or name the pipelines that failed",
+    };
+    match outcomes.iter().any(is_synced) {
+        true => format!("what is done stays done; {again}"),
+        false => again.to_owned(),
+    }
 }
 
 /// What many pipelines have in common, failures first: a screen at most.
@@ -159,9 +181,9 @@ fn common(outcomes: &[(String, Outcome)]) -> Vec<String> {
         changed.sort_by_key(|(rows, _)| std::cmp::Reverse(*rows));
         let names: Vec<&str> = changed.iter().map(|(_, name)| *name).collect();
         said.push(format!(
-            "changed: {}: {} rows read, {} appended, {} removed",
+            "changed: {}: {} read, {} appended, {} removed",
             some(&names),
-            HumanCount(read),
+            counted(read, "row"),
             HumanCount(landed),
             HumanCount(removed)
         ));

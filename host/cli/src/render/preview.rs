@@ -3,7 +3,7 @@
 use icehost_sync::Preview;
 
 use crate::args::Output;
-use crate::render::line;
+use crate::render::{counted, line};
 use crate::voice::{self, Level};
 
 /// Prints a dry run as one JSON object, or as text.
@@ -27,7 +27,7 @@ pub(crate) fn print_preview_text(preview: &Preview) {
     if let Some(extraction) = &preview.extraction {
         let estimate = extraction
             .row_estimate
-            .map_or_else(|| "unknown size".to_owned(), |rows| format!("{rows} rows"));
+            .map_or_else(|| "unknown size".to_owned(), |rows| counted(rows, "row"));
         line("");
         line(format!(
             "source {} ({estimate}), strategy {}",

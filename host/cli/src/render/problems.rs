@@ -7,8 +7,16 @@ use icehost_run::{ErrorKind, RunError};
 use crate::failure::{Failure, shown};
 use crate::voice::{self, Level};
 
-/// Tells each problem on stderr, and gives the failure that counts them.
+/// Tells each problem on stderr, and gives the failure that counts them. One of the file as a whole, which cannot be read
+/// for example, is the failure itself.
 pub(crate) fn problems(file: &Path, problems: &[RunError]) -> Failure {
+    if let [only] = problems
+        && only.place.is_none()
+    {
+        let failure = Failure::from(only.clone());
+        let told = failure.told_in(serde_json::json!({ "problems": [object(only)] }));
+        return failure.with_object(told);
+    }
     for problem in problems {
         let message = shown(&problem.to_string());
         voice::say(Level::Error, &message, problem.hint().as_ref());

@@ -4,11 +4,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use icehost_sync::{Event, Observer};
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::advice::Advice;
 use crate::args::Output;
 use crate::failure::shown;
+use crate::render::counted;
 use crate::render::pace::Pace;
 use crate::voice::{self, Level};
 
@@ -179,7 +180,7 @@ impl Observer for Progress {
             }
             Event::Merging { rows } => {
                 tracing::info!(rows, "merging");
-                self.show(format!("merging {} rows", HumanCount(rows)));
+                self.show(format!("merging {}", counted(rows, "row")));
             }
             Event::Merged => tracing::info!("merged"),
             Event::Warning(text) => self.warn(text),

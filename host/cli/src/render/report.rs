@@ -5,7 +5,7 @@ use icehost_sync::Report;
 use indicatif::HumanCount;
 
 use crate::args::Output;
-use crate::render::line;
+use crate::render::{counted, line};
 use crate::voice::{self, Level, Voice};
 
 /// Prints a report as one JSON object, or as a few lines.
@@ -36,9 +36,12 @@ pub(crate) fn print_report_text(report: &Report) {
             _ => "no new snapshot".to_owned(),
         };
         let ranges = match (report.ranges, report.ranges_resumed) {
-            (Some(ranges), Some(0) | None) => format!(" in {ranges} ranges"),
+            (Some(ranges), Some(0) | None) => format!(" in {}", counted(ranges, "range")),
             (Some(ranges), Some(resumed)) => {
-                format!(" in {ranges} ranges, {resumed} of them by an earlier run")
+                format!(
+                    " in {}, {resumed} of them by an earlier run",
+                    counted(ranges, "range")
+                )
             }
             (None, _) => String::new(),
         };
@@ -47,10 +50,10 @@ pub(crate) fn print_report_text(report: &Report) {
             _ => String::new(),
         };
         line(format!(
-            "{} -> {}: {} rows read{ranges}{again}, {} appended, {} removed, {snapshot} ({})",
+            "{} -> {}: {} read{ranges}{again}, {} appended, {} removed, {snapshot} ({})",
             report.table,
             report.lake_table,
-            HumanCount(extracted),
+            counted(extracted, "row"),
             count(report.rows_appended),
             count(report.rows_removed),
             seconds(report.lake_ms),
@@ -71,16 +74,53 @@ pub(crate) fn print_report_text(report: &Report) {
     }
 }
 
-/// `name = kind:value`, separated by commas.
+/// `name = kind:value`, separated by commas. Of marks that a strategy keeps beside one, by its name and a word more, the
+/// number is enough for people.
 pub(crate) fn marks(watermark: &Watermark) -> String {
-    let marks: Vec<String> = watermark
-        .marks
-        .iter()
+    let is_beside = |name: &str| {
+        let mut others = watermark.marks.iter();
+        others.any(|(other, _)| {
+            let rest = name.strip_prefix(other.as_str());
+            rest.is_some_and(|rest| rest.starts_with(' '))
+        })
+    };
+    let marks = watermark.marks.iter();
+    let marks: Vec<String> = marks
+        .filter(|(name, _)| !is_beside(name))
         .map(|(name, value)| format!("{name} = {value}"))
         .collect();
-    marks.join(", ")
+    match watermark.marks.len() - marks.len() {
+        0 => marks.join(", "),
+        more => format!("{} (--output json has {more} more)", marks.join(", ")),
+    }
 }
 
 fn seconds(milliseconds: Option<f64>) -> String {
     format!("{:.2} s", milliseconds.unwrap_or(0.0) / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use icehost_plan::Value;
+
+    use super::*;
+
+    #[test]
+    fn marks_beside_another_one_are_counted() {
+        let watermark = |names: &[&str]| Watermark {
+            format: 2,
+            marks: (0..)
+                .zip(names)
+                .map(|(value, name)| ((*name).to_owned(), Value::Integer(value)))
+                .collect(),
+        };
+        assert_eq!(
+            marks(&watermark(&["Id", "Id read at", "Id before 1", "Identity"])),
+            "Id = integer:0, Identity = integer:3 (--output json has 2 more)"
+        );
+        assert_eq!(
+            marks(&watermark(&["a", "b"])),
+            "a = integer:0, b = integer:1"
+        );
+    }
 }

@@ -4,11 +4,13 @@ use icehost_run::ErrorKind;
 use icehost_sync::{Comparison, Differences, Verification};
 use indicatif::HumanCount;
 use serde_json::json;
+use std::time::Duration;
 
 use crate::args::Output;
 use crate::failure::Failure;
-use crate::render::line;
 use crate::render::report::marks;
+use crate::render::{counted, line};
+use crate::voice::Voice;
 
 /// How the comparison of one pipeline ended.
 pub(crate) enum Verified {
@@ -24,7 +26,7 @@ pub(crate) fn print_verification(
     verification: &Verification,
     output: Output,
 ) -> Result<(), Failure> {
-    if output == Output::Text {
+    if output == Output::Text && !Voice::of_process().quiet {
         print_text(verification);
     }
     match (failure(verification), output) {
@@ -46,8 +48,10 @@ pub(crate) fn print_verification(
 /// Names the pipelines that are wrong, or could not be compared.
 pub(crate) fn print_verified(
     outcomes: &[(String, Verified)],
+    took: Duration,
     output: Output,
 ) -> Result<(), Failure> {
+    let shows = output == Output::Text && !Voice::of_process().quiet;
     let mut failed = Vec::new();
     let mut objects = Vec::new();
     for (name, outcome) in outcomes {
@@ -57,15 +61,21 @@ pub(crate) fn print_verified(
         };
         objects.push(match outcome {
             Verified::Failed(failure) => failure.told_in(json!({ "pipeline": name, "ok": false })),
-            Verified::Compared(verification) => json!({
-                "pipeline": name,
-                "ok": failure.is_none(),
-                "report": verification,
-            }),
+            Verified::Compared(verification) => {
+                let object = json!({
+                    "pipeline": name,
+                    "ok": failure.is_none(),
+                    "report": verification,
+                });
+                match &failure {
+                    Some(failure) => failure.clone().of_pipeline(name).told_in(object),
+                    None => object,
+                }
+            }
         });
         match outcome {
             Verified::Failed(failure) => failure.print(Output::Text),
-            Verified::Compared(verification) if output == Output::Text => {
+            Verified::Compared(verification) if shows => {
                 line(format!("{name}:"));
                 print_text(verification);
             }
@@ -79,6 +89,7 @@ pub(crate) fn print_verified(
         "pipelines": objects,
         "succeeded": outcomes.len() - failed.len(),
         "failed": failed.len(),
+        "duration_ms": (took.as_secs_f64() * 1e6).round() / 1e3,
     });
     if failed.is_empty() {
         if output == Output::Json {
@@ -169,8 +180,8 @@ fn print_text(verification: &Verification) {
     }
     if let Some(repaired) = &verification.repaired {
         line(format!(
-            "repaired: {} rows of the lake, {} of the target",
-            HumanCount(repaired.lake_rows),
+            "repaired: {} of the lake, {} of the target",
+            counted(repaired.lake_rows, "row"),
             HumanCount(repaired.target_rows),
         ));
     }
@@ -194,12 +205,12 @@ fn print_text(verification: &Verification) {
 
 fn print_comparison(comparison: &Comparison) {
     line(format!(
-        "{} = {}: {} and {} rows, {} columns",
+        "compared {} with {}: {} and {}, {}",
         comparison.expected,
         comparison.found,
         HumanCount(comparison.rows_expected),
-        HumanCount(comparison.rows_found),
-        comparison.columns.len(),
+        counted(comparison.rows_found, "row"),
+        counted(comparison.columns.len() as u64, "column"),
     ));
     print_differences("wrong", &comparison.wrong);
     print_differences("pending", &comparison.pending);
@@ -209,8 +220,8 @@ fn print_comparison(comparison: &Comparison) {
             false => "pending",
         };
         line(format!(
-            "  {class}: {} changes of the lake are yet to be delivered",
-            HumanCount(comparison.undelivered)
+            "  {class}: {} of the lake yet to be delivered",
+            counted(comparison.undelivered, "change")
         ));
     }
     print_differences("not seen", &comparison.not_seen);

@@ -144,11 +144,19 @@ fn duplicate(stream: &TcpStream) -> std::io::Result<std::net::TcpStream> {
 
 fn config(endpoint: &Endpoint, host: &str, port: u16) -> Result<Config> {
     let (Some(user), Some(password)) = (&endpoint.user, endpoint.password()) else {
+        let lacking = match (&endpoint.user, endpoint.has_password()) {
+            (None, false) => "no user and no password",
+            (None, true) => "no user",
+            (Some(_), _) => "no password",
+        };
         return Err(SqlServerError::new(
             ErrorKind::Login,
-            format!("no user or no password for {endpoint}"),
+            format!("there is {lacking} for {endpoint}"),
         )
-        .with_hint("write them into the URL, mssql://user:password@host/database"));
+        .with_hint(
+            "write user and password into the URL, mssql://user:password@host/database: a variable such as ICEHOST_SOURCE \
+             keeps it out of the list of processes",
+        ));
     };
     let mut config = Config::new();
     config.host(host);

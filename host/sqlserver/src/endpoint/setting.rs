@@ -54,6 +54,10 @@ const NAMES: &[(&str, Setting)] = &[
     ("pooling", Setting::Pool),
 ];
 
+/// The settings, as they are documented.
+const KNOWN: &str = "server, port, database, user id, password, encrypt, trust_server_certificate, certificate, \
+                     hostname_in_certificate, application_name, connect_timeout, packet_size, application_intent";
+
 /// Most bytes of a host's name (RFC 1035, 2.3.4).
 const MAX_HOST: usize = 255;
 
@@ -187,12 +191,10 @@ pub(super) fn unknown(name: &str) -> SqlServerError {
         .min();
     let error = SqlServerError::address("a setting of the connection is none that icehost knows");
     if let Some((_, near)) = near {
-        return error.with_hint(format!("did you mean '{near}'?"));
+        let documented = KNOWN.split(", ").find(|known| self::plain(known) == near);
+        return error.with_hint(format!("did you mean '{}'?", documented.unwrap_or(near)));
     }
-    error.with_hint(
-        "known are: server, port, database, user id, password, encrypt, trust_server_certificate, certificate, \
-         hostname_in_certificate, application_name, connect_timeout, packet_size, application_intent",
-    )
+    error.with_hint(format!("known are: {KNOWN}"))
 }
 
 fn two_trusts() -> SqlServerError {
@@ -245,6 +247,17 @@ fn apply_server(text: &str, endpoint: &mut Endpoint) -> Result<()> {
         }
         None => text,
     };
+    // A name has no colon, and an IPv6 address more than one.
+    if let Some((name, number)) = host.split_once(':')
+        && !name.is_empty()
+        && number.chars().all(|c| c.is_ascii_digit())
+    {
+        return Err(
+            SqlServerError::address("the server's name has a ':' in it").with_hint(
+                "in a connection string the port stands behind a comma: Server=host,1433;…",
+            ),
+        );
+    }
     endpoint.host = host_name(host)?;
     Ok(())
 }

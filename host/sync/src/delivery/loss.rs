@@ -81,7 +81,8 @@ impl Situation<'_> {
                 ),
             };
             return Some(format!(
-                "target table {name} has {has} rows and had {had} after the last run: somebody else has removed rows{whose}"
+                "target table {name} has {has} row{} and had {had} after the last run: somebody else has removed rows{whose}",
+                if has == 1 { "" } else { "s" }
             ));
         }
         let own = self.state.own.as_ref()?;

@@ -228,12 +228,17 @@ impl fmt::Display for Why {
             Why::AnotherTable => f.write_str(
                 "it is not the table that the last run filled: that was dropped, and this one created after it",
             ),
-            Why::Emptied(Some(rows)) => write!(f, "it is empty, and had {rows} rows after the last run"),
+            Why::Emptied(Some(rows)) => write!(
+                f,
+                "it is empty, and had {rows} row{} after the last run",
+                if *rows == 1 { "" } else { "s" }
+            ),
             Why::Emptied(None) => f.write_str("it is empty, though rows were delivered into it"),
             Why::EmptiedBefore(rows) => {
                 f.write_str("it was emptied after the last run")?;
                 if let Some(rows) = rows {
-                    write!(f, ", which left {rows} rows")?;
+                    let ending = if *rows == 1 { "" } else { "s" };
+                    write!(f, ", which left {rows} row{ending}")?;
                 }
                 f.write_str(", and another lake table has been delivered into it since")
             }

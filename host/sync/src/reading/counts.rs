@@ -58,8 +58,9 @@ pub(crate) fn are_comparable(source: &OpenSource, detected: &Detected) -> bool {
 pub(crate) fn gone(source: &SqlTable, lake: &str, in_lake: u64, in_source: u64) -> Option<String> {
     let surplus = in_lake.checked_sub(in_source).filter(|rows| *rows > 0)?;
     Some(format!(
-        "lake table {lake} has {surplus} rows more than {}: rows that were deleted there, or got another key, stay in the \
+        "lake table {lake} has {surplus} row{} more than {}: rows that were deleted there, or got another key, stay in the \
          lake, since the strategy does not see that",
+        if surplus == 1 { "" } else { "s" },
         source.name
     ))
 }
@@ -184,8 +185,9 @@ impl Counts {
                 Some(column.name.clone())
             });
             let column = column.unwrap_or_default();
+            let ending = if missing == 1 { "" } else { "s" };
             return Some(format!(
-                "{table} has {missing} rows more than lake table {name}, with values of '{column}' that have been passed: \
+                "{table} has {missing} row{ending} more than lake table {name}, with values of '{column}' that have been passed: \
                  they came later than others with larger values, as after a clock was set back, or were taken out of the \
                  lake; `icehost watermark set` with an earlier mark reads from there again and leaves out what the lake has"
             ));

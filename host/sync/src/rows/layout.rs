@@ -19,7 +19,10 @@ pub(crate) fn new_lake_table(
             name: column.name.clone(),
             lake_type: column.column_type.lake(),
             required: !column.nullable,
-            doc: Some(column.column_type.to_string()),
+            doc: Some(match remembered.get(&column.name) {
+                Some(remembered) => remembered.held(),
+                None => column.column_type.to_string(),
+            }),
         })
         .collect();
     Ok(NewTable {

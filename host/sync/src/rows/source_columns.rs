@@ -45,6 +45,16 @@ pub(crate) struct SourceColumn {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct SourceColumns(BTreeMap<String, SourceColumn>);
 
+impl SourceColumn {
+    /// What the column holds, for whoever reads the lake's schema.
+    pub(crate) fn held(&self) -> String {
+        match self.under {
+            Some(own) => format!("{}, the hash of {own}", self.sql_type),
+            None => self.sql_type.to_string(),
+        }
+    }
+}
+
 impl SourceColumns {
     /// Of a source as it is now. `landing` is the table as it goes to the lake.
     pub(crate) fn of(

@@ -41,10 +41,14 @@ pub(crate) async fn hold_back(
         let mut answers = connection.probe(table, &asked).await.doing(doing)?;
         let rows = answers.pop().unwrap_or(Value::Null);
         warnings.push(format!(
-            "{}: {} rows lie ahead of the server's clock in '{}', as far as {}: the watermark stays behind them, and \
+            "{}: {} lie{} ahead of the server's clock in '{}', as far as {}: the watermark stays behind them, and \
              they are read again in each run from the next one on",
             table.name,
-            rows.text(),
+            match &rows {
+                Value::Integer(1) => "1 row".to_owned(),
+                rows => format!("{} rows", rows.text()),
+            },
+            if rows == Value::Integer(1) { "s" } else { "" },
             ahead.name,
             ahead.most.text()
         ));

@@ -41,7 +41,7 @@ pub struct Verification {
 /// What a repair delivered again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Repaired {
-    /// Rows that were written to the lake or taken out of it.
+    /// Keys whose rows were written to the lake or taken out of it: one for a row that takes the place of another.
     pub lake_rows: u64,
     /// Rows of the target that were inserted, updated or deleted.
     pub target_rows: u64,

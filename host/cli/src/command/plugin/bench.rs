@@ -8,7 +8,7 @@ use icehost_run::Caches;
 use icehost_strategy::{Runtime, RuntimeOptions, Strategy, Usage};
 
 use super::component;
-use super::test::{cases_of, read};
+use super::test;
 use crate::args::{CacheArguments, LimitArguments, Output};
 use crate::failure::Failure;
 use crate::render::line;
@@ -42,7 +42,7 @@ impl Bench {
         cases: Option<PathBuf>,
         output: Output,
     ) -> Result<(), Failure> {
-        let files = read(&cases_of(path, cases))?;
+        let files = test::of(path, cases)?;
         let (name, bytes) = component(path).await?;
         let costs = self.measure(&name, &bytes, &files).await?;
         match output {

@@ -1,11 +1,14 @@
 //! `icehost plugin explain`: what a strategy plans for a table, the SQL that this becomes, and what was checked of it.
 
+use icehost_config::{
+    Component, DEFAULT_STRATEGY_MEMORY, DEFAULT_STRATEGY_TIMEOUT, GivenOptions, Use,
+};
 use icehost_conformance::{DetectorRun, Explanation, Landing};
 use icehost_plan::{ColumnType, Table};
 use icehost_sqlserver::{
     ColumnSelection, ConnectOptions, Connection, SqlColumn, SqlTable, TableName, Traits, lower,
 };
-use icehost_strategy::{Limits, Options, Strategy, StrategyError};
+use icehost_strategy::{Kind, Limits, Options, Strategy, StrategyError};
 use serde_json::{Value as Json, json};
 
 use super::component;
@@ -23,6 +26,17 @@ const EXAMPLE: [&str; 5] = [
     "Version rowversion",
 ];
 const EXAMPLE_NAME: &str = "dbo.Orders";
+/// What a merger may want beside it: a mark for rows that are gone, or the time in which a version of a row counts. The
+/// delta has none of these.
+const BESIDE: [&[&str]; 3] = [
+    &[],
+    &["IsDeleted bit", "DeletedAt datetime2(3) null"],
+    &[
+        "ValidFrom datetime2(3) key",
+        "ValidTo datetime2(3) null",
+        "IsCurrent bit",
+    ],
+];
 
 /// Asks the strategy and shows its answers.
 ///
@@ -33,21 +47,58 @@ pub(super) async fn run(
     arguments: &ExplainArguments,
     output: Output,
 ) -> Result<(), Failure> {
-    let table = table(arguments).await?;
+    let mut tables = tables(arguments).await?;
     let (name, bytes) = component(&arguments.path).await?;
     let runtime = cache.caches()?.runtime(Limits::default())?;
     let strategy = runtime.load(&name, &bytes).await?;
-    let options = Options::from_pairs(&strategy, &arguments.option)?;
-    let explained =
-        icehost_conformance::explain(&strategy, &table.table, &arguments.target_only, &options)
-            .await
-            .map_err(of_another_table)?;
+    if strategy.kind() != Kind::Merger {
+        tables.truncate(1);
+    }
+    if !arguments.target_only.is_empty() && strategy.kind() != Kind::Merger {
+        return Err(Failure::config(
+            format!(
+                "--target-only names columns that a merger's delta lacks, and '{name}' is a {}",
+                strategy.kind().world()
+            ),
+            "leave --target-only out",
+        ));
+    }
+    let used = Use {
+        component: Component::named(&name, DEFAULT_STRATEGY_TIMEOUT, DEFAULT_STRATEGY_MEMORY),
+        options: GivenOptions::Pairs(arguments.option.clone()),
+        place: None,
+    };
+    let options = icehost_run::options(&strategy, &used)?;
+    let (table, explained) = explained(&strategy, tables, &options).await?;
     let object = object(&strategy, &table, &explained)?;
     match output {
         Output::Json => line(object),
         Output::Text => print_explanation(&object),
     }
     Ok(())
+}
+
+/// A table, and which of its columns a merger's delta lacks.
+type Shown = (SqlTable, Vec<String>);
+
+/// What the strategy makes of the first of the tables that it takes; what it has against the very first, where it takes
+/// none.
+async fn explained(
+    strategy: &Strategy,
+    tables: Vec<Shown>,
+    options: &Options,
+) -> Result<(SqlTable, Explanation), Failure> {
+    let mut refused = None;
+    for (table, target_only) in tables {
+        match icehost_conformance::explain(strategy, &table.table, &target_only, options).await {
+            Ok(explained) => return Ok((table, explained)),
+            Err(error) => drop(refused.get_or_insert(error)),
+        }
+    }
+    Err(match refused {
+        Some(error) => of_another_table(error),
+        None => Failure::config("there is no table to show", "describe one with --column"),
+    })
 }
 
 /// What a strategy has against the example need not be against another table.
@@ -61,22 +112,36 @@ fn of_another_table(error: StrategyError) -> Failure {
     failure.with_hint(hint)
 }
 
-/// The table that the arguments name or describe.
-async fn table(arguments: &ExplainArguments) -> Result<SqlTable, Failure> {
+/// The table that the arguments name or describe, or else the examples.
+async fn tables(arguments: &ExplainArguments) -> Result<Vec<Shown>, Failure> {
+    let target_only = || arguments.target_only.clone();
     if let (Some(source), Some(name)) = (&arguments.source, &arguments.table) {
         let endpoint = address(source, "source")?;
         let name = TableName::parse(name)?;
         let mut connection = Connection::open(&endpoint, &ConnectOptions::default()).await?;
-        return Ok(connection
-            .introspect(&name, &ColumnSelection::default())
-            .await?);
+        let selection = ColumnSelection::default();
+        let table = connection.introspect(&name, &selection).await?;
+        return Ok(vec![(table, target_only())]);
     }
-    let columns = match arguments.column.is_empty() {
-        true => EXAMPLE.map(str::to_owned).to_vec(),
-        false => arguments.column.clone(),
+    if !arguments.column.is_empty() {
+        let table = icehost_conformance::table(EXAMPLE_NAME, &arguments.column)?;
+        return Ok(vec![(described(table)?, target_only())]);
+    }
+    // A column that is named is one of the first.
+    let count = if arguments.target_only.is_empty() {
+        BESIDE.len()
+    } else {
+        1
     };
-    let table = icehost_conformance::table(EXAMPLE_NAME, &columns)?;
-    described(table)
+    let examples = BESIDE.iter().take(count).map(|beside| {
+        let columns = EXAMPLE.iter().chain(*beside);
+        let columns: Vec<String> = columns.map(|column| (*column).to_owned()).collect();
+        let table = icehost_conformance::table(EXAMPLE_NAME, &columns)?;
+        let names = beside.iter().filter_map(|column| column.split(' ').next());
+        let target_only = names.map(str::to_owned).chain(target_only());
+        Ok((described(table)?, target_only.collect()))
+    });
+    examples.collect()
 }
 
 /// A table of which nothing else is known.

@@ -61,7 +61,9 @@ pub(super) async fn run(
         .references()
         .filter(|one| lock.get(one).is_none())
         .count();
-    let written = lock != *old || !registry.path().exists();
+    // Where nothing of the file is in a registry, there is nothing to write down.
+    let is_new = !entries.is_empty() && !registry.path().exists();
+    let written = lock != *old || is_new;
     if written {
         lock.write(registry.path())?;
     }
@@ -177,6 +179,9 @@ fn print(registry: &Registry, entries: &[Entry], dropped: usize, written: bool, 
     }
     match written {
         true => line(format!("wrote {}", path.display())),
+        false if entries.is_empty() => {
+            line("nothing to lock: no strategy of the file is in a registry")
+        }
         false => line(format!("{} is up to date", path.display())),
     }
 }

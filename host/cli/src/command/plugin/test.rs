@@ -9,6 +9,7 @@ use super::component;
 use crate::args::{CacheArguments, LimitArguments, Output};
 use crate::failure::Failure;
 use crate::render::{line, print_checks};
+use crate::voice::Voice;
 
 /// Most bytes of a file with cases.
 const MAX_CASES: u64 = 16 << 20;
@@ -24,7 +25,7 @@ pub(super) async fn run(
     cases: Option<PathBuf>,
     output: Output,
 ) -> Result<(), Failure> {
-    let files = read(&cases_of(path, cases))?;
+    let files = of(path, cases)?;
     let (name, bytes) = component(path).await?;
     let runtime = cache.caches()?.runtime(limits.limits())?;
     let strategy = runtime.load(&name, &bytes).await?;
@@ -54,24 +55,47 @@ pub(super) async fn run(
         return Err(failure.with_object(object));
     }
     match output {
+        Output::Text if Voice::of_process().quiet => {}
         Output::Text => line(format!("all {} checks hold", checks.len())),
         Output::Json => line(object),
     }
     Ok(())
 }
 
-/// Where a strategy's cases are: where the user says, in its directory, or beside its file.
-pub(super) fn cases_of(path: &str, cases: Option<PathBuf>) -> PathBuf {
-    let path = Path::new(path);
-    match cases {
-        Some(cases) => cases,
-        None if path.is_dir() => path.join("cases"),
-        None => path.with_file_name("cases"),
+/// A strategy's cases: where the user says, in its directory, or beside its file.
+///
+/// # Errors
+/// None there, and what is no case file.
+pub(super) fn of(strategy: &str, cases: Option<PathBuf>) -> Result<Vec<CaseFile>, Failure> {
+    if let Some(cases) = cases {
+        return read(&cases);
     }
+    let path = Path::new(strategy);
+    let beside = match path.is_dir() {
+        true => path.join("cases"),
+        false => path.with_file_name("cases"),
+    };
+    if beside.exists() {
+        return read(&beside);
+    }
+    let message = match icehost_plugins::find(strategy) {
+        Some(_) => format!(
+            "'{strategy}' is shipped without cases, and there is no directory {} here",
+            beside.display()
+        ),
+        None => format!(
+            "there are no cases for {strategy}: there is no {}",
+            beside.display()
+        ),
+    };
+    Err(Failure::config(
+        message,
+        "name a directory of case files, or one, with --cases; docs/tutorial.md says how one is written",
+    ))
 }
 
 /// The case files of a directory, in the order of their names, or a single one.
-pub(super) fn read(cases: &Path) -> Result<Vec<CaseFile>, Failure> {
+fn read(cases: &Path) -> Result<Vec<CaseFile>, Failure> {
     let unreadable = |path: &Path, error: &std::io::Error| {
         Failure::new(
             ErrorKind::Io,
