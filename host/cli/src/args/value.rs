@@ -123,6 +123,6 @@ mod tests {
             any("x"),
             Err("a whole number from 0 on is wanted, as a layout, such as 2".to_owned())
         );
-        assert_eq!(super::rows("10k").is_err(), true);
+        assert!(super::rows("10k").is_err());
     }
 }

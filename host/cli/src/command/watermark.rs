@@ -60,7 +60,7 @@ fn nothing_to_take(
     let mut command = "icehost watermark set".to_owned();
     if let (None, Some(warehouse)) = (&lake.config, &lake.place.warehouse) {
         let warehouse = shell(&warehouse.display().to_string());
-        let name = shell(&table.name().to_string());
+        let name = shell(table.name());
         command.push_str(&format!(" --warehouse {warehouse} --lake-table {name}"));
     }
     let strategy = strategy.map_or_else(|| "NAME".to_owned(), |name| shell(&name));
