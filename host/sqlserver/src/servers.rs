@@ -32,7 +32,7 @@ const OF_STATE: [u32; 13] = [
 /// down.
 const STATES_OF_SERVER: [u8; 2] = [13, 23];
 
-/// Behind a login's answer where it is told again. Whoever asked first may not have told it.
+/// Behind the answer to a login that was refused.
 const TRIED_ONCE: &str = "tried once, and not again in this run";
 
 /// What a run has learnt of the servers that it talks to. Clones share it: every connection of a run should have one.
@@ -161,35 +161,44 @@ impl Servers {
         }
     }
 
-    /// Takes note of how the server answered a login.
-    pub(crate) async fn answered(
+    /// Takes note that the server let a login in.
+    pub(crate) async fn let_in(&self, endpoint: &Endpoint, turn: Turn) {
+        let database = Some(endpoint.database.as_deref());
+        let places = [place(endpoint, None), place(endpoint, database)];
+        self.known().reached.extend(places);
+        self.stands(endpoint, turn, Standing::Good).await;
+    }
+
+    /// Takes note of how a login failed, and gives that as it is to be told: to the first in the same words as to all
+    /// others, so that it is one cause.
+    pub(crate) async fn failed(
         &self,
         endpoint: &Endpoint,
         turn: Turn,
-        answer: std::result::Result<(), &SqlServerError>,
-    ) {
-        let standing = match answer {
-            Ok(()) => {
-                let database = Some(endpoint.database.as_deref());
-                let places = [place(endpoint, None), place(endpoint, database)];
-                self.known().reached.extend(places);
-                Standing::Good
-            }
-            Err(error) => match (error.kind(), error.login()) {
-                // It has not judged the login.
-                (ErrorKind::Login, Some(said)) if is_of_server(said) => return,
-                (ErrorKind::Login, Some(said)) if OF_DATABASE.contains(&said.number) => {
-                    if !self.is_away(endpoint, error) {
-                        let key = (login(endpoint), endpoint.database.clone());
-                        self.known().closed.insert(key, error.clone());
-                    }
-                    return;
+        error: SqlServerError,
+    ) -> SqlServerError {
+        match (error.kind(), error.login()) {
+            // It has not judged the login.
+            (ErrorKind::Login, Some(said)) if is_of_server(said) => error,
+            (ErrorKind::Login, Some(said)) if OF_DATABASE.contains(&said.number) => {
+                if self.is_away(endpoint, &error) {
+                    return error;
                 }
-                // Wrong, disabled, locked, expired.
-                (ErrorKind::Login, Some(_)) => Standing::Refused(error.clone()),
-                _ => return,
-            },
-        };
+                let key = (login(endpoint), endpoint.database.clone());
+                self.known().closed.insert(key, error.clone());
+                error.remark(TRIED_ONCE)
+            }
+            // Wrong, disabled, locked, expired.
+            (ErrorKind::Login, Some(_)) => {
+                self.stands(endpoint, turn, Standing::Refused(error.clone()))
+                    .await;
+                error.remark(TRIED_ONCE)
+            }
+            _ => error,
+        }
+    }
+
+    async fn stands(&self, endpoint: &Endpoint, turn: Turn, standing: Standing) {
         match turn.first {
             Some(mut held) => *held = standing,
             None if matches!(standing, Standing::Refused(_)) => {

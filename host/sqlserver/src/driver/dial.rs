@@ -53,7 +53,7 @@ async fn establish(endpoint: &Endpoint, servers: &Servers) -> Result<Client> {
         let turn = servers.turn(endpoint).await?;
         match tiberius::Client::connect(config, wire.clone().compat()).await {
             Ok(inner) => {
-                servers.answered(endpoint, turn, Ok(())).await;
+                servers.let_in(endpoint, turn).await;
                 tracing::debug!(%endpoint, packet_size = wire.packet_size(), "logged in");
                 return Ok(Client {
                     inner,
@@ -72,8 +72,7 @@ async fn establish(endpoint: &Endpoint, servers: &Servers) -> Result<Client> {
                     Some(bound) => failure::from_io(&bound, endpoint),
                     None => failure::from_handshake(error, endpoint),
                 };
-                servers.answered(endpoint, turn, Err(&error)).await;
-                return Err(error);
+                return Err(servers.failed(endpoint, turn, error).await);
             }
         }
     }
