@@ -1,6 +1,6 @@
 //! Columns that a rule hashes, and a target that the hashes do not fit into: how long they are is known beforehand.
 
-use icehost_plan::{LakeType, Length, SqlType, Table};
+use icehost_plan::{LakeType, Length, Table};
 use icehost_sqlserver::SqlTable;
 
 use crate::delivery::table::taken;
@@ -38,7 +38,8 @@ pub(crate) fn check(
             LakeType::Binary => HASH_BYTES,
             _ => HASH_DIGITS,
         };
-        if holds(there).is_some_and(|length| length < needed) {
+        let fewer = |length| matches!(length, Length::Limited(length) if length < needed);
+        if there.length().is_some_and(fewer) {
             return Err(SyncError::schema(
                 format!(
                     "target table {}, column '{name}': a hash has {needed} {}, and {there} holds fewer",
@@ -53,17 +54,4 @@ pub(crate) fn check(
         }
     }
     Ok(())
-}
-
-/// How many characters or bytes at most; `None` where there is no bound, or the type holds something else.
-fn holds(sql_type: SqlType) -> Option<u16> {
-    match sql_type {
-        SqlType::Char(length)
-        | SqlType::NChar(length)
-        | SqlType::Binary(length)
-        | SqlType::VarChar(Length::Limited(length))
-        | SqlType::NVarChar(Length::Limited(length))
-        | SqlType::VarBinary(Length::Limited(length)) => Some(length),
-        _ => None,
-    }
 }
