@@ -5,7 +5,6 @@ use std::sync::Arc;
 use icehost_sqlserver::{ExtractOptions, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
-use super::repeated::Repeated;
 use crate::delivery::delta::expected_delta;
 use crate::delivery::key_doubts::KeyDoubts;
 use crate::delivery::origin;
@@ -29,6 +28,7 @@ use crate::verify::target_half::both::Both;
 use crate::verify::target_half::planned::{Planned, is_finer, planned, shape};
 use crate::verify::target_half::position::{Followed, Found};
 use crate::verify::target_half::repair::TargetRepair;
+use crate::verify::target_half::repeated::Repeated;
 use crate::verify::target_half::rules::{RulesOf, order, rules};
 use crate::verify::target_half::undelivered::Between;
 use crate::verify::target_half::versions::{History, Versions};
