@@ -78,6 +78,25 @@ pub(crate) fn source_columns(table: &LakeTable) -> BTreeMap<String, SourceColumn
         .unwrap_or_default()
 }
 
+/// The same, with the columns as they are now, where they are known.
+pub(crate) fn source_columns_now(
+    table: &LakeTable,
+    columns: &[Column],
+) -> BTreeMap<String, SourceColumn> {
+    let mut remembered = source_columns(table);
+    for column in columns {
+        if let ColumnType::Sql(sql_type) = column.column_type {
+            let collation = column.collation.as_ref().map(|c| c.name().to_owned());
+            let now = SourceColumn {
+                sql_type,
+                collation,
+            };
+            remembered.insert(column.name.clone(), now);
+        }
+    }
+    remembered
+}
+
 /// The lake table's columns with the collations of the source, by which its keys are compared.
 pub(crate) fn with_collations(table: &LakeTable, mut description: Table) -> Table {
     let remembered = source_columns(table);

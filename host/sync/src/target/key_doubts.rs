@@ -6,6 +6,7 @@
 //! of two, one row would take the place of the other, and nobody would be told. Where it makes two keys of one, a row
 //! would stay under each spelling that its key ever had.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::RecordBatch;
@@ -58,19 +59,30 @@ impl KeyDoubts {
         (plan, delta): (&ValidMergePlan, &Delta),
         target: &SqlTable,
     ) -> KeyDoubts {
+        let remembered = layout::source_columns(lake);
+        KeyDoubts::by(&remembered, description, takes, (plan, delta), target)
+    }
+
+    /// `source` are the source's columns.
+    pub(crate) fn by(
+        source: &BTreeMap<String, SourceColumn>,
+        description: &Table,
+        takes: &[Taken],
+        (plan, delta): (&ValidMergePlan, &Delta),
+        target: &SqlTable,
+    ) -> KeyDoubts {
         let other_columns = goes_by_other_columns(description, plan, delta);
         if plan.keys.is_empty() || (other_columns && !plan.deduplicate.is_empty()) {
             // Which of several rows stays has been chosen.
             return KeyDoubts::default();
         }
-        let remembered = layout::source_columns(lake);
-        let spelling = |source: u32, there: u32| {
+        let spelling = |key: u32, there: u32| {
             let column = description
                 .columns
-                .get(takes.get(source as usize)?.ordinal as usize)?;
+                .get(takes.get(key as usize)?.ordinal as usize)?;
             let there = target.columns.get(there as usize)?;
             spelling(
-                remembered.get(&column.name),
+                source.get(&column.name),
                 there.sql_type,
                 there.collation.as_deref(),
             )
@@ -175,13 +187,10 @@ impl KeyDoubts {
     pub(crate) async fn collision(
         &self,
         loader: &mut Loader<'_>,
-        landing: &Landing,
+        (plan, delta): (&ValidMergePlan, &Delta),
     ) -> Result<Option<Collision>> {
         match self.may_collide() {
-            true => {
-                let (plan, delta) = (&landing.plan, &landing.delta);
-                loader.collision(plan, delta, &self.spellings).await
-            }
+            true => loader.collision(plan, delta, &self.spellings).await,
             false => Ok(None),
         }
     }

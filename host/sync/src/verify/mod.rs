@@ -6,15 +6,19 @@
 //! that the target has reached. What differs is told by what becomes of it: the next run takes it away, nobody sees
 //! it, or it is wrong.
 
+mod apart;
 mod came;
 mod compare;
 mod fits;
 mod fold;
+mod identity;
 mod judge;
 mod lake_repair;
 mod newest;
 mod next_run;
+mod one_row;
 mod order;
+mod rehearsal;
 mod repair;
 mod report;
 mod rows;
@@ -139,15 +143,22 @@ async fn compare_sync(
             lake_keeps_all: Some(source.lake_keeps_all),
             again: source.again,
             to_come: source.to_come,
+            source_columns: &source.columns,
             settings: &job.settings,
         };
         let compared = retry
             .run(observer, cancel, || half.compare(options, cancel))
             .await?;
         verification.target_table = Some(target.table.to_string());
-        verification.target = Some(compared.comparison);
+        let mut comparison = compared.comparison;
+        let told = one_row::look(job, &compared.knows_by, &mut comparison, options.limit).await?;
+        verification.target = Some(comparison);
         verification.next_run_stops.extend(compared.stops);
+        verification.next_run_stops.extend(told);
         repaired.target_rows = compared.repaired;
+    }
+    if let Some(error) = source.not_repaired {
+        return Err(error);
     }
     verification.repaired = options.repair.then_some(repaired);
     verification.total();
@@ -203,6 +214,7 @@ async fn compare_load(
         lake_keeps_all: None,
         again: judge::Again::Between,
         to_come: false,
+        source_columns: &[],
         settings: &job.settings,
     };
     let retry = &job.settings.retry;

@@ -47,7 +47,7 @@ pub(super) struct ShapeColumn {
     pub(super) padding: Padding,
     /// Which keys are one.
     pub(super) fold: Fold,
-    /// Which keys are certainly one for the side that is expected.
+    /// Which keys are certainly one by the collation that tells rows apart.
     pub(super) certain: Option<Fold>,
 }
 
@@ -75,8 +75,8 @@ impl Padding {
 pub(super) struct Hashed {
     /// The key, folded: rows that have it in common are compared with each other.
     pub(super) group: Hash,
-    /// The key as it is spelled, as far as that may make it another one; a few bits of it.
-    pub(super) spelling: u32,
+    /// The key as it is spelled, as far as that may make it another one.
+    pub(super) spelling: Hash,
     /// The whole row.
     pub(super) row: Hash,
 }
@@ -140,7 +140,7 @@ impl Shape {
             };
             hashed.push(Hashed {
                 group: key(true),
-                spelling: key(false) as u32,
+                spelling: key(false),
                 row: whole,
             });
         }
@@ -345,6 +345,11 @@ fn variable(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.push(kind);
     out.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
     out.extend_from_slice(bytes);
+}
+
+/// A hash of two.
+pub(super) fn of_both(one: Hash, other: Hash) -> Hash {
+    digest(&[one.to_be_bytes(), other.to_be_bytes()].concat())
 }
 
 fn digest(bytes: &[u8]) -> Hash {

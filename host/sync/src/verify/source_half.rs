@@ -6,6 +6,7 @@ use icehost_plan::{
 };
 use icehost_sqlserver::{ExtractOptions, RowForm, SqlTable, TimePrecision};
 
+use super::apart::{Asked, Server, compared_there};
 use super::compare::Comparing;
 use super::fits::Fits;
 use super::fold::Fold;
@@ -42,12 +43,16 @@ pub(super) struct SourceHalf {
     pub(super) comparison: Comparison,
     /// Rows of the lake that a repair has changed.
     pub(super) repaired: u64,
+    /// Why it could not; the target may be repaired all the same.
+    pub(super) not_repaired: Option<SyncError>,
     /// Every version of a row stays in the lake.
     pub(super) lake_keeps_all: bool,
     /// Whether the same row may come again as it was.
     pub(super) again: Again,
     /// The next run brings the lake rows.
     pub(super) to_come: bool,
+    /// The source's columns whose values go to the lake as they are.
+    pub(super) columns: Vec<Column>,
     /// Why the next run will stop.
     pub(super) stops: Vec<Stop>,
 }
@@ -135,6 +140,13 @@ pub(super) async fn compare(
     notes.extend(carried_notes(job, &source.table, &columns));
 
     let shape = shape(&landed.plan, &columns, &source.table.table);
+    let as_it_is = |column: &&Column| !job.source.rules.concern(&column.name);
+    let key_columns = shape.key.iter().filter_map(|&at| columns.get(at));
+    let compared = |column| Some(column).filter(as_it_is).and_then(compared_there);
+    let asked = Asked {
+        server: Server::Source(&job.source),
+        columns: key_columns.map(compared).collect(),
+    };
     let cursor = match (&planned, judges_next) {
         (Some(planned), true) => cursor(job, &planned.plan, &source),
         _ => Vec::new(),
@@ -217,9 +229,10 @@ pub(super) async fn compare(
         limit: options.limit,
         remember: options.remembered(share),
         server,
+        asked: Some(asked),
     };
     let wrong = comparing.run(&mut comparison, run.cancel).await?;
-    if let (Some(detected), true) = (&detected, comparison.pending.rows > 0) {
+    if let (Some(detected), true) = (&detected, comparison.differs()) {
         stops.note(check_unique(&mut source, &detected.change, &job.source).await)?;
     }
     if let (Some(detected), true) = (&detected, judges_next && comparison.differs()) {
@@ -245,7 +258,7 @@ pub(super) async fn compare(
     .await;
     comparison.repairable =
         as_delta.is_ok_and(|landed| check_repairable(&landed.plan, &comparison.found).is_ok());
-    let mut repaired = 0;
+    let (mut repaired, mut not_repaired) = (0, None);
     if !wrong.is_empty() {
         let repair = LakeRepair {
             run: &run,
@@ -262,7 +275,12 @@ pub(super) async fn compare(
             all: &all,
             options: extract,
         };
-        repaired = repair.run(&mut source, reading).await?;
+        match repair.run(&mut source, reading).await {
+            Ok(rows) => repaired = rows,
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error @ (SyncError::Cancelled | SyncError::Unsettled)) => return Err(error),
+            Err(error) => not_repaired = Some(error),
+        }
     }
     source
         .connection
@@ -279,9 +297,11 @@ pub(super) async fn compare(
         watermark: stored.map(|stored| stored.record.watermark),
         comparison,
         repaired,
+        not_repaired,
         lake_keeps_all: landed.plan.keys.is_empty(),
         again,
         to_come,
+        columns: columns.iter().filter(as_it_is).cloned().collect(),
         stops: stops.0,
     })
 }
@@ -343,7 +363,7 @@ fn shape(plan: &ValidMergePlan, columns: &[Column], source: &Table) -> Shape {
                 name: column.name.clone(),
                 padding: Padding::None,
                 fold: Fold::of(column.collation.as_ref()),
-                certain: Fold::certain(column),
+                certain: Fold::certain(column.collation.as_ref()),
             })
             .collect(),
         key: if whole_key { key } else { Vec::new() },

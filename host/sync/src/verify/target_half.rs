@@ -11,8 +11,10 @@ use super::came::{Arrivals, Came};
 use super::compare::Comparing;
 use super::fits::Fits;
 use super::fold::Fold;
+use super::identity::Identity;
 use super::judge::{Again, Class, Landing, Rules, Side};
 use super::order::Order;
+use super::rehearsal::Rehearsal;
 use super::repair::{WrongKeys, check_repairable};
 use super::report::Comparison;
 use super::rows::{LakeRows, Rows, TargetRows};
@@ -29,9 +31,11 @@ use super::versions::{History, Versions};
 use super::written::Written;
 use super::{VerifyOptions, memory, reading};
 use crate::error::Doing;
+use crate::rows::layout;
 use crate::target::delivery::Delivery;
 use crate::target::delta::{as_changes, expected_delta};
 use crate::target::key_doubts::KeyDoubts;
+use crate::target::landing::keys_must_be_unique;
 use crate::target::origin;
 use crate::target::start::{Line, NO_SNAPSHOT, Start};
 use crate::target::table::{OpenTarget, Taken, taken};
@@ -53,6 +57,8 @@ pub(super) struct TargetHalf<'a> {
     pub(super) again: Again,
     /// The lake is to get rows, which the next run delivers.
     pub(super) to_come: bool,
+    /// The source's columns, as far as they are known.
+    pub(super) source_columns: &'a [Column],
     pub(super) settings: &'a Settings,
 }
 
@@ -61,6 +67,8 @@ pub(super) struct Compared {
     pub(super) comparison: Comparison,
     /// Rows of the target that a repair has changed.
     pub(super) repaired: u64,
+    /// The columns of the lake by which the merge knows a row, unless it is told which of several counts.
+    pub(super) knows_by: Vec<String>,
     /// Why the next run will stop.
     pub(super) stops: Vec<Stop>,
 }
@@ -117,10 +125,31 @@ impl TargetHalf<'_> {
             if let Some(landing) = landing {
                 let has_merge = open.connection.server().has_merge;
                 stops.note(landing.statements(&open.table, has_merge))?;
+                let rehearsal = Rehearsal {
+                    delivery,
+                    lake: &lake,
+                    from: match followed.start {
+                        Start::Changes(from) => Some(from),
+                        _ => None,
+                    },
+                    to: current,
+                    description: &description,
+                    takes: &takes,
+                    target: &open.table,
+                    situation,
+                    landing: &landing,
+                };
+                if followed.start != Start::UpToDate && stops.0.is_empty() {
+                    stops.note(rehearsal.run(cancel).await)?;
+                }
             }
         }
 
-        let shape = shape(&plan, &written, &states, &description, &takes, &open);
+        let source = layout::source_columns_now(&lake, self.source_columns);
+        let by = (&plan, &delta);
+        let identity = Identity::of(&description, &takes, by, &open.table, &source);
+        let now = (&description, &identity);
+        let shape = shape(&plan, &written, &states, now, &takes, &open);
         let mut comparison = Comparison {
             expected: format!("lake table {}", lake.name()),
             found: format!("target table {name}"),
@@ -191,7 +220,7 @@ impl TargetHalf<'_> {
             all_to_come: followed.all_to_come() && !refused,
             order: order.as_ref(),
             puts_aside,
-            finer: is_finer(&plan, &description, &takes, &open),
+            finer: is_finer(&plan, &identity, &takes, &open),
             lake_keeps_all: self.lake_keeps_all,
             again: self.again,
             shared: !followed.shared_with.is_empty(),
@@ -214,6 +243,7 @@ impl TargetHalf<'_> {
             order: &order.unwrap_or_default(),
             share,
             options,
+            identity: &identity,
         };
         let mut rules = rules;
         let once = comparison.clone();
@@ -275,8 +305,7 @@ impl TargetHalf<'_> {
             ));
         }
         if let (false, Some(position), Some(at)) = (wrong.is_empty(), &followed.known, at) {
-            let by = (&plan, &delta);
-            let doubts = KeyDoubts::of(&lake, &description, &takes, by, &open.table);
+            let doubts = KeyDoubts::by(&source, &description, &takes, by, &open.table);
             let repair = TargetRepair {
                 target: delivery.target,
                 lake: &lake,
@@ -289,6 +318,7 @@ impl TargetHalf<'_> {
                 shape: &shape,
                 wrong: &wrong,
                 doubts: &doubts,
+                keys_are_unique: keys_must_be_unique(&description, &plan, &delta),
                 read: &read,
                 states: &states,
                 batch_bytes: share.batch_bytes,
@@ -299,9 +329,13 @@ impl TargetHalf<'_> {
         if !stops.0.is_empty() {
             comparison.hold(options.limit);
         }
+        let keys = plan.keys.iter().filter(|_| plan.deduplicate.is_empty());
+        let name = |ordinal: u32| Some(description.columns.get(ordinal as usize)?.name.clone());
+        let names = keys.filter_map(|key| name(takes.get(key.source as usize)?.ordinal));
         Ok(Compared {
             comparison,
             repaired,
+            knows_by: names.collect(),
             stops: stops.0,
         })
     }
@@ -370,6 +404,7 @@ struct Both<'a> {
     order: &'a Order,
     share: Memory,
     options: &'a VerifyOptions,
+    identity: &'a Identity,
 }
 
 impl Both<'_> {
@@ -419,6 +454,12 @@ impl Both<'_> {
             limit: self.options.limit,
             remember,
             server,
+            asked: Some(
+                self.identity
+                    .asked(self.half.delivery.target, self.shape, |at| {
+                        Some(self.written.pairs.get(at)?.0)
+                    }),
+            ),
         };
         comparing.run(comparison, cancel).await
     }
@@ -451,18 +492,20 @@ impl Both<'_> {
 }
 
 /// Whether the target tells keys apart that are one for the lake.
-fn is_finer(plan: &ValidMergePlan, lake: &Table, takes: &[Taken], open: &OpenTarget) -> bool {
+fn is_finer(
+    plan: &ValidMergePlan,
+    identity: &Identity,
+    takes: &[Taken],
+    open: &OpenTarget,
+) -> bool {
     let mut keys = plan.keys.iter();
     keys.any(|key| {
-        let ordinal = takes.get(key.source as usize).map(|taken| taken.ordinal);
-        let origin = ordinal.and_then(|ordinal| lake.columns.get(ordinal as usize));
-        let own = origin.filter(|column| column.key_position.is_some());
+        let taken = takes.get(key.source as usize);
+        let own = taken.and_then(|taken| identity.collation(taken.ordinal));
         let there = open.table.table.columns.get(key.target as usize);
-        let collations = (
-            own.and_then(|own| own.collation.as_ref()),
-            there.and_then(|there| there.collation.as_ref()),
-        );
-        matches!(collations, (Some(own), Some(there)) if own.ignores_more_than(there))
+        let there = there.and_then(|there| there.collation.as_ref());
+        // The collations of another language pass over the same kinds of difference by other tables.
+        matches!((own, there), (Some(own), Some(there)) if !own.name().eq_ignore_ascii_case(there.name()))
     })
 }
 
@@ -480,26 +523,25 @@ fn shape(
     plan: &ValidMergePlan,
     written: &Written,
     states: &States,
-    lake: &Table,
+    (lake, identity): (&Table, &Identity),
     takes: &[Taken],
     open: &OpenTarget,
 ) -> Shape {
-    let named = |name: &str, target: u32, origin: Option<&Column>| {
+    let named = |name: &str, target: u32, origin: Option<u32>| {
         let found = open.table.columns.get(target as usize)?;
         let described = open.table.table.columns.get(target as usize)?;
-        let own = origin.filter(|column| column.key_position.is_some());
-        let own = own.and_then(|column| column.collation.as_ref());
+        let own = origin.and_then(|ordinal| identity.collation(ordinal));
         Some(ShapeColumn {
             name: name.to_owned(),
             padding: Padding::of(found.sql_type),
             // Keys that are one for the lake or for the target.
             fold: Fold::of(own).or(Fold::of(described.collation.as_ref())),
-            certain: origin.and_then(Fold::certain),
+            certain: origin.and_then(|ordinal| identity.certain(ordinal)),
         })
     };
     let copies = written.pairs.iter().filter_map(|&(ordinal, target)| {
         let column = lake.columns.get(ordinal as usize)?;
-        named(&column.name, target, Some(column))
+        named(&column.name, target, Some(ordinal))
     });
     let marks = states.ordinals().filter_map(|target| {
         let column = open.table.columns.get(target as usize)?;
