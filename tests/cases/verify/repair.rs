@@ -219,3 +219,35 @@ fn merges_that_only_add_are_not_repaired() {
         "cannot be repaired: its merge would make a version of every row that is delivered",
     ]);
 }
+
+/// A merge that leaves the key of a row that is there as it is.
+#[test]
+fn where_a_repair_does_not_help_the_hint_says_what_does() {
+    let bed = icehost_tests::Bed::new();
+    let columns =
+        "K varchar(20) NOT NULL PRIMARY KEY, V int NOT NULL, Modified datetime2(3) NOT NULL";
+    bed.source().execute(&format!(
+        "CREATE TABLE dbo.T ({columns}); INSERT INTO dbo.T VALUES ('ann', 1, '2026-01-01')"
+    ));
+    bed.target().execute(&format!(
+        "CREATE TABLE dbo.T ({columns}, IsDeleted bit NOT NULL)"
+    ));
+    let to = bed.target_url();
+    let with = |command: icehost_tests::Command| {
+        command
+            .args(["--strategy", "timestamp", "--lake-merge", "upsert"])
+            .args(["--merge", "soft-delete", "--target", &to])
+    };
+    with(bed.sync("dbo.T", "demo.t")).run().success();
+    bed.target().execute("UPDATE dbo.T SET K = 'ANN'");
+    let verify = || with(bed.verify("dbo.T", "demo.t"));
+    crate::differs(verify());
+    let repair = verify().arg("--repair").run();
+    if repair.code == Some(0) {
+        return;
+    }
+    repair.failure(&["a repair has not put it right", "delete the rows"]);
+    bed.target().execute("DELETE FROM dbo.T WHERE K = 'ANN'");
+    verify().arg("--repair").run().success();
+    assert_eq!(bed.target().value("SELECT K FROM dbo.T"), "ann");
+}

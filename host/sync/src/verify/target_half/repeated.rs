@@ -4,13 +4,13 @@ use futures::TryStreamExt;
 use icehost_plan::ValidMergePlan;
 use icehost_sqlserver::{Connection, Loader, SqlTable};
 
-use super::undelivered::Between;
 use crate::SyncError;
 use crate::delivery::delta::{delta, request};
 use crate::delivery::start::Situation;
 use crate::delivery::table::Taken;
 use crate::delivery::task::Delivery;
 use crate::error::Doing;
+use crate::verify::target_half::undelivered::Between;
 
 /// The rows of the next run.
 pub(super) struct Repeated<'a> {
