@@ -103,7 +103,7 @@ impl SourceColumns {
     }
 
     /// The same, with the columns as they are now, where they are known.
-    pub(crate) fn as_now(mut self, columns: &[Column]) -> SourceColumns {
+    pub(crate) fn with_current(mut self, columns: &[Column]) -> SourceColumns {
         for column in columns {
             if let ColumnType::Sql(sql_type) = column.column_type {
                 let collation = column.collation.as_ref().map(|c| c.name().to_owned());

@@ -140,7 +140,7 @@ impl TargetHalf<'_> {
             }
         }
 
-        let source = SourceColumns::remembered(&lake).as_now(self.source_columns);
+        let source = SourceColumns::remembered(&lake).with_current(self.source_columns);
         let by = (&plan, &delta);
         let identity = Identity::of((&lake, &source), &description, &takes, by, &open.table);
         let now = (&description, &identity);
