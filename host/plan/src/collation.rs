@@ -187,6 +187,13 @@ impl Collation {
         }
     }
 
+    /// Whether `i` is the small letter of `İ`, and `ı` that of `I`, as in Turkish and Azeri.
+    pub fn is_turkic(&self) -> bool {
+        let name = self.name.to_ascii_uppercase();
+        let mut languages = ["TURKISH_", "AZERI_LATIN_", "SQL_LATIN1_GENERAL_CP1254_"].iter();
+        languages.any(|language| name.starts_with(language))
+    }
+
     /// The collation's name, as it came.
     pub fn name(&self) -> &str {
         &self.name

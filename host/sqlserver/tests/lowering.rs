@@ -8,10 +8,10 @@ use icehost_plan::{
     Succession, Table, ValidMergePlan, Value, WriteMode,
 };
 use icehost_sqlserver::lower::{
-    Spelling, base_columns, checksums, count_of, create_permissions, create_table, extraction,
-    merge, one_key, probes, range_boundaries, repeated_key, row_estimate, row_filters, same_keys,
-    schema_is_there, snapshot_isolation, spellings, synonym, table_permissions, table_traits,
-    unmask_permissions, updateability,
+    Spelling, base_columns, checksums, come_again, count_of, create_permissions, create_table,
+    extraction, merge, one_key, probes, range_boundaries, repeated_key, row_estimate, row_filters,
+    same_keys, schema_is_there, snapshot_isolation, spellings, synonym, table_permissions,
+    table_traits, unmask_permissions, updateability,
 };
 use icehost_sqlserver::{
     ErrorKind, NewColumn, Permission, SqlColumn, SqlTable, Statement, TableName, Traits,
@@ -733,6 +733,19 @@ fn of_keys_that_are_one_for_the_lake_and_several_for_the_target_one_row_is_left(
         ));
     }
     insta::assert_snapshot!(asked.join("\n\n"));
+}
+
+#[test]
+fn deletions_of_keys_that_come_are_taken_out() {
+    let table = customers();
+    let delta = delta_of(&table, Contents::Changes);
+    let write = clause(Occasion::NotMatched, None, Action::WriteAll);
+    let plan = merge_plan(&table, &delta, &[1, 2], vec![write.clone()]);
+    let statement = come_again(&table, &delta, &plan).unwrap();
+    insta::assert_snapshot!(statement.unwrap());
+    let delta = delta_of(&table, Contents::Snapshot);
+    let plan = merge_plan(&table, &delta, &[1, 2], vec![write]);
+    assert_eq!(come_again(&table, &delta, &plan).unwrap(), None);
 }
 
 #[test]

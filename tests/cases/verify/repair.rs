@@ -1,9 +1,9 @@
 //! `--repair`: just what is wrong is delivered again.
 
-use icehost_tests::Dump;
+use icehost_tests::{Bed, Command, Dump};
 use serde_json::Value;
 
-use crate::{Case, MIRROR, counts, insert, keys};
+use crate::{Case, MIRROR, counts, differs, insert, keys};
 
 fn repaired(case: &Case) -> Value {
     let report = case
@@ -218,4 +218,68 @@ fn merges_that_only_add_are_not_repaired() {
     case.verify().arg("--repair").run().failure(&[
         "cannot be repaired: its merge would make a version of every row that is delivered",
     ]);
+}
+
+const SPELLED: &str = "V int NOT NULL, Modified datetime2(3) NOT NULL";
+
+/// One row with the key `ann`, synced; `key` and `more` are how the target's column compares, and what it has besides.
+fn spelled<'a>(
+    bed: &'a Bed,
+    merge: &'a [&'a str],
+    key: &str,
+    more: &str,
+) -> impl Fn(Command) -> Command + use<'a> {
+    let ci = "K varchar(20) COLLATE Latin1_General_CI_AS NOT NULL PRIMARY KEY";
+    bed.source().execute(&format!(
+        "CREATE TABLE dbo.T ({ci}, {SPELLED}); INSERT INTO dbo.T VALUES ('ann', 1, '2026-01-01')"
+    ));
+    bed.target().execute(&format!(
+        "CREATE TABLE dbo.T (K varchar(20) COLLATE {key} NOT NULL PRIMARY KEY, {SPELLED}{more})"
+    ));
+    let to = bed.target_url();
+    let with = move |command: Command| {
+        let command = command.args(["--strategy", "timestamp", "--lake-merge", "upsert"]);
+        command.args(merge.iter().copied()).args(["--target", &to])
+    };
+    with(bed.sync("dbo.T", "demo.t")).run().success();
+    with
+}
+
+#[test]
+fn a_repair_under_soft_delete_writes_a_key_as_it_is_spelled() {
+    let bed = Bed::new();
+    let merge = ["--merge", "soft-delete"];
+    let with = spelled(
+        &bed,
+        &merge,
+        "Latin1_General_CI_AS",
+        ", IsDeleted bit NOT NULL",
+    );
+    bed.target().execute("UPDATE dbo.T SET K = 'ANN'");
+    let verify = || with(bed.verify("dbo.T", "demo.t"));
+    let report = differs(verify());
+    assert_eq!(counts(&report, "target", "wrong"), "1 changed", "{report}");
+    let report = verify().args(["--repair", "--output", "json"]);
+    let report = report.run().success().json();
+    assert_eq!(report["repaired"]["target_rows"], 1, "{report}");
+    let rows = bed.target().rows("SELECT K, IsDeleted FROM dbo.T");
+    assert_eq!(rows, [["ann", "false"]]);
+}
+
+/// A merge that takes no row out leaves a second one of a key, which a target lets in that tells more keys apart.
+#[test]
+fn where_a_repair_does_not_help_the_hint_says_what_does() {
+    let bed = Bed::new();
+    let merge = ["--merge", "upsert", "--merge-option", "deletes=ignore"];
+    let with = spelled(&bed, &merge, "Latin1_General_CS_AS", "");
+    bed.target()
+        .execute("INSERT INTO dbo.T VALUES ('ANN', 1, '2026-01-01')");
+    let verify = || with(bed.verify("dbo.T", "demo.t"));
+    let report = differs(verify());
+    assert_eq!(counts(&report, "target", "wrong"), "1 repeated", "{report}");
+    let repair = verify().arg("--repair").run();
+    repair.failure(&["a repair has not put it right", "delete the rows"]);
+    bed.target().execute("DELETE FROM dbo.T");
+    verify().arg("--repair").run().success();
+    assert_eq!(bed.target().value("SELECT K FROM dbo.T"), "ann");
 }

@@ -149,6 +149,11 @@ fn failure(verification: &Verification) -> Option<Failure> {
             "the next run will stop: do first what its hint says; the guide's section \"Do they agree?\" says what each \
              kind of difference means"
         }
+        ([], true) if verification.repaired.is_some() => {
+            "a repair has not put it right: delete the rows that the report names from where they are wrong, and run \
+             `icehost verify --repair` again, which brings those that are missing; the guide's section \"Do they agree?\" says \
+             what each kind of difference means"
+        }
         ([], true) => {
             "`icehost verify --repair` delivers again just the rows that the report names, and those like them; the \
              guide's section \"Do they agree?\" says what each kind of difference means, and the way on"

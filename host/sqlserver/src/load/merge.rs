@@ -5,7 +5,7 @@ use icehost_plan::{Delta, ValidMergePlan};
 use super::{Loader, Position};
 use crate::error::{ErrorKind, Result};
 use crate::failpoint;
-use crate::lower::merge;
+use crate::lower::merge::{self, MergeStatements};
 use crate::name::quote;
 
 /// What a merge did.
@@ -69,17 +69,9 @@ impl Loader<'_> {
         delta: &Delta,
         position: &Position,
     ) -> Result<MergeCounts> {
-        self.end_load().await?;
         let has_merge = self.connection.server.has_merge();
-        let statements = merge::lower(self.target, &self.staging, delta, plan, has_merge)?;
+        let (statements, counts) = self.prepare(plan, delta).await?;
         self.warn_of_loose_key(plan);
-        let mut counts = MergeCounts::default();
-        if self.rows > 0 {
-            self.verify_nulls(plan, delta)?;
-            self.verify_code_pages().await?;
-            counts = self.deduplicate(&statements).await?;
-            counts.duplicates_removed += self.gave_way;
-        }
         failpoint(failpoint::AFTER_STAGE)?;
         self.begin_transaction(has_merge).await?;
         match self.apply(&statements, position, counts).await {
@@ -91,6 +83,44 @@ impl Loader<'_> {
                 self.roll_back(&statements).await;
                 Err(error)
             }
+        }
+    }
+
+    /// What is looked for among staged rows before anything is merged.
+    async fn prepare(
+        &mut self,
+        plan: &ValidMergePlan,
+        delta: &Delta,
+    ) -> Result<(MergeStatements, MergeCounts)> {
+        self.end_load().await?;
+        let has_merge = self.connection.server.has_merge();
+        let statements = merge::lower(self.target, &self.staging, delta, plan, has_merge)?;
+        let mut counts = MergeCounts::default();
+        if self.rows > 0 {
+            self.verify_nulls(plan, delta)?;
+            self.verify_nulls_of_changes(plan, delta).await?;
+            self.verify_code_pages().await?;
+            counts = self.deduplicate(&statements).await?;
+            counts.duplicates_removed += self.gave_way;
+        }
+        Ok((statements, counts))
+    }
+
+    /// Asks what [`Loader::merge`] asks before it writes, writes nothing, and drops the staging table.
+    ///
+    /// # Errors
+    /// Those of [`Loader::merge`] that show beforehand.
+    pub async fn rehearse(mut self, plan: &ValidMergePlan, delta: &Delta) -> Result<()> {
+        let asked = self.ask(plan, delta).await;
+        let dropped = self.drop_staging().await;
+        asked.and(dropped)
+    }
+
+    async fn ask(&mut self, plan: &ValidMergePlan, delta: &Delta) -> Result<()> {
+        let (statements, _) = self.prepare(plan, delta).await?;
+        match self.rows > 0 && !self.terms.found_empty {
+            true => self.check_matches(&statements).await,
+            false => Ok(()),
         }
     }
 

@@ -27,7 +27,7 @@ pub use merge::MergeCounts;
 pub use position::{Position, Previous};
 pub use positions_table::PositionsLayout;
 pub use same_keys::KeyColumn;
-pub use spelling::Collision;
+pub use spelling::{Collision, NO_COLLATION};
 pub use target_state::{KnownPosition, MOST_POSITIONS, TableIdentity, TargetState};
 pub use terms::{Absent, StillGone, Terms};
 

@@ -8,8 +8,8 @@ use crate::error::{Result, SqlServerError};
 use crate::introspect::Fields;
 use crate::lower::merge::{self, Spelling, SpellingStatements, unmarked};
 
-/// `Invalid collation '…'.`
-const NO_COLLATION: u32 = 448;
+/// The number of the error `Invalid collation '…'.`
+pub const NO_COLLATION: u32 = 448;
 /// The end of the name of a collation of SQL Server 2019 and newer.
 const UTF8: &str = "_UTF8";
 
@@ -97,6 +97,27 @@ impl Loader<'_> {
         let mut fields = Fields::of(answer.rows().into_iter().next().unwrap_or_default());
         self.gave_way = count(fields.integer()?)?;
         self.other_spellings = statements.stage;
+        Ok(())
+    }
+
+    /// Takes out staged deletions of keys that come as well, by the target's comparison. Every batch must have been
+    /// staged.
+    ///
+    /// # Errors
+    /// Whatever the server reports.
+    pub async fn spare_keys_that_come(
+        &mut self,
+        plan: &ValidMergePlan,
+        delta: &Delta,
+    ) -> Result<()> {
+        self.end_load().await?;
+        let spare = merge::lower_come_again(self.target, &self.staging, delta, plan)?;
+        if let Some(spare) = spare.filter(|_| self.rows > 1) {
+            let answer = self.connection.client.run(&spare).await;
+            answer.map_err(|error| {
+                error.context(format!("comparing keys of rows for {}", self.target.name))
+            })?;
+        }
         Ok(())
     }
 

@@ -1,7 +1,9 @@
 //! Checks of staged rows that only the server can make, or that depend on the plan.
 
 use icehost_plan::value::shown_text;
-use icehost_plan::{Action, Contents, Delta, Length, LogicalType, SqlType, ValidMergePlan};
+use icehost_plan::{
+    Action, Contents, Delta, Length, LogicalType, Occasion, Operation, SqlType, ValidMergePlan,
+};
 
 use super::Loader;
 use crate::error::{Result, SqlServerError};
@@ -42,6 +44,57 @@ impl Loader<'_> {
                 continue;
             };
             if !target.nullable && !target.computed && target.sql_type != SqlType::RowVersion {
+                return Err(SqlServerError::data(
+                    &self.target.name,
+                    &target.name,
+                    row.clone(),
+                    "the column is NOT NULL and the value is NULL",
+                )
+                .with_hint("make the target column nullable"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of changes, of which deletions have nothing but their key: the server is asked for a row that is there,
+    /// where it would be written whether or not its key is known.
+    pub(super) async fn verify_nulls_of_changes(
+        &mut self,
+        plan: &ValidMergePlan,
+        delta: &Delta,
+    ) -> Result<()> {
+        let operation = delta.operation.map(|ordinal| ordinal as usize);
+        let Some(operation) = operation.and_then(|at| self.staging.columns.get(at)) else {
+            return Ok(());
+        };
+        let live = format!("{} <> {}", operation.staged(), Operation::Delete as i32);
+        let on = |occasion| {
+            let clauses = plan.clauses.iter();
+            let mut of = clauses.filter(move |clause| clause.occasion == occasion);
+            of.any(|clause| clause.action == Action::WriteAll)
+        };
+        if !on(Occasion::Matched) || !on(Occasion::NotMatched) {
+            return Ok(());
+        }
+        for (column, notes) in self.staging.columns.iter().zip(&self.notes) {
+            let target = column.target.and_then(|at| self.target.columns.get(at));
+            let (Some(target), Some(row)) = (target, &notes.first_null) else {
+                continue;
+            };
+            if target.nullable || target.computed || target.sql_type == SqlType::RowVersion {
+                continue;
+            }
+            let question = format!(
+                "SELECT TOP (1) S.{arrival} FROM {} AS S WHERE {live} AND {} IS NULL;",
+                quote(&self.staging.table),
+                column.staged(),
+                arrival = quote(ARRIVAL)
+            );
+            let asked = self.connection.client.batch(&question).await;
+            let answer = asked.map_err(|error| {
+                error.context(format!("checking the rows for {}", self.target.name))
+            })?;
+            if answer.rows().into_iter().next().is_some() {
                 return Err(SqlServerError::data(
                     &self.target.name,
                     &target.name,

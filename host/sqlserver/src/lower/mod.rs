@@ -25,7 +25,7 @@ pub(crate) use extraction::{asked_aggregates, computed_from_rows, rows};
 pub use keys::{repeated_key, same_keys};
 pub use merge::{
     AbsentStatements, IdentityCheck, MergeChecks, MergeStatements, OneKeyStatements, Spelling,
-    SpellingStatements, check_inserts, merge, one_key, spellings,
+    SpellingStatements, check_inserts, come_again, merge, one_key, spellings,
 };
 pub use permissions::{create_permissions, table_permissions, unmask_permissions};
 pub use probe::{count_of, probes, snapshot_isolation, updateability};

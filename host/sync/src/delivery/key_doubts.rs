@@ -58,6 +58,24 @@ impl KeyDoubts {
         (plan, delta): (&ValidMergePlan, &Delta),
         target: &SqlTable,
     ) -> KeyDoubts {
+        let remembered = SourceColumns::remembered(lake);
+        KeyDoubts::by(
+            (lake, &remembered),
+            description,
+            takes,
+            (plan, delta),
+            target,
+        )
+    }
+
+    /// `source` are the source's columns.
+    pub(crate) fn by(
+        (lake, source): (&LakeTable, &SourceColumns),
+        description: &Table,
+        takes: &[Taken],
+        (plan, delta): (&ValidMergePlan, &Delta),
+        target: &SqlTable,
+    ) -> KeyDoubts {
         let other_columns = goes_by_other_columns(description, plan, delta);
         let each_is_its_own = each_is_its_own(lake, description, plan, delta);
         let versions = !other_columns && !each_is_its_own;
@@ -65,14 +83,13 @@ impl KeyDoubts {
             // Which of several rows stays has been chosen.
             return KeyDoubts::default();
         }
-        let remembered = SourceColumns::remembered(lake);
-        let spelling = |source: u32, there: u32| {
+        let spelling = |key: u32, there: u32| {
             let column = description
                 .columns
-                .get(takes.get(source as usize)?.ordinal as usize)?;
+                .get(takes.get(key as usize)?.ordinal as usize)?;
             let there = target.columns.get(there as usize)?;
             spelling(
-                remembered.get(&column.name),
+                source.get(&column.name),
                 there.sql_type,
                 there.collation.as_deref(),
             )
@@ -178,13 +195,10 @@ impl KeyDoubts {
     pub(crate) async fn collision(
         &self,
         loader: &mut Loader<'_>,
-        landing: &Landing,
+        (plan, delta): (&ValidMergePlan, &Delta),
     ) -> Result<Option<Collision>> {
         match self.may_collide() {
-            true => {
-                let (plan, delta) = (&landing.plan, &landing.delta);
-                loader.collision(plan, delta, &self.spellings).await
-            }
+            true => loader.collision(plan, delta, &self.spellings).await,
             false => Ok(None),
         }
     }

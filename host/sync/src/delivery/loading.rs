@@ -32,6 +32,31 @@ impl<'a> Staging<'a> {
         state: &TargetState,
         position: &Position,
     ) -> Result<Merged, SyncError> {
+        self.bring(connection, changes, state, Some(position)).await
+    }
+
+    /// Stages the changes, asks what is asked before they are merged, and gives them up.
+    ///
+    /// # Errors
+    /// What a delivery ends with before it writes.
+    pub(crate) async fn rehearse(
+        &mut self,
+        connection: &mut Connection,
+        changes: ChangePlan,
+        state: &TargetState,
+    ) -> Result<(), SyncError> {
+        let brought = self.bring(connection, changes, state, None).await;
+        brought.map(|_| ())
+    }
+
+    /// `position`: `None` where nothing is to be merged.
+    async fn bring(
+        &mut self,
+        connection: &mut Connection,
+        changes: ChangePlan,
+        state: &TargetState,
+        position: Option<&Position>,
+    ) -> Result<Merged, SyncError> {
         let name = self.target.name.to_string();
         let loading = || format!("loading into target table {name}");
         let staged = self.stage(connection, changes).await;
@@ -92,7 +117,7 @@ impl<'a> Staging<'a> {
     async fn merge_staged(
         &self,
         mut loader: Loader<'_>,
-        position: &Position,
+        position: Option<&Position>,
     ) -> Result<MergeCounts, SyncError> {
         let (landing, doubts, name) = (self.landing, self.doubts, &self.target.name);
         let loading = || format!("loading into target table {name}");
@@ -101,7 +126,7 @@ impl<'a> Staging<'a> {
             .await
             .doing(loading)?;
         if let Some(collision) = doubts
-            .collision(&mut loader, landing)
+            .collision(&mut loader, (&landing.plan, &landing.delta))
             .await
             .doing(loading)?
         {
@@ -109,6 +134,11 @@ impl<'a> Staging<'a> {
             return Err(doubts.refusal(&collision, lake, self.target, &landing.plan));
         }
 
+        let Some(position) = position else {
+            let asked = loader.rehearse(&landing.plan, &landing.delta).await;
+            asked.doing(|| format!("merging into target table {name}"))?;
+            return Ok(MergeCounts::default());
+        };
         self.run.observer.event(Event::Merging {
             rows: loader.rows(),
         });

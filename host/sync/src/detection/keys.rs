@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use icehost_lake::{KeyQuestion, LakeError, LakeErrorKind, SameKeys};
-use icehost_plan::{ColumnType, Table, Value};
+use icehost_plan::{Column, ColumnType, Table, Value};
 use icehost_sqlserver::{Connection, KeyColumn, SqlTable};
 
 use crate::detection::change::LakeChange;
@@ -159,8 +159,13 @@ pub(crate) struct AskSource<'a> {
 impl<'a> AskSource<'a> {
     /// About keys of this change. The connection's read must have ended.
     pub(crate) fn new(connection: &'a mut Connection, change: &LakeChange) -> Self {
+        AskSource::of(connection, &change.columns, &change.rows.key_columns())
+    }
+
+    /// About keys of rows with these columns; `key` are the ordinals of those that make it.
+    pub(crate) fn of(connection: &'a mut Connection, columns: &[Column], key: &[u32]) -> Self {
         let column = |&at: &u32| {
-            let column = change.columns.get(at as usize)?;
+            let column = columns.get(at as usize)?;
             Some(KeyColumn {
                 sql_type: match column.column_type {
                     ColumnType::Sql(sql_type) => sql_type,
@@ -171,12 +176,7 @@ impl<'a> AskSource<'a> {
         };
         AskSource {
             connection,
-            key: change
-                .rows
-                .key_columns()
-                .iter()
-                .filter_map(column)
-                .collect(),
+            key: key.iter().filter_map(column).collect(),
         }
     }
 }

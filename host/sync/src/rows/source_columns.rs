@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use icehost_lake::{LakeTable, TableUpdate};
-use icehost_plan::{Collation, ColumnType, Coverage, LakeType, Length, SqlType, Table};
+use icehost_plan::{Collation, Column, ColumnType, Coverage, LakeType, Length, SqlType, Table};
 use icehost_sqlserver::SqlTable;
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +100,18 @@ impl SourceColumns {
         let text = properties.get(PROPERTY_SOURCE_COLUMNS);
         let columns = text.and_then(|text| serde_json::from_str(text).ok());
         SourceColumns(columns.unwrap_or_default())
+    }
+
+    /// The same, with the columns as they are now, where they are known.
+    pub(crate) fn with_current(mut self, columns: &[Column]) -> SourceColumns {
+        for column in columns {
+            if let ColumnType::Sql(sql_type) = column.column_type {
+                let collation = column.collation.as_ref().map(|c| c.name().to_owned());
+                let now = SourceColumn::new(sql_type, collation);
+                self.0.insert(column.name.clone(), now);
+            }
+        }
+        self
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&SourceColumn> {

@@ -11,6 +11,7 @@ use crate::verify::compare::judge::Again;
 use crate::verify::options::VerifyOptions;
 use crate::verify::report::{Repaired, Verification};
 use crate::verify::source_half;
+use crate::verify::source_half::one_row;
 use crate::verify::target_half::compare::TargetHalf;
 use crate::{LoadJob, Observer, SyncError, SyncJob};
 
@@ -69,15 +70,22 @@ async fn compare_sync(
             lake_keeps_all: Some(source.lake_keeps_all),
             again: source.again,
             to_come: source.to_come,
+            source_columns: &source.columns,
             settings: &job.settings,
         };
         let compared = retry
             .run(observer, cancel, || half.compare(options, cancel))
             .await?;
         verification.target_table = Some(target.table.to_string());
-        verification.target = Some(compared.comparison);
+        let mut comparison = compared.comparison;
+        let told = one_row::look(job, &compared.knows_by, &mut comparison, options.limit).await?;
+        verification.target = Some(comparison);
         verification.next_run_stops.extend(compared.stops);
+        verification.next_run_stops.extend(told);
         repaired.target_rows = compared.repaired;
+    }
+    if let Some(error) = source.not_repaired {
+        return Err(error);
     }
     verification.repaired = options.repair.then_some(repaired);
     verification.total();
@@ -133,6 +141,7 @@ async fn compare_load(
         lake_keeps_all: None,
         again: Again::Between,
         to_come: false,
+        source_columns: &[],
         settings: &job.settings,
     };
     let retry = &job.settings.retry;

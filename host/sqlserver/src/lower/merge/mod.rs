@@ -5,6 +5,7 @@ mod append;
 mod checks;
 mod choice;
 mod clauses;
+mod come_again;
 mod deduplicate;
 mod matching;
 mod one_key;
@@ -185,6 +186,29 @@ pub fn one_key(
 ) -> Result<OneKeyStatements> {
     let staging = Staging::new("#icehost_stage", target, &delta.columns, false)?;
     lower_one_key(target, &staging, delta, plan, spellings)
+}
+
+/// What takes deletions of keys out of a delta that come in another spelling, as [`merge`] lowers a plan; `None` for a
+/// delta without an operation column.
+///
+/// # Errors
+/// [`ErrorKind::Plan`](crate::ErrorKind::Plan) for a key that is not there.
+pub fn come_again(
+    target: &SqlTable,
+    delta: &Delta,
+    plan: &ValidMergePlan,
+) -> Result<Option<Statement>> {
+    let staging = Staging::new("#icehost_stage", target, &delta.columns, false)?;
+    lower_come_again(target, &staging, delta, plan)
+}
+
+pub(crate) fn lower_come_again(
+    target: &SqlTable,
+    staging: &Staging,
+    delta: &Delta,
+    plan: &ValidMergePlan,
+) -> Result<Option<Statement>> {
+    come_again::statement(&Context::new(target, staging, delta, plan))
 }
 
 pub(crate) fn lower_one_key(

@@ -20,8 +20,8 @@ pub(crate) struct Entry {
     pub(crate) group: Hash,
     /// The whole row.
     pub(crate) row: Hash,
-    /// A few bits of the key's spelling, as far as that may make it another key for the side that is expected.
-    pub(crate) spelling: u32,
+    /// The key's spelling, as far as that may make it another key.
+    pub(crate) spelling: Hash,
     /// Whose row.
     pub(crate) side: Side,
     /// The source's cursor is NULL in it, and the strategy passes over such rows.

@@ -1,11 +1,12 @@
 //! Which keys are brought together to be compared.
 //!
 //! It decides how a difference is called, never whether there is one: rows whose keys come together are compared as a
-//! whole, the key's spelling included.
+//! whole, the key's spelling included, and which of several spellings are one key the server is asked (see
+//! [`apart`](crate::verify::compare::apart)).
 
 use std::borrow::Cow;
 
-use icehost_plan::{Collation, Column, Ignored};
+use icehost_plan::{Collation, Ignored};
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
 /// What of a text does not count, beside blanks at its end and zeros at the end of bytes, which SQL Server's comparison
@@ -13,9 +14,25 @@ use icu_normalizer::DecomposingNormalizerBorrowed;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Fold {
     ignored: Ignored,
+    /// What the capitals of `i` and `ı` are, where case does not count.
+    dots: Dots,
     /// Only where that is certain: the case of ASCII letters, and their wide forms.
     certain: bool,
 }
+
+/// What the four letters `i`, `I`, `ı` and `İ` are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Dots {
+    /// `i` and `I` are one; so may the others be.
+    #[default]
+    Pass,
+    /// `i` and `İ` are one, `ı` and `I` another one, as in Turkish and Azeri.
+    Count,
+}
+
+/// Stands for the letter `i` with a dot, small or not, where the dot counts: no case and no decomposition of this one
+/// makes it another letter (Unicode, "Private Use").
+const DOTTED: char = '\u{e000}';
 
 /// From a wide form to the letter (Unicode, "Halfwidth and Fullwidth Forms").
 const WIDE: std::ops::RangeInclusive<char> = '\u{ff01}'..='\u{ff5e}';
@@ -27,23 +44,23 @@ const KATAKANA_TO_HIRAGANA: u32 = 0x60;
 impl Fold {
     /// By the collation of a key column; `None` where it has none that is known.
     pub(crate) fn of(collation: Option<&Collation>) -> Fold {
+        let counts = collation.is_some_and(Collation::is_turkic);
         Fold {
             ignored: collation.map(Collation::ignored).unwrap_or_default(),
+            dots: if counts { Dots::Count } else { Dots::Pass },
             certain: false,
         }
     }
 
-    /// What certainly does not count in a column of the key, under its collation: nothing where `i` and `I` are two
-    /// letters. `None` where every spelling may be a key of its own.
-    pub(crate) fn certain(column: &Column) -> Option<Fold> {
-        let collation = column.collation.as_ref();
-        let collation = collation.filter(|_| column.key_position.is_some())?;
+    /// What certainly does not count under a collation: nothing where letters of ASCII do not stand for themselves, as
+    /// `i` beside `I` in Turkish and `aA` beside `aa` in Danish. `None` where every spelling may be a key of its own.
+    pub(crate) fn certain(collation: Option<&Collation>) -> Option<Fold> {
+        let collation = collation?;
         let ignored = collation.ignored();
-        let language = collation.name().split('_').next().unwrap_or_default();
-        let mut dotless = ["Turkish", "Azeri"].iter();
-        let counts = dotless.any(|of| language.eq_ignore_ascii_case(of));
-        (!counts && (ignored.case || ignored.width)).then_some(Fold {
+        let stand = collation.is_certain(LETTERS);
+        (stand && (ignored.case || ignored.width)).then_some(Fold {
             ignored,
+            dots: Dots::Pass,
             certain: true,
         })
     }
@@ -52,6 +69,12 @@ impl Fold {
     pub(crate) fn or(self, other: Fold) -> Fold {
         Fold {
             ignored: self.ignored.or(other.ignored),
+            dots: match (self.ignored.case, other.ignored.case) {
+                (true, false) => self.dots,
+                (false, true) => other.dots,
+                _ if self.dots == other.dots => self.dots,
+                _ => Dots::Pass,
+            },
             certain: self.certain && other.certain,
         }
     }
@@ -64,7 +87,8 @@ impl Fold {
             kana,
             width,
         } = self.ignored;
-        if trimmed.is_ascii() {
+        let counts = case && self.dots == Dots::Count && !self.certain;
+        if trimmed.is_ascii() && !(counts && trimmed.contains('i')) {
             return match case {
                 true => Cow::Owned(trimmed.to_ascii_uppercase()),
                 false => Cow::Borrowed(trimmed),
@@ -81,10 +105,15 @@ impl Fold {
                 false => folded,
             });
         }
+        let trimmed = match counts {
+            true => Cow::Owned(trimmed.replace(['i', 'İ'], DOTTED.encode_utf8(&mut [0; 4]))),
+            false if case => Cow::Owned(trimmed.replace('İ', "I")),
+            false => Cow::Borrowed(trimmed),
+        };
         let mut folded = match (width, accents) {
-            (true, _) => DecomposingNormalizerBorrowed::new_nfkd().normalize(trimmed),
-            (false, true) => DecomposingNormalizerBorrowed::new_nfd().normalize(trimmed),
-            (false, false) => Cow::Borrowed(trimmed),
+            (true, _) => DecomposingNormalizerBorrowed::new_nfkd().normalize(&trimmed),
+            (false, true) => DecomposingNormalizerBorrowed::new_nfd().normalize(&trimmed),
+            (false, false) => Cow::Borrowed(&*trimmed),
         };
         if accents {
             folded = Cow::Owned(folded.chars().filter(|letter| !is_mark(*letter)).collect());
@@ -96,12 +125,19 @@ impl Fold {
             };
             folded = Cow::Owned(folded.chars().map(letter).collect());
         }
-        match case {
-            true => Cow::Owned(folded.to_uppercase()),
-            false => folded,
-        }
+        Cow::Owned(match case {
+            // The wide form of the letter has become the letter.
+            true if counts => folded
+                .replace('i', DOTTED.encode_utf8(&mut [0; 4]))
+                .to_uppercase(),
+            true => folded.to_uppercase(),
+            false => folded.into_owned(),
+        })
     }
 }
+
+/// Those that have to stand for themselves where case is passed over without asking.
+const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
 
 fn moved(letter: char, by: u32) -> char {
     char::from_u32(u32::from(letter).saturating_sub(by)).unwrap_or(letter)
@@ -131,6 +167,11 @@ mod tests {
             ("Latin1_General_CI_AS_KS", "ア", "あ", false),
             ("Latin1_General_100_CS_AS", "abc", "ABC", false),
             ("Latin1_General_BIN2", "ａ", "a", false),
+            ("Turkish_CI_AS", "iz", "İz", true),
+            ("Turkish_CI_AS", "ız", "Iz", true),
+            ("Turkish_CI_AS", "iz", "Iz", false),
+            ("Azeri_Latin_100_CI_AI", "ｉz", "İz", true),
+            ("Latin1_General_CI_AS", "iz", "İz", true),
         ] {
             let fold = Fold::of(Some(&Collation::from_name(collation)));
             let same = fold.text(one) == fold.text(other);
@@ -141,20 +182,12 @@ mod tests {
 
     #[test]
     fn certain_is_what_every_language_takes_for_one() {
-        let certain = |collation: &str| {
-            let mut column = Column::new(
-                "K",
-                icehost_plan::ColumnType::Lake(icehost_plan::LakeType::String),
-                false,
-            );
-            column.collation = Some(Collation::from_name(collation));
-            column.key_position = Some(0);
-            Fold::certain(&column)
-        };
+        let certain = |collation: &str| Fold::certain(Some(&Collation::from_name(collation)));
         let fold = certain("Latin1_General_CI_AI").unwrap_or_default();
         assert_eq!(fold.text("ａB"), fold.text("ab"));
         assert_ne!(fold.text("é"), fold.text("e"));
         assert_eq!(certain("Turkish_CI_AS"), None);
+        assert_eq!(certain("Danish_Norwegian_CI_AS"), None);
         assert_eq!(certain("Latin1_General_BIN2"), None);
     }
 }

@@ -188,9 +188,7 @@ impl Rules {
         findings
     }
 
-    /// One expected row is to be found, the one that the merge chooses. Keys that are spelled in several ways may be
-    /// one key for the server or several, which only it knows: then each row that is found has to be one of those
-    /// expected, and the chosen one among them.
+    /// One expected row is to be found, the one that the merge chooses.
     fn one(&self, choice: Choice, entries: &[Entry], images: &[Image]) -> Vec<Finding> {
         let expected = entries.iter().filter(|entry| entry.side == Side::Expected);
         let mut expected: Vec<&Entry> = expected.collect();
@@ -209,10 +207,6 @@ impl Rules {
                 rows: 1,
             }];
         }
-        let mut spellings: Vec<u32> = expected.iter().map(|entry| entry.spelling).collect();
-        spellings.sort_unstable();
-        spellings.dedup();
-        let at_most = spellings.len() as u64;
         let possible = choice.possible(&expected, chosen);
         let of = |wanted: &dyn Fn(&Image) -> bool| -> u64 {
             let images = images.iter().filter(|image| wanted(image));
@@ -220,12 +214,9 @@ impl Rules {
         };
         let has_chosen = of(&|image| image.row == chosen.row) > 0;
         let others = of(&|image| image.row != chosen.row && possible.contains(&image.row));
-        let strangers = of(&|image| match at_most {
-            1 => image.row != chosen.row && !possible.contains(&image.row),
-            _ => image.expected == 0,
-        });
+        let strangers = of(&|image| image.row != chosen.row && !possible.contains(&image.row));
         // One that has other values is not counted as one too many as well.
-        let surplus = found.saturating_sub(at_most);
+        let surplus = found.saturating_sub(1);
         let changed = match has_chosen || others > 0 {
             true => strangers.saturating_sub(surplus),
             false => strangers.saturating_sub(surplus).max(1),

@@ -3,6 +3,7 @@
 //! The room knows how the rows of a source, a lake table and a target are read, and rules by which differences are
 //! judged. Where the rules come from it does not know.
 
+pub(crate) mod apart;
 pub(crate) mod class;
 pub(crate) mod entry;
 pub(crate) mod fold;

@@ -47,7 +47,7 @@ pub(crate) struct ShapeColumn {
     pub(crate) padding: Padding,
     /// Which keys are one.
     pub(crate) fold: Fold,
-    /// Which keys are certainly one for the side that is expected.
+    /// Which keys are certainly one by the collation that tells rows apart.
     pub(crate) certain: Option<Fold>,
 }
 
@@ -75,8 +75,8 @@ impl Padding {
 pub(crate) struct Hashed {
     /// The key, folded: rows that have it in common are compared with each other.
     pub(crate) group: Hash,
-    /// The key as it is spelled, as far as that may make it another one; a few bits of it.
-    pub(crate) spelling: u32,
+    /// The key as it is spelled, as far as that may make it another one.
+    pub(crate) spelling: Hash,
     /// The whole row.
     pub(crate) row: Hash,
 }
@@ -140,7 +140,7 @@ impl Shape {
             };
             hashed.push(Hashed {
                 group: key(true),
-                spelling: key(false) as u32,
+                spelling: key(false),
                 row: whole,
             });
         }
@@ -345,6 +345,11 @@ fn variable(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.push(kind);
     out.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
     out.extend_from_slice(bytes);
+}
+
+/// A hash of two.
+pub(crate) fn of_both(one: Hash, other: Hash) -> Hash {
+    digest(&[one.to_be_bytes(), other.to_be_bytes()].concat())
 }
 
 fn digest(bytes: &[u8]) -> Hash {

@@ -5,12 +5,13 @@
 //! ones. The rows of the other buckets are then read again and compared one by one, as many buckets at a time as there
 //! is memory for. Last, the differences that are to be shown are looked up by their keys.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use icehost_lake::Turn;
 use tokio_util::sync::CancellationToken;
 
 use crate::SyncError;
+use crate::verify::compare::apart::{Apart, Asked, Spelled, doubtful};
 use crate::verify::compare::class::{Class, What};
 use crate::verify::compare::entry::{Entry, Side, fold};
 use crate::verify::compare::hash::{hash, not_compared};
@@ -39,6 +40,8 @@ pub(crate) struct Comparing<'a> {
     pub(crate) remember: usize,
     /// The server that adds up its rows itself.
     pub(crate) server: Option<ServerSums>,
+    /// Who is asked which keys are one; `None` where it makes no difference.
+    pub(crate) asked: Option<Asked<'a>>,
 }
 
 /// A difference that is to be shown.
@@ -65,6 +68,13 @@ impl Told {
             *shown += 1;
             self.samples.push(sample);
         }
+    }
+
+    /// Keeps which spellings are not of one key, of those that are looked up again.
+    fn keep(&mut self, mut apart: Apart) {
+        let shown: HashSet<Hash> = self.samples.iter().map(|sample| sample.group).collect();
+        apart.retain(|key| shown.contains(&key) || self.wrong.has_key(key));
+        self.wrong.put_apart(apart);
     }
 }
 
@@ -95,7 +105,7 @@ impl Comparing<'_> {
             self.pass(&pass, capacity, comparison, &mut told, cancel)
                 .await?;
         }
-        self.show(&told.samples, comparison, cancel).await?;
+        self.show(&told, comparison, cancel).await?;
         Ok(told.wrong)
     }
 
@@ -219,6 +229,8 @@ impl Comparing<'_> {
             }
         }
         fold(&mut entries);
+        let apart = self.tell_apart(&entries, cancel).await?;
+        apart.sort(&mut entries);
         let rules = self.rules.clone();
         let judged = || {
             entries
@@ -238,7 +250,8 @@ impl Comparing<'_> {
         let mut note = |read: &Read| {
             let ranks = order.ranks(&read.arrays).map_err(not_compared)?;
             for (row, hashed) in hash(shape, read)?.into_iter().enumerate() {
-                let at = later.binary_search_by_key(&hashed.group, |(group, _)| *group);
+                let key = apart.key(&hashed);
+                let at = later.binary_search_by_key(&key, |(group, _)| *group);
                 if let Some((_, later)) = at.ok().and_then(|at| later.get_mut(at)) {
                     let next = Later {
                         rank: ranks.of(row),
@@ -262,16 +275,39 @@ impl Comparing<'_> {
                 told.sample(Sample { group, class, what }, self.limit);
             }
         }
+        told.keep(apart);
         Ok(())
+    }
+
+    /// Asks which keys are one of those that may be and are spelled in several ways.
+    async fn tell_apart(
+        &mut self,
+        entries: &[Entry],
+        cancel: &CancellationToken,
+    ) -> Result<Apart, SyncError> {
+        let mut apart = Apart::default();
+        let Some(asked) = &self.asked else {
+            return Ok(apart);
+        };
+        for spellings in doubtful(entries)? {
+            let mut spelled = Spelled::new(asked, &spellings, self.memory);
+            let shape = &self.shape;
+            let mut see = |read: &Read| spelled.see(shape, read, &hash(shape, read)?);
+            self.expected.all(cancel, &mut see).await?;
+            self.found.all(cancel, &mut see).await?;
+            apart.extend(spelled.ask().await?);
+        }
+        Ok(apart)
     }
 
     /// Looks up the keys of the differences that are shown.
     async fn show(
         &mut self,
-        samples: &[Sample],
+        told: &Told,
         comparison: &mut Comparison,
         cancel: &CancellationToken,
     ) -> Result<(), SyncError> {
+        let samples = &told.samples;
         if samples.is_empty() {
             return Ok(());
         }
@@ -283,7 +319,7 @@ impl Comparing<'_> {
             let shape = &self.shape;
             let mut look = |read: &Read| {
                 for (row, hashed) in hash(shape, read)?.into_iter().enumerate() {
-                    if let Some(shown) = shown.get_mut(&hashed.group) {
+                    if let Some(shown) = shown.get_mut(&told.wrong.key(&hashed)) {
                         let values = shape.values(&read.arrays, row).map_err(not_compared)?;
                         shown.see(side, values);
                         if shown.key.is_empty() {

@@ -12,13 +12,18 @@ use arrow_select::filter::filter_record_batch;
 use icehost_plan::{Action, Column, MergePlan, Occasion, Operation};
 
 use crate::SyncError;
-use crate::verify::compare::shape::{Hash, Shape};
+use crate::verify::compare::apart::Apart;
+use crate::verify::compare::shape::{Hash, Hashed, Shape};
 
 /// The keys whose rows are wrong; as many as there is memory for.
 #[derive(Debug, Default)]
 pub(crate) struct WrongKeys {
     groups: HashSet<Hash>,
     most: usize,
+    /// Of spellings that may be of one key, those that are not.
+    apart: Apart,
+    /// What those of them have in common with others that are wrong.
+    beside: HashSet<Hash>,
 }
 
 impl WrongKeys {
@@ -27,7 +32,21 @@ impl WrongKeys {
         WrongKeys {
             groups: HashSet::new(),
             most,
+            apart: Apart::default(),
+            beside: HashSet::new(),
         }
+    }
+
+    /// Takes in which spellings are not of one key.
+    pub(crate) fn put_apart(&mut self, apart: Apart) {
+        let beside = apart.groups(|key| self.groups.contains(&key));
+        self.beside.extend(beside);
+        self.apart.extend(apart);
+    }
+
+    /// The key of a row.
+    pub(crate) fn key(&self, hashed: &Hashed) -> Hash {
+        self.apart.key(hashed)
     }
 
     pub(crate) fn add(&mut self, group: Hash) {
@@ -36,9 +55,13 @@ impl WrongKeys {
         }
     }
 
-    /// Whether a key is among them.
-    pub(crate) fn has(&self, group: Hash) -> bool {
-        self.groups.contains(&group)
+    pub(crate) fn has_key(&self, key: Hash) -> bool {
+        self.groups.contains(&key)
+    }
+
+    /// Whether a row's key is among them.
+    pub(crate) fn has(&self, hashed: &Hashed) -> bool {
+        self.groups.contains(&self.key(hashed))
     }
 
     /// How many are remembered.
@@ -60,9 +83,25 @@ impl WrongKeys {
         except: &HashSet<Hash>,
     ) -> Result<RecordBatch, SyncError> {
         let hashed = shape.hash(arrays).map_err(defect)?;
-        let is_wrong = |group: &Hash| self.groups.contains(group) && !except.contains(group);
-        let wrong: BooleanArray = hashed.iter().map(|h| Some(is_wrong(&h.group))).collect();
+        let is_wrong = |key: &Hash| self.groups.contains(key) && !except.contains(key);
+        let wrong = hashed.iter().map(|h| Some(is_wrong(&self.key(h))));
+        let wrong: BooleanArray = wrong.collect();
         filter_record_batch(batch, &wrong).map_err(broken)
+    }
+
+    /// The rows of a batch whose keys are among them, and those whose keys another server may take for one of them.
+    pub(crate) fn with_others(
+        &self,
+        batch: &RecordBatch,
+        shape: &Shape,
+        arrays: &[ArrayRef],
+    ) -> Result<RecordBatch, SyncError> {
+        let hashed = shape.hash(arrays).map_err(defect)?;
+        let wanted = hashed
+            .iter()
+            .map(|h| Some(self.has(h) || self.beside.contains(&h.group)));
+        let wanted: BooleanArray = wanted.collect();
+        filter_record_batch(batch, &wanted).map_err(broken)
     }
 
     /// Those of them that rows of a batch have, each as often as there are rows.
@@ -72,7 +111,7 @@ impl WrongKeys {
         arrays: &[ArrayRef],
     ) -> Result<Vec<Hash>, SyncError> {
         let hashed = shape.hash(arrays).map_err(defect)?;
-        let groups = hashed.into_iter().map(|hashed| hashed.group);
+        let groups = hashed.iter().map(|hashed| self.key(hashed));
         let wrong = groups.filter(|group| self.groups.contains(group));
         Ok(wrong.collect())
     }

@@ -29,7 +29,7 @@ pub(crate) fn shape(plan: &ValidMergePlan, columns: &[Column], source: &Table) -
                 name: column.name.clone(),
                 padding: Padding::None,
                 fold: Fold::of(column.collation.as_ref()),
-                certain: Fold::certain(column),
+                certain: Fold::certain(column.collation.as_ref()),
             })
             .collect(),
         key: if whole_key { key } else { Vec::new() },

@@ -1,7 +1,7 @@
 //! Source and lake.
 
 use icehost_lake::{Absent, LakeTable};
-use icehost_plan::{Contents, Coverage, Watermark};
+use icehost_plan::{Column, Contents, Coverage, Watermark};
 use icehost_sqlserver::{ExtractOptions, TimePrecision};
 
 use crate::delivery::newest::chooses;
@@ -16,6 +16,7 @@ use crate::rows::withdrawals::Withdrawals;
 use crate::run::Run;
 use crate::source::open::OpenSource;
 use crate::source::{same_table, server_clock};
+use crate::verify::compare::apart::{Asked, Server, compared_there};
 use crate::verify::compare::class::Class;
 use crate::verify::compare::judge::Again;
 use crate::verify::compare::order::Order;
@@ -42,12 +43,16 @@ pub(crate) struct SourceHalf {
     pub(crate) comparison: Comparison,
     /// Rows of the lake that a repair has changed.
     pub(crate) repaired: u64,
+    /// Why it could not; the target may be repaired all the same.
+    pub(crate) not_repaired: Option<SyncError>,
     /// Every version of a row stays in the lake.
     pub(crate) lake_keeps_all: bool,
     /// Whether the same row may come again as it was.
     pub(crate) again: Again,
     /// The next run brings the lake rows.
     pub(crate) to_come: bool,
+    /// The source's columns whose values go to the lake as they are.
+    pub(crate) columns: Vec<Column>,
     /// Why the next run will stop.
     pub(crate) stops: Vec<Stop>,
 }
@@ -135,6 +140,13 @@ pub(crate) async fn compare(
     notes.extend(carried_notes(job, &source.table, &columns));
 
     let shape = shape(&landed.plan, &columns, &source.table.table);
+    let as_it_is = |column: &&Column| !job.source.rules.concern(&column.name);
+    let key_columns = shape.key.iter().filter_map(|&at| columns.get(at));
+    let compared = |column| Some(column).filter(as_it_is).and_then(compared_there);
+    let asked = Asked {
+        server: Server::Source(&job.source),
+        columns: key_columns.map(compared).collect(),
+    };
     let cursor = match (&planned, judges_next) {
         (Some(planned), true) => cursor(job, &planned.plan, &source),
         _ => Vec::new(),
@@ -217,9 +229,10 @@ pub(crate) async fn compare(
         limit: options.limit,
         remember: options.remembered(share),
         server,
+        asked: Some(asked),
     };
     let wrong = comparing.run(&mut comparison, run.cancel).await?;
-    if let (Some(detected), true) = (&detected, comparison.pending.rows > 0) {
+    if let (Some(detected), true) = (&detected, comparison.differs()) {
         stops.note(check_unique(&mut source, &detected.change, &job.source).await)?;
     }
     if let (Some(detected), true) = (&detected, judges_next && comparison.differs()) {
@@ -245,7 +258,7 @@ pub(crate) async fn compare(
     .await;
     comparison.repairable =
         as_delta.is_ok_and(|landed| check_repairable(&landed.plan, &comparison.found).is_ok());
-    let mut repaired = 0;
+    let (mut repaired, mut not_repaired) = (0, None);
     if !wrong.is_empty() {
         let repair = LakeRepair {
             run: &run,
@@ -262,7 +275,12 @@ pub(crate) async fn compare(
             all: &all,
             options: extract,
         };
-        repaired = repair.run(&mut source, reading).await?;
+        match repair.run(&mut source, reading).await {
+            Ok(rows) => repaired = rows,
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error @ (SyncError::Cancelled | SyncError::Unsettled)) => return Err(error),
+            Err(error) => not_repaired = Some(error),
+        }
     }
     source
         .connection
@@ -279,9 +297,11 @@ pub(crate) async fn compare(
         watermark: stored.map(|stored| stored.record.watermark),
         comparison,
         repaired,
+        not_repaired,
         lake_keeps_all: landed.plan.keys.is_empty(),
         again,
         to_come,
+        columns: columns.iter().filter(as_it_is).cloned().collect(),
         stops: stops.0,
     })
 }

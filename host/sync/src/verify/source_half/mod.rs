@@ -3,5 +3,6 @@
 pub(crate) mod columns;
 pub(crate) mod compare;
 pub(crate) mod next_run;
+pub(crate) mod one_row;
 pub(crate) mod repair;
 pub(crate) mod rules;

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
+use arrow_array::RecordBatch;
 use futures::TryStreamExt;
 use icehost_lake::{LakeTable, RowChange, ScanRequest};
 use icehost_plan::{Column, Contents, ValidExtractionPlan};
 use icehost_sqlserver::ExtractOptions;
 
 use crate::detection::change::plan_for_lake;
+use crate::detection::keys::AskSource;
 use crate::error::Doing;
 use crate::landing::commit::{Commit, commit};
 use crate::reading::options::stage_options;
@@ -16,6 +18,7 @@ use crate::rows::withdrawals::Withdrawals;
 use crate::run::Run;
 use crate::source::open::OpenSource;
 use crate::verify::compare::shape::Shape;
+use crate::verify::compare::text::key_text;
 use crate::verify::compare::wrong_keys::{WrongKeys, broken, check_repairable};
 use crate::{Memory, StoredWatermark, SyncError};
 
@@ -67,7 +70,8 @@ impl LakeRepair<'_> {
             .map(RowChange::replacing)
             .and_then(RowChange::with_withdrawals)
             .doing(|| format!("planning the repair of lake table {name}"))?;
-        let withdrawals = Withdrawals::new(self.columns, &change.key_columns());
+        let (key, chosen) = (change.key_columns(), change.has_order());
+        let withdrawals = Withdrawals::new(self.columns, &key);
         let mut writer = self
             .lake
             .stage(self.run.id, change, stage_options(self.share))
@@ -92,13 +96,24 @@ impl LakeRepair<'_> {
                     .wrong
                     .filter(&batch, self.shape, batch.columns(), &none)?;
                 if rows.num_rows() > 0 {
-                    self.wrong.seen(self.shape, rows.columns(), &mut there)?;
+                    for (row, key) in self
+                        .wrong
+                        .groups(self.shape, rows.columns())?
+                        .iter()
+                        .enumerate()
+                    {
+                        if !there.insert(*key) && !chosen {
+                            return Err(self.repeated(&table.name.to_string(), &rows, row));
+                        }
+                    }
                     let present = withdrawals.present(&rows).map_err(broken)?;
                     writer.write(present).await.doing(writing)?;
                 }
             }
         }
         extraction.finish().doing(doing)?;
+        let ended = source.connection.end_read().await;
+        ended.doing(|| format!("ending the read of source table {}", source.table.name))?;
 
         // Of the others, the source has no row any more. A row of a key that it has would stand against the source's,
         // and by the merge's order it could win.
@@ -129,11 +144,24 @@ impl LakeRepair<'_> {
             summary: vec![(SUMMARY_REPAIR, self.wrong.len().to_string())],
             allow_empty: false,
             guard: Box::new(|_| Ok(())),
-            // A key that only the server could tell from another is refused by name: sync brings it.
-            server: None,
+            server: Some(AskSource::of(&mut source.connection, self.columns, &key)),
         };
         let committed = commit(self.run, self.lake, commit_of, self.stored).await?;
         // Where the lake was repaired by another run meanwhile, there is nothing left to change.
         Ok(committed.map_or(0, |_| self.wrong.len() as u64))
+    }
+
+    /// One of two rows would take the place of the other, and the next repair would do the contrary.
+    fn repeated(&self, source: &str, rows: &RecordBatch, row: usize) -> SyncError {
+        SyncError::schema(
+            format!(
+                "lake table {} cannot be repaired: it has one row of a key, and several rows of source table {source} have the \
+                 key {}",
+                self.lake.name(),
+                key_text(self.shape, rows.columns(), row)
+            ),
+            "choose columns that tell rows apart (the merge's option keys), keep one row of each key (its option \
+             deduplicate-by), or read the source anew into a lake table of another name",
+        )
     }
 }

@@ -17,13 +17,15 @@ use crate::verify::compare::wrong_keys::WrongKeys;
 use crate::verify::options::VerifyOptions;
 use crate::verify::report::Comparison;
 use crate::verify::target_half::came::Arrivals;
+use crate::verify::target_half::identity::Identity;
 use crate::verify::target_half::written::Written;
-use crate::{Memory, SyncError};
+use crate::{Memory, SyncError, Target};
 
 /// Lake and target, ready to be compared.
 pub(crate) struct Both<'a> {
     /// Whether every version of a row stays in the lake; `None` where that is not known.
     pub(crate) lake_keeps_all: Option<bool>,
+    pub(crate) target: &'a Target,
     pub(crate) lake: &'a LakeTable,
     /// The lake's snapshot.
     pub(crate) at: Option<i64>,
@@ -36,6 +38,7 @@ pub(crate) struct Both<'a> {
     pub(crate) order: &'a Order,
     pub(crate) share: Memory,
     pub(crate) options: &'a VerifyOptions,
+    pub(crate) identity: &'a Identity,
 }
 
 impl Both<'_> {
@@ -85,6 +88,9 @@ impl Both<'_> {
             limit: self.options.limit,
             remember,
             server,
+            asked: Some(self.identity.asked(self.target, self.shape, |at| {
+                Some(self.written.pairs.get(at)?.0)
+            })),
         };
         comparing.run(comparison, cancel).await
     }

@@ -75,7 +75,7 @@ impl Arrivals<'_> {
                     rows: batch.num_rows(),
                 };
                 for (row, hashed) in hash(self.shape, &read)?.into_iter().enumerate() {
-                    if keys.has(hashed.group) && !is_gone(row) {
+                    if keys.has(&hashed) && !is_gone(row) {
                         *came.entry(hashed.row).or_default() += 1;
                     }
                 }

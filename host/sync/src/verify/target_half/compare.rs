@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use icehost_plan::Column;
 use icehost_sqlserver::{ExtractOptions, TimePrecision};
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::delta::expected_delta;
 use crate::delivery::key_doubts::KeyDoubts;
+use crate::delivery::landing::keys_must_be_unique;
 use crate::delivery::origin;
 use crate::delivery::start::{Line, NO_SNAPSHOT, Start};
 use crate::delivery::table::{OpenTarget, taken};
 use crate::delivery::task::Delivery;
 use crate::error::Doing;
+use crate::rows::source_columns::SourceColumns;
 use crate::verify::compare::class::Class;
 use crate::verify::compare::entry::Side;
 use crate::verify::compare::fold::Fold;
@@ -25,8 +28,10 @@ use crate::verify::plans::reading;
 use crate::verify::report::Comparison;
 use crate::verify::stops::{Stop, Stops};
 use crate::verify::target_half::both::Both;
+use crate::verify::target_half::identity::Identity;
 use crate::verify::target_half::planned::{Planned, is_finer, planned, shape};
 use crate::verify::target_half::position::{Followed, Found};
+use crate::verify::target_half::rehearsal::Rehearsal;
 use crate::verify::target_half::repair::TargetRepair;
 use crate::verify::target_half::repeated::Repeated;
 use crate::verify::target_half::rules::{RulesOf, order, rules};
@@ -47,6 +52,8 @@ pub(crate) struct TargetHalf<'a> {
     pub(crate) again: Again,
     /// The lake is to get rows, which the next run delivers.
     pub(crate) to_come: bool,
+    /// The source's columns, as far as they are known.
+    pub(crate) source_columns: &'a [Column],
     pub(crate) settings: &'a Settings,
 }
 
@@ -55,6 +62,8 @@ pub(crate) struct Compared {
     pub(crate) comparison: Comparison,
     /// Rows of the target that a repair has changed.
     pub(crate) repaired: u64,
+    /// The columns of the lake by which the merge knows a row, unless it is told which of several counts.
+    pub(crate) knows_by: Vec<String>,
     /// Why the next run will stop.
     pub(crate) stops: Vec<Stop>,
 }
@@ -111,10 +120,31 @@ impl TargetHalf<'_> {
             if let Some(landing) = landing {
                 let has_merge = open.connection.server().has_merge();
                 stops.note(landing.statements(&open.table, has_merge))?;
+                let rehearsal = Rehearsal {
+                    delivery,
+                    lake: &lake,
+                    from: match followed.start {
+                        Start::Changes(from) => Some(from),
+                        _ => None,
+                    },
+                    to: current,
+                    description: &description,
+                    takes: &takes,
+                    target: &open.table,
+                    situation,
+                    landing: &landing,
+                };
+                if followed.start != Start::UpToDate && stops.0.is_empty() {
+                    stops.note(rehearsal.run(cancel).await)?;
+                }
             }
         }
 
-        let shape = shape(&plan, &written, &states, &description, &takes, &open);
+        let source = SourceColumns::remembered(&lake).with_current(self.source_columns);
+        let by = (&plan, &delta);
+        let identity = Identity::of((&lake, &source), &description, &takes, by, &open.table);
+        let now = (&description, &identity);
+        let shape = shape(&plan, &written, &states, now, &takes, &open);
         let mut comparison = Comparison {
             expected: format!("lake table {}", lake.name()),
             found: format!("target table {name}"),
@@ -192,7 +222,7 @@ impl TargetHalf<'_> {
             all_to_come: followed.all_to_come() && !refused,
             order: order.as_ref(),
             puts_aside,
-            finer: is_finer(&plan, &description, &takes, &open),
+            finer: is_finer(&plan, &identity, &takes, &open),
             lake_keeps_all: self.lake_keeps_all,
             again: self.again,
             shared: !followed.shared_with.is_empty(),
@@ -205,6 +235,7 @@ impl TargetHalf<'_> {
         };
         let both = Both {
             lake_keeps_all: self.lake_keeps_all,
+            target: delivery.target,
             lake: &lake,
             at,
             written: &written,
@@ -215,6 +246,7 @@ impl TargetHalf<'_> {
             order: &order.unwrap_or_default(),
             share,
             options,
+            identity: &identity,
         };
         let mut rules = rules;
         let once = comparison.clone();
@@ -276,8 +308,7 @@ impl TargetHalf<'_> {
             ));
         }
         if let (false, Some(position), Some(at)) = (wrong.is_empty(), &followed.known, at) {
-            let by = (&plan, &delta);
-            let doubts = KeyDoubts::of(&lake, &description, &takes, by, &open.table);
+            let doubts = KeyDoubts::by((&lake, &source), &description, &takes, by, &open.table);
             let repair = TargetRepair {
                 target: delivery.target,
                 lake: &lake,
@@ -290,6 +321,7 @@ impl TargetHalf<'_> {
                 shape: &shape,
                 wrong: &wrong,
                 doubts: &doubts,
+                keys_are_unique: keys_must_be_unique(&lake, &description, &plan, &delta),
                 read: &read,
                 states: &states,
                 batch_bytes: share.batch_bytes,
@@ -300,9 +332,13 @@ impl TargetHalf<'_> {
         if !stops.0.is_empty() {
             comparison.hold(options.limit);
         }
+        let keys = plan.keys.iter().filter(|_| plan.deduplicate.is_empty());
+        let name = |ordinal: u32| Some(description.columns.get(ordinal as usize)?.name.clone());
+        let names = keys.filter_map(|key| name(takes.get(key.source as usize)?.ordinal));
         Ok(Compared {
             comparison,
             repaired,
+            knows_by: names.collect(),
             stops: stops.0,
         })
     }

@@ -3,8 +3,10 @@
 pub(crate) mod both;
 pub(crate) mod came;
 pub(crate) mod compare;
+pub(crate) mod identity;
 pub(crate) mod planned;
 pub(crate) mod position;
+pub(crate) mod rehearsal;
 pub(crate) mod repair;
 pub(crate) mod repeated;
 pub(crate) mod rules;

@@ -1,6 +1,6 @@
 //! How rows land at the target, and what of them is compared.
 
-use icehost_plan::{Column, Delta, Table, ValidMergePlan};
+use icehost_plan::{Delta, Table, ValidMergePlan};
 
 use crate::SyncError;
 use crate::delivery::delta::as_changes;
@@ -9,6 +9,7 @@ use crate::delivery::task::Delivery;
 use crate::verify::compare::fold::Fold;
 use crate::verify::compare::shape::{Padding, Shape, ShapeColumn};
 use crate::verify::compare::states::{AtTwoTimes, States};
+use crate::verify::target_half::identity::Identity;
 use crate::verify::target_half::written::Written;
 
 /// A day: two runs that are so far apart show what a merger dates.
@@ -76,26 +77,25 @@ pub(crate) fn shape(
     plan: &ValidMergePlan,
     written: &Written,
     states: &States,
-    lake: &Table,
+    (lake, identity): (&Table, &Identity),
     takes: &[Taken],
     open: &OpenTarget,
 ) -> Shape {
-    let named = |name: &str, target: u32, origin: Option<&Column>| {
+    let named = |name: &str, target: u32, origin: Option<u32>| {
         let found = open.table.columns.get(target as usize)?;
         let described = open.table.table.columns.get(target as usize)?;
-        let own = origin.filter(|column| column.key_position.is_some());
-        let own = own.and_then(|column| column.collation.as_ref());
+        let own = origin.and_then(|ordinal| identity.collation(ordinal));
         Some(ShapeColumn {
             name: name.to_owned(),
             padding: Padding::of(found.sql_type),
             // Keys that are one for the lake or for the target.
             fold: Fold::of(own).or(Fold::of(described.collation.as_ref())),
-            certain: origin.and_then(Fold::certain),
+            certain: origin.and_then(|ordinal| identity.certain(ordinal)),
         })
     };
     let copies = written.pairs.iter().filter_map(|&(ordinal, target)| {
         let column = lake.columns.get(ordinal as usize)?;
-        named(&column.name, target, Some(column))
+        named(&column.name, target, Some(ordinal))
     });
     let marks = states.ordinals().filter_map(|target| {
         let column = open.table.columns.get(target as usize)?;
@@ -124,20 +124,17 @@ pub(crate) fn shape(
 /// Whether the target tells keys apart that are one for the lake.
 pub(crate) fn is_finer(
     plan: &ValidMergePlan,
-    lake: &Table,
+    identity: &Identity,
     takes: &[Taken],
     open: &OpenTarget,
 ) -> bool {
     let mut keys = plan.keys.iter();
     keys.any(|key| {
-        let ordinal = takes.get(key.source as usize).map(|taken| taken.ordinal);
-        let origin = ordinal.and_then(|ordinal| lake.columns.get(ordinal as usize));
-        let own = origin.filter(|column| column.key_position.is_some());
+        let taken = takes.get(key.source as usize);
+        let own = taken.and_then(|taken| identity.collation(taken.ordinal));
         let there = open.table.table.columns.get(key.target as usize);
-        let collations = (
-            own.and_then(|own| own.collation.as_ref()),
-            there.and_then(|there| there.collation.as_ref()),
-        );
-        matches!(collations, (Some(own), Some(there)) if own.ignores_more_than(there))
+        let there = there.and_then(|there| there.collation.as_ref());
+        // The collations of another language pass over the same kinds of difference by other tables.
+        matches!((own, there), (Some(own), Some(there)) if !own.name().eq_ignore_ascii_case(there.name()))
     })
 }

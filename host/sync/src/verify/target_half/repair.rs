@@ -43,6 +43,8 @@ pub(crate) struct TargetRepair<'a> {
     pub(crate) wrong: &'a WrongKeys,
     /// Which keys are one for the lake and several for the target.
     pub(crate) doubts: &'a KeyDoubts,
+    /// No two rows of the lake may have a key of the merge in common.
+    pub(crate) keys_are_unique: bool,
     /// How the target is read, and which of its rows count.
     pub(crate) read: &'a ValidExtractionPlan,
     pub(crate) states: &'a States,
@@ -58,14 +60,15 @@ impl TargetRepair<'_> {
         cancel: &CancellationToken,
     ) -> Result<u64, SyncError> {
         check_repairable(self.plan, &format!("target table {}", open.table.name))?;
+        let table = open.table.clone();
         let there = self.there(cancel).await?;
         let mut loader = self.begin(open).await?;
         self.stage_gone(&mut loader, &there, cancel).await?;
-        let none = HashSet::new();
         let mut batches = self.scan()?;
         while let Some(batch) = self.next(&mut batches, cancel).await? {
             let arrays = self.arrays(&batch);
-            let rows = self.wrong.filter(&batch, self.shape, &arrays, &none)?;
+            // Where the target takes two keys for one, both have to be seen.
+            let rows = self.wrong.with_others(&batch, self.shape, &arrays)?;
             if rows.num_rows() > 0 {
                 let rows = self.renamed(&rows)?;
                 let come = delta_rows(&self.delta.columns, &rows, Operation::Update)?;
@@ -73,10 +76,16 @@ impl TargetRepair<'_> {
                 loader.stage(&come).await.doing(|| self.staging())?;
             }
         }
-        let kept = self
-            .doubts
-            .keep_one_of_each(&mut loader, (self.plan, self.delta));
+        let by = (self.plan, self.delta);
+        let kept = self.doubts.keep_one_of_each(&mut loader, by);
         kept.await.doing(|| self.staging())?;
+        let collision = self.doubts.collision(&mut loader, by).await;
+        if let Some(collision) = collision.doing(|| self.staging())? {
+            let doubts = self.doubts;
+            return Err(doubts.refusal(&collision, self.lake, &table, self.plan));
+        }
+        let spared = loader.spare_keys_that_come(self.plan, self.delta);
+        spared.await.doing(|| self.staging())?;
         self.merge(loader).await
     }
 
@@ -146,6 +155,7 @@ impl TargetRepair<'_> {
         let attempt = OfAttempt::new();
         loader.set_terms(Terms {
             committing: Some(Arc::new(move || Box::new(attempt.hold()))),
+            keys_are_unique: self.keys_are_unique,
             // A row that stands beside another one of its key can only go with all of them, and come again.
             replace_repeated: deletes(self.plan),
             ..Terms::default()

@@ -106,6 +106,7 @@ impl Between<'_> {
             limit: 0,
             remember: 0,
             server: None,
+            asked: None,
         };
         let mut found = Comparison::default();
         comparing.run(&mut found, cancel).await?;
