@@ -111,17 +111,14 @@ fn keys_that_look_alike_and_are_two_for_the_server_are_both_needed() {
 
 #[test]
 fn a_key_in_another_spelling_of_its_language_is_repaired_and_stays() {
-    for (collation, own, other) in [("Turkish_CI_AS", "i", "İ")] {
-        let codes = [own, "ı"];
-        let case = Spelled::new(&[collation], "nvarchar(20)", &codes, &TIMESTAMP);
-        case.bed
-            .target()
-            .execute(&format!("UPDATE dbo.T SET K = N'{other}' WHERE V = 1"));
-        let report = differs(case.verify());
-        let told = counts(&report, "target", "wrong");
-        assert_eq!(told, "1 changed", "{collation} {own}: {report}");
-        case.repaired();
-    }
+    let case = Spelled::new(&["Turkish_CI_AS"], "nvarchar(20)", &["i", "ı"], &TIMESTAMP);
+    case.bed
+        .target()
+        .execute("UPDATE dbo.T SET K = N'İ' WHERE V = 1");
+    let report = differs(case.verify());
+    let told = counts(&report, "target", "wrong");
+    assert_eq!(told, "1 changed", "{report}");
+    case.repaired();
 }
 
 #[test]
