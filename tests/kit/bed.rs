@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use icehost_devserver::{DevServer, RunningServer};
+use icehost_devserver::{Builder, DevServer, RunningServer};
 use tempfile::TempDir;
 use tiberius::{AuthMethod, Config, EncryptionLevel};
 
@@ -19,9 +19,17 @@ pub const WRITER: &str = "writer";
 /// The directory for what clients send to development servers, which tests/run.sh has judged afterwards.
 const STATEMENTS: &str = "ICEHOST_TEST_STATEMENTS";
 
+fn builder() -> Builder {
+    DevServer::builder()
+        .password(PASSWORD)
+        .reader(READER)
+        .writer(WRITER)
+}
+
 /// What an end-to-end case runs on. Its databases are its own.
 pub struct Bed {
     server: Option<RunningServer>,
+    damaged: bool,
     config: Config,
     source_database: String,
     target_database: String,
@@ -39,13 +47,26 @@ impl Bed {
 
     /// A bed on a development server of its own, for cases that inject faults.
     pub fn on_development_server() -> Bed {
-        let mut builder = DevServer::builder()
-            .password(PASSWORD)
-            .reader(READER)
-            .writer(WRITER);
-        if let Some(directory) = std::env::var_os(STATEMENTS) {
-            builder = builder.record_statements(directory);
+        match std::env::var_os(STATEMENTS) {
+            Some(directory) => Bed::served(builder().record_statements(directory)),
+            None => Bed::served(builder()),
         }
+    }
+
+    /// The same for cases that damage what the program sends: what arrives there is not what the program said, and no
+    /// judge is to look at it.
+    pub fn for_damage() -> Bed {
+        let mut bed = Bed::served(builder());
+        bed.damaged = true;
+        bed
+    }
+
+    /// Whether what clients send may be damaged on its way.
+    pub(crate) fn may_be_damaged(&self) -> bool {
+        self.damaged
+    }
+
+    fn served(builder: Builder) -> Bed {
         let server = runtime()
             .block_on(builder.start())
             .expect("start the development server");
@@ -61,6 +82,7 @@ impl Bed {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let bed = Bed {
             server,
+            damaged: false,
             config,
             source_database: format!("icehost_source_{unique}"),
             target_database: format!("icehost_target_{unique}"),

@@ -12,6 +12,11 @@ pub fn bed_on_development_server(rows: u32) -> Bed {
     fill(Bed::on_development_server(), rows)
 }
 
+/// The same on a development server, for cases that damage what the program sends.
+pub fn bed_for_damage(rows: u32) -> Bed {
+    fill(Bed::for_damage(), rows)
+}
+
 fn fill(bed: Bed, rows: u32) -> Bed {
     let table = "CREATE TABLE dbo.Customers (
         CustomerID int NOT NULL PRIMARY KEY,

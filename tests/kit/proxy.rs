@@ -12,6 +12,8 @@ use std::time::Duration;
 
 pub use flood::Flood;
 
+use crate::Bed;
+
 /// How often a thread that stalls looks whether it is over.
 const LOOK: Duration = Duration::from_millis(20);
 /// What is read at a time.
@@ -32,6 +34,16 @@ pub enum Fault {
     Lose(usize),
     /// So many bytes arrive twice, as far as they were read together.
     Repeat(usize),
+}
+
+impl Fault {
+    /// Whether something else arrives than was sent.
+    fn damages(self) -> bool {
+        match self {
+            Fault::Flip(_) | Fault::Lose(_) | Fault::Repeat(_) => true,
+            Fault::Stall | Fault::Break | Fault::Flood(_) => false,
+        }
+    }
 }
 
 /// When a fault acts.
@@ -69,6 +81,8 @@ struct State {
 
 /// Listens on a port of its own until it is dropped.
 pub struct Proxy {
+    /// Whether requests may be damaged.
+    damaging: bool,
     port: u16,
     state: Arc<State>,
     listening: Option<JoinHandle<()>>,
@@ -92,11 +106,20 @@ impl Proxy {
             away: AtomicBool::new(false),
         });
         let mut proxy = Proxy {
+            damaging: false,
             port,
             state,
             listening: None,
         };
         proxy.listen(listener);
+        proxy
+    }
+
+    /// In front of a bed's server, for faults that damage.
+    pub fn damaging(bed: &Bed) -> Proxy {
+        assert!(bed.may_be_damaged(), "its statements are judged");
+        let mut proxy = Proxy::new(bed.server().addr());
+        proxy.damaging = true;
         proxy
     }
 
@@ -126,6 +149,10 @@ impl Proxy {
 
     /// Orders a fault, which acts once.
     pub fn order(&self, when: When, fault: Fault) {
+        assert!(
+            self.damaging || !fault.damages(),
+            "{fault:?}: only on the way to a server whose statements nobody judges"
+        );
         self.rules().push(Rule { when, fault });
     }
 
@@ -337,8 +364,7 @@ impl Pump {
         }
         *most -= passed as u64;
         let fault = *fault;
-        let damages = matches!(fault, Fault::Flip(_) | Fault::Lose(_) | Fault::Repeat(_));
-        if after.is_empty() && (*most > 0 || damages) {
+        if after.is_empty() && (*most > 0 || fault.damages()) {
             return true;
         }
         self.state.acted.fetch_add(1, Ordering::SeqCst);

@@ -102,8 +102,8 @@ fn end(command: Command, what: &str) -> Run {
 
 #[test]
 fn a_fault_anywhere_ends_in_an_error_or_in_a_job_that_is_done() {
-    let bed = customers::bed_on_development_server(ROWS);
-    let proxy = Proxy::new(bed.server().addr());
+    let bed = customers::bed_for_damage(ROWS);
+    let proxy = Proxy::damaging(&bed);
     // What goes over the wire in a run with a delta, which each of the runs below has.
     sync(&bed, &bed.source_url(), &bed.target_url())
         .run()
@@ -165,8 +165,8 @@ fn a_fault_anywhere_ends_in_an_error_or_in_a_job_that_is_done() {
 /// What is written would be the altered value; here nothing is.
 #[test]
 fn a_bit_that_is_altered_in_the_clear_ends_in_an_error_or_an_answer() {
-    let bed = customers::bed_on_development_server(ROWS);
-    let proxy = Proxy::new(bed.server().addr());
+    let bed = customers::bed_for_damage(ROWS);
+    let proxy = Proxy::damaging(&bed);
     sync(&bed, &bed.source_url(), &bed.target_url())
         .run()
         .success();
