@@ -5,6 +5,7 @@
 //! all, so the list of its imports is the whole of what it can reach. [`encode`] makes a component of a core
 //! module.
 
+mod bindings;
 mod build;
 mod c;
 mod encode;
@@ -18,6 +19,7 @@ mod rust;
 mod tool;
 mod toolchain;
 
+pub use bindings::sdk_bindings;
 pub use build::{BuildOptions, Built, ToolOutput, build};
 pub use encode::{encode, is_component, is_core_module};
 pub use error::Error;

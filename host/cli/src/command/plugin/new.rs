@@ -1,10 +1,12 @@
 //! `icehost plugin new`: a strategy that builds, tests and runs as it is.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use icehost_componentize::Error;
 use icehost_run::ErrorKind;
 
 use crate::args::{PluginKind, PluginLanguage};
@@ -17,6 +19,9 @@ const SDK: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 /// directory for each kind, with the files as they will lie; where both have one, it is the kind's own. A
 /// `.template` at the end keeps cargo and git from taking them for their own, and goes.
 const TEMPLATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
+
+/// The SDK's file of macros, for which stands what they make: building a strategy takes a third of the time then.
+const BINDINGS: &str = "sdk/src/bindings.rs";
 
 /// Makes the directory, which must not exist, and gives it. What it began is taken away where it fails.
 ///
@@ -34,7 +39,8 @@ pub(super) fn create(
             "choose another name, or remove it",
         ));
     }
-    let written = write(directory, &name, kind, language);
+    let files = files(kind.name(), language.name())?;
+    let written = write(directory, &name, kind, &files);
     if written.is_err() {
         // It was not there before.
         let _ = fs::remove_dir_all(directory);
@@ -71,10 +77,10 @@ fn write(
     directory: &Path,
     name: &str,
     kind: PluginKind,
-    language: PluginLanguage,
+    files: &BTreeMap<String, Cow<'_, str>>,
 ) -> Result<(), (PathBuf, std::io::Error)> {
     let type_name: String = name.split('-').map(capitalised).collect();
-    for (path, text) in files(kind.name(), language.name()) {
+    for (path, text) in files {
         let path = directory.join(path);
         let text = text
             .replace("{{name}}", name)
@@ -92,30 +98,35 @@ fn write(
 }
 
 /// What a strategy of this kind in this language starts from: where it goes, and what it says.
-fn files(kind: &str, language: &str) -> BTreeMap<String, &'static str> {
+fn files(kind: &str, language: &str) -> Result<BTreeMap<String, Cow<'static, str>>, Error> {
     let mut files = BTreeMap::new();
     for directory in [format!("{language}/all"), format!("{language}/{kind}")] {
         for &(path, text) in TEMPLATES {
             let below = |directory: &str| path.strip_prefix(directory)?.strip_prefix('/');
             if let Some(place) = below(&directory) {
                 let place = place.strip_suffix(".template").unwrap_or(place);
-                files.insert(place.replace("gitignore", ".gitignore"), text);
+                files.insert(place.replace("gitignore", ".gitignore"), text.into());
             }
         }
     }
     for &(path, text) in TEMPLATES {
         if path == format!("cases/{kind}.toml") {
-            files.insert("cases/first.toml".to_owned(), text);
+            files.insert("cases/first.toml".to_owned(), text.into());
         }
     }
     for &(path, text) in SDK {
         let contract = path == "wit/strategy.wit";
         // The Rust SDK finds the contract beside its own directory.
-        if contract || (language == "rust" && path.starts_with("sdk/")) {
-            files.insert(path.to_owned(), text);
+        let sdk = language == "rust" && path.starts_with("sdk/") && path != BINDINGS;
+        if contract || sdk {
+            files.insert(path.to_owned(), text.into());
+        }
+        if contract && language == "rust" {
+            let bindings = icehost_componentize::sdk_bindings(text)?;
+            files.insert(BINDINGS.to_owned(), bindings.into());
         }
     }
-    files
+    Ok(files)
 }
 
 fn capitalised(word: &str) -> String {
