@@ -27,11 +27,12 @@ from pyiceberg.manifest import (
     ManifestWriter,
     ManifestWriterV2,
 )
-from pyiceberg.partitioning import PartitionSpec
+from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update.snapshot import _FastAppendFiles
+from pyiceberg.transforms import IdentityTransform
 from pyiceberg.typedef import Record
 from pyiceberg.types import DateType, DecimalType, LongType, NestedField, StringType, TimestampType
 
@@ -198,6 +199,7 @@ def main() -> None:
         action="store_true",
         help="delete single rows by position delete files instead of rewriting their data files",
     )
+    parser.add_argument("--partitioned", action="store_true", help="partition it by its birthdays")
     arguments = parser.parse_args()
 
     location = arguments.directory.absolute()
@@ -205,7 +207,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         catalog = SqlCatalog("scratch", uri=f"sqlite:///{scratch}/catalog.db", warehouse=f"file://{scratch}")
         catalog.create_namespace("foreign")
-        table = catalog.create_table("foreign.people", SCHEMA, location=f"file://{location}")
+        fields = [PartitionField(5, 1000, IdentityTransform(), "birthday")] if arguments.partitioned else []
+        spec = PartitionSpec(*fields)
+        table = catalog.create_table("foreign.people", SCHEMA, location=f"file://{location}", partition_spec=spec)
         delete = delete_by_position if arguments.position_deletes else delete_by_rewrite
         history = write_history(table, delete)
         to_hadoop_layout(table)

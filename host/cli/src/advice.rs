@@ -10,11 +10,12 @@ mod setting;
 use std::path::Path;
 
 /// The commands that take `PIPELINE --config FILE`.
-const OF_PIPELINES: [&str; 7] = [
+const OF_PIPELINES: [&str; 8] = [
     "sync",
     "load",
     "verify",
     "snapshots",
+    "table describe",
     "watermark show",
     "watermark set",
     "watermark clear",

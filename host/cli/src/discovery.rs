@@ -107,6 +107,8 @@ mod tests {
             "verify",
             "verify --limit 3",
             "snapshots a",
+            "table describe a",
+            "table list",
             "watermark show a",
             "watermark set a --mark Id=integer:4",
         ] {
@@ -118,6 +120,7 @@ mod tests {
             "load --lake-table a.b --merge upsert",
             "verify --lake-table a.b",
             "snapshots --warehouse w",
+            "table list --warehouse w",
             "watermark clear --lake-table a.b",
             // They have a default of their own.
             "check",

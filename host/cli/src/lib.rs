@@ -69,6 +69,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Load(arguments) => command::load::run(*arguments, output, &cancel).await,
             Command::Verify(arguments) => command::verify::run(*arguments, output, &cancel).await,
             Command::Snapshots(arguments) => command::snapshots::run(arguments, output).await,
+            Command::Table(command) => command::table::run(command, output).await,
             Command::Watermark(command) => command::watermark::run(command, output).await,
             Command::Plugin(command) => command::plugin::run(command, output).await,
             Command::Completions { shell } => command::manual::completions(shell),

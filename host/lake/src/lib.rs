@@ -12,6 +12,7 @@ mod catalog;
 mod changes;
 mod checksum;
 mod commit;
+mod contents;
 mod error;
 mod evaluate;
 mod having;
@@ -47,6 +48,7 @@ pub use commit::{
     AbsenceGuard, Absent, CommitRequest, Committed, Guard, KeyQuestion, SameKeys, SnapshotUpdates,
     Stopping,
 };
+pub use contents::{AnyColumn, Contents, Files};
 // A commit is told in Iceberg's own terms.
 pub use error::{LakeError, LakeErrorKind, Result};
 pub use having::{DoubtfulKeys, Having};

@@ -39,6 +39,8 @@ fn where_there_is_no_file_that_is_said_and_what_the_least_is_that_one_says() {
         &["verify", "customers"],
         &["verify"],
         &["snapshots", "customers"],
+        &["table", "list"],
+        &["table", "describe", "customers"],
         &["watermark", "show", "customers"],
         &["watermark", "clear", "customers"],
     ] {

@@ -7,6 +7,7 @@ mod discovery;
 mod documentation;
 mod file;
 mod kinds;
+mod lake_files;
 mod lake_tables;
 mod manual;
 mod pipelines;

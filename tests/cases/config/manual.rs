@@ -2,12 +2,13 @@
 
 use icehost_tests::Command;
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "sync",
     "check",
     "load",
     "verify",
     "snapshots",
+    "table",
     "watermark",
     "plugin",
     "completions",

@@ -26,6 +26,12 @@ Examples:
   icehost snapshots customers
   icehost snapshots --warehouse lake --lake-table shop.customers";
 
+pub(super) const TABLE: &str = "\
+Examples:
+  icehost table list                   # the warehouses of ./icehost.toml
+  icehost table describe customers
+  icehost table describe --warehouse lake --lake-table shop.customers";
+
 pub(super) const WATERMARK: &str = "\
 Examples:
   icehost watermark show customers

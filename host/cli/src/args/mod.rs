@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// List the snapshots of an Iceberg table
     #[command(after_help = examples::SNAPSHOTS)]
     Snapshots(LakeArguments),
+    /// List Iceberg tables, or show what one is made of
+    #[command(subcommand, after_help = examples::TABLE)]
+    Table(TableCommand),
     /// Show, set or clear how far a source has been read
     #[command(subcommand, after_help = examples::WATERMARK)]
     Watermark(WatermarkCommand),
@@ -321,6 +324,26 @@ pub(crate) struct WatermarkStoreArguments {
     /// Keep a copy of each watermark as a JSON file here, beside the one in the snapshot
     #[arg(long, value_name = "DIR", env = "ICEHOST_WATERMARK_DIR", value_parser = value::directory)]
     pub(crate) watermark_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TableCommand {
+    /// List the tables of a warehouse, with rows, files and bytes of their current snapshots
+    List(WarehouseArguments),
+    /// Show schema, partitioning, files, deletes, snapshots and metadata of a table, and what slows its readers
+    Describe(LakeArguments),
+}
+
+/// Which warehouses.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WarehouseArguments {
+    /// Those that the pipelines of this file write to [default: icehost.toml in the working directory]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Directory or file: URL that holds the Iceberg tables, as NAMESPACE/TABLE/{data,metadata}
+    #[arg(long, value_name = "DIR", env = "ICEHOST_WAREHOUSE", required_unless_present = "config", help_heading = LAKE)]
+    pub(crate) warehouse: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

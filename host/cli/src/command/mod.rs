@@ -8,6 +8,7 @@ pub(crate) mod pipelines;
 pub(crate) mod plugin;
 pub(crate) mod snapshots;
 pub(crate) mod sync;
+pub(crate) mod table;
 pub(crate) mod verify;
 pub(crate) mod watermark;
 

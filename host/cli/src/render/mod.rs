@@ -10,6 +10,7 @@ mod problems;
 mod progress;
 mod report;
 mod snapshots;
+mod tables;
 mod verification;
 mod watermark;
 
@@ -22,6 +23,7 @@ pub(crate) use problems::problems;
 pub(crate) use progress::Progress;
 pub(crate) use report::print_report;
 pub(crate) use snapshots::print_snapshots;
+pub(crate) use tables::{Listed, print_description, print_tables};
 pub(crate) use verification::{Verified, print_verification, print_verified};
 pub(crate) use watermark::print_watermark;
 

@@ -73,7 +73,7 @@ fn row(snapshot: &SnapshotInfo, current: Option<i64>) -> String {
 }
 
 /// Rows that a reader sees, as far as the summary tells.
-fn rows(snapshot: &SnapshotInfo) -> Option<u64> {
+pub(super) fn rows(snapshot: &SnapshotInfo) -> Option<u64> {
     let deleted = snapshot
         .summary_number("total-position-deletes")
         .unwrap_or(0);
@@ -84,7 +84,7 @@ fn rows(snapshot: &SnapshotInfo) -> Option<u64> {
     )
 }
 
-fn moment(milliseconds: i64) -> String {
+pub(super) fn moment(milliseconds: i64) -> String {
     DateTime::from_timestamp_millis(milliseconds).map_or_else(
         || milliseconds.to_string(),
         |moment| moment.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
