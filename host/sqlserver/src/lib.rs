@@ -50,9 +50,9 @@ use icehost_files::failpoint;
 pub use identity::TableOnServer;
 pub use introspect::{ColumnSelection, SqlColumn, SqlTable, Traits};
 pub use load::{
-    Absent, Collision, Fitting, KeyColumn, KnownPosition, Loader, Loss, MOST_POSITIONS, Mark,
-    MergeCounts, NO_COLLATION, Position, PositionsLayout, Previous, Removal, StillGone,
-    TableIdentity, TargetState, Terms,
+    Absent, Collision, KeyColumn, KnownPosition, Loader, Loss, MOST_POSITIONS, Mark, MergeCounts,
+    NO_COLLATION, Position, PositionsLayout, Previous, Removal, StillGone, TableIdentity,
+    TargetState, Terms,
 };
 pub use lower::NewColumn;
 pub use name::{TableName, quote};

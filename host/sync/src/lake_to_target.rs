@@ -1,7 +1,7 @@
 //! The second half: read changes, stage, merge.
 
 use icehost_lake::LakeTable;
-use icehost_sqlserver::{ErrorKind, MergeCounts, Position, PositionsLayout};
+use icehost_sqlserver::{MergeCounts, Position, PositionsLayout};
 use uuid::Uuid;
 
 use crate::SyncError;
@@ -13,7 +13,7 @@ use crate::delivery::origin;
 use crate::delivery::position::{confirm, position};
 use crate::delivery::staging::Staging;
 use crate::delivery::start::{Line, Situation, Start};
-use crate::delivery::table::{OpenTarget, remove_created, taken};
+use crate::delivery::table::{OpenTarget, by_hand, remove_created, taken};
 use crate::delivery::task::Delivery;
 use crate::delivery::terms::terms;
 use crate::delivery::wanted::Wanted;
@@ -56,25 +56,6 @@ pub(crate) async fn attempt(run: Run<'_, Delivery<'_>>) -> Result<Delivered, Syn
         true => by_hand(error),
         false => error,
     })
-}
-
-/// A value that the created table cannot hold: which types it had is what the lake remembers of its source. The table is
-/// gone by now, and would be created in the same way again.
-fn by_hand(error: SyncError) -> SyncError {
-    match error {
-        SyncError::SqlServer { doing, error } if matches!(error.kind(), ErrorKind::Data(_)) => {
-            let error = error.with_hint(
-                "the lake table has values that the source's column, as it was described last, does not hold: create the \
-                 target table by hand, with a wider type for this column; `icehost load --create-target --dry-run` shows \
-                 the statement that would create it",
-            );
-            SyncError::SqlServer {
-                doing,
-                error: Box::new(error),
-            }
-        }
-        other => other,
-    }
 }
 
 /// Finds out where the delivery starts, and delivers from there.

@@ -91,11 +91,11 @@ fn keys(context: &Context) -> Result<Vec<KeyPair>, Error> {
     context.keys(Some(&names))
 }
 
-/// Whether rows with one key are the same row for the source.
+/// Whether rows with one key are the same row for the source. Without a key of its own, nobody knows.
 fn covers_own_key(context: &Context, keys: &[KeyPair]) -> bool {
     let own = context.delta.key();
-    own.iter()
-        .all(|own| keys.iter().any(|pair| pair.source == *own))
+    let in_keys = |own: &ColumnId| keys.iter().any(|pair| pair.source == *own);
+    !own.is_empty() && own.iter().all(in_keys)
 }
 
 icehost_sdk::export_merger!(Scd2);

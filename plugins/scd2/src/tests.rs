@@ -147,6 +147,10 @@ fn a_version_can_begin_when_the_source_says_so() {
         direction: Direction::Descending,
     };
     assert_eq!(plan.deduplicate, [newest]);
+    // Rows of a source without a key are no versions of one.
+    let mut keyless = context(r#"{"from":"modified","keys":["Id"]}"#, Contents::Snapshot);
+    keyless.delta.columns[0].key_position = None;
+    assert_eq!(Scd2::plan(&keyless).unwrap().deduplicate, []);
 
     let mut nullable = context(r#"{"from":"Modified"}"#, Contents::Snapshot);
     nullable.delta.columns[2].nullable = true;

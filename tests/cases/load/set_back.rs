@@ -81,3 +81,28 @@ fn rows_that_somebody_else_adds_stop_nothing() {
     sync(&bed, "timestamp").json();
     assert_eq!(ids(&bed).len(), 5);
 }
+
+/// Which lake table has brought a row, no count tells.
+#[test]
+fn a_position_that_was_put_back_behind_another_lake_table_is_not_noticed() {
+    let bed = bed("timestamp");
+    bed.source().execute(
+        "INSERT INTO dbo.T VALUES (3, NULL, '2026-03-01');
+         CREATE TABLE dbo.U (Id int NOT NULL PRIMARY KEY, N nvarchar(9) NULL, M datetime2(3) NOT NULL);
+         INSERT INTO dbo.U VALUES (9, NULL, '2026-03-01')",
+    );
+    sync(&bed, "timestamp").json();
+    bed.sync("dbo.U", "demo.u")
+        .args(["--strategy", "timestamp", "--lake-merge", "upsert"])
+        .args(["--merge", "append-only", "--target", &bed.target_url()])
+        .args(["--target-table", "dbo.T"])
+        .json();
+    bed.target().execute(
+        "DELETE FROM dbo.icehost_positions WHERE lake_table = 'demo.t';
+         INSERT INTO dbo.icehost_positions SELECT * FROM dbo.kept",
+    );
+    bed.source()
+        .execute("INSERT INTO dbo.T VALUES (4, N'd', '2026-03-02')");
+    sync(&bed, "timestamp").json();
+    assert_eq!(ids(&bed), [["1"], ["2"], ["3"], ["3"], ["4"], ["9"]]);
+}

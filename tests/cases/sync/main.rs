@@ -3,6 +3,7 @@
 
 mod allocations;
 mod arguments;
+mod chosen_keys;
 mod clocks;
 mod column_rules;
 mod copies;

@@ -36,23 +36,10 @@ impl Loader<'_> {
         if self.terms.into_empty && !empty {
             return Err(self.filled());
         }
-        if self.terms.there_already && !empty {
-            self.refuse_what_is_there(statements).await?;
-        }
         let absent = match empty {
             true => 0,
-            false => self.absent(statements).await.map_err(merging)?,
+            false => self.complete(statements).await?,
         };
-        // What is absent goes, however it is spelled.
-        let covered = self.terms.delete_absent && statements.absent.is_some();
-        if let Some(stage) = self.other_spellings.as_ref().filter(|_| !empty && !covered) {
-            let answer = self.connection.client.run(stage).await.map_err(merging)?;
-            let mut fields = Fields::of(answer.rows().into_iter().next().unwrap_or_default());
-            let others = fields.integer().map_err(merging)?;
-            if others > 0 && self.terms.spellings_of_others {
-                return Err(self.spelled_by_others(others));
-            }
-        }
         if self.rows > 0 || absent > 0 {
             let mut taken_out = 0;
             if !empty {
@@ -107,6 +94,29 @@ impl Loader<'_> {
                 error.context(format!("committing the merge into {}", self.target.name))
             })?;
         Ok(counts)
+    }
+
+    /// Adds to what is staged the rows of the target that go without being named, and refuses what must not be added or go.
+    /// Only the staging table is written to. How many rows are absent.
+    pub(super) async fn complete(&mut self, statements: &MergeStatements) -> Result<u64> {
+        let target = self.target;
+        let merging =
+            |error: SqlServerError| error.context(format!("merging into {}", target.name));
+        if self.terms.there_already {
+            self.refuse_what_is_there(statements).await?;
+        }
+        let absent = self.absent(statements).await.map_err(merging)?;
+        // What is absent goes, however it is spelled.
+        let covered = self.terms.delete_absent && statements.absent.is_some();
+        if let Some(stage) = self.other_spellings.as_ref().filter(|_| !covered) {
+            let answer = self.connection.client.run(stage).await.map_err(merging)?;
+            let mut fields = Fields::of(answer.rows().into_iter().next().unwrap_or_default());
+            let others = fields.integer().map_err(merging)?;
+            if others > 0 && self.terms.spellings_of_others {
+                return Err(self.spelled_by_others(others));
+            }
+        }
+        Ok(absent)
     }
 
     /// Writes what the merge did into the position, and which table it did it to. The merge's locks keep that

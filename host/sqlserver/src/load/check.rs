@@ -1,11 +1,8 @@
 //! What staged rows must not be, looked for before they are merged.
 
-use icehost_plan::{Delta, ValidMergePlan};
-
 use super::{Loader, MergeCounts};
 use crate::error::{Result, SqlServerError};
 use crate::introspect::Fields;
-use crate::lower::merge;
 use crate::lower::merge::MergeStatements;
 use crate::statement::Statement;
 
@@ -115,17 +112,6 @@ impl Loader<'_> {
             "put the position back as it was, or empty the target table and deliver every row with `icehost load --full`; \
              or, if these rows are to be there once more, go on with `icehost load --trust-position`",
         ))
-    }
-
-    /// Refuses staged rows that a merge without keys would add a second time. Every batch must have been staged.
-    ///
-    /// # Errors
-    /// That one is there, and whatever the server reports.
-    pub async fn check_not_there(&mut self, plan: &ValidMergePlan, delta: &Delta) -> Result<()> {
-        self.end_load().await?;
-        let has_merge = self.connection.server.has_merge();
-        let statements = merge::lower(self.target, &self.staging, delta, plan, has_merge)?;
-        self.refuse_what_is_there(&statements).await
     }
 
     /// What a question finds, as text.

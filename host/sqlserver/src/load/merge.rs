@@ -118,7 +118,11 @@ impl Loader<'_> {
 
     async fn ask(&mut self, plan: &ValidMergePlan, delta: &Delta) -> Result<()> {
         let (statements, _) = self.prepare(plan, delta).await?;
-        match self.rows > 0 && !self.terms.found_empty {
+        if self.terms.found_empty {
+            return Ok(());
+        }
+        let absent = self.complete(&statements).await?;
+        match self.rows > 0 || absent > 0 {
             true => self.check_matches(&statements).await,
             false => Ok(()),
         }

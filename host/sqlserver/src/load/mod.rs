@@ -4,10 +4,10 @@ mod apply;
 mod bulk;
 mod check;
 mod created;
-mod fitting;
 mod loss;
 mod merge;
 mod misfit;
+mod named;
 mod position;
 mod positions_table;
 mod same_keys;
@@ -21,7 +21,6 @@ use icehost_plan::values::is_known;
 use icehost_plan::{Column, SqlType};
 
 pub use created::Removal;
-pub use fitting::Fitting;
 pub use loss::{Loss, Mark};
 pub use merge::MergeCounts;
 pub use position::{Position, Previous};
@@ -38,7 +37,7 @@ use crate::introspect::SqlTable;
 use crate::lower::staging::Staging;
 use crate::statement::Statement;
 use bulk::BatchEncoder;
-use fitting::Named;
+use named::Named;
 
 /// A delta on its way into a table.
 ///
@@ -100,7 +99,7 @@ impl<'c> Loader<'c> {
                 error.context(format!("creating a staging table for {}", target.name))
             })?;
         Ok(Loader {
-            key: fitting::key(target, &staging),
+            key: named::key(target, &staging),
             notes: vec![ColumnNotes::default(); staging.columns.len()],
             load: None,
             connection,

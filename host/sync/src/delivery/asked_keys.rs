@@ -30,6 +30,11 @@ impl AskTarget {
         }
     }
 
+    /// The same by these columns, whatever the target's own are.
+    pub(crate) fn by(self, key: Vec<KeyColumn>) -> AskTarget {
+        AskTarget { key, ..self }
+    }
+
     /// Of each key that was looked for, whether the lake table has one that the target takes for it. Where they are more
     /// than can be asked about, and where one of them is none that the target can hold, it may have.
     ///
@@ -63,7 +68,11 @@ impl AskTarget {
         Ok(have)
     }
 
-    async fn ask(
+    /// The pairs of keys that the target takes for one.
+    ///
+    /// # Errors
+    /// A key that it cannot hold, and whatever the server reports.
+    pub(crate) async fn ask(
         &self,
         keys: &[arrow_array::ArrayRef],
         there: &[arrow_array::ArrayRef],

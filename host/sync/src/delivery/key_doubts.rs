@@ -17,7 +17,7 @@ use icehost_plan::{
 use icehost_sqlserver::lower::Spelling;
 use icehost_sqlserver::{Collision, Loader, Result, SqlTable};
 
-use crate::SyncError;
+use crate::delivery::collided::Collided;
 use crate::delivery::landing::{Landing, goes_by_other_columns};
 use crate::delivery::own_key::each_is_its_own;
 use crate::delivery::table::Taken;
@@ -168,7 +168,8 @@ impl KeyDoubts {
             .await
     }
 
-    fn may_collide(&self) -> bool {
+    /// Whether the target may take keys for one that are two in the lake.
+    pub(crate) fn may_collide(&self) -> bool {
         self.spellings.iter().any(Option::is_some)
     }
 
@@ -203,53 +204,19 @@ impl KeyDoubts {
         }
     }
 
-    /// What is said of a collision.
-    pub(crate) fn refusal(
-        &self,
-        collision: &Collision,
-        lake: &LakeTable,
-        target: &SqlTable,
-        plan: &ValidMergePlan,
-    ) -> SyncError {
-        let shown = |values: &[String]| {
-            let quoted = values.iter().map(|value| format!("'{value}'"));
-            quoted.collect::<Vec<_>>().join(", ")
-        };
-        let ends = |values: &[String]| -> Vec<String> {
-            let trimmed = values.iter().map(|v| v.trim_end_matches(' ').to_owned());
-            trimmed.collect()
-        };
-        let binary = |key: &icehost_plan::KeyPair| {
-            let column = target.columns.get(key.target as usize);
-            column.is_some_and(|column| column.sql_type.logical() == LogicalType::Binary)
-        };
-        let collations: Vec<&str> = self.spellings.iter().flatten().filter_map(named).collect();
-        let hint = if ends(&collision.one) == ends(&collision.other) {
-            "change one of the two keys: SQL Server takes texts for one that differ in blanks at their end".to_owned()
-        } else if plan.keys.iter().any(binary) {
-            "change one of the two keys: SQL Server takes binary values for one that differ in zeros at their end"
-                .to_owned()
-        } else {
-            let example = match collations.first() {
-                Some(collation) => format!("the source has {collation}"),
-                None => "one with CS and AS, or BIN2, in its name".to_owned(),
-            };
-            format!(
-                "change one of the two keys, or give the key column of the target table a collation that tells them \
-                 apart: {example}"
-            )
-        };
-        SyncError::schema(
-            format!(
-                "rows of lake table {} have the keys ({}) and ({}), which target table {} takes for one: only one of \
-                 the rows would stay",
-                lake.name(),
-                shown(&collision.one),
-                shown(&collision.other),
-                target.name
-            ),
-            hint,
-        )
+    /// What is said of keys that are.
+    pub(crate) fn told<'a>(
+        &'a self,
+        lake: &'a LakeTable,
+        target: &'a SqlTable,
+        plan: &'a ValidMergePlan,
+    ) -> Collided<'a> {
+        Collided {
+            spellings: &self.spellings,
+            lake,
+            target,
+            plan,
+        }
     }
 }
 
@@ -263,13 +230,6 @@ pub(crate) fn tells_rows_by_its_key(lake: &Table, plan: &MergePlan, delta: &Delt
 pub(crate) fn collation<'a>(key: &KeyPair, takes: &'a [Taken]) -> Option<&'a Collation> {
     let taken = takes.get(key.source as usize)?;
     taken.column.collation.as_ref()
-}
-
-fn named(spelling: &Spelling) -> Option<&str> {
-    match spelling {
-        Spelling::Compared { collation, .. } => Some(collation),
-        Spelling::Exact => None,
-    }
 }
 
 /// How the lake tells values of a key column apart that may be one for the target; `None` where there are none.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use icehost_lake::ChangePlan;
 use icehost_sqlserver::{
-    Connection, ErrorKind, Loader, MOST_POSITIONS, MergeCounts, Position, StillGone, TargetState,
-    Terms,
+    Connection, ErrorKind, Loader, MOST_POSITIONS, MergeCounts, Position, SqlServerError,
+    StillGone, TargetState, Terms,
 };
 
 use crate::delivery::moved_rows::too_many;
@@ -17,6 +17,8 @@ use crate::{Event, SyncError};
 
 /// What a merge has done.
 pub(crate) struct Merged {
+    /// The changes that came.
+    pub(crate) rows: u64,
     pub(crate) counts: MergeCounts,
     /// Says which rows stay, since other lake tables have them.
     pub(crate) withheld: Option<String>,
@@ -35,7 +37,7 @@ impl<'a> Staging<'a> {
         self.bring(connection, changes, state, Some(position)).await
     }
 
-    /// Stages the changes, asks what is asked before they are merged, and gives them up.
+    /// Stages the changes, asks what is asked before they are merged, and gives them up. How many there are.
     ///
     /// # Errors
     /// What a delivery ends with before it writes.
@@ -44,9 +46,9 @@ impl<'a> Staging<'a> {
         connection: &mut Connection,
         changes: ChangePlan,
         state: &TargetState,
-    ) -> Result<(), SyncError> {
+    ) -> Result<u64, SyncError> {
         let brought = self.bring(connection, changes, state, None).await;
-        brought.map(|_| ())
+        brought.map(|brought| brought.rows)
     }
 
     /// `position`: `None` where nothing is to be merged.
@@ -61,6 +63,7 @@ impl<'a> Staging<'a> {
         let loading = || format!("loading into target table {name}");
         let staged = self.stage(connection, changes).await;
         let (mut loader, mut gone) = staged.map_err(|error| self.unordered(error))?;
+        let rows = loader.rows();
         let mut with_others = false;
         let partial = self.wanted.from.is_some() && !state.empty;
         if partial
@@ -108,6 +111,7 @@ impl<'a> Staging<'a> {
             });
         }
         Ok(Merged {
+            rows,
             counts: self.merge_staged(loader, position).await?,
             withheld: told,
         })
@@ -131,27 +135,34 @@ impl<'a> Staging<'a> {
             .doing(loading)?
         {
             let lake = self.wanted.lake;
-            return Err(doubts.refusal(&collision, lake, self.target, &landing.plan));
+            return Err(doubts
+                .told(lake, self.target, &landing.plan)
+                .both(&collision));
         }
 
+        let by = (&landing.plan, &landing.delta);
         let Some(position) = position else {
-            let asked = loader.rehearse(&landing.plan, &landing.delta).await;
-            asked.doing(|| format!("merging into target table {name}"))?;
-            return Ok(MergeCounts::default());
+            let asked = self.merged(loader.rehearse(by.0, by.1).await);
+            return asked.map(|()| MergeCounts::default());
         };
         self.run.observer.event(Event::Merging {
             rows: loader.rows(),
         });
-        let merged = loader.merge(&landing.plan, &landing.delta, position).await;
+        let counts = self.merged(loader.merge(by.0, by.1, position).await)?;
+        self.run.observer.event(Event::Merged);
+        Ok(counts)
+    }
+
+    /// Rows that would go for being absent are told with what lets them go.
+    fn merged<T>(&self, merged: Result<T, SqlServerError>) -> Result<T, SyncError> {
+        let name = &self.target.name;
         if let Err(error) = &merged
             && let ErrorKind::Deletions(absent) = error.kind()
         {
             let guard = self.run.job.deletions;
             guard.check(&format!("target table {name}"), as_of_lake(*absent))?;
         }
-        let counts = merged.doing(|| format!("merging into target table {name}"))?;
-        self.run.observer.event(Event::Merged);
-        Ok(counts)
+        merged.doing(|| format!("merging into target table {name}"))
     }
 
     async fn again(&self, with_others: bool) -> Result<ChangePlan, SyncError> {

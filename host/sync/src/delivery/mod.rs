@@ -4,6 +4,7 @@
 //! The room knows the lake table and the target. It knows no source but by what the lake says of it.
 
 pub(crate) mod asked_keys;
+pub(crate) mod collided;
 pub(crate) mod delta;
 pub(crate) mod expected;
 pub(crate) mod hashed;

@@ -156,6 +156,25 @@ pub(crate) async fn remove_created(target: &Target, table: &SqlTable) {
     }
 }
 
+/// A value that the created table cannot hold: which types it had is what the lake remembers of its source. The table is
+/// gone by now, and would be created in the same way again.
+pub(crate) fn by_hand(error: SyncError) -> SyncError {
+    match error {
+        SyncError::SqlServer { doing, error } if matches!(error.kind(), ErrorKind::Data(_)) => {
+            let error = error.with_hint(
+                "the lake table has values that the source's column, as it was described last, does not hold: create the \
+                 target table by hand, with a wider type for this column; `icehost load --create-target --dry-run` shows \
+                 the statement that would create it",
+            );
+            SyncError::SqlServer {
+                doing,
+                error: Box::new(error),
+            }
+        }
+        other => other,
+    }
+}
+
 /// The lake's columns with the types and collations that they have in the source, where the lake remembers
 /// them, and its identifier fields as key.
 fn creation(name: &TableName, lake: &LakeTable) -> Result<Creation, SyncError> {

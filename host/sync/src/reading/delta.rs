@@ -29,8 +29,8 @@ pub(crate) struct Read {
 pub(crate) enum Purpose {
     /// It is staged for a commit.
     Commit,
-    /// It is looked at: nothing is written.
-    Look(Look),
+    /// It is looked at, each time that it is read anew: nothing is written.
+    Look(Box<dyn Fn() -> Look + Send + Sync>),
 }
 
 /// Reads the delta in one piece; a second time, where rows turn out to have gone back behind what the detector wants.
@@ -71,7 +71,7 @@ pub(crate) async fn extract(
         run_id: run.id,
         look: match &purpose {
             Purpose::Commit => None,
-            Purpose::Look(look) => Some(Look::clone(look)),
+            Purpose::Look(look) => Some(look()),
         },
     };
     let progress = |rows, bytes| observer.event(Event::Extracted { rows, bytes });

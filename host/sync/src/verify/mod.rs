@@ -6,8 +6,9 @@
 //! that the target has reached. What differs is told by what becomes of it: the next run takes it away, nobody sees
 //! it, or it is wrong.
 
+pub(crate) mod ahead;
+pub(crate) mod collisions;
 pub(crate) mod compare;
-pub(crate) mod fits;
 pub(crate) mod options;
 pub(crate) mod plans;
 pub(crate) mod report;

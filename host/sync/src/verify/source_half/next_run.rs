@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use icehost_lake::LakeTable;
+use icehost_lake::{LakeTable, Look};
 use icehost_sqlserver::Extracted;
 
 use crate::detection::detected::Detected;
@@ -14,12 +14,11 @@ use crate::landing::advance::advance;
 use crate::reading::delta::{Purpose, extract};
 use crate::run::Run;
 use crate::source::open::OpenSource;
-use crate::verify::fits::Fits;
+use crate::verify::ahead::{self, Ahead};
 use crate::{Silent, SyncError};
 
-/// Reads what the next run reads of a source that has a mark, asks for the mark after it, and looks whether the rows fit
-/// the target. The source is at the read
-/// that `detected` is of.
+/// Reads what the next run reads of a source that has a mark, asks for the mark after it, and holds the rows against
+/// the target. The source is at the read that `detected` is of. What could not be asked of them.
 ///
 /// # Errors
 /// What the run would end with.
@@ -28,16 +27,28 @@ pub(crate) async fn read(
     source: &mut OpenSource,
     lake: &LakeTable,
     detected: &Detected,
-    fits: Option<Arc<Fits>>,
-) -> Result<(), SyncError> {
+    ahead: Option<Ahead>,
+) -> Result<Vec<String>, SyncError> {
     let run = Run::new(run.job, &Silent, run.cancel);
-    let look = match &fits {
-        Some(fits) => fits.looking(),
-        None => Arc::new(|_: &RecordBatch| {}),
+    let (rows, parts) = ahead::rows();
+    let look: Box<dyn Fn() -> Look + Send + Sync> = match &ahead {
+        Some(_) => Box::new(move || rows.look()),
+        None => Box::new(|| -> Look { Arc::new(|_: &RecordBatch| {}) }),
     };
-    let read = extract(&run, source, lake, detected, Purpose::Look(look)).await?;
+    let held = async {
+        let Some(ahead) = ahead else {
+            return Ok(Vec::new());
+        };
+        tokio::select! {
+            held = ahead.hold(parts) => held,
+            () = run.cancel.cancelled() => Err(SyncError::cancelled()),
+        }
+    };
+    let reading = extract(&run, source, lake, detected, Purpose::Look(look));
+    let (read, held) = tokio::join!(reading, Box::pin(held));
+    let read = read?;
     if read.extracted.rows == 0 {
-        return Ok(());
+        return held;
     }
     let rows = read.extracted.rows.saturating_sub(read.staged.rows_held());
     let told = rows.saturating_sub(read.apart);
@@ -48,5 +59,5 @@ pub(crate) async fn read(
     };
     let advanced = advance(&run, table, names, detected, extracted, told).await;
     advanced?;
-    fits.map_or(Ok(()), |fits| fits.told())
+    held
 }

@@ -22,18 +22,17 @@ use crate::verify::compare::judge::Again;
 use crate::verify::compare::shape::key_names;
 use crate::verify::compare::sums::server_sums;
 use crate::verify::compare::wrong_keys::{WrongKeys, check_repairable};
-use crate::verify::fits::Fits;
 use crate::verify::options::{VerifyOptions, memory};
 use crate::verify::plans::reading;
 use crate::verify::report::Comparison;
 use crate::verify::stops::{Stop, Stops};
 use crate::verify::target_half::both::Both;
 use crate::verify::target_half::identity::Identity;
+use crate::verify::target_half::permitted;
 use crate::verify::target_half::planned::{Planned, is_finer, planned, shape};
 use crate::verify::target_half::position::{Followed, Found};
 use crate::verify::target_half::rehearsal::Rehearsal;
 use crate::verify::target_half::repair::TargetRepair;
-use crate::verify::target_half::repeated::Repeated;
 use crate::verify::target_half::rules::{RulesOf, order, rules};
 use crate::verify::target_half::undelivered::Between;
 use crate::verify::target_half::versions::{History, Versions};
@@ -81,6 +80,7 @@ impl TargetHalf<'_> {
         let name = open.table.name.to_string();
         stops.note(origin::refuse(&lake, &mut open).await)?;
         stops.note(open.check_updatable().await)?;
+        delivery.settle_key(&mut open, &lake).await?;
         let found = Found::read(delivery, &mut open, &lake).await?;
         // The position may be of a snapshot that was made meanwhile.
         lake.refresh()
@@ -110,6 +110,7 @@ impl TargetHalf<'_> {
             puts_aside,
         } = planned(delivery, &open, &delta, &takes).await?;
         let mut refused = false;
+        let mut to_deliver = None;
         if let Some(situation) = &followed.situation
             && (followed.start != Start::UpToDate || self.to_come)
         {
@@ -135,7 +136,10 @@ impl TargetHalf<'_> {
                     landing: &landing,
                 };
                 if followed.start != Start::UpToDate && stops.0.is_empty() {
-                    stops.note(rehearsal.run(cancel).await)?;
+                    to_deliver = stops.note(rehearsal.run(cancel).await)?;
+                }
+                if to_deliver != Some(0) {
+                    notes.extend(permitted::told(&mut open, &landing.plan).await?);
                 }
             }
         }
@@ -175,24 +179,18 @@ impl TargetHalf<'_> {
             };
             let asked = match followed.start {
                 Start::Changes(_) => {
-                    let delivered = ((&description, takes.as_slice()), &plan, &open.table);
-                    let fits = Fits::new(&open.table, &takes, (0..takes.len()).collect());
-                    let changes = between.changes(delivered, fits.as_ref(), cancel).await;
-                    let told = stops.note(changes)?;
-                    let repeated = Repeated {
-                        between: &between,
-                        delivery,
-                        situation: followed.situation.as_ref(),
-                        takes: &takes,
-                    };
-                    stops.note(repeated.refuse(&plan, &open.table).await)?;
-                    stops.note(fits.map_or(Ok(()), |fits| fits.told()))?;
-                    if told.is_none() {
+                    if to_deliver.is_none() {
+                        let delivered = ((&description, takes.as_slice()), &plan, &open.table);
+                        // Why the next run ends, it is known by now.
+                        let counted = between.changes(delivered, cancel).await;
+                        to_deliver = Stops::default().note(counted)?;
+                    }
+                    if to_deliver.is_none() {
                         notes.push(
                             "how many rows are yet to be delivered cannot be told".to_owned(),
                         );
                     }
-                    told
+                    to_deliver
                 }
                 _ => {
                     let columns = written.pairs.iter().map(|(lake, _)| *lake).collect();

@@ -1,7 +1,7 @@
 //! What a target has followed, and where the next delivery starts.
 
 use icehost_lake::LakeTable;
-use icehost_sqlserver::{KnownPosition, TargetState};
+use icehost_sqlserver::{KnownPosition, PositionsLayout, TableIdentity, TargetState};
 
 use crate::SyncError;
 use crate::delivery::start::{Line, NO_SNAPSHOT, Situation, Start, Why};
@@ -11,8 +11,8 @@ use crate::error::Doing;
 
 /// What the target's database says, read in the same state as its rows where that is possible.
 pub(crate) enum Found {
-    /// The table is not there; perhaps one was.
-    NoTable(Option<KnownPosition>),
+    /// The table is not there, perhaps one was: as it is once a run has created it.
+    NoTable(Box<TargetState>),
     /// It is.
     Table(Box<TargetState>),
 }
@@ -27,10 +27,21 @@ impl Found {
         let name = open.table.name.to_string();
         if open.creation.is_some() {
             let known = open.connection.read_position(lake.uuid(), &open.table);
-            let known = known.await;
-            return Ok(Found::NoTable(known.doing(|| {
-                format!("reading the position of target table {name}")
-            })?));
+            let own = known
+                .await
+                .doing(|| format!("reading the position of target table {name}"))?;
+            return Ok(Found::NoTable(Box::new(TargetState {
+                identity: TableIdentity {
+                    object_id: open.table.object_id,
+                    created: None,
+                },
+                empty: true,
+                rows: Some(0),
+                last: own.as_ref().map(|own| own.lake_uuid),
+                own,
+                others: Vec::new(),
+                layout: PositionsLayout::default(),
+            })));
         }
         open.connection
             .begin_read(&open.table)
@@ -48,7 +59,7 @@ pub(crate) struct Followed<'a> {
     pub(crate) known: Option<KnownPosition>,
     /// Other lake tables that deliver into the same table.
     pub(crate) shared_with: Vec<String>,
-    /// `None` for a table that is not there, and where there is nothing to deliver and never was.
+    /// `None` where there is nothing to deliver and never was.
     pub(crate) situation: Option<Situation<'a>>,
 }
 
@@ -62,19 +73,11 @@ impl<'a> Followed<'a> {
     ) -> Followed<'a> {
         // Out of a table that had no snapshot nothing has been delivered.
         let delivered = |known: &&KnownPosition| known.snapshot_id != NO_SNAPSHOT;
-        let state = match found {
-            Found::NoTable(known) => {
-                let why = known.as_ref().map_or(Why::First, |_| Why::AnotherTable);
-                return Followed {
-                    start: Start::Everything(why),
-                    known: known.as_ref().filter(delivered).cloned(),
-                    shared_with: Vec::new(),
-                    situation: None,
-                };
-            }
-            Found::Table(state) => state,
+        let (state, created) = match found {
+            Found::NoTable(state) => (state, true),
+            Found::Table(state) => (state, false),
         };
-        let situation = delivery.situation(state, false, line, merge);
+        let situation = delivery.situation(state, created, line, merge);
         let others = situation.shared_with().into_iter();
         Followed {
             start: situation.start(),

@@ -35,11 +35,11 @@ pub(crate) struct Rehearsal<'a> {
 }
 
 impl Rehearsal<'_> {
-    /// Stages and asks, by a session of its own.
+    /// Stages and asks, by a session of its own. How many changes there are.
     ///
     /// # Errors
     /// What the delivery ends with.
-    pub(crate) async fn run(&self, cancel: &CancellationToken) -> Result<(), SyncError> {
+    pub(crate) async fn run(&self, cancel: &CancellationToken) -> Result<u64, SyncError> {
         let (delivery, lake, target, landing) =
             (self.delivery, self.lake, self.target, self.landing);
         let run = Run::new(delivery, &Silent, cancel);
@@ -69,6 +69,12 @@ impl Rehearsal<'_> {
         let state = self.situation.state;
         let rehearsed = staging.rehearse(&mut connection, changes, state).await;
         let (plan, columns) = (&landing.plan, &landing.delta.columns);
-        rehearsed.map_err(|error| newest::with_way_on(error, delivery.merging, lake, plan, columns))
+        rehearsed.map_err(|error| {
+            let error = newest::with_way_on(error, delivery.merging, lake, plan, columns);
+            match self.situation.created {
+                true => table::by_hand(error),
+                false => error,
+            }
+        })
     }
 }

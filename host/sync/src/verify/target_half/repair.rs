@@ -82,7 +82,7 @@ impl TargetRepair<'_> {
         let collision = self.doubts.collision(&mut loader, by).await;
         if let Some(collision) = collision.doing(|| self.staging())? {
             let doubts = self.doubts;
-            return Err(doubts.refusal(&collision, self.lake, &table, self.plan));
+            return Err(doubts.told(self.lake, &table, self.plan).both(&collision));
         }
         let spared = loader.spare_keys_that_come(self.plan, self.delta);
         spared.await.doing(|| self.staging())?;

@@ -1,67 +1,13 @@
-//! Whether a table's columns hold rows, found out without loading any.
+//! What rows and values of a delta are called where they cannot be loaded.
 
 use arrow_array::RecordBatch;
 use icehost_plan::values::ArrowValue;
-use icehost_plan::{Column, ColumnType, SqlType};
+use icehost_plan::{ColumnType, SqlType};
 
-use super::bulk::{BatchEncoder, Refused};
-use crate::driver::PART;
-use crate::error::{Result, SqlServerError};
+use super::bulk::Refused;
+use crate::error::SqlServerError;
 use crate::introspect::SqlTable;
 use crate::lower::staging::Staging;
-
-/// Rows on their way into a table that does not get them.
-pub struct Fitting {
-    target: SqlTable,
-    staging: Staging,
-    key: Vec<usize>,
-    rows: u64,
-    part: Vec<u8>,
-}
-
-impl Fitting {
-    /// For a delta with these columns.
-    ///
-    /// # Errors
-    /// A column of another kind than the target's.
-    pub fn new(target: &SqlTable, delta_columns: &[Column]) -> Result<Fitting> {
-        let staging = Staging::new("#icehost_stage", target, delta_columns, false)?;
-        Ok(Fitting {
-            key: key(target, &staging),
-            target: target.clone(),
-            staging,
-            rows: 0,
-            part: Vec::new(),
-        })
-    }
-
-    /// Looks at a batch whose columns are the delta's in their order.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Data`](crate::ErrorKind::Data), as from [`Loader::stage`](crate::Loader::stage), for a value that
-    /// the target's column cannot hold exactly.
-    pub fn check(&mut self, batch: &RecordBatch) -> Result<()> {
-        let mut encoder = BatchEncoder::new(&self.staging, batch);
-        loop {
-            self.part.clear();
-            match encoder.append(self.rows + 1, PART, &mut self.part) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(refused) => {
-                    let named = Named {
-                        target: &self.target,
-                        staging: &self.staging,
-                        key: &self.key,
-                        rows: self.rows,
-                    };
-                    return Err(named.refusal(batch, &refused));
-                }
-            }
-        }
-        self.rows += batch.num_rows() as u64;
-        Ok(())
-    }
-}
 
 /// Where the columns of the target's key stand in the delta.
 pub(super) fn key(target: &SqlTable, staging: &Staging) -> Vec<usize> {
