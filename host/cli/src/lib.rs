@@ -14,6 +14,7 @@ mod interrupt;
 mod logging;
 mod render;
 mod usage;
+mod variables;
 mod voice;
 
 use std::process::ExitCode;
@@ -70,7 +71,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Verify(arguments) => command::verify::run(*arguments, output, &cancel).await,
             Command::Snapshots(arguments) => command::snapshots::run(arguments, output).await,
             Command::Table(command) => command::table::run(command, output).await,
-            Command::Watermark(command) => command::watermark::run(command, output).await,
+            Command::Watermark(command) => command::watermark::run(command, output, &cancel).await,
             Command::Plugin(command) => command::plugin::run(command, output).await,
             Command::Completions { shell } => command::manual::completions(shell),
             Command::Man { directory } => command::manual::man(directory.as_deref()),

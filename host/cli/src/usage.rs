@@ -12,6 +12,7 @@ use crate::args::{Arguments, LogFormat};
 use crate::discovery::{self, Meant};
 use crate::failure::Failure;
 use crate::render::{line, note};
+use crate::variables;
 use crate::voice::{self, Level, Voice};
 
 /// What may stand beside `icehost sync --config`. Everything else that it takes is said by the file.
@@ -77,8 +78,8 @@ pub(crate) fn arguments() -> Arguments {
 }
 
 fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
-    let mut command = Arguments::command();
     let given: Vec<OsString> = arguments.into_iter().collect();
+    let mut command = variables::as_defaults(Arguments::command(), &given);
     let (file, given, is_missing) = match discovery::meant(command.clone(), &given) {
         Meant::File(with_file) => (discovery::FILE, with_file, false),
         Meant::Missing => ("--config", given, true),
@@ -88,7 +89,11 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap
         Err(error) if is_missing && error.kind() == ErrorKind::MissingRequiredArgument => {
             return Err(no_file(&command, &given, &error));
         }
-        matches => matches?,
+        Err(error) => {
+            let mut of = of_subcommand(&command, &given);
+            return Err(variables::told_by_name(&mut of, &given, error));
+        }
+        Ok(matches) => matches,
     };
     refuse_overruled(&mut command, &matches, file)?;
     refuse_ignored(&mut command, &matches)?;

@@ -74,7 +74,7 @@ impl Voice {
 
 /// Whether stderr shows colours.
 pub(crate) fn is_coloured() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Says something, and what to do about it. Whatever others have put into the text, it is one line and controls no

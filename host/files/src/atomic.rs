@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use crate::directory::sync_directory;
+use crate::directory::Opened;
 
 /// How the temporary files begin and end that become the files; nobody else looks for such names.
 pub(crate) const PREFIX: &str = ".icehost-";
@@ -41,17 +41,17 @@ pub fn replace_all<'a>(
     files: impl IntoIterator<Item = (&'a Path, &'a [u8])>,
     kind: Kind,
 ) -> io::Result<()> {
-    let mut directories: Vec<&Path> = Vec::new();
+    let mut directories: Vec<(&Path, Option<Opened>)> = Vec::new();
     for (path, content) in files {
         let new = written(path, content, kind)?;
-        new.persist(path).map_err(|failed| failed.error)?;
-        if !directories.contains(&parent(path)) {
-            directories.push(parent(path));
+        if directories.iter().all(|(known, _)| *known != parent(path)) {
+            directories.push((parent(path), opened(parent(path), kind)?));
         }
+        new.persist(path).map_err(|failed| failed.error)?;
     }
     directories
-        .into_iter()
-        .try_for_each(|directory| settle(directory, kind))
+        .iter()
+        .try_for_each(|(_, directory)| settle(directory.as_ref()))
 }
 
 /// Creates a file, unless something is at its path. Of several that try at once, one succeeds. Gives whether
@@ -61,8 +61,9 @@ pub fn replace_all<'a>(
 /// As [`replace`]; a file system that has neither hard links nor a rename that does not replace.
 pub fn create(path: &Path, content: &[u8], kind: Kind) -> io::Result<bool> {
     let new = written(path, content, kind)?;
+    let directory = opened(parent(path), kind)?;
     match new.persist_noclobber(path) {
-        Ok(_) => settle(parent(path), kind).map(|()| true),
+        Ok(_) => settle(directory.as_ref()).map(|()| true),
         Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(failed) => Err(failed.error),
     }
@@ -96,12 +97,17 @@ fn create_new(path: &Path, kind: Kind) -> io::Result<File> {
     options.open(path)
 }
 
-/// Makes the names in a directory durable, where they are to last.
-fn settle(directory: &Path, kind: Kind) -> io::Result<()> {
+/// The directory, where its names are to last.
+fn opened(directory: &Path, kind: Kind) -> io::Result<Option<Opened>> {
     match kind {
-        Kind::Cache => Ok(()),
-        Kind::Shared | Kind::Private => sync_directory(directory),
+        Kind::Cache => Ok(None),
+        Kind::Shared | Kind::Private => Opened::new(directory).map(Some),
     }
+}
+
+/// Makes the names in a directory durable, where they are to last.
+fn settle(directory: Option<&Opened>) -> io::Result<()> {
+    directory.map_or(Ok(()), Opened::sync)
 }
 
 fn parent(path: &Path) -> &Path {

@@ -9,7 +9,23 @@ use std::path::Path;
 /// # Errors
 /// A directory that is not there, or that cannot be synced.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    Opened::new(directory)?.sync()
+}
+
+/// A directory that is open to be synced: what can keep it from being opened, too many open files above all, then does
+/// so before a name in it has changed.
+pub(crate) struct Opened(File);
+
+impl Opened {
+    /// Opens it.
+    pub(crate) fn new(directory: &Path) -> io::Result<Opened> {
+        File::open(directory).map(Opened)
+    }
+
+    /// Makes its names durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
 }
 
 /// Creates a directory with its parents, and syncs the directories that hold new ones.

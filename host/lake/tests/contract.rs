@@ -9,7 +9,8 @@ use icehost_lake::kit::{
     append_ids, catalog_contract, ids_of, numbers, storage_contract,
 };
 use icehost_lake::{
-    Catalog, FilesystemCatalog, LakeErrorKind, LakeTable, LocalStorage, Storage, Warehouse,
+    Catalog, Committed, FilesystemCatalog, LakeErrorKind, LakeTable, LocalStorage, Storage,
+    Warehouse,
 };
 
 fn root(directory: &tempfile::TempDir) -> String {
@@ -136,13 +137,53 @@ async fn a_version_that_may_not_last_is_told_and_keeps_its_files() {
         kind: ErrorKind::Other,
         done: true,
     });
-    let error = append_ids(&table, &[3]).await.unwrap_err();
-    assert_eq!(error.kind(), LakeErrorKind::Io, "{error}");
+    stands(append_ids(&table, &[3]).await.unwrap(), true);
     let storage: Arc<dyn Storage> = Arc::new(memory);
     let catalog = Arc::new(FilesystemCatalog::new(storage, MEMORY));
     let name = "demo.numbers".parse().unwrap();
     let now = Warehouse::of(catalog).load(&name).await.unwrap();
     assert_eq!(ids_of(&now).await.unwrap(), [1, 2, 3]);
+}
+
+/// A commit that is there, as the third version, and whether something went wrong behind it.
+#[track_caller]
+fn stands(done: Committed, warns: bool) {
+    assert_eq!(done.version, 3);
+    let says = |warning: String| warning.contains("the commit to lake table demo.numbers stands");
+    assert_eq!(done.warning.map(says), warns.then_some(true));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_fails_behind_a_commit_does_not_undo_it() {
+    let (_, faulty, table) = with_faults().await;
+    faulty.fail(StorageFault {
+        operation: Operation::Write,
+        suffix: "version-hint.text",
+        kind: ErrorKind::StorageFull,
+        done: false,
+    });
+    let done = append_ids(&table, &[3]).await.unwrap();
+    assert!(faulty.is_exhausted());
+    let now = append_ids(&done.table, &[4]).await.unwrap().table;
+    assert_eq!(ids_of(&now).await.unwrap(), [1, 2, 3, 4]);
+    stands(done, true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_cannot_be_read_may_be_committed() {
+    let (_, faulty, table) = with_faults().await;
+    for (operation, done) in [(Operation::Create, true), (Operation::Read, false)] {
+        faulty.fail(StorageFault {
+            operation,
+            suffix: "v3.metadata.json",
+            kind: ErrorKind::PermissionDenied,
+            done,
+        });
+    }
+    let done = append_ids(&table, &[3]).await.unwrap();
+    assert!(faulty.is_exhausted());
+    assert_eq!(ids_of(&done.table).await.unwrap(), [1, 2, 3]);
+    stands(done, false);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -21,15 +21,16 @@ const AFTER: [&str; 2] = ["lake::after-metadata-link", "lake::after-hint"];
 const CRASH_AT: &str = "ICEHOST_TEST_CRASH_AT";
 const CRASH_IN: &str = "ICEHOST_TEST_CRASH_IN";
 
-/// Replaces row 1 and adds row 3.
-async fn change(table: &icehost_lake::LakeTable) -> icehost_lake::Result<()> {
+/// Replaces row 1 and adds row 3; what is warned of.
+async fn change(table: &icehost_lake::LakeTable) -> icehost_lake::Result<Option<String>> {
     let people = batch(&rows(&[(1, "A"), (3, "c")]));
     let staged = stage(table, upserting(table), &[people]).await?;
     let request = CommitRequest {
         staged: Some(staged),
         ..CommitRequest::default()
     };
-    table.commit(request).await.map(drop)
+    let committed = table.commit(request).await?;
+    Ok(committed.and_then(|committed| committed.warning))
 }
 
 fn old() -> Vec<Row> {
@@ -52,10 +53,24 @@ async fn an_error_leaves_the_old_state_or_the_new() {
         let table = append(&table, &old()).await.table;
         let before = lake.files();
         fail::cfg(place, "return").unwrap();
-        let error = change(&table).await.unwrap_err();
+        let changed = change(&table).await;
         fail::remove(place);
-        assert_eq!(error.kind(), LakeErrorKind::Io, "{place}: {error}");
         let published = AFTER.contains(&place);
+        match changed {
+            // It stands, and says what went wrong behind it.
+            Ok(warning) => {
+                assert!(published, "{place}");
+                let warning = warning.unwrap();
+                assert!(
+                    warning.contains("stands, but") && warning.contains(place),
+                    "{warning}"
+                );
+            }
+            Err(error) => {
+                assert!(!published, "{place}: {error}");
+                assert_eq!(error.kind(), LakeErrorKind::Io, "{place}: {error}");
+            }
+        }
         let wanted = if published { new() } else { old() };
         assert_eq!(read(&lake.load().await, None).await, wanted, "{place}");
         if !published {

@@ -44,7 +44,9 @@ impl Answer {
         let location = self
             .headers()
             .get(LOCATION)
-            .and_then(|value| value.to_str().ok());
+            .and_then(|value| value.to_str().ok())
+            // Joined, it would be the same address again.
+            .filter(|location| !location.trim().is_empty());
         let url = location.and_then(|location| self.url.join(location).ok());
         url.ok_or_else(|| {
             let status = self.status.as_u16();
@@ -104,7 +106,25 @@ impl Answer {
                 "is asked too often",
                 Some("wait, or log in"),
             ),
-            _ => (ErrorKind::Unreachable, "fails", None),
+            status if status.is_server_error() => (
+                ErrorKind::Unreachable,
+                "fails",
+                Some(
+                    "the registry has a fault of its own: try again later, and tell who runs it where it stays",
+                ),
+            ),
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::INSUFFICIENT_STORAGE => (
+                ErrorKind::Unreachable,
+                "takes no more",
+                Some("make room there, or ask who runs it for a larger share"),
+            ),
+            _ => (
+                ErrorKind::Unreachable,
+                "fails",
+                Some(
+                    "check the reference, and that a registry answers there (OCI distribution), no website or proxy",
+                ),
+            ),
         };
         let message = format!("{what}: {place} {why} ({}{said})", status.as_u16());
         let error = RegistryError::new(kind, message);
@@ -135,9 +155,11 @@ fn said_by(body: &[u8]) -> Option<String> {
     Some(shown(&said))
 }
 
-/// An address without its query, which may hold a signature.
+/// An address without its query, which may hold a signature; of one without a host, what kind it is.
 pub(crate) fn place(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
+    let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
+        return format!("{}: and no host", shown(url.scheme()));
+    };
     match url.port() {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),

@@ -44,7 +44,7 @@ impl Credentials {
             if let Some(login) = from_environment()? {
                 return Ok(Some(login));
             }
-        } else if std::env::var_os(USER).is_some() {
+        } else if variable(USER)?.is_some() {
             tracing::warn!(
                 "{USER} is not used: there are several registries; log in with 'docker login'"
             );
@@ -61,12 +61,23 @@ impl Credentials {
 }
 
 fn from_environment() -> Result<Option<Login>> {
-    let Ok(user) = std::env::var(USER) else {
+    let Some(user) = variable(USER)? else {
         return Ok(None);
     };
-    let password = std::env::var(PASSWORD).map_err(|_| {
+    let password = variable(PASSWORD)?.ok_or_else(|| {
         let message = format!("{USER} is set, and {PASSWORD} is not");
         RegistryError::new(ErrorKind::Usage, message).with_hint("set both, or neither")
     })?;
     Ok(Some(Login { user, password }))
+}
+
+/// What an environment variable says; an empty one says nothing.
+fn variable(name: &str) -> Result<Option<String>> {
+    match std::env::var_os(name).filter(|value| !value.is_empty()) {
+        None => Ok(None),
+        Some(value) => value.into_string().map(Some).map_err(|_| {
+            let message = format!("the environment variable {name} is no valid text (UTF-8)");
+            RegistryError::new(ErrorKind::Usage, message).with_hint("set it anew, or unset it")
+        }),
+    }
 }

@@ -62,6 +62,25 @@ impl RegistryError {
 
     /// What to do next.
     pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+        let own = self.hint.as_deref();
+        own.or_else(|| hint_for_kind(self.kind))
+    }
+}
+
+/// What to do about a failure of which nothing more is known than its kind.
+fn hint_for_kind(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::NotFound => Some("check the reference, and that it was pushed there"),
+        ErrorKind::Denied => {
+            Some("log in with 'docker login', with a login that has the right to do this")
+        }
+        ErrorKind::Unreachable => Some("check host and network, and try again later"),
+        ErrorKind::Refused => Some(
+            "nothing of it was kept: check the reference; where it is right, the registry or something in between is at \
+             fault, and who pushed it can push it anew",
+        ),
+        ErrorKind::NotLocked => Some("`icehost plugin lock` writes down what the file names"),
+        ErrorKind::Offline => Some("run once where the registry can be reached"),
+        ErrorKind::Usage => None,
     }
 }

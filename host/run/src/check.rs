@@ -1,6 +1,6 @@
 //! What stands in the way of a file's pipelines, found out without reading a row and without touching anything.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 
 use futures::stream;
@@ -29,6 +29,13 @@ pub struct Found {
     pub pipeline: Option<String>,
     /// What it is, with its place.
     pub error: RunError,
+}
+
+impl Found {
+    /// What makes two of them one.
+    fn told(&self) -> (Option<String>, String) {
+        (self.pipeline.clone(), self.error.message.clone())
+    }
 }
 
 /// Looks at all pipelines of a file: that their strategies load and take their options, that servers and tables are there,
@@ -207,16 +214,14 @@ impl Check<'_> {
         }
         // Told in the file's order, whichever ended first.
         ended.sort_by_key(|(i, _)| *i);
+        let known = self.found.iter().map(Found::told);
+        let mut known: HashSet<(Option<String>, String)> = known.collect();
         for (i, obstacles) in ended {
             if let Some(pipeline) = pipelines.get(i) {
                 for obstacle in obstacles {
                     let found = obstructed(pipeline, obstacle);
                     // Several parts of a pipeline may meet one mistake.
-                    let is_known = |known: &Found| {
-                        known.pipeline == found.pipeline
-                            && known.error.message == found.error.message
-                    };
-                    if !self.found.iter().any(is_known) {
+                    if known.insert(found.told()) {
                         self.found.push(found);
                     }
                 }

@@ -8,7 +8,7 @@ use icehost_registry::RegistryError;
 use icehost_sqlserver::SqlServerError;
 use icehost_strategy::StrategyError;
 use icehost_sync::SyncError;
-use icehost_untrusted::{self as untrusted, Hint};
+use icehost_untrusted::{self as untrusted, Hint, SystemRefusal};
 
 use crate::kind::{ErrorKind, Told};
 
@@ -103,8 +103,39 @@ impl RunError {
     pub fn hint(&self) -> Option<Hint> {
         match untrusted::shortage_told(&self.message) {
             Some(hint) => Some(hint.into()),
-            None => self.hint.clone(),
+            None => {
+                let own = self.hint.clone();
+                own.or_else(|| general_hint(self.kind(), &self.message).map(Hint::from))
+            }
         }
+    }
+}
+
+/// What to do about an error of which nobody has said that: by what the system refused, or by its kind.
+fn general_hint(kind: ErrorKind, message: &str) -> Option<&'static str> {
+    /// Too many links, by the system's number (`ELOOP`).
+    const LINKS_IN_A_CIRCLE: &str = "(os error 40)";
+    match untrusted::refusal_told(message) {
+        _ if message.contains(LINKS_IN_A_CIRCLE) => Some(
+            "links lead round in a circle there: see with ls -l where each of them leads, and put what is wanted in the \
+             place of one",
+        ),
+        Some(SystemRefusal::Permission) => {
+            Some("see who may read and write there, and as which user icehost runs")
+        }
+        Some(SystemRefusal::Shortage) => {
+            Some("free some space where it is written, or choose another place, and run again")
+        }
+        None => match kind {
+            ErrorKind::Io => {
+                Some("see what stands there, and whether this user may read and write it")
+            }
+            ErrorKind::Lake => Some(
+                "see what stands there: a file that is damaged or missing has to be brought back from a copy, and a table \
+                 that others have changed can go back to an earlier snapshot",
+            ),
+            _ => None,
+        },
     }
 }
 

@@ -193,7 +193,8 @@ impl SqlServerError {
 
     /// What to do next, where there is something to say.
     pub fn hint(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+        let own = self.0.hint.as_deref();
+        own.or_else(|| hint_for_kind(&self.0.kind))
     }
 
     /// The server's error number, where the server reported the error.
@@ -267,6 +268,36 @@ fn is_transient_number(number: u32) -> bool {
 /// number that it has for all that have none of SQL Server's.
 fn is_serialization_failure(number: u32, text: &str) -> bool {
     number == 33_557_097 && text.contains("could not serialize access")
+}
+
+/// What to do about an error of which nothing more is known than its kind.
+fn hint_for_kind(kind: &ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::ConnectionLost => {
+            "run again; where it breaks each time, see the server's log (a restart, a failover, a session that was ended), \
+             and whether a firewall or a proxy in between closes connections"
+        }
+        ErrorKind::Protocol => {
+            "run again; where it comes again, something in between changes what is sent (a proxy, a network card), or it is \
+             a defect of icehost: please report it"
+        }
+        ErrorKind::Server(_) => {
+            "the words are the server's: its documentation explains the error's number, and its log may say more"
+        }
+        ErrorKind::Address
+        | ErrorKind::Connect
+        | ErrorKind::Tls
+        | ErrorKind::Login
+        | ErrorKind::Timeout
+        | ErrorKind::StatementTimeout
+        | ErrorKind::NotFound
+        | ErrorKind::Permission
+        | ErrorKind::Unsupported
+        | ErrorKind::Data(_)
+        | ErrorKind::Plan
+        | ErrorKind::Conflict
+        | ErrorKind::Deletions(_) => return None,
+    })
 }
 
 /// What to do about an error that people meet often.

@@ -120,6 +120,11 @@ impl Servers {
         }
     }
 
+    /// Whether the server has let this run in before.
+    pub(crate) fn has_reached(&self, endpoint: &Endpoint) -> bool {
+        self.known().reached.contains(&place(endpoint, None))
+    }
+
     /// Whether an error is that of a server, or of a database, that was there and will be again.
     fn is_away(&self, endpoint: &Endpoint, error: &SqlServerError) -> bool {
         if error.is_given_up() {

@@ -64,7 +64,7 @@ pub async fn sync(
         landed.followed_by(since);
     }
     report.landed(landed, started.elapsed());
-    if new_warehouse && warehouse_exists(job).await? {
+    if new_warehouse && warehouse_exists(job).await.unwrap_or(true) {
         let directory = job.lake.warehouse.address();
         tracing::info!(directory, "created the warehouse");
         report.warehouse_created = Some(directory);

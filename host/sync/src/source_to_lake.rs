@@ -1,6 +1,6 @@
 //! The first half: detect, extract, stage, commit.
 
-use icehost_lake::{Committed, LakeTable, Staged};
+use icehost_lake::{Committed, LakeError, LakeTable, Staged};
 use icehost_plan::Coverage;
 use icehost_sqlserver::Extracted;
 
@@ -38,18 +38,33 @@ pub(crate) async fn attempt(run: Run<'_>) -> Result<Landed, SyncError> {
     {
         delivery.look_ahead(&job.source, &lake).await?;
     }
-    lake.mend_hint()
-        .await
-        .doing(|| format!("opening lake table {}", job.lake.table))?;
+    let unmended = lake.mend_hint().await.err();
     server_clock::compare(&mut source).await?;
     let misdated = server_clock::tell(&lake, run.observer);
     match land(&run, source, &mut lake, misdated).await {
-        Ok(landed) => Ok(landed),
+        Ok(mut landed) => {
+            // A commit of this run has pointed the hint at its own version, or has said why not.
+            if let Some(error) = unmended.filter(|_| !landed.snapshot_created) {
+                landed.warn(Some(behind(&lake, &error)), run.observer);
+            }
+            Ok(landed)
+        }
         Err(error) => {
             let watermarks = &*job.settings.watermarks;
             Err(stale_mark::keep(watermarks, &lake, error, run.observer).await)
         }
     }
+}
+
+/// That readers which look no further than the hint see an earlier version.
+fn behind(lake: &LakeTable, error: &LakeError) -> String {
+    let advice = error
+        .hint()
+        .map_or_else(String::new, |hint| format!(" ({hint})"));
+    format!(
+        "the newest version of lake table {} cannot be made known to readers that go by version-hint.text: {error}{advice}",
+        lake.name()
+    )
 }
 
 /// The same, once source and lake are open: in ranges, or in one piece.
@@ -204,6 +219,7 @@ impl InOnePiece<'_> {
         landed: &mut Landed,
     ) {
         let run = self.run;
+        landed.warn(committed.warning, run.observer);
         landed.rows_appended = committed.rows_appended;
         landed.rows_removed = committed.rows_removed;
         landed.snapshot_id = Some(committed.snapshot_id);

@@ -10,6 +10,7 @@ use icehost_sync::{
     DirectoryWatermarks, Silent, SnapshotWatermarks, StoredWatermark, WatermarkRecord,
     WatermarkStore, write_watermark,
 };
+use tokio_util::sync::CancellationToken;
 
 async fn table(directory: &Path) -> LakeTable {
     let new = NewTable {
@@ -63,14 +64,30 @@ async fn holds_what_was_written(store: &dyn WatermarkStore, directory: &Path) {
     );
     for id in [1, 2] {
         let current = table(directory).await;
-        let written = write_watermark(&current, store, Some(record(id)), "run")
-            .await
-            .unwrap();
+        let written = write_watermark(
+            &current,
+            store,
+            Some(record(id)),
+            "run",
+            &Silent,
+            &CancellationToken::new(),
+        )
+        .await
+        .unwrap();
         let stored = store.load(&written, &Silent).await.unwrap().unwrap();
         assert_eq!(stored.record, record(id));
     }
     let current = table(directory).await;
-    let cleared = write_watermark(&current, store, None, "run").await.unwrap();
+    let cleared = write_watermark(
+        &current,
+        store,
+        None,
+        "run",
+        &Silent,
+        &CancellationToken::new(),
+    )
+    .await
+    .unwrap();
     assert_eq!(
         store.load(&cleared, &Silent).await.unwrap(),
         None,
@@ -123,13 +140,27 @@ async fn a_file_that_is_behind_or_broken_does_not_count() {
     let directory = tempfile::tempdir().unwrap();
     let store = DirectoryWatermarks::new(directory.path().join("marks"));
     let first = table(directory.path()).await;
-    let second = write_watermark(&first, &store, Some(record(1)), "run")
-        .await
-        .unwrap();
+    let second = write_watermark(
+        &first,
+        &store,
+        Some(record(1)),
+        "run",
+        &Silent,
+        &CancellationToken::new(),
+    )
+    .await
+    .unwrap();
     // A run that ends between commit and copy.
-    let third = write_watermark(&second, &SnapshotWatermarks, Some(record(2)), "run")
-        .await
-        .unwrap();
+    let third = write_watermark(
+        &second,
+        &SnapshotWatermarks,
+        Some(record(2)),
+        "run",
+        &Silent,
+        &CancellationToken::new(),
+    )
+    .await
+    .unwrap();
     let stored = store.load(&third, &Silent).await.unwrap().unwrap();
     assert_eq!(mark(&stored), Some(&Value::Integer(2)), "the snapshot wins");
 
@@ -146,8 +177,15 @@ async fn an_impossible_watermark_is_not_written() {
     let table = table(directory.path()).await;
     let mut wrong = record(1);
     wrong.watermark.marks.push(("id".to_owned(), Value::Null));
-    let error = write_watermark(&table, &SnapshotWatermarks, Some(wrong), "run")
-        .await
-        .unwrap_err();
+    let error = write_watermark(
+        &table,
+        &SnapshotWatermarks,
+        Some(wrong),
+        "run",
+        &Silent,
+        &CancellationToken::new(),
+    )
+    .await
+    .unwrap_err();
     assert!(error.to_string().contains("stands twice"), "{error}");
 }

@@ -18,4 +18,6 @@ mod strangers;
 mod strategies;
 mod tenants;
 mod usage;
+mod variables;
 mod warehouses;
+mod wrong_inputs;

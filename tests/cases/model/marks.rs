@@ -4,7 +4,8 @@ use std::path::Path;
 
 use icehost_lake::{LakeTable, Warehouse};
 use icehost_plan::{Value, Watermark};
-use icehost_sync::{SnapshotWatermarks, WatermarkRecord, last_watermark, write_watermark};
+use icehost_sync::{Silent, SnapshotWatermarks, WatermarkRecord, last_watermark, write_watermark};
+use tokio_util::sync::CancellationToken;
 
 use crate::pipeline::{Detector, lake_table};
 
@@ -15,8 +16,9 @@ async fn open(warehouse: &Path) -> Result<Option<LakeTable>, String> {
 }
 
 async fn write(table: &LakeTable, record: Option<WatermarkRecord>) -> Result<(), String> {
-    let written = write_watermark(table, &SnapshotWatermarks, record, "the model").await;
-    written.map(|_| ()).map_err(|e| e.to_string())
+    let (kept, cancel) = (SnapshotWatermarks, CancellationToken::new());
+    let written = write_watermark(table, &kept, record, "the model", &Silent, &cancel);
+    written.await.map(|_| ()).map_err(|e| e.to_string())
 }
 
 /// `icehost watermark clear`.

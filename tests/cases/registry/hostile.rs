@@ -9,6 +9,7 @@ use crate::bench::{Bench, bed};
 fn refused(bench: &Bench, misbehaviour: Misbehaviour, saying: &[&str]) {
     bench.registry.misbehave(misbehaviour);
     let run = bench.pull("1").run().failure(saying);
+    assert!(run.stderr.contains("\nhint: "), "{}", run.stderr);
     assert!(
         !run.stderr.contains(|c: char| c.is_control() && c != '\n'),
         "{:?}",
@@ -111,7 +112,12 @@ fn redirects_are_followed_a_few_times_and_get_no_credential() {
     refused(
         &bench,
         Misbehaviour::RedirectBlobs("file:///etc".to_owned()),
-        &["is not https"],
+        &["redirects to file: and no host, which is not https"],
+    );
+    refused(
+        &bench,
+        Misbehaviour::RedirectBlobs("data:text/plain,x#".to_owned()),
+        &["redirects to data: and no host, which is not https"],
     );
     refused(
         &bench,

@@ -65,6 +65,13 @@ fn a_wrong_or_broken_login_is_told_and_not_shown() {
             .env("ICEHOST_REGISTRY_USER", USER)
             .run()
             .failure(&["ICEHOST_REGISTRY_PASSWORD is not"]);
+        // Empty ones say nothing.
+        bench
+            .pull("1")
+            .env("ICEHOST_REGISTRY_USER", "")
+            .env("ICEHOST_REGISTRY_PASSWORD", "")
+            .run()
+            .failure(&["denies it (401", "docker login"]);
         std::fs::create_dir_all(bench.path("docker")).unwrap();
         std::fs::write(bench.path("docker/config.json"), "{ \"auths\": \"s3cret\"").unwrap();
         let run = bench

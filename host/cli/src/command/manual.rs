@@ -26,21 +26,40 @@ pub(crate) fn man(directory: Option<&Path>) -> Result<(), Failure> {
             Man::new(Arguments::command()).render(&mut page)?;
             print(&page)
         }
-        Some(directory) => {
-            let written = std::fs::create_dir_all(directory)
-                .and_then(|()| generate_to(Arguments::command(), directory));
-            written.map_err(|error| {
-                Failure::new(
-                    ErrorKind::Io,
-                    format!(
-                        "cannot write manual pages to {}: {error}",
-                        directory.display()
-                    ),
-                    "name a directory that may be written to",
-                )
-            })
+        Some(directory) => write_pages(directory).map_err(|error| {
+            Failure::new(
+                ErrorKind::Io,
+                format!(
+                    "cannot write manual pages to {}: {error}",
+                    directory.display()
+                ),
+                "name a directory that may be written to",
+            )
+        }),
+    }
+}
+
+/// Writes them beside their places first, so that a disk that is full leaves no page by half.
+fn write_pages(directory: &Path) -> std::io::Result<()> {
+    let is_new = !directory.exists();
+    std::fs::create_dir_all(directory)?;
+    let beside = directory.join(format!(".icehost-{}.tmp", std::process::id()));
+    let written = std::fs::create_dir(&beside)
+        .and_then(|()| generate_to(Arguments::command(), &beside))
+        .and_then(|()| {
+            for page in std::fs::read_dir(&beside)? {
+                let page = page?;
+                std::fs::rename(page.path(), directory.join(page.file_name()))?;
+            }
+            std::fs::remove_dir(&beside)
+        });
+    if written.is_err() {
+        let _gone = std::fs::remove_dir_all(&beside);
+        if is_new {
+            let _gone = std::fs::remove_dir(directory);
         }
     }
+    written
 }
 
 /// Writes what is our own to the last byte. A reader that went away is no error.

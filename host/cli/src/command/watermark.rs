@@ -6,7 +6,10 @@ use chrono::{SecondsFormat, Utc};
 use icehost_lake::LakeTable;
 use icehost_plan::{Value, Watermark};
 use icehost_run::watermark_store;
-use icehost_sync::{WatermarkRecord, WatermarkStore, last_watermark, new_run_id, write_watermark};
+use icehost_sync::{
+    Event, Observer, WatermarkRecord, WatermarkStore, last_watermark, new_run_id, write_watermark,
+};
+use tokio_util::sync::CancellationToken;
 
 use super::Place;
 use super::marks::{Known, earlier};
@@ -29,14 +32,18 @@ async fn open(
     Ok((place.open().await?, watermark_store(directory.as_deref())))
 }
 
-pub(crate) async fn run(command: WatermarkCommand, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(
+    command: WatermarkCommand,
+    output: Output,
+    cancel: &CancellationToken,
+) -> Result<(), Failure> {
     let advice = match &command {
         WatermarkCommand::Show { lake, .. }
         | WatermarkCommand::Set { lake, .. }
         | WatermarkCommand::Clear { lake, .. } => lake.advice(),
     };
     let progress = Progress::new(output).with_advice(&advice);
-    let done = carry_out(command, &progress, output).await;
+    let done = carry_out(command, &progress, output, cancel).await;
     done.map_err(|failure| failure.with_advice(&advice))
 }
 
@@ -79,6 +86,7 @@ async fn carry_out(
     command: WatermarkCommand,
     progress: &Progress,
     output: Output,
+    cancel: &CancellationToken,
 ) -> Result<(), Failure> {
     match command {
         WatermarkCommand::Show { lake, store: kept } => {
@@ -127,13 +135,23 @@ async fn carry_out(
                 source_digest: stored.and_then(|record| record.source_digest.clone()),
                 shape: stored.and_then(|record| record.shape.clone()),
             };
-            let table = write_watermark(&table, store.as_ref(), Some(record), &run_id).await?;
-            let stored = store.load(&table, progress).await?;
+            let written = write_watermark(&table, &*store, Some(record), &run_id, progress, cancel);
+            let table = written.await?;
+            // It is set, whatever becomes of a copy that cannot be read.
+            let stored = match store.load(&table, progress).await {
+                Ok(stored) => stored,
+                Err(error) => {
+                    progress.event(Event::Warning(&error.to_string()));
+                    last_watermark(&table).await
+                }
+            };
             print_watermark(&table, stored.as_ref(), output);
         }
         WatermarkCommand::Clear { lake, store: kept } => {
             let (table, store) = open(&lake, kept).await?;
-            let table = write_watermark(&table, store.as_ref(), None, &new_run_id()).await?;
+            let run_id = new_run_id();
+            let written = write_watermark(&table, &*store, None, &run_id, progress, cancel);
+            let table = written.await?;
             print_watermark(&table, None, output);
         }
     }

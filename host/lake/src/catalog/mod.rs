@@ -154,8 +154,9 @@ pub struct TableCommit {
 pub enum Outcome {
     /// It is the table's newest version.
     Done(Box<LoadedTable>),
-    /// It is the table's newest version, but may be lost when the power fails, or be overlooked by some readers.
-    Unsound(LakeError),
+    /// It is the table's newest version, but may be lost when the power fails, or be overlooked by some readers until
+    /// the next commit: it stands, and is told as one that does, with why.
+    Unsound(Box<LoadedTable>, LakeError),
     /// Somebody else was faster, and nothing was committed.
     Conflict,
     /// No answer came, so that it may have been done, or may yet be.

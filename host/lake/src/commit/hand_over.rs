@@ -25,10 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// What became of a commit.
 pub(crate) enum Handed {
-    /// It is made, and the table is this.
-    Done(Box<LoadedTable>),
-    /// It is made, but may not last.
-    Unsound(LakeError),
+    /// It is made, and the table is this; with what may become of it, or be overlooked.
+    Done(Box<LoadedTable>, Option<LakeError>),
     /// Another writer was first.
     Lost {
         /// Whether the files of the commit can go: no answer to it was lost.
@@ -64,8 +62,8 @@ pub(crate) fn hand_over(
     for _ in 0..MOST_LOOKS {
         let outcome = wait(base.catalog.commit(&base.name, commit.clone()));
         match outcome {
-            Ok(Outcome::Done(table)) => return Ok(Handed::Done(table)),
-            Ok(Outcome::Unsound(error)) => return Ok(Handed::Unsound(error)),
+            Ok(Outcome::Done(table)) => return Ok(Handed::Done(table, None)),
+            Ok(Outcome::Unsound(table, error)) => return Ok(Handed::Done(table, Some(error))),
             Ok(Outcome::Conflict) if lost.is_none() => {
                 return Ok(Handed::Lost { for_certain: true });
             }
@@ -76,7 +74,7 @@ pub(crate) fn hand_over(
         }
         tracing::warn!(table = %base.display, snapshot_id, "no answer came to a commit; look for its snapshot");
         match look(base, snapshot_id) {
-            Ok(Look::Done(table)) => return Ok(Handed::Done(table)),
+            Ok(Look::Done(table)) => return Ok(Handed::Done(table, None)),
             Ok(Look::Overtaken) => return Ok(Handed::Lost { for_certain: false }),
             Ok(Look::Open) | Err(_) => {}
         }

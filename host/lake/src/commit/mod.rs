@@ -115,6 +115,8 @@ pub struct Committed {
     pub rows_removed: u64,
     /// The table as it is now.
     pub table: LakeTable,
+    /// What went wrong once it was there, and means nothing to the table's rows: it is told, and the commit stands.
+    pub warning: Option<String>,
 }
 
 impl LakeTable {
@@ -125,9 +127,8 @@ impl LakeTable {
     /// under way runs to its end, although the future be dropped.
     ///
     /// # Errors
-    /// With an error nothing is committed, and the staged files are gone. There are two exceptions. After an
-    /// [`LakeErrorKind::Io`] error while what was published is made durable, the snapshot is visible, but may not
-    /// survive a power failure. And after [`LakeErrorKind::Unsettled`] nobody knows, and all files stay.
+    /// With an error nothing is committed, and the staged files are gone, but for [`LakeErrorKind::Unsettled`]: nobody
+    /// knows then, and all files stay. What fails once the snapshot is visible is no error ([`Committed::warning`]).
     pub async fn commit(&self, request: CommitRequest) -> Result<Option<Committed>> {
         self.commit_asking(request, &mut Nobody).await
     }
@@ -274,9 +275,9 @@ impl CommitRequest {
                 _ => staged.files.keep_only(&effect.data),
             }
         }
-        let table = match outcome {
-            Handed::Done(table) => base.at(*table),
-            Handed::Unsound(error) | Handed::Unsettled(error) => return Err(error),
+        let (table, unsound) = match outcome {
+            Handed::Done(table, unsound) => (base.at(*table), unsound),
+            Handed::Unsettled(error) => return Err(error),
             Handed::Lost { .. } => return Ok(Attempt::Lost),
         };
         Ok(Attempt::Done(Some(Box::new(Committed {
@@ -285,9 +286,22 @@ impl CommitRequest {
             version: table.version().unwrap_or(0),
             rows_appended: effect.rows_appended,
             rows_removed: effect.rows_removed,
+            warning: unsound.map(|error| stands_although(&table, &error)),
             table,
         }))))
     }
+}
+
+/// That a commit stands, and what went wrong behind it.
+fn stands_although(table: &LakeTable, error: &LakeError) -> String {
+    let advice = error
+        .hint()
+        .map_or_else(String::new, |hint| format!(" ({hint})"));
+    format!(
+        "the commit to lake table {} stands, but {error}{advice}: until the next one, some readers may not see it, and a \
+         power failure may undo it",
+        table.display
+    )
 }
 
 /// Stops a commit that is asked to.
@@ -311,7 +325,11 @@ impl LakeTable {
         match self.catalog.commit(&self.name, commit).await? {
             Outcome::Done(created) => Ok(self.at(*created)),
             Outcome::Conflict => Err(already_exists(&self.display)),
-            Outcome::Unsound(error) => Err(error),
+            Outcome::Unsound(created, error) => {
+                let created = self.at(*created);
+                tracing::warn!("{}", stands_although(&created, &error));
+                Ok(created)
+            }
             // A table's identity is random: if it is there, this made it.
             Outcome::Unknown(error) => match self.catalog.load(&self.name, None).await {
                 Ok(Found::Table(found)) if found.metadata.uuid() == self.uuid() => {

@@ -8,7 +8,8 @@ use icehost_files::blocking::wait;
 
 use crate::catalog::{Outcome, TableCommit};
 use crate::commit::{
-    Guard, MAX_ATTEMPTS, SHORTEST_PAUSE, catch_up, dating, jittered, new_metadata, too_many_writers,
+    Guard, MAX_ATTEMPTS, SHORTEST_PAUSE, catch_up, dating, jittered, new_metadata, stands_although,
+    too_many_writers,
 };
 use crate::error::{Result, blocking};
 use crate::table::LakeTable;
@@ -45,7 +46,10 @@ impl LakeTable {
                 match wait(base.catalog.commit(&base.name, commit))? {
                     Outcome::Done(_) => Ok((base, true, lost)),
                     Outcome::Conflict => Ok((base, false, lost)),
-                    Outcome::Unsound(error) => Err(error),
+                    Outcome::Unsound(table, error) => {
+                        tracing::warn!("{}", stands_although(&base.at(*table), &error));
+                        Ok((base, true, lost))
+                    }
                     Outcome::Unknown(_) => Ok((base, false, true)),
                 }
             })

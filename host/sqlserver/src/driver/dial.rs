@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -33,23 +34,34 @@ pub(crate) async fn connect(endpoint: &Endpoint, servers: &Servers) -> Result<Cl
     let limit = endpoint
         .connect_timeout
         .unwrap_or(Endpoint::CONNECT_TIMEOUT);
-    match tokio::time::timeout(limit, establish(endpoint, servers)).await {
+    let spoke = AtomicBool::new(false);
+    match tokio::time::timeout(limit, establish(endpoint, servers, &spoke)).await {
         Ok(client) => client,
-        Err(_) => Err(SqlServerError::new(
-            ErrorKind::Timeout,
-            format!("{endpoint} did not answer within {} s", limit.as_secs()),
-        )
-        .with_hint("check host, port and firewall, or allow more time with connect_timeout")),
+        Err(_) => {
+            let silent = SqlServerError::new(
+                ErrorKind::Timeout,
+                format!("{endpoint} did not answer within {} s", limit.as_secs()),
+            )
+            .with_hint(
+                "check host, port and firewall (a named instance listens on a port of its own), or allow more time with \
+                 connect_timeout",
+            );
+            // What has never said a word is more likely another program than a server that is slow.
+            match spoke.load(Ordering::Relaxed) || servers.has_reached(endpoint) {
+                true => Err(silent),
+                false => Err(silent.given_up()),
+            }
+        }
     }
 }
 
-async fn establish(endpoint: &Endpoint, servers: &Servers) -> Result<Client> {
+async fn establish(endpoint: &Endpoint, servers: &Servers, spoke: &AtomicBool) -> Result<Client> {
     let mut target = (endpoint.host.clone(), endpoint.port);
     for _ in 0..MAX_ATTEMPTS {
         let config = config(endpoint, &target.0, target.1)?;
         let stream = dial(endpoint, &target.0, target.1).await?;
         let socket = duplicate(&stream).map_err(|error| no_connection(endpoint, &error))?;
-        let wire = transport::negotiate(stream, endpoint, &target.0).await?;
+        let wire = transport::negotiate(stream, endpoint, &target.0, spoke).await?;
         let turn = servers.turn(endpoint).await?;
         match tiberius::Client::connect(config, wire.clone().compat()).await {
             Ok(inner) => {
@@ -79,7 +91,8 @@ async fn establish(endpoint: &Endpoint, servers: &Servers) -> Result<Client> {
     Err(SqlServerError::new(
         ErrorKind::Connect,
         format!("{endpoint} sends its clients in circles"),
-    ))
+    )
+    .with_hint("name the server itself and not its gateway, or ask who runs it"))
 }
 
 /// Tries every address of the host.
@@ -109,7 +122,8 @@ async fn dial(endpoint: &Endpoint, host: &str, port: u16) -> Result<TcpStream> {
         None => SqlServerError::new(
             ErrorKind::Connect,
             format!("the host of {endpoint} has no address"),
-        ),
+        )
+        .with_hint("check the host's name"),
     })
 }
 

@@ -35,7 +35,10 @@ pub(super) fn from_driver(error: Error, endpoint: &Endpoint) -> SqlServerError {
         Error::Encoding(text) => SqlServerError::protocol(format!(
             "text of {endpoint} could not be decoded: {}",
             shown(&endpoint.scrub(&text))
-        )),
+        ))
+        .with_hint(
+            "see which column holds it, and leave it out with --exclude-columns until it is mended",
+        ),
         other => SqlServerError::protocol(format!(
             "the answer of {endpoint} was not understood: {}",
             shown(&endpoint.scrub(&other.to_string()))

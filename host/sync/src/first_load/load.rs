@@ -212,8 +212,13 @@ impl Load<'_> {
             match with_rows.as_slice() {
                 [] => return Ok(()),
                 [_] if complete => return Ok(()),
-                [range, ..] => self.commit(&[*range], None).await?,
-            };
+                [range, ..] => {
+                    let (_, warning) = self.commit(&[*range], None).await?;
+                    if let Some(warning) = warning {
+                        self.run.warn(&warning);
+                    }
+                }
+            }
             self.journal.write(&self.record).await?;
         }
     }
@@ -270,13 +275,17 @@ impl Load<'_> {
             ..record
         };
         let open = self.open_ranges();
-        let stored = self.commit(&open, Some(&record)).await?;
+        let (stored, warning) = self.commit(&open, Some(&record)).await?;
         // What is committed is told as such, though the user asks to stop.
         let _landed = stop::hold();
         landed.rows_appended = extracted.rows;
         landed.snapshot_id = Some(stored);
         landed.snapshot_created = true;
-        self.journal.remove().await?;
+        landed.warn(warning, self.run.observer);
+        // Of a load that is in the lake it says no more than the lake does, and the next run removes it.
+        if let Err(error) = self.journal.remove().await {
+            landed.warn(Some(error.to_string()), self.run.observer);
+        }
         let stored = StoredWatermark {
             record,
             snapshot_id: stored,
@@ -312,12 +321,12 @@ impl Load<'_> {
         Some(dropped?.iter().all(|rows| *rows == 0))
     }
 
-    /// Commits these ranges as one snapshot; gives its id.
+    /// Commits these ranges as one snapshot; gives its id, and what went wrong behind it.
     async fn commit(
         &mut self,
         ranges: &[usize],
         watermark: Option<&WatermarkRecord>,
-    ) -> Result<i64, SyncError> {
+    ) -> Result<(i64, Option<String>), SyncError> {
         let total = self.record.ranges.len();
         let kept = ranges
             .iter()
@@ -371,7 +380,7 @@ impl Load<'_> {
             }
         }
         self.lake = committed.table;
-        Ok(committed.snapshot_id)
+        Ok((committed.snapshot_id, committed.warning))
     }
 
     /// What is known of all ranges together.

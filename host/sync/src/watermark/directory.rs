@@ -168,8 +168,17 @@ fn replace(path: &Path, entry: &Entry, attempt: &OfAttempt) -> Result<(), SyncEr
 }
 
 fn failed(doing: &str, path: &Path, error: std::io::Error) -> SyncError {
-    SyncError::watermark(
-        format!("cannot {doing} {}: {error}", path.display()),
-        "the watermark itself is safe in the snapshot; make the directory writable, or leave out --watermark-dir",
-    )
+    let hint = match error.kind() {
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            "a file stands where the directory of --watermark-dir is to be: move it away, or name another directory; the \
+             watermark itself is in the snapshot"
+        }
+        ErrorKind::IsADirectory => {
+            "a directory stands where the copy of the watermark is to be: move it away; the watermark itself is in the snapshot"
+        }
+        _ => {
+            "the watermark itself is safe in the snapshot; make the directory writable, or leave out --watermark-dir"
+        }
+    };
+    SyncError::watermark(format!("cannot {doing} {}: {error}", path.display()), hint)
 }

@@ -1,9 +1,13 @@
 //! What writes a watermark: a commit's part of it, and a commit of its own.
 
-use icehost_lake::{CommitRequest, LakeTable, SnapshotInfo, SnapshotUpdates, TableUpdate};
+use std::sync::Arc;
 
-use crate::SyncError;
-use crate::bounds::stop;
+use icehost_lake::{
+    CommitRequest, LakeErrorKind, LakeTable, SnapshotInfo, SnapshotUpdates, TableUpdate,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::bounds::stop::{self, OfAttempt};
 use crate::error::Doing;
 use crate::watermark::place::{Kept, PROPERTY_WATERMARK};
 use crate::watermark::record::{
@@ -11,6 +15,7 @@ use crate::watermark::record::{
 };
 use crate::watermark::stale_mark;
 use crate::watermark::store::WatermarkStore;
+use crate::{Event, Observer, SyncError};
 
 /// The property that goes with a commit of this watermark, or of the word that it is cleared.
 pub(crate) fn property(record: Option<&WatermarkRecord>) -> SnapshotUpdates {
@@ -38,12 +43,29 @@ pub(crate) fn property(record: Option<&WatermarkRecord>) -> SnapshotUpdates {
 }
 
 /// Sets the watermark (`Some`) or clears it (`None`), as a commit of its own that changes no rows. Gives the
-/// table as it is then.
+/// table as it is then. What fails once the commit stands, such as a copy of the watermark, is told to the observer.
+///
+/// # Errors
+/// [`SyncError::Cancelled`] where the user asks to stop before the commit is made; those of the commit. The watermark
+/// is as it was then.
 pub async fn write_watermark(
     table: &LakeTable,
     store: &dyn WatermarkStore,
     record: Option<WatermarkRecord>,
     run_id: &str,
+    observer: &dyn Observer,
+    cancel: &CancellationToken,
+) -> Result<LakeTable, SyncError> {
+    let written = written(table, store, record, run_id, observer);
+    stop::stoppable(cancel, stop::ATTEMPT, written).await
+}
+
+async fn written(
+    table: &LakeTable,
+    store: &dyn WatermarkStore,
+    record: Option<WatermarkRecord>,
+    run_id: &str,
+    observer: &dyn Observer,
 ) -> Result<LakeTable, SyncError> {
     let text = match &record {
         Some(record) => {
@@ -63,31 +85,39 @@ pub async fn write_watermark(
         .into(),
         allow_empty: true,
         snapshot_updates: Some(property(record.as_ref())),
+        stopping: Some(Arc::new(OfAttempt::new())),
         ..CommitRequest::default()
+    };
+    let committed = match table.commit(request).await {
+        Err(error) if error.kind() == LakeErrorKind::Stopped => Err(SyncError::cancelled()),
+        committed => committed.doing(|| format!("writing the watermark of {}", table.name())),
     };
     // One that is committed is copied, too.
     let _writing = stop::hold();
-    let committed = table
-        .commit(request)
-        .await
-        .doing(|| format!("writing the watermark of {}", table.name()))?;
-    let Some(committed) = committed else {
+    let Some(committed) = committed? else {
         return Err(SyncError::internal(format!(
             "the watermark of {} was not written",
             table.name()
         )));
     };
     let table = &committed.table;
-    match record {
+    let copied = match record {
         Some(record) => {
             let stored = StoredWatermark {
                 record,
                 snapshot_id: committed.snapshot_id,
                 sequence_number: committed.sequence_number,
             };
-            store.committed(table, &stored).await?;
+            store.committed(table, &stored).await
         }
-        None => store.cleared(table).await?,
+        None => store.cleared(table).await,
+    };
+    let warnings = [
+        committed.warning,
+        copied.err().map(|error| error.to_string()),
+    ];
+    for warning in warnings.into_iter().flatten() {
+        observer.event(Event::Warning(&warning));
     }
     Ok(committed.table)
 }

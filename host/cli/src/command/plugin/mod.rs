@@ -123,13 +123,25 @@ async fn component(path: &str) -> Result<(String, Vec<u8>), Failure> {
     Ok(icehost_run::strategy_bytes(path)?)
 }
 
-/// Writes a component.
+/// Writes a component, all of it or nothing.
 async fn write(component: &[u8], file: &Path) -> Result<(), Failure> {
-    tokio::fs::write(file, component).await.map_err(|error| {
+    let (content, path) = (component.to_owned(), file.to_owned());
+    let written = tokio::task::spawn_blocking(move || put(&path, &content)).await;
+    let written = written.map_err(std::io::Error::other).flatten();
+    written.map_err(|error| {
         Failure::new(
             ErrorKind::Io,
             format!("cannot write {}: {error}", file.display()),
             "choose another place with --out",
         )
     })
+}
+
+/// Puts a file where none or another one is. A link stays, and what is no file, such as a pipe, is written into.
+fn put(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    match std::fs::metadata(&path) {
+        Ok(found) if !found.is_file() => std::fs::write(&path, content),
+        _ => icehost_files::replace(&path, content, icehost_files::Kind::Shared),
+    }
 }

@@ -40,10 +40,10 @@ pub(super) fn create(
         ));
     }
     let files = files(kind.name(), language.name())?;
-    let written = write(directory, &name, kind, &files);
+    let mut made = Made::default();
+    let written = write(directory, &name, kind, &files, &mut made);
     if written.is_err() {
-        // It was not there before.
-        let _ = fs::remove_dir_all(directory);
+        made.remove();
     }
     written.map_err(|(path, error)| {
         Failure::new(
@@ -53,6 +53,45 @@ pub(super) fn create(
         )
     })?;
     Ok(directory.to_owned())
+}
+
+/// What was not there before, in the order in which it was made.
+#[derive(Default)]
+struct Made {
+    files: Vec<PathBuf>,
+    directories: Vec<PathBuf>,
+}
+
+impl Made {
+    fn directory(&mut self, directory: &Path) -> std::io::Result<()> {
+        if directory.as_os_str().is_empty() || directory.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = directory.parent() {
+            self.directory(parent)?;
+        }
+        fs::create_dir(directory)?;
+        self.directories.push(directory.to_owned());
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, text: &str) -> std::io::Result<()> {
+        self.directory(path.parent().unwrap_or(path))?;
+        let mut file = fs::File::create_new(path)?;
+        self.files.push(path.to_owned());
+        file.write_all(text.as_bytes())
+    }
+
+    /// Takes it away, one by one: that opens no file, of which there may be too many.
+    fn remove(&self) {
+        for file in &self.files {
+            let _gone = fs::remove_file(file);
+        }
+        for directory in self.directories.iter().rev() {
+            // One that holds what others have put there stays.
+            let _gone = fs::remove_dir(directory);
+        }
+    }
 }
 
 fn name(directory: &Path) -> Result<String, Failure> {
@@ -78,6 +117,7 @@ fn write(
     name: &str,
     kind: PluginKind,
     files: &BTreeMap<String, Cow<'_, str>>,
+    made: &mut Made,
 ) -> Result<(), (PathBuf, std::io::Error)> {
     let type_name: String = name.split('-').map(capitalised).collect();
     for (path, text) in files {
@@ -88,11 +128,7 @@ fn write(
             .replace("{{kind}}", kind.name())
             .replace("{{features}}", kind.sdk_features())
             .replace("{{version}}", env!("CARGO_PKG_VERSION"));
-        let parent = path.parent().unwrap_or(directory);
-        fs::create_dir_all(parent)
-            .and_then(|()| fs::File::create_new(&path))
-            .and_then(|mut file| file.write_all(text.as_bytes()))
-            .map_err(|error| (path, error))?;
+        made.file(&path, &text).map_err(|error| (path, error))?;
     }
     Ok(())
 }

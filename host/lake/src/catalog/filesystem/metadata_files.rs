@@ -36,8 +36,8 @@ pub(crate) enum Publication {
     Done(String),
     /// Somebody else published that version first.
     Conflict,
-    /// It is the table's state now, but may not outlive a power failure.
-    Unsound(LakeError),
+    /// It is the table's state now, and is here, but may not outlive a power failure.
+    Unsound(String, LakeError),
     /// Nobody knows whether it is there.
     Unknown(LakeError),
 }
@@ -170,10 +170,14 @@ pub(crate) fn publish(
     );
     match there {
         Ok(_) if is_ours && lost => Ok(Publication::Done(target)),
-        Ok(_) if is_ours => Ok(Publication::Unsound(told)),
+        Ok(_) if is_ours => Ok(Publication::Unsound(target, told)),
         Ok(_) => Ok(Publication::Conflict),
         Err(_) if lost => Ok(Publication::Unknown(told)),
-        Err(_) => Err(told),
+        // What cannot be read may be there all the same: whoever takes it for missing removes the files of a snapshot.
+        Err(_) => match wait(storage.stat(&target)) {
+            Ok(None) => Err(told),
+            Ok(Some(_)) | Err(_) => Ok(Publication::Unknown(told)),
+        },
     }
 }
 

@@ -129,10 +129,10 @@ impl FilesystemCatalog {
         let logs = (&*commit.metadata, &metadata);
         let leaving = old_versions::leaving(table, directory, &*self.storage, logs)?;
         let published = metadata_files::publish(&*self.storage, directory, number, &metadata)?;
-        let location = match published {
-            Publication::Done(location) => location,
+        let (location, mut unsound) = match published {
+            Publication::Done(location) => (location, None),
             Publication::Conflict => return Ok(Outcome::Conflict),
-            Publication::Unsound(error) => return Ok(Outcome::Unsound(error)),
+            Publication::Unsound(location, error) => (location, Some(error)),
             Publication::Unknown(error) => return Ok(Outcome::Unknown(error)),
         };
         if let Some(base) = &commit.base
@@ -145,11 +145,13 @@ impl FilesystemCatalog {
                 format!("the version that {location} builds on was removed meanwhile"),
             )));
         }
+        // The commit stands from here on, whatever else fails.
         if let Err(error) = metadata_files::settle(&*self.storage, directory, number) {
-            return Ok(Outcome::Unsound(error));
+            unsound.get_or_insert(error);
         }
         old_versions::remove(&*self.storage, directory, &leaving);
-        let tag = self.tag(&location)?.unwrap_or_default();
+        // Whoever cannot look at it takes it for another version next time, and loads it again.
+        let tag = self.tag(&location).ok().flatten().unwrap_or_default();
         // What others have put beside it has not changed, as far as is known.
         let beside = commit.base.as_ref().map_or("", beside);
         let version = TableVersion {
@@ -157,10 +159,12 @@ impl FilesystemCatalog {
             location,
             state: state(&tag, beside),
         };
-        Ok(Outcome::Done(Box::new(self.loaded(
-            directory,
-            other_catalogs::Version { version, metadata },
-        ))))
+        let version = other_catalogs::Version { version, metadata };
+        let table = Box::new(self.loaded(directory, version));
+        Ok(match unsound {
+            None => Outcome::Done(table),
+            Some(error) => Outcome::Unsound(table, error),
+        })
     }
 
     fn tag(&self, location: &str) -> Result<Option<String>> {

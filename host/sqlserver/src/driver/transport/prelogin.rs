@@ -1,6 +1,7 @@
 //! PRELOGIN (MS-TDS 2.2.6.5): how much is encrypted, agreed on before the driver sees the connection.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -28,20 +29,26 @@ const ENCRYPT_REQUIRED: u8 = 0x03;
 const LONGEST_ANSWER: usize = 4096;
 
 /// Agrees on encryption and carries out the TLS handshake. What the driver then finds is a server that has
-/// answered its PRELOGIN and does not encrypt.
+/// answered its PRELOGIN and does not encrypt. `spoke` tells afterwards whether anything came at all.
 ///
 /// # Errors
-/// [`ErrorKind::Tls`] where the two sides cannot agree or the certificate is not trusted, and
-/// [`ErrorKind::ConnectionLost`].
+/// [`ErrorKind::Connect`] for an answer that is no SQL Server's, [`ErrorKind::Tls`] where the two sides cannot agree or
+/// the certificate is not trusted, and [`ErrorKind::ConnectionLost`].
 pub(in crate::driver) async fn negotiate(
     socket: TcpStream,
     endpoint: &Endpoint,
     host: &str,
+    spoke: &AtomicBool,
 ) -> Result<Wire> {
-    let lost = |error: io::Error| tls::lost(endpoint, &error);
+    let lost = |error: io::Error| match error.kind() {
+        io::ErrorKind::InvalidData => no_sql_server(endpoint, &error),
+        _ => tls::lost(endpoint, &error),
+    };
     if endpoint.encryption == Encryption::Strict {
         let mut stream = tls::connect(Handshake::bare(socket), endpoint, host).await?;
-        let answer = ask(&mut stream, ENCRYPT_REQUIRED).await.map_err(lost)?;
+        let answer = ask(&mut stream, ENCRYPT_REQUIRED, spoke)
+            .await
+            .map_err(lost)?;
         return Ok(Wire::new(
             Channel::Tls(Box::new(stream)),
             unencrypted(answer),
@@ -53,7 +60,7 @@ pub(in crate::driver) async fn negotiate(
         Encryption::LoginOnly => ENCRYPT_OFF,
         Encryption::Off => ENCRYPT_NOT_SUPPORTED,
     };
-    let answer = ask(&mut socket, wanted).await.map_err(lost)?;
+    let answer = ask(&mut socket, wanted, spoke).await.map_err(lost)?;
     let offered = encryption(&answer)
         .copied()
         .unwrap_or(ENCRYPT_NOT_SUPPORTED);
@@ -92,8 +99,36 @@ pub(in crate::driver) async fn negotiate(
     Ok(Wire::new(channel, unencrypted(answer)))
 }
 
+/// That something else than a SQL Server listens there, which trying again does not change.
+fn no_sql_server(endpoint: &Endpoint, why: &io::Error) -> SqlServerError {
+    SqlServerError::new(
+        ErrorKind::Connect,
+        format!("what answers at {endpoint} is no SQL Server: {why}"),
+    )
+    .with_hint(
+        "check host and port: SQL Server listens on 1433 unless it is set up otherwise, and a named instance on a port of \
+         its own, which SQL Server Configuration Manager and the server's log tell",
+    )
+}
+
+/// What the beginning of an answer is that is none of TDS.
+fn what_speaks(beginning: &[u8]) -> &'static str {
+    match beginning {
+        [b'H', b'T', b'T', b'P', ..] => "it speaks HTTP",
+        [b'S', b'S', b'H', ..] => "it speaks SSH",
+        // An alert or a handshake (RFC 8446, section 5.1).
+        [0x15 | 0x16, 0x03, ..] => {
+            "it speaks TLS from the first byte, as a SQL Server does for encrypt=strict alone"
+        }
+        _ => "its answer is none of the protocol TDS",
+    }
+}
+
 /// Sends a PRELOGIN and reads the whole message that answers it, packet header included.
-async fn ask<S>(stream: &mut S, encryption: u8) -> io::Result<Vec<u8>>
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] where it is no answer of a SQL Server, as soon as that can be seen.
+async fn ask<S>(stream: &mut S, encryption: u8, spoke: &AtomicBool) -> io::Result<Vec<u8>>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
@@ -125,15 +160,25 @@ where
     stream.flush().await?;
 
     let mut answer = vec![0; HEADER];
-    stream.read_exact(&mut answer).await?;
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
+    // Who speaks something else may say less than a header, and wait.
+    let came = stream.read(&mut answer).await?;
+    let (beginning, rest) = answer.split_at_mut(came);
+    match beginning.first() {
+        None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        Some(kind) if *kind != PacketType::Response as u8 => {
+            return Err(invalid(what_speaks(beginning)));
+        }
+        Some(_) => spoke.store(true, Ordering::Relaxed),
+    }
+    stream.read_exact(rest).await?;
     let [kind, status, high, low, ..] = answer.as_slice() else {
         return Err(invalid("a packet without a header"));
     };
     let length = usize::from(u16::from_be_bytes([*high, *low]));
     let is_answer = *kind == PacketType::Response as u8 && status & END_OF_MESSAGE != 0;
     if !is_answer || !(HEADER..=LONGEST_ANSWER).contains(&length) {
-        return Err(invalid("what came is no answer of a SQL Server"));
+        return Err(invalid("its answer is none to the first message of TDS"));
     }
     answer.resize(length, 0);
     if let Some(body) = answer.get_mut(HEADER..) {

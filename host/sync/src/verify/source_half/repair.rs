@@ -148,7 +148,13 @@ impl LakeRepair<'_> {
         };
         let committed = commit(self.run, self.lake, commit_of, self.stored).await?;
         // Where the lake was repaired by another run meanwhile, there is nothing left to change.
-        Ok(committed.map_or(0, |_| self.wrong.len() as u64))
+        let Some(committed) = committed else {
+            return Ok(0);
+        };
+        if let Some(warning) = &committed.warning {
+            self.run.warn(warning);
+        }
+        Ok(self.wrong.len() as u64)
     }
 
     /// One of two rows would take the place of the other, and the next repair would do the contrary.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use icehost_lake::kit::{MemoryCatalog, MemoryStorage, numbers};
 use icehost_lake::{CommitRequest, Warehouse};
 use icehost_plan::{Value, Watermark};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::watermark::record::WatermarkRecord;
@@ -42,7 +43,15 @@ async fn at(table: &LakeTable, id: i64) -> LakeTable {
         format: 1,
         marks: vec![("id".to_owned(), Value::Integer(id))],
     });
-    let written = write_watermark(table, &SnapshotWatermarks, Some(record), "run");
+    let cancel = CancellationToken::new();
+    let written = write_watermark(
+        table,
+        &SnapshotWatermarks,
+        Some(record),
+        "run",
+        &Silent,
+        &cancel,
+    );
     written.await.unwrap()
 }
 
