@@ -278,8 +278,8 @@ fn hint_for_kind(kind: &ErrorKind) -> Option<&'static str> {
              and whether a firewall or a proxy in between closes connections"
         }
         ErrorKind::Protocol => {
-            "run again; where it comes again, something in between changes what is sent (a proxy, a network card), or it is \
-             a defect of icehost: please report it"
+            "run again; where it comes again, something in between changes what is sent (a proxy, a network card), which \
+             encrypt=true notices; where nothing does, please report it"
         }
         ErrorKind::Server(_) => {
             "the words are the server's: its documentation explains the error's number, and its log may say more"
