@@ -37,6 +37,8 @@ pub enum LakeErrorKind {
     KeysUnknown,
     /// Something in the table or in the plan that icehost does not carry out, by name.
     Unsupported,
+    /// There is not enough memory for what the table's files hold, by the run's limit.
+    NoRoom,
     /// A row or a batch that does not fit the table.
     InvalidData,
     /// Files that do not say what the Iceberg spec wants.

@@ -57,7 +57,7 @@ pub use iceberg::{TableRequirement, TableUpdate};
 pub use keys::KeyFold;
 pub use lineage::Lineage;
 pub use name::LakeTableName;
-pub use read::{BatchStream, ScanRequest};
+pub use read::{BatchStream, Room, ScanRequest};
 pub use row_change::RowChange;
 pub use schema::{LakeColumn, NewColumn};
 pub use sidecar::{ClaimedSidecar, Sidecar};

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::catalog::{Catalog, Found, LoadedTable, TableVersion};
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::name::LakeTableName;
+use crate::read::Room;
 use crate::schema::{self, LakeColumn};
 use crate::snapshot::{self, SnapshotInfo};
 use crate::storage::Storage;
@@ -30,6 +31,8 @@ pub struct LakeTable {
     pub(crate) metadata: Arc<TableMetadata>,
     /// Another catalog keeps the table.
     pub(crate) kept_by_another: bool,
+    /// For what is read of its files.
+    pub(crate) room: Room,
 }
 
 impl LakeTable {
@@ -48,13 +51,21 @@ impl LakeTable {
             version: loaded.version,
             metadata: loaded.metadata,
             kept_by_another: loaded.kept_by_another,
+            room: Room::default(),
         }
     }
 
     /// The same table as its catalog has given it now.
     pub(crate) fn at(&self, loaded: LoadedTable) -> LakeTable {
         let (display, name) = (Arc::clone(&self.display), self.name.clone());
-        LakeTable::new(display, name, Arc::clone(&self.catalog), loaded)
+        let table = LakeTable::new(display, name, Arc::clone(&self.catalog), loaded);
+        table.with_room(self.room)
+    }
+
+    /// The same table, with so much memory for what is read of its files.
+    #[must_use]
+    pub fn with_room(self, room: Room) -> LakeTable {
+        LakeTable { room, ..self }
     }
 
     /// What people call the table: `demo.customers`, or its directory.

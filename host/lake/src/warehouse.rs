@@ -10,6 +10,7 @@ use iceberg::spec::FormatVersion;
 use crate::catalog::{Catalog, FilesystemCatalog, Found};
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::name::LakeTableName;
+use crate::read::Room;
 use crate::schema::{self, NewColumn};
 use crate::storage::local::{absolute, local_directory, on_this_machine, path_text};
 use crate::storage::{LocalStorage, Storage};
@@ -42,12 +43,22 @@ pub struct NewTable {
 #[derive(Debug, Clone)]
 pub struct Warehouse {
     catalog: Arc<dyn Catalog>,
+    room: Room,
 }
 
 impl Warehouse {
     /// The tables of this catalog.
     pub fn of(catalog: Arc<dyn Catalog>) -> Warehouse {
-        Warehouse { catalog }
+        Warehouse {
+            catalog,
+            room: Room::default(),
+        }
+    }
+
+    /// The same tables, with so much memory for what is read of the files of one.
+    #[must_use]
+    pub fn with_room(self, room: Room) -> Warehouse {
+        Warehouse { room, ..self }
     }
 
     /// The tables below this directory, a path or a `file:` URL, as `NAMESPACE/TABLE/{data,metadata}`. It need not
@@ -186,7 +197,8 @@ impl Warehouse {
 
     fn table(&self, name: &LakeTableName, loaded: crate::LoadedTable) -> LakeTable {
         let catalog = Arc::clone(&self.catalog);
-        LakeTable::new(name.to_string().into(), name.clone(), catalog, loaded)
+        let table = LakeTable::new(name.to_string().into(), name.clone(), catalog, loaded);
+        table.with_room(self.room)
     }
 }
 

@@ -249,7 +249,7 @@ impl Check<'_> {
         let lands = rules.is_some() && transforms.is_some();
         let lake_merge = merging(strategies, pipeline.lands_by()).await;
         let merge = merging(strategies, &pipeline.merge).await;
-        let lake = match lake(&pipeline.lake) {
+        let lake = match lake(&pipeline.lake, memory(pipeline)) {
             Ok(lake) => lake,
             Err(error) => {
                 self.failed(pipeline.place_of("warehouse"), error);

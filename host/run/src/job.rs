@@ -70,7 +70,7 @@ pub(crate) async fn job(
     // Before anything is opened; the table's columns come on top.
     memory.divide(0)?;
     Ok(SyncJob {
-        lake: lake(&pipeline.lake)?,
+        lake: lake(&pipeline.lake, memory)?,
         source: Source {
             rules: rules(pipeline)?,
             transforms: transforms(strategies, pipeline).await?,
@@ -112,10 +112,10 @@ pub(crate) fn source(pipeline: &Pipeline, connect: &ConnectOptions) -> Result<So
     })
 }
 
-/// The lake table.
-pub(crate) fn lake(lake: &icehost_config::Lake) -> Result<Lake, RunError> {
+/// The lake table, read within what the run may take.
+pub(crate) fn lake(lake: &icehost_config::Lake, memory: MemoryBudget) -> Result<Lake, RunError> {
     Ok(Lake {
-        warehouse: Warehouse::open(&lake.warehouse)?,
+        warehouse: Warehouse::open(&lake.warehouse)?.with_room(memory.room()),
         table: lake.table.clone(),
     })
 }

@@ -198,7 +198,9 @@ impl From<&LakeError> for Told {
             LakeErrorKind::Stopped => ErrorKind::Cancelled.passing(transient),
             LakeErrorKind::Unsettled => ErrorKind::Unsettled.passing(true),
             // Keys that only a server can tell apart have to be in memory.
-            LakeErrorKind::KeysUnknown => ErrorKind::Shortage.passing(transient),
+            LakeErrorKind::KeysUnknown | LakeErrorKind::NoRoom => {
+                ErrorKind::Shortage.passing(transient)
+            }
             LakeErrorKind::InvalidData => ErrorKind::Data.passing(transient),
             LakeErrorKind::Internal => ErrorKind::Internal.passing(transient),
         }

@@ -120,7 +120,7 @@ impl Runner {
         };
         let job = LoadJob {
             merge,
-            lake: lake(from)?,
+            lake: lake(from, memory)?,
             target: target(to, &self.this_run.connect(limits.waits))?,
             full: delivery.full,
             trust_position: delivery.trust_position,

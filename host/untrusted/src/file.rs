@@ -213,7 +213,8 @@ fn invalid(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
-fn too_large(most: u64) -> io::Error {
+/// The error for what has more bytes than are taken; whoever shows it names what that is.
+pub fn too_large(most: u64) -> io::Error {
     invalid(&format!("it has more than {most} bytes"))
 }
 

@@ -11,7 +11,7 @@ mod secrets;
 mod shortage;
 mod text;
 
-pub use file::{PIPE_TIME_LIMIT, check, open, open_lock, read, read_file_or_pipe};
+pub use file::{PIPE_TIME_LIMIT, check, open, open_lock, read, read_file_or_pipe, too_large};
 pub use hint::Hint;
 pub use secrets::{file_of_secret, given, may_hold_secret, variable, without_secrets};
 pub use shortage::{MEMORY, SystemRefusal, refusal_told, shortage, shortage_told};

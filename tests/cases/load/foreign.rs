@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// A table as PyIceberg made it, in the bed's warehouse as `foreign.people`, and what it holds at each
 /// snapshot.
-fn foreign_table(bed: &Bed, options: &[&str]) -> Vec<Value> {
+pub(crate) fn foreign_table(bed: &Bed, options: &[&str]) -> Vec<Value> {
     let directory = bed.lake("foreign.people");
     fs::create_dir_all(directory.parent().unwrap()).unwrap();
     let mut arguments = vec![directory.display().to_string()];

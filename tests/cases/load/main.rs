@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod belonging;
+mod bombs;
 mod copies;
 mod created_types;
 mod damage;

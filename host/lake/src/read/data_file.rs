@@ -7,13 +7,11 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use iceberg::spec::{DataFileFormat, Transform};
 use icehost_files::blocking::wait;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
-    RowSelector,
-};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection, RowSelector};
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::schema::types::SchemaDescriptor;
 use roaring::RoaringTreemap;
 
 use crate::checksum::checked_file::CheckedFile;
@@ -21,11 +19,11 @@ use crate::checksum::damaged;
 use crate::error::{LakeError, LakeErrorKind, Result};
 use crate::evaluate::exact_cast;
 use crate::read::live_files::{LiveFile, TableFiles, missing_file};
+use crate::read::pages::Pages;
+use crate::read::room::NoRoom;
+use crate::read::{batch_rows, footer};
 use crate::schema::{self, LakeColumn};
 use crate::staging::parquet_file::WRITER;
-
-/// Decoded size that a batch aims at, so that wide rows come in small batches.
-const BATCH_BYTES: u64 = 4 << 20;
 
 /// Which rows of a file to read, by position.
 #[derive(Clone)]
@@ -75,35 +73,50 @@ impl TableFiles {
         let path = self.locator.find(file.path())?;
         check_format(file, &path)?;
         let handle = self.open(&path)?;
-        let corrupt = |e| unreadable(&handle, &path, e);
-        // Types follow from the Parquet schema alone, whatever wrote the file.
-        let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        if matches!(pick, Pick::Near(..)) {
-            options = options.with_page_index_policy(PageIndexPolicy::Optional);
-        }
-        let footer = open_checked(&handle, options).map_err(corrupt)?;
-        let builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), footer.clone());
-        let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
-        let pick = &pick.settle(builder.metadata());
+        let indexed = matches!(pick, Pick::Near(..));
+        let footer = footer::read(&handle, indexed).map_err(|e| unreadable(&handle, &path, e))?;
+        let metadata = Arc::clone(footer.metadata());
+        let rows = metadata.file_metadata().num_rows().max(0) as u64;
+        let pick = &pick.settle(&metadata);
         if let Pick::Only(positions) = pick {
             tracing::debug!(file = %path, of = rows, read = positions.len(), "rows by their bounds");
         }
-        let roots = self.roots(file, &path, columns, &builder)?;
+        let schema = metadata.file_metadata().schema_descr();
+        let roots = self.roots(file, &path, columns, schema)?;
         let mut wanted: Vec<usize> = roots.iter().flatten().copied().collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
-        let batch_sizes = batch_sizes(builder.metadata(), &wanted, batch_rows);
+        let mask = ProjectionMask::roots(schema, wanted.iter().copied());
+        let leaves = (0..schema.num_columns()).filter(|&leaf| mask.leaf_included(leaf));
+        let leaves: Vec<usize> = leaves.collect();
+        let pages = |groups| Pages::new(&handle, &metadata, groups, &leaves, self.room);
+        let failed = |pages: &Pages, error| match pages.refused() {
+            Some(what) => self.no_room(what, &path),
+            None => unreadable(&handle, &path, error),
+        };
+        let by_dictionaries = |group: usize| {
+            let pages = pages(group..group + 1);
+            batch_rows::by_dictionaries(&pages, &metadata, group, &leaves, batch_rows)
+                .map_err(|e| failed(&pages, e))
+        };
+        let mut batch_sizes = batch_rows::by_size(&metadata, &leaves, batch_rows);
+        let whole = matches!(pick, Pick::All);
+        if whole {
+            for (group, size) in batch_sizes.iter_mut().enumerate() {
+                *size = by_dictionaries(group)?.min(*size);
+            }
+        }
         let mut positions = positions(pick, rows);
         let arrow_schema = schema::nullable_arrow_schema(columns);
-        let parts = parts(pick, builder.metadata(), &batch_sizes);
-        drop(builder);
-        for (groups, selection) in parts {
+        for (groups, selection) in parts(pick, &metadata, &batch_sizes) {
             let batch_size = batch_sizes.get(groups.clone()).unwrap_or_default();
-            let batch_size = batch_size.iter().min().copied().unwrap_or(batch_rows);
+            let mut batch_size = batch_size.iter().min().copied().unwrap_or(batch_rows);
+            if !whole {
+                batch_size = batch_size.min(by_dictionaries(groups.start)?);
+            }
+            let pages = pages(groups.clone());
             let builder =
-                ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), footer.clone());
+                ParquetRecordBatchReaderBuilder::new_with_metadata(pages.clone(), footer.clone());
             let mut builder = builder
                 .with_projection(mask.clone())
                 .with_batch_size(batch_size)
@@ -111,8 +124,12 @@ impl TableFiles {
             if let Some(selection) = selection {
                 builder = builder.with_row_selection(selection);
             }
-            for batch in builder.build().map_err(corrupt)? {
-                let batch = batch.map_err(|e| unreadable(&handle, &path, e.into()))?;
+            for batch in builder.build().map_err(|e| failed(&pages, e))? {
+                let batch = batch.map_err(|e| failed(&pages, e.into()))?;
+                let row = || batch_rows::largest_row(&batch);
+                if batch.get_array_memory_size() as u64 > self.room.row && row() > self.room.row {
+                    return Err(self.no_room(NoRoom::Row(row()), &path));
+                }
                 let at: Vec<u64> = positions.by_ref().take(batch.num_rows()).collect();
                 let mut values: Vec<ArrayRef> = Vec::with_capacity(columns.len());
                 for (column, root) in columns.iter().zip(&roots) {
@@ -136,6 +153,10 @@ impl TableFiles {
         Ok(ControlFlow::Continue(()))
     }
 
+    fn no_room(&self, what: NoRoom, path: &str) -> LakeError {
+        self.room.refused(what, &self.name, path)
+    }
+
     fn open(&self, path: &str) -> Result<CheckedFile> {
         wait(self.locator.storage().open(path))
             .and_then(CheckedFile::new)
@@ -147,8 +168,7 @@ impl TableFiles {
         let path = self.locator.find(file.path())?;
         check_format(file, &path)?;
         let handle = self.open(&path)?;
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let footer = open_checked(&handle, options).map_err(|e| unreadable(&handle, &path, e))?;
+        let footer = footer::read(&handle, false).map_err(|e| unreadable(&handle, &path, e))?;
         let writer = footer.metadata().file_metadata().created_by();
         Ok(writer.is_some_and(|writer| writer.starts_with(WRITER)))
     }
@@ -159,9 +179,9 @@ impl TableFiles {
         file: &LiveFile,
         path: &str,
         columns: &[LakeColumn],
-        builder: &ParquetRecordBatchReaderBuilder<CheckedFile>,
+        schema: &SchemaDescriptor,
     ) -> Result<Vec<Option<usize>>> {
-        let fields = builder.parquet_schema().root_schema().get_fields();
+        let fields = schema.root_schema().get_fields();
         let id = |i: usize| {
             let info = fields.get(i)?.get_basic_info();
             info.has_id().then(|| info.id())
@@ -236,17 +256,6 @@ impl TableFiles {
     }
 }
 
-/// Reads the footer of a file, having checked it.
-fn open_checked(
-    file: &CheckedFile,
-    options: ArrowReaderOptions,
-) -> parquet::errors::Result<ArrowReaderMetadata> {
-    file.check_end()?;
-    let footer = ArrowReaderMetadata::load(file, options)?;
-    file.expect_blocks(footer.metadata())?;
-    Ok(footer)
-}
-
 /// The error for a file whose bytes cannot be decoded, or are not those that were written.
 fn unreadable(file: &CheckedFile, path: &str, error: ParquetError) -> LakeError {
     match file.damage_found() {
@@ -293,43 +302,6 @@ fn widen(values: &ArrayRef, column: &LakeColumn, path: &str) -> Result<ArrayRef>
     })
 }
 
-/// How many rows of each row group make a batch. A row group of few large rows does not make those of others few.
-fn batch_sizes(file: &ParquetMetaData, roots: &[usize], batch_rows: usize) -> Vec<usize> {
-    let each = file.row_groups().iter().map(|group| {
-        let bytes: i64 = roots
-            .iter()
-            .filter_map(|&root| group.columns().get(root))
-            .map(|chunk| chunk.uncompressed_size())
-            .sum();
-        let rows = group.num_rows().max(1) as u64;
-        let fitting = BATCH_BYTES / (bytes.max(0) as u64 / rows).max(1);
-        usize::try_from(fitting)
-            .unwrap_or(usize::MAX)
-            .clamp(1, batch_rows.max(1))
-    });
-    each.collect()
-}
-
-/// Row groups that follow each other and have batches of about one size.
-fn alike(batch_sizes: &[usize]) -> Vec<Range<usize>> {
-    let mut runs: Vec<Range<usize>> = Vec::new();
-    let (mut least, mut most) = (0, 0);
-    for (at, &size) in batch_sizes.iter().enumerate() {
-        let (smaller, larger) = (size.min(least), size.max(most));
-        match runs.last_mut() {
-            Some(run) if larger <= smaller.saturating_mul(2) => {
-                run.end = at + 1;
-                (least, most) = (smaller, larger);
-            }
-            _ => {
-                runs.push(at..at + 1);
-                (least, most) = (size, size);
-            }
-        }
-    }
-    runs
-}
-
 /// Row groups, and which of their rows to read; all where that is not said.
 type Part = (Range<usize>, Option<RowSelection>);
 
@@ -343,7 +315,7 @@ fn parts<'a>(
     let (positions, selected) = match pick {
         // Settled before.
         Pick::All | Pick::Near(..) => {
-            let runs = alike(batch_sizes).into_iter();
+            let runs = batch_rows::alike(batch_sizes).into_iter();
             return Box::new(runs.map(|run| (run, None)));
         }
         Pick::Except(positions) => (positions, false),
@@ -406,19 +378,5 @@ fn positions<'a>(pick: &'a Pick<'static>, rows: u64) -> Box<dyn Iterator<Item = 
         Pick::All | Pick::Near(..) => Box::new(0..rows),
         Pick::Except(positions) => Box::new((0..rows).filter(|p| !positions.contains(*p))),
         Pick::Only(positions) => Box::new(positions.iter().take_while(move |&p| p < rows)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn row_groups_of_large_rows_are_read_apart_from_others() {
-        assert!(alike(&[]).is_empty());
-        assert_eq!(alike(&[100, 100, 100]).len(), 1);
-        assert_eq!(alike(&[8192, 1, 8192, 5000]), [0..1, 1..2, 2..4]);
-        // No run grows by and by from many rows to few.
-        assert_eq!(alike(&[100, 60, 40, 20]), [0..2, 2..4]);
     }
 }

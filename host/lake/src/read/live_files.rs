@@ -13,10 +13,12 @@ use crate::checksum::named;
 use crate::error::{LakeError, Result};
 use crate::library_files::LibraryFiles;
 use crate::location::Locator;
+use crate::read::packed::check_avro;
+use crate::read::room::Room;
 use crate::table::LakeTable;
 
 /// Most bytes of a list of manifests, which has some hundred for each, and of a manifest, which has as many for each
-/// file.
+/// file: packed or not.
 const MOST_LIST: u64 = 256 << 20;
 const MOST_MANIFEST: u64 = 1 << 30;
 
@@ -26,6 +28,7 @@ pub(crate) struct TableFiles {
     pub(crate) name: Arc<str>,
     pub(crate) metadata: Arc<TableMetadata>,
     pub(crate) locator: Locator,
+    pub(crate) room: Room,
 }
 
 /// A data or delete file that is part of a snapshot.
@@ -68,6 +71,7 @@ impl TableFiles {
             name: Arc::clone(&table.display),
             metadata: Arc::clone(&table.metadata),
             locator: Locator::new(&table.storage, table.metadata.location(), &table.location),
+            room: table.room,
         }
     }
 
@@ -103,8 +107,10 @@ impl TableFiles {
     }
 
     fn read(&self, path: &str, most: u64, what: &str) -> Result<Bytes> {
-        wait(self.locator.storage().read(path, most))
-            .map_err(|e| missing_file(what, &self.name, path, e))
+        let bytes = wait(self.locator.storage().read(path, most));
+        let bytes = bytes.map_err(|e| missing_file(what, &self.name, path, e))?;
+        check_avro(&bytes, most).map_err(|e| LakeError::corrupt(what, path, e))?;
+        Ok(bytes)
     }
 
     /// The files of a snapshot.

@@ -1,5 +1,7 @@
 //! How a run's memory is divided.
 
+use icehost_lake::Room;
+
 use crate::SyncError;
 
 const MIB: u64 = 1 << 20;
@@ -96,6 +98,24 @@ impl MemoryBudget {
     pub fn held_bytes(self) -> usize {
         let bytes = self.limit.map_or(HELD, |limit| limit / PARTS_HELD);
         usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    /// What files of the lake have, whoever wrote them: everything but what the run takes whatever it moves. Their pages
+    /// are not beside the largest batches and row groups for long, and only what cannot fit is refused.
+    pub fn room(self) -> Room {
+        let Some(limit) = self.limit else {
+            return Room {
+                row: LARGEST_ROW,
+                ..Room::default()
+            };
+        };
+        let pages = used(limit.saturating_sub(BASE), 1);
+        Room {
+            pages,
+            row: (pages / ROWS).max(SMALLEST_BATCH),
+            limit_for_pages: |bytes| BASE.saturating_add(held(bytes, 1)),
+            limit_for_row: |bytes| BASE.saturating_add(held(bytes.saturating_mul(ROWS), 1)),
+        }
     }
 
     /// Divides it among the connections that read a table of so many columns.
@@ -230,6 +250,20 @@ mod tests {
             error.hint().unwrap(),
             "the least that works for a table of 100 columns is 87MiB"
         );
+    }
+
+    #[test]
+    fn the_limit_that_is_named_has_room() {
+        for (limit, bytes) in [(46, 30), (64, 30), (1024, 3000)] {
+            let room = budget(limit, 1).room();
+            let pages = (room.limit_for_pages)(bytes * MIB).div_ceil(MIB);
+            let row = (room.limit_for_row)(bytes * MIB).div_ceil(MIB);
+            assert!(room.pages < bytes * MIB && room.row < bytes * MIB);
+            assert!(budget(pages, 1).room().pages >= bytes * MIB, "{pages}");
+            assert!(budget(row, 1).room().row >= bytes * MIB, "{row}");
+        }
+        let free = MemoryBudget::default().room();
+        assert!(free.row == LARGEST_ROW && free.pages > 2 * free.row);
     }
 
     #[test]

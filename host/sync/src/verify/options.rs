@@ -1,5 +1,6 @@
 //! How a comparison is told, and what it may take.
 
+use crate::verify::compare::wrong_keys::WrongKeys;
 use crate::{Memory, MemoryBudget, Settings, SyncError};
 
 /// How a comparison is told.
@@ -14,7 +15,7 @@ pub struct VerifyOptions {
 }
 
 impl VerifyOptions {
-    /// Wrong keys that a repair remembers at a time: what a quarter of a row group takes, at 32 bytes each.
+    /// Wrong keys that a repair remembers at a time: what a quarter of a row group takes.
     pub(crate) fn remembered(&self, share: Memory) -> usize {
         match self.repair {
             true => VerifyOptions::wrong_keys(share),
@@ -24,7 +25,7 @@ impl VerifyOptions {
 
     /// As many keys as there is room for.
     pub(crate) fn wrong_keys(share: Memory) -> usize {
-        (share.row_group_bytes / 4 / 32).max(1)
+        (share.row_group_bytes / 4 / WrongKeys::EACH).max(1)
     }
 }
 

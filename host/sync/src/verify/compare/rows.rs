@@ -190,6 +190,14 @@ impl Rows<'_> {
         }
     }
 
+    /// Whether what the next run reads is known.
+    pub(crate) fn has_later_runs(&self) -> bool {
+        match self {
+            Rows::Source(rows) => rows.next.is_some(),
+            _ => false,
+        }
+    }
+
     /// Reads the rows that later runs read. Of those that a transformer drops there is nothing but the key.
     pub(crate) async fn later_runs(
         &mut self,

@@ -72,6 +72,7 @@ impl Told {
 
     /// Keeps which spellings are not of one key, of those that are looked up again.
     fn keep(&mut self, mut apart: Apart) {
+        self.wrong.sort();
         let shown: HashSet<Hash> = self.samples.iter().map(|sample| sample.group).collect();
         apart.retain(|key| shown.contains(&key) || self.wrong.has_key(key));
         self.wrong.put_apart(apart);
@@ -89,9 +90,14 @@ impl Comparing<'_> {
         let buckets = self.sums(cancel).await?;
         comparison.rows_expected = buckets.iter().map(|bucket| bucket.expected.rows).sum();
         comparison.rows_found = buckets.iter().map(|bucket| bucket.found.rows).sum();
-        // Each may differ, and is then noted once more.
-        let each = size_of::<Entry>() + size_of::<(Hash, Option<Later>)>() + self.order.bytes();
-        let capacity = (self.memory / each).max(1) as u64;
+        let mut each = size_of::<Entry>() + self.order.bytes();
+        if self.expected.has_later_runs() {
+            // Each may differ, and is then noted once more.
+            each += size_of::<(Hash, Option<Later>)>();
+        }
+        // Wrong keys have a part of it.
+        let left = self.memory.saturating_sub(self.remember * WrongKeys::EACH);
+        let capacity = (left / each).max(1) as u64;
         let mut told = Told {
             samples: Vec::new(),
             of_class: HashMap::new(),
@@ -240,12 +246,14 @@ impl Comparing<'_> {
                     (!findings.is_empty()).then_some((rows.first()?.group, rows, findings))
                 })
         };
-        // In ascending order, as the entries are.
-        let mut later: Vec<(Hash, Option<Later>)> =
-            judged().map(|(group, ..)| (group, None)).collect();
-        if later.is_empty() {
+        if judged().next().is_none() {
             return Ok(());
         }
+        // In ascending order, as the entries are.
+        let mut later: Vec<(Hash, Option<Later>)> = match self.expected.has_later_runs() {
+            true => judged().map(|(group, ..)| (group, None)).collect(),
+            false => Vec::new(),
+        };
         let (shape, order) = (&self.shape, &self.order);
         let mut note = |read: &Read| {
             let ranks = order.ranks(&read.arrays).map_err(not_compared)?;
@@ -266,7 +274,9 @@ impl Comparing<'_> {
             Ok(())
         };
         self.expected.later_runs(cancel, &mut note).await?;
-        for ((group, rows, findings), (_, later)) in judged().zip(later) {
+        let later = later.into_iter().map(|(_, later)| later);
+        let later = later.chain(std::iter::repeat_with(|| None));
+        for ((group, rows, findings), later) in judged().zip(later) {
             for Finding { class, what, rows } in rules.in_time(findings, rows, later.as_ref()) {
                 comparison.of(class).count(what, rows);
                 if class == Class::Wrong {

@@ -18,7 +18,8 @@ use crate::verify::compare::shape::{Hash, Hashed, Shape};
 /// The keys whose rows are wrong; as many as there is memory for.
 #[derive(Debug, Default)]
 pub(crate) struct WrongKeys {
-    groups: HashSet<Hash>,
+    /// In ascending order, but for those that were added since they were [sorted](WrongKeys::sort).
+    groups: Vec<Hash>,
     most: usize,
     /// Of spellings that may be of one key, those that are not.
     apart: Apart,
@@ -26,11 +27,36 @@ pub(crate) struct WrongKeys {
     beside: HashSet<Hash>,
 }
 
+/// Which of the wrong keys were seen, a bit for each.
+#[derive(Debug)]
+pub(crate) struct Seen(Vec<u64>);
+
+impl Seen {
+    /// Adds one; false where it was there.
+    pub(crate) fn add(&mut self, place: usize) -> bool {
+        let bit = 1 << (place % 64);
+        let Some(bits) = self.0.get_mut(place / 64) else {
+            return false;
+        };
+        let new = *bits & bit == 0;
+        *bits |= bit;
+        new
+    }
+
+    fn has(&self, place: usize) -> bool {
+        let bits = self.0.get(place / 64).copied().unwrap_or(0);
+        bits & (1 << (place % 64)) != 0
+    }
+}
+
 impl WrongKeys {
+    /// What each takes, in bytes.
+    pub(crate) const EACH: usize = size_of::<Hash>();
+
     /// Remembers at most so many.
     pub(crate) fn at_most(most: usize) -> WrongKeys {
         WrongKeys {
-            groups: HashSet::new(),
+            groups: Vec::new(),
             most,
             apart: Apart::default(),
             beside: HashSet::new(),
@@ -39,7 +65,7 @@ impl WrongKeys {
 
     /// Takes in which spellings are not of one key.
     pub(crate) fn put_apart(&mut self, apart: Apart) {
-        let beside = apart.groups(|key| self.groups.contains(&key));
+        let beside = apart.groups(|key| self.has_key(key));
         self.beside.extend(beside);
         self.apart.extend(apart);
     }
@@ -49,19 +75,35 @@ impl WrongKeys {
         self.apart.key(hashed)
     }
 
+    /// Adds a key. Those that are added have to be sorted before they are looked for.
     pub(crate) fn add(&mut self, group: Hash) {
-        if self.groups.len() < self.most {
-            self.groups.insert(group);
+        if self.groups.len() < self.most && self.groups.last() != Some(&group) {
+            self.groups.push(group);
         }
     }
 
+    /// Sorts what was added.
+    pub(crate) fn sort(&mut self) {
+        self.groups.sort_unstable();
+        self.groups.dedup();
+    }
+
     pub(crate) fn has_key(&self, key: Hash) -> bool {
-        self.groups.contains(&key)
+        self.place(key).is_some()
+    }
+
+    fn place(&self, key: Hash) -> Option<usize> {
+        self.groups.binary_search(&key).ok()
     }
 
     /// Whether a row's key is among them.
     pub(crate) fn has(&self, hashed: &Hashed) -> bool {
-        self.groups.contains(&self.key(hashed))
+        self.has_key(self.key(hashed))
+    }
+
+    /// None of them, to begin with.
+    pub(crate) fn none_seen(&self) -> Seen {
+        Seen(vec![0; self.groups.len().div_ceil(64)])
     }
 
     /// How many are remembered.
@@ -73,18 +115,21 @@ impl WrongKeys {
         self.groups.is_empty()
     }
 
-    /// The rows of a batch whose keys are among them, and not among `except`. `arrays` are what the rows are compared
+    /// The rows of a batch whose keys are among them, and not among `except`, where there are such. `arrays` are what the rows are compared
     /// by.
     pub(crate) fn filter(
         &self,
         batch: &RecordBatch,
         shape: &Shape,
         arrays: &[ArrayRef],
-        except: &HashSet<Hash>,
+        except: Option<&Seen>,
     ) -> Result<RecordBatch, SyncError> {
         let hashed = shape.hash(arrays).map_err(defect)?;
-        let is_wrong = |key: &Hash| self.groups.contains(key) && !except.contains(key);
-        let wrong = hashed.iter().map(|h| Some(is_wrong(&self.key(h))));
+        let is_wrong = |key: Hash| {
+            let place = self.place(key);
+            place.is_some_and(|place| except.is_none_or(|except| !except.has(place)))
+        };
+        let wrong = hashed.iter().map(|h| Some(is_wrong(self.key(h))));
         let wrong: BooleanArray = wrong.collect();
         filter_record_batch(batch, &wrong).map_err(broken)
     }
@@ -104,27 +149,15 @@ impl WrongKeys {
         filter_record_batch(batch, &wanted).map_err(broken)
     }
 
-    /// Those of them that rows of a batch have, each as often as there are rows.
-    pub(crate) fn groups(
+    /// The places of those of them that rows of a batch have, each as often as there are rows.
+    pub(crate) fn places(
         &self,
         shape: &Shape,
         arrays: &[ArrayRef],
-    ) -> Result<Vec<Hash>, SyncError> {
+    ) -> Result<Vec<usize>, SyncError> {
         let hashed = shape.hash(arrays).map_err(defect)?;
-        let groups = hashed.iter().map(|hashed| self.key(hashed));
-        let wrong = groups.filter(|group| self.groups.contains(group));
-        Ok(wrong.collect())
-    }
-
-    /// Adds those of them that stand in a batch.
-    pub(crate) fn seen(
-        &self,
-        shape: &Shape,
-        arrays: &[ArrayRef],
-        seen: &mut HashSet<Hash>,
-    ) -> Result<(), SyncError> {
-        seen.extend(self.groups(shape, arrays)?);
-        Ok(())
+        let places = hashed.iter().map(|hashed| self.place(self.key(hashed)));
+        Ok(places.flatten().collect())
     }
 }
 
@@ -199,4 +232,43 @@ pub(crate) fn broken(error: ArrowError) -> SyncError {
 
 fn defect(why: String) -> SyncError {
     SyncError::internal(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_whatever_the_order_in_which_they_came() {
+        let mut wrong = WrongKeys::at_most(5);
+        for key in [7, 7, 9, 3, 1 << 100, 8, 2] {
+            wrong.add(key);
+        }
+        wrong.sort();
+        assert_eq!(wrong.len(), 5);
+        let found: Vec<bool> = [7, 9, 3, 1 << 100, 8, 2, 0]
+            .into_iter()
+            .map(|key| wrong.has_key(key))
+            .collect();
+        assert_eq!(found, [true, true, true, true, true, false, false]);
+        let mut seen = wrong.none_seen();
+        let place = wrong.place(9);
+        assert_eq!(place.map(|place| seen.has(place)), Some(false));
+        assert_eq!(place.map(|place| seen.add(place)), Some(true));
+        assert_eq!(place.map(|place| seen.add(place)), Some(false));
+        assert_eq!(place.map(|place| seen.has(place)), Some(true));
+        assert_eq!(wrong.place(8).map(|place| seen.has(place)), Some(false));
+    }
+
+    #[test]
+    fn many_keys_have_a_bit_each() {
+        let mut wrong = WrongKeys::at_most(1000);
+        (0..1000).rev().for_each(|key| wrong.add(key));
+        wrong.sort();
+        let mut seen = wrong.none_seen();
+        let odd = (0..1000).filter(|key| key % 2 == 1);
+        assert!(odd.clone().all(|place| seen.add(place)));
+        assert!(!odd.clone().any(|place| seen.add(place)));
+        assert_eq!((0..1000).filter(|place| seen.has(*place)).count(), 500);
+    }
 }

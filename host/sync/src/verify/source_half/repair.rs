@@ -1,7 +1,5 @@
 //! The lake's half of a repair.
 
-use std::collections::HashSet;
-
 use arrow_array::RecordBatch;
 use futures::TryStreamExt;
 use icehost_lake::{LakeTable, RowChange, ScanRequest};
@@ -77,8 +75,7 @@ impl LakeRepair<'_> {
             .stage(self.run.id, change, stage_options(self.share))
             .await
             .doing(writing)?;
-        let none = HashSet::new();
-        let mut there = HashSet::new();
+        let mut there = self.wrong.none_seen();
         let table = &source.table;
         let doing = || format!("reading source table {}", table.name);
         let mut preparing = reading.preparation.open().await?;
@@ -94,15 +91,11 @@ impl LakeRepair<'_> {
             for batch in preparing.batch(batch).await? {
                 let rows = self
                     .wrong
-                    .filter(&batch, self.shape, batch.columns(), &none)?;
+                    .filter(&batch, self.shape, batch.columns(), None)?;
                 if rows.num_rows() > 0 {
-                    for (row, key) in self
-                        .wrong
-                        .groups(self.shape, rows.columns())?
-                        .iter()
-                        .enumerate()
-                    {
-                        if !there.insert(*key) && !chosen {
+                    let places = self.wrong.places(self.shape, rows.columns())?;
+                    for (row, place) in places.into_iter().enumerate() {
+                        if !there.add(place) && !chosen {
                             return Err(self.repeated(&table.name.to_string(), &rows, row));
                         }
                     }
@@ -129,7 +122,7 @@ impl LakeRepair<'_> {
         } {
             let rows = self
                 .wrong
-                .filter(&batch, self.shape, batch.columns(), &there)?;
+                .filter(&batch, self.shape, batch.columns(), Some(&there))?;
             if rows.num_rows() > 0 {
                 let gone = withdrawals.gone(&rows).map_err(broken)?;
                 writer.write(gone).await.doing(writing)?;

@@ -1,6 +1,5 @@
 //! The target's half of a repair.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
@@ -18,9 +17,9 @@ use crate::delivery::key_doubts::KeyDoubts;
 use crate::delivery::table as target_table;
 use crate::delivery::table::OpenTarget;
 use crate::error::Doing;
-use crate::verify::compare::shape::{Hash, Shape};
+use crate::verify::compare::shape::Shape;
 use crate::verify::compare::states::States;
-use crate::verify::compare::wrong_keys::{WrongKeys, broken, check_repairable, delta_rows};
+use crate::verify::compare::wrong_keys::{Seen, WrongKeys, broken, check_repairable, delta_rows};
 use crate::verify::target_half::rules::deletes;
 use crate::{SyncError, Target};
 
@@ -103,13 +102,13 @@ impl TargetRepair<'_> {
     async fn stage_gone(
         &self,
         loader: &mut Loader<'_>,
-        but: &HashSet<Hash>,
+        but: &Seen,
         cancel: &CancellationToken,
     ) -> Result<(), SyncError> {
         let stage = async |batch: RecordBatch| {
             let rows = self
                 .wrong
-                .filter(&batch, self.shape, batch.columns(), but)?;
+                .filter(&batch, self.shape, batch.columns(), Some(but))?;
             if rows.num_rows() == 0 {
                 return Ok(());
             }
@@ -186,12 +185,14 @@ impl TargetRepair<'_> {
     }
 
     /// The wrong keys that the lake has.
-    async fn there(&self, cancel: &CancellationToken) -> Result<HashSet<u128>, SyncError> {
-        let mut there = HashSet::new();
+    async fn there(&self, cancel: &CancellationToken) -> Result<Seen, SyncError> {
+        let mut there = self.wrong.none_seen();
         let mut batches = self.scan()?;
         while let Some(batch) = self.next(&mut batches, cancel).await? {
-            self.wrong
-                .seen(self.shape, &self.arrays(&batch), &mut there)?;
+            let places = self.wrong.places(self.shape, &self.arrays(&batch))?;
+            places.into_iter().for_each(|place| {
+                there.add(place);
+            });
         }
         Ok(there)
     }
