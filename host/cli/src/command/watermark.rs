@@ -6,7 +6,9 @@ use chrono::{SecondsFormat, Utc};
 use icehost_lake::LakeTable;
 use icehost_plan::{Value, Watermark};
 use icehost_run::watermark_store;
-use icehost_sync::{WatermarkRecord, WatermarkStore, last_watermark, new_run_id, write_watermark};
+use icehost_sync::{
+    Event, Observer, WatermarkRecord, WatermarkStore, last_watermark, new_run_id, write_watermark,
+};
 
 use super::Place;
 use super::marks::{Known, earlier};
@@ -133,6 +135,16 @@ async fn carry_out(
         }
         WatermarkCommand::Clear { lake, store: kept } => {
             let (table, store) = open(&lake, kept).await?;
+            let last = last_watermark(&table).await;
+            let keeps = last.is_some_and(|stored| stored.record.keeps_every_row());
+            if keeps {
+                // By a key, another merge may read everything all the same.
+                progress.event(Event::Warning(&format!(
+                    "lake table {} keeps every row: a run that keeps them goes on only from a mark that is set with \
+                     `icehost watermark set`, and reads everything only into another lake table",
+                    table.name()
+                )));
+            }
             let table = write_watermark(&table, store.as_ref(), None, &new_run_id()).await?;
             print_watermark(&table, None, output);
         }
