@@ -14,7 +14,7 @@ mod update;
 
 use crate::storage::{Row, RowId};
 
-pub(crate) use row::{RowBuilder, Verb};
+pub(crate) use row::{RowBuilder, Verb, fit_page};
 pub(crate) use settle::Sought;
 pub(crate) use update::target_in_from;
 

@@ -294,6 +294,34 @@ fn names_are_read_as_documented() {
 }
 
 #[test]
+fn a_column_that_gets_another_code_page_has_the_characters_that_the_page_has() {
+    let mut kit = Kit::new();
+    let alter = |to: &str| format!("ALTER TABLE p ALTER COLUMN {to} NULL");
+    kit.run("CREATE TABLE p (c varchar(4) COLLATE Latin1_General_100_CI_AS_SC_UTF8 NULL, f char(4) COLLATE Cyrillic_General_CI_AS NULL, l varchar(4) NULL)");
+    kit.run("INSERT p VALUES (N'éй', N'Ж', N'é')");
+    // Its bytes do not fit, or what stands for it is not documented.
+    assert_eq!(
+        kit.error(&alter("f char(1) COLLATE Latin1_General_100_CI_AS_SC_UTF8")),
+        8152
+    );
+    assert_eq!(
+        kit.error(&alter("l varchar(4) COLLATE Cyrillic_General_CI_AS")),
+        50103
+    );
+    kit.run(&alter("c varchar(4) COLLATE Latin1_General_CI_AS"));
+    kit.run(&alter("f char(4) COLLATE Latin1_General_100_CI_AS_SC_UTF8"));
+    kit.run(&alter(
+        "l varchar(2) COLLATE Latin1_General_100_CI_AS_SC_UTF8",
+    ));
+    assert_eq!(
+        kit.rows(
+            "SELECT CAST(c AS nvarchar(9)), CAST(f AS nvarchar(9)), CAST(l AS nvarchar(9)) FROM p"
+        ),
+        ["é?|Ж  |é"]
+    );
+}
+
+#[test]
 fn varchar_of_another_code_page_holds_what_the_page_has_and_counts_bytes() {
     let mut kit = Kit::new();
     kit.run("CREATE TABLE p (id int NOT NULL PRIMARY KEY, c varchar(4) COLLATE Cyrillic_General_CI_AS NULL, f char(4) COLLATE Cyrillic_General_100_BIN2 NULL, j varchar(4) COLLATE Japanese_CI_AS NULL, u varchar(4) COLLATE Latin1_General_100_CI_AS_SC_UTF8 NULL)");

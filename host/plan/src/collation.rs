@@ -41,6 +41,17 @@ impl Ignored {
     }
 }
 
+/// In which code page a collation has `char` and `varchar`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodePage {
+    /// Every character there is.
+    Utf8,
+    /// The one of that number.
+    Numbered(u32),
+    /// That of a language; of two languages that are not known here, it is not known whether theirs is one.
+    OfLanguage(String),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rules {
     /// Code units, whatever they mean; `BIN` and `BIN2` differ in order alone.
@@ -111,6 +122,42 @@ const LETTERS: [(&str, Letters); 33] = [
     ("Slovak_", Letters::None),
     ("Traditional_Spanish_", Letters::None),
     ("SQL_Latin1_General_CP1254_", Letters::None),
+];
+
+/// What follows the language in the name of a collation from Windows, beside its version.
+const FLAGS: &[&str] = &[
+    "BIN", "BIN2", "CI", "CS", "AI", "AS", "KS", "WS", "VSS", "SC",
+];
+
+/// Code pages of languages (T-SQL reference, "Collation and Unicode support", "Supported collations").
+const PAGES: &[(&str, u32)] = &[
+    ("LATIN1_GENERAL", 1252),
+    ("DANISH_NORWEGIAN", 1252),
+    ("FINNISH_SWEDISH", 1252),
+    ("FRENCH", 1252),
+    ("GERMAN_PHONEBOOK", 1252),
+    ("ICELANDIC", 1252),
+    ("MODERN_SPANISH", 1252),
+    ("TRADITIONAL_SPANISH", 1252),
+    ("CYRILLIC_GENERAL", 1251),
+    ("UKRAINIAN", 1251),
+    ("GREEK", 1253),
+    ("TURKISH", 1254),
+    ("HEBREW", 1255),
+    ("ARABIC", 1256),
+    ("VIETNAMESE", 1258),
+    ("THAI", 874),
+    ("ALBANIAN", 1250),
+    ("CROATIAN", 1250),
+    ("CZECH", 1250),
+    ("HUNGARIAN", 1250),
+    ("POLISH", 1250),
+    ("ROMANIAN", 1250),
+    ("SLOVAK", 1250),
+    ("SLOVENIAN", 1250),
+    ("ESTONIAN", 1257),
+    ("LATVIAN", 1257),
+    ("LITHUANIAN", 1257),
 ];
 
 impl Collation {
@@ -192,6 +239,44 @@ impl Collation {
         let name = self.name.to_ascii_uppercase();
         let mut languages = ["TURKISH_", "AZERI_LATIN_", "SQL_LATIN1_GENERAL_CP1254_"].iter();
         languages.any(|language| name.starts_with(language))
+    }
+
+    /// In which code page `char` and `varchar` are under it (T-SQL reference, "Windows collation name", "SQL Server
+    /// collation name"): of a name that begins with `SQL_`, the one that it has behind `CP`.
+    pub fn code_page(&self) -> CodePage {
+        let name = self.name.to_ascii_uppercase();
+        let parts: Vec<&str> = name.split('_').collect();
+        if parts.contains(&"UTF8") {
+            return CodePage::Utf8;
+        }
+        if parts.first() == Some(&"SQL") {
+            let numbers = parts
+                .iter()
+                .filter_map(|part| part.strip_prefix("CP")?.parse().ok());
+            return match numbers.last() {
+                Some(1) => CodePage::Numbered(1252),
+                Some(number) => CodePage::Numbered(number),
+                None => CodePage::OfLanguage(name),
+            };
+        }
+        // Behind the language are a version and what counts.
+        let language = parts.iter().take_while(|part| {
+            !FLAGS.contains(part) && !part.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let language: Vec<&str> = language.copied().collect();
+        let language = language.join("_");
+        match PAGES.iter().find(|(name, _)| *name == language) {
+            Some((_, number)) => CodePage::Numbered(*number),
+            None => CodePage::OfLanguage(language),
+        }
+    }
+
+    /// Whether each character of `char` and `varchar` is certainly one byte under it.
+    pub fn has_one_byte_each(&self) -> bool {
+        match self.code_page() {
+            CodePage::Numbered(number) => !matches!(number, 932 | 936 | 949 | 950),
+            CodePage::Utf8 | CodePage::OfLanguage(_) => false,
+        }
     }
 
     /// The collation's name, as it came.

@@ -27,7 +27,7 @@ pub mod values;
 mod view;
 mod watermark;
 
-pub use collation::{Collation, Ignored, TextPattern};
+pub use collation::{CodePage, Collation, Ignored, TextPattern};
 pub use error::PlanError;
 pub use expression::{Comparison, Expression, Node, Side};
 pub use extraction::{

@@ -50,8 +50,9 @@ impl Connection {
         columns: &[u32],
         key: &[u32],
         buckets: u32,
+        blanks: Blanks,
     ) -> Result<Vec<(usize, Checksum)>> {
-        let statement = lower::checksums(table, columns, key, buckets)?;
+        let statement = lower::checksums(table, columns, key, buckets, blanks)?;
         let context = |error: SqlServerError| error.context(format!("adding up {}", table.name));
         let answer = self.client.run(&statement).await.map_err(context)?;
         let mut sums = Vec::new();
@@ -82,6 +83,15 @@ impl Connection {
     }
 }
 
+/// What counts of the blanks that `char` and `nchar` fill their values up with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blanks {
+    /// They are part of the value.
+    Kept,
+    /// Nothing: a value is the same with and without them.
+    Cut,
+}
+
 /// The columns of a SQL Server table by whose form rows are hashed that are here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowForm {
@@ -89,17 +99,27 @@ pub struct RowForm {
     columns: Vec<SqlType>,
     /// Positions of the key's columns.
     key: Vec<usize>,
+    blanks: Blanks,
 }
 
 impl RowForm {
     /// For rows of columns that have these types on the server; `key` are positions among them.
-    pub fn new(columns: Vec<SqlType>, key: Vec<usize>) -> RowForm {
-        RowForm { columns, key }
+    pub fn new(columns: Vec<SqlType>, key: Vec<usize>, blanks: Blanks) -> RowForm {
+        RowForm {
+            columns,
+            key,
+            blanks,
+        }
     }
 
     /// Positions of the key's columns.
     pub fn key(&self) -> &[usize] {
         &self.key
+    }
+
+    /// What counts of the blanks of `char` and `nchar`.
+    pub fn blanks(&self) -> Blanks {
+        self.blanks
     }
 
     /// The hash of each row's key and of the row, the first 16 bytes of each.
@@ -110,13 +130,13 @@ impl RowForm {
         for row in 0..rows {
             bytes.clear();
             for (sql_type, array) in self.columns.iter().zip(arrays) {
-                append(*sql_type, array, row, &mut bytes);
+                append((*sql_type, self.blanks), array, row, &mut bytes);
             }
             let whole = digest(&bytes);
             bytes.clear();
             for &at in &self.key {
                 if let (Some(sql_type), Some(array)) = (self.columns.get(at), arrays.get(at)) {
-                    append(*sql_type, array, row, &mut bytes);
+                    append((*sql_type, self.blanks), array, row, &mut bytes);
                 }
             }
             hashed.push((digest(&bytes), whole));
@@ -142,20 +162,25 @@ const VALUE: u8 = 1;
 /// In front of a value that the server's column cannot hold: it equals none there.
 const STRANGE: u8 = 2;
 
-fn append(sql_type: SqlType, array: &ArrayRef, row: usize, out: &mut Vec<u8>) {
+fn append(form: (SqlType, Blanks), array: &ArrayRef, row: usize, out: &mut Vec<u8>) {
     if array.is_null(row) {
         out.push(NULL);
         return;
     }
     out.push(VALUE);
     let from = out.len();
-    if value(sql_type, array, row, out).is_none() {
+    if value(form, array, row, out).is_none() {
         out.truncate(from.saturating_sub(1));
         out.push(STRANGE);
     }
 }
 
-fn value(sql_type: SqlType, array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Option<()> {
+fn value(
+    (sql_type, blanks): (SqlType, Blanks),
+    array: &ArrayRef,
+    row: usize,
+    out: &mut Vec<u8>,
+) -> Option<()> {
     match (sql_type, array.data_type()) {
         (
             SqlType::Bit | SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt,
@@ -184,10 +209,12 @@ fn value(sql_type: SqlType, array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> 
             out.extend_from_slice(&number.to_bits().to_be_bytes());
         }
         (SqlType::Char(_) | SqlType::NChar(_), DataType::Utf8) => {
-            text(
-                array.as_string::<i32>().value(row).trim_end_matches(' '),
-                out,
-            );
+            let value = array.as_string::<i32>().value(row);
+            let value = match blanks {
+                Blanks::Kept => value,
+                Blanks::Cut => value.trim_end_matches(' '),
+            };
+            text(value, out);
         }
         (SqlType::VarChar(_) | SqlType::NVarChar(_), DataType::Utf8) => {
             text(array.as_string::<i32>().value(row), out);

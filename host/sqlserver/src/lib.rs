@@ -41,7 +41,7 @@ mod statement;
 mod temporal;
 
 pub use base_tables::BaseColumn;
-pub use checksum::{Checksum, RowForm};
+pub use checksum::{Blanks, Checksum, RowForm};
 pub use connection::{ConnectOptions, Connection};
 pub use endpoint::{DEFAULT_PORT, Encryption, Endpoint, Trust};
 pub use error::{DataPlace, ErrorKind, Result, ServerMessage, SqlServerError};

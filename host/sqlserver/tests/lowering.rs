@@ -14,7 +14,7 @@ use icehost_sqlserver::lower::{
     table_traits, unmask_permissions, updateability,
 };
 use icehost_sqlserver::{
-    ErrorKind, NewColumn, Permission, SqlColumn, SqlTable, Statement, TableName, Traits,
+    Blanks, ErrorKind, NewColumn, Permission, SqlColumn, SqlTable, Statement, TableName, Traits,
 };
 
 const CI: &str = "SQL_Latin1_General_CP1_CI_AS";
@@ -1024,7 +1024,10 @@ fn checksums_are_of_every_type_in_a_form_that_nothing_can_be_mistaken_in() {
         .collect();
     let table = table(TableName::new("dbo", "T"), &columns);
     let all: Vec<u32> = (0..).take(types.len()).collect();
-    let statement = checksums(&table, &all, &[0, 2], 1 << 15).unwrap();
+    let statement = checksums(&table, &all, &[0, 2], 1 << 15, Blanks::Cut).unwrap();
+    insta::assert_snapshot!(statement.to_string().replace(" + CASE", "\n + CASE"));
+    let padded = [7, 9];
+    let statement = checksums(&table, &padded, &padded, 1 << 15, Blanks::Kept).unwrap();
     insta::assert_snapshot!(statement.to_string().replace(" + CASE", "\n + CASE"));
 }
 

@@ -10,7 +10,7 @@ use icehost_plan::{
     Action, Clause, Contents, Delta, KeyPair, MergePlan, Occasion, SqlType, WriteMode,
 };
 use icehost_sqlserver::{
-    Checksum, ColumnSelection, ExtractOptions, Loader, NewColumn, Position, RowForm,
+    Blanks, Checksum, ColumnSelection, ExtractOptions, Loader, NewColumn, Position, RowForm,
 };
 use support::{Server, extract, introspect, plan};
 use uuid::Uuid;
@@ -256,13 +256,16 @@ async fn every_type_survives_the_way_into_arrow_and_back() {
         assert_eq!(extracted.rows as usize, literals.len() + 1, "{sql_type}");
 
         // What the server makes of its rows is what is made of them here.
-        let there = connection
-            .checksums(&described, &[0, 1], &[0], BUCKETS)
-            .await
-            .unwrap_or_else(|error| panic!("{sql_type}: {error}"));
-        let there: BTreeMap<usize, Checksum> = there.into_iter().collect();
-        let types = described.columns.iter().map(|column| column.sql_type);
-        assert_eq!(checksums(types.collect(), &batches), there, "{sql_type}");
+        for blanks in [Blanks::Kept, Blanks::Cut] {
+            let there = connection
+                .checksums(&described, &[0, 1], &[0], BUCKETS, blanks)
+                .await
+                .unwrap_or_else(|error| panic!("{sql_type}: {error}"));
+            let there: BTreeMap<usize, Checksum> = there.into_iter().collect();
+            let types = described.columns.iter().map(|column| column.sql_type);
+            let here = checksums(RowForm::new(types.collect(), vec![0], blanks), &batches);
+            assert_eq!(here, there, "{sql_type}, {blanks:?}");
+        }
 
         let columns: Vec<NewColumn> = described
             .columns
@@ -323,8 +326,7 @@ async fn every_type_survives_the_way_into_arrow_and_back() {
 }
 
 /// The rows added up by the buckets of their first column.
-fn checksums(types: Vec<SqlType>, batches: &[RecordBatch]) -> BTreeMap<usize, Checksum> {
-    let form = RowForm::new(types, vec![0]);
+fn checksums(form: RowForm, batches: &[RecordBatch]) -> BTreeMap<usize, Checksum> {
     let mut sums: BTreeMap<usize, Checksum> = BTreeMap::new();
     for batch in batches {
         for (key, row) in form.hash(batch.columns()) {

@@ -240,3 +240,166 @@ fn keys_that_another_collation_of_the_source_tells_apart_are_two_in_a_target_or_
         }
     }
 }
+
+/// Values of a code page that lacks them are others; of one that has all of them they are the same.
+#[test]
+fn a_column_of_another_code_page_is_told_where_values_may_be_others() {
+    const LATIN: &str = "Latin1_General_CI_AS";
+    const CYRILLIC: &str = "Cyrillic_General_CI_AS";
+    const UTF8: &str = "Latin1_General_100_CI_AS_SC_UTF8";
+    for (kind, before, after, stops) in [
+        ("varchar(9)", LATIN, CYRILLIC, true),
+        ("varchar(9)", UTF8, LATIN, true),
+        ("char(9)", LATIN, UTF8, true),
+        ("varchar(9)", LATIN, UTF8, false),
+        ("varchar(9)", LATIN, "Latin1_General_100_CS_AI", false),
+    ] {
+        let bed = Bed::new();
+        bed.source().execute(&format!(
+            "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, M datetime2(3) NOT NULL, V {kind} COLLATE {before} NULL);
+             INSERT INTO dbo.T VALUES (1, '2024-01-01', N'e'), (20000, '2024-01-02', N'x')"
+        ));
+        sync(&bed, "timestamp", "upsert").json();
+        bed.source().execute(&format!(
+            "ALTER TABLE dbo.T ALTER COLUMN V {kind} COLLATE {after} NULL"
+        ));
+        let run = sync(&bed, "timestamp", "upsert").run();
+        if !stops {
+            run.success();
+            continue;
+        }
+        let says =
+            format!("column 'V' of dbo.T was {kind} in {before}, and is {kind} in {after} now");
+        run.failure(&[&says, "hint", "watermark clear"]);
+        bed.on_lake(["watermark", "clear"], "demo.t")
+            .run()
+            .success();
+        sync(&bed, "timestamp", "upsert").json();
+        assert_equal(&bed);
+    }
+}
+
+/// What a rule puts there in the place of all values is the same whatever they are.
+#[test]
+fn a_column_of_which_nothing_is_carried_may_be_another_one() {
+    for (rule, change) in [
+        ("B=null", AGAIN),
+        ("B=constant:7", AGAIN),
+        ("B=null", "ALTER TABLE dbo.T ALTER COLUMN B smallint NULL"),
+    ] {
+        let bed = bed();
+        let sync = || sync(&bed, "timestamp", "upsert").args(["--column-rule", rule]);
+        sync().json();
+        for statement in change.split("; ") {
+            bed.source().execute(statement);
+        }
+        bed.source()
+            .execute("INSERT INTO dbo.T VALUES (4, '2024-01-05', 4, 40)");
+        assert_eq!(sync().json()["rows_extracted"], 1, "{rule}");
+    }
+}
+
+#[test]
+fn a_column_of_another_type_that_shows_the_same_values_goes_on() {
+    for (before, after, value) in [
+        ("datetime", "datetime2(3)", "'2024-05-06T10:00:00.007'"),
+        ("money", "decimal(19,4)", "-1.0001"),
+        ("smallmoney", "decimal(10,4)", "2.5"),
+    ] {
+        let bed = Bed::new();
+        bed.source().execute(&format!(
+            "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, M datetime2(3) NOT NULL, V {before} NULL);
+             INSERT INTO dbo.T VALUES (1, '2024-01-01', {value})"
+        ));
+        sync(&bed, "timestamp", "upsert").json();
+        bed.source()
+            .execute(&format!("ALTER TABLE dbo.T ALTER COLUMN V {after} NULL"));
+        bed.source().execute(&format!(
+            "INSERT INTO dbo.T VALUES (2, '2024-01-05', {value})"
+        ));
+        assert_eq!(
+            sync(&bed, "timestamp", "upsert").json()["rows_extracted"],
+            1
+        );
+        assert_equal(&bed);
+    }
+}
+
+/// Blanks that a source's own type adds are values of the source: only a target's type may add them to the lake's.
+#[test]
+fn verify_finds_the_blanks_that_a_column_of_the_source_was_filled_up_with() {
+    for (before, after) in [("nvarchar(5)", "nchar(5)"), ("char(5)", "char(8)")] {
+        let bed = Bed::new();
+        bed.source().execute(&format!(
+            "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, M datetime2(3) NOT NULL, V {before} NULL);
+             INSERT INTO dbo.T VALUES (1, '2024-01-01', N'a'), (2, '2024-01-02', N'b'), (3, '2024-01-03', NULL)"
+        ));
+        sync(&bed, "timestamp", "upsert").json();
+        bed.source()
+            .execute(&format!("ALTER TABLE dbo.T ALTER COLUMN V {after} NULL"));
+        let verify = || {
+            bed.verify("dbo.T", "demo.t").args([
+                "--strategy",
+                "timestamp",
+                "--strategy-option",
+                "column=M",
+                "--merge",
+                "upsert",
+            ])
+        };
+        verify().run().failure(&["2 changed of lake table demo.t"]);
+        bed.on_lake(["watermark", "clear"], "demo.t")
+            .run()
+            .success();
+        sync(&bed, "timestamp", "upsert").json();
+        assert_equal(&bed);
+        verify().json();
+    }
+}
+
+/// A lake that keeps every row takes none a second time: hints lead to what does work, and no mark is forgotten.
+#[test]
+fn a_lake_that_keeps_every_row_is_not_told_to_read_everything_again() {
+    let mut again: Vec<&str> = AGAIN.split("; ").collect();
+    again.push("UPDATE dbo.T SET B = CASE Id WHEN 20000 THEN 30 ELSE Id * 10 END");
+    let created = [
+        "DROP TABLE dbo.T",
+        "CREATE TABLE dbo.T (Id int NOT NULL PRIMARY KEY, M datetime2(3) NOT NULL, A int NULL, B int NULL)",
+        "INSERT INTO dbo.T VALUES (1, '2024-01-01', 5, 5), (4, '2024-02-01', 5, 5)",
+    ];
+    for change in [&again[..], &created] {
+        let bed = bed();
+        let run = || sync(&bed, "timestamp", "append-only");
+        run().json();
+        for statement in change {
+            bed.source().execute(statement);
+        }
+        for _ in 0..2 {
+            let failed = run().run().failure(&[
+                "keeps every row",
+                "--lake-table",
+                "`icehost watermark set --mark M=timestamp:2024-01-03T00:00:00",
+            ]);
+            assert!(
+                !failed.stderr.contains("watermark clear"),
+                "{}",
+                failed.stderr
+            );
+        }
+        bed.on_lake(["watermark", "set"], "demo.t")
+            .args(["--mark", "M=timestamp:2024-01-03T00:00:00"])
+            .run()
+            .success();
+        if change.len() == again.len() && change[0] == again[0] {
+            run().run().success();
+            assert_equal(&bed);
+        }
+        let cleared = bed.on_lake(["watermark", "clear"], "demo.t").run();
+        assert!(
+            cleared.stderr.contains("keeps every row"),
+            "{}",
+            cleared.stderr
+        );
+        cleared.success();
+    }
+}

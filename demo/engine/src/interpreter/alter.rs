@@ -4,14 +4,32 @@ use super::Batch;
 use crate::ast::{self, AlterTable, Name, ObjectName};
 use crate::bind::{Binder, Scope};
 use crate::collation::Collation;
-use crate::convert::{Excess, convert};
+use crate::convert::{Excess, convert, truncation};
 use crate::error::{SqlResult, unsupported_clause};
 use crate::masking::Mask;
+use crate::modify::fit_page;
 use crate::plan::Environment;
 use crate::session::SqlError;
-use crate::storage::{IndexKind, Row, Special, TableDefinition};
+use crate::storage::{Column, IndexKind, Row, Special, TableDefinition};
 use crate::types::Datum;
 use std::sync::Arc;
+
+/// A value of a column as the column holds it that this one has become: text goes over by its characters, and one that
+/// the new code page lacks becomes a question mark where that is what stands for it, else the statement is refused.
+fn converted(value: &Datum, before: &Column, now: &Column) -> SqlResult<Datum> {
+    let page = |column: &Column| column.collation.as_ref()?.other_page(&column.sql_type);
+    match (value, page(before), page(now)) {
+        (Datum::Text { .. }, _, Some(page)) => fit_page(now, page, value.clone(), |_| truncation()),
+        (Datum::Text { value, .. }, Some(_), None) => {
+            let unicode = Datum::Text {
+                value: Arc::clone(value),
+                national: true,
+            };
+            convert(&unicode, &now.sql_type, 0, Excess::Refuse)
+        }
+        _ => convert(value, &now.sql_type, 0, Excess::Refuse),
+    }
+}
 
 impl Batch<'_> {
     /// A definition that is about to change, dated: "modify_date: date the object was last modified by using an
@@ -93,9 +111,10 @@ impl Batch<'_> {
                     None => None,
                 };
                 let (column, table) = (column.clone(), target.table.display_name());
+                let before = &old.columns[ordinal];
                 let rows = target.version.mapped_rows(|row| {
                     let mut values = row.to_vec();
-                    values[ordinal] = convert(&values[ordinal], &column.sql_type, 0, Excess::Refuse)?;
+                    values[ordinal] = converted(&values[ordinal], before, &column)?;
                     if values[ordinal] == Datum::Null && !column.nullable {
                         return Err(SqlError::new(
                             515,

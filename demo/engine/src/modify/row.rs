@@ -12,7 +12,7 @@ use crate::error::{SqlResult, arithmetic_overflow, unsupported_type};
 use crate::interpreter::{Batch, OpenTable, Session, stamp};
 use crate::plan::{Environment, Expr};
 use crate::session::SqlError;
-use crate::storage::{Database, Row, Table, TableDefinition, TableKind};
+use crate::storage::{Column, Database, Row, Table, TableDefinition, TableKind};
 use crate::types::{Datum, SqlType};
 
 /// The statement that writes, as messages name it.
@@ -170,7 +170,7 @@ impl RowBuilder {
         if value != Datum::Null
             && let Some(page) = collation.and_then(|of| of.other_page(&column.sql_type))
         {
-            return self.fit_page(ordinal, page, value);
+            return fit_page(column, page, value, |value| self.truncation(ordinal, value));
         }
         // The usual case is no conversion at all.
         let fits = match (&value, &column.sql_type) {
@@ -205,45 +205,6 @@ impl RowBuilder {
             } else {
                 error
             }
-        })
-    }
-
-    /// Converts one value to `char` or `varchar` of a code page other than 1252, whose length counts bytes.
-    fn fit_page(&self, ordinal: usize, page: OtherPage, value: Datum) -> SqlResult<Datum> {
-        let column = &self.definition.columns[ordinal];
-        let long = SqlType::NVarChar { length: None };
-        let text = match &value {
-            Datum::Binary(_) => return Err(unsupported_type("binary to text of a code page")),
-            Datum::Text { value, .. } => Arc::clone(value),
-            other => match convert(other, &long, 0, Excess::Refuse)? {
-                Datum::Text { value, .. } => value,
-                _ => return Err(unsupported_type("this value to text of a code page")),
-            },
-        };
-        let mut bytes = 0;
-        for c in text.chars() {
-            bytes += page.bytes_of(c).ok_or_else(|| {
-                unsupported_type(&format!("'{c}', which the column's code page lacks,"))
-            })?;
-        }
-        let fitted = match column.sql_type.length().map(usize::from) {
-            None => text,
-            Some(length) if bytes > length => {
-                // Blanks at the end that do not fit are no loss.
-                let blanks = text.len() - text.trim_end_matches(' ').len();
-                if bytes - length > blanks {
-                    return Err(self.truncation(ordinal, &value));
-                }
-                Arc::from(&text[..text.len() - (bytes - length)])
-            }
-            Some(length) if matches!(column.sql_type, SqlType::Char { .. }) => {
-                Arc::from(format!("{text}{}", " ".repeat(length - bytes)))
-            }
-            Some(_) => text,
-        };
-        Ok(Datum::Text {
-            value: fitted,
-            national: false,
         })
     }
 
@@ -542,4 +503,47 @@ pub(crate) fn check_writable(
         ));
     }
     Ok(())
+}
+
+/// Converts one value to `char` or `varchar` of a code page other than 1252, whose length counts bytes.
+pub(crate) fn fit_page(
+    column: &Column,
+    page: OtherPage,
+    value: Datum,
+    truncation: impl FnOnce(&Datum) -> SqlError,
+) -> SqlResult<Datum> {
+    let long = SqlType::NVarChar { length: None };
+    let text = match &value {
+        Datum::Binary(_) => return Err(unsupported_type("binary to text of a code page")),
+        Datum::Text { value, .. } => Arc::clone(value),
+        other => match convert(other, &long, 0, Excess::Refuse)? {
+            Datum::Text { value, .. } => value,
+            _ => return Err(unsupported_type("this value to text of a code page")),
+        },
+    };
+    let mut bytes = 0;
+    for c in text.chars() {
+        bytes += page.bytes_of(c).ok_or_else(|| {
+            unsupported_type(&format!("'{c}', which the column's code page lacks,"))
+        })?;
+    }
+    let fitted = match column.sql_type.length().map(usize::from) {
+        None => text,
+        Some(length) if bytes > length => {
+            // Blanks at the end that do not fit are no loss.
+            let blanks = text.len() - text.trim_end_matches(' ').len();
+            if bytes - length > blanks {
+                return Err(truncation(&value));
+            }
+            Arc::from(&text[..text.len() - (bytes - length)])
+        }
+        Some(length) if matches!(column.sql_type, SqlType::Char { .. }) => {
+            Arc::from(format!("{text}{}", " ".repeat(length - bytes)))
+        }
+        Some(_) => text,
+    };
+    Ok(Datum::Text {
+        value: fitted,
+        national: false,
+    })
 }

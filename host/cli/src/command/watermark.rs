@@ -149,6 +149,16 @@ async fn carry_out(
         }
         WatermarkCommand::Clear { lake, store: kept } => {
             let (table, store) = open(&lake, kept).await?;
+            let last = last_watermark(&table).await;
+            let keeps = last.is_some_and(|stored| stored.record.keeps_every_row());
+            if keeps {
+                // By a key, another merge may read everything all the same.
+                progress.event(Event::Warning(&format!(
+                    "lake table {} keeps every row: a run that keeps them goes on only from a mark that is set with \
+                     `icehost watermark set`, and reads everything only into another lake table",
+                    table.name()
+                )));
+            }
             let run_id = new_run_id();
             let written = write_watermark(&table, &*store, None, &run_id, progress, cancel);
             let table = written.await?;

@@ -2,6 +2,7 @@
 
 use icehost_plan::SqlType;
 
+use crate::checksum::Blanks;
 use crate::error::Result;
 use crate::introspect::{SqlColumn, SqlTable};
 use crate::name::quote;
@@ -21,11 +22,12 @@ pub fn checksums(
     columns: &[u32],
     key: &[u32],
     buckets: u32,
+    blanks: Blanks,
 ) -> Result<Statement> {
     let form = |ordinals: &[u32]| -> Result<String> {
         let forms = ordinals
             .iter()
-            .map(|&ordinal| Ok(form(table.column(ordinal)?)))
+            .map(|&ordinal| Ok(form(table.column(ordinal)?, blanks)))
             .collect::<Result<Vec<_>>>()?;
         // Bytes of bounded types would be cut after 8,000 where they are joined.
         Ok(format!(
@@ -53,7 +55,7 @@ GROUP BY H.[bucket];",
 }
 
 /// A column's value as bytes: 0x00 for NULL, else 0x01 and the value, with its length in front where that varies.
-fn form(column: &SqlColumn) -> String {
+fn form(column: &SqlColumn, blanks: Blanks) -> String {
     let name = quote(&column.name);
     let fixed =
         |bytes: String| format!("CASE WHEN {name} IS NULL THEN 0x00 ELSE 0x01 + {bytes} END");
@@ -84,13 +86,14 @@ fn form(column: &SqlColumn) -> String {
         SqlType::Real | SqlType::Float => {
             fixed(format!("CAST(CAST({name} AS float) AS binary(8))"))
         }
-        // Blanks at the end are the type's own.
-        SqlType::Char(_) | SqlType::NChar(_) => variable(&format!(
+        SqlType::Char(_) | SqlType::NChar(_) if blanks == Blanks::Cut => variable(&format!(
             "CAST(CAST(RTRIM({name}) AS nvarchar(max)) AS varbinary(max))"
         )),
-        SqlType::VarChar(_) | SqlType::NVarChar(_) => variable(&format!(
-            "CAST(CAST({name} AS nvarchar(max)) AS varbinary(max))"
-        )),
+        SqlType::Char(_) | SqlType::NChar(_) | SqlType::VarChar(_) | SqlType::NVarChar(_) => {
+            variable(&format!(
+                "CAST(CAST({name} AS nvarchar(max)) AS varbinary(max))"
+            ))
+        }
         SqlType::Binary(_) | SqlType::VarBinary(_) | SqlType::RowVersion => {
             variable(&format!("CAST({name} AS varbinary(max))"))
         }

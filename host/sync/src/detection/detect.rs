@@ -36,14 +36,18 @@ pub(crate) async fn detect(
         None => source.probe(&probes).await?,
     };
     source.begin_read().await?;
-    let plan = detector.plan(&context, &readings).await?;
+    let plan = detector.plan(&context, &readings).await;
+    let plan = plan.map_err(|error| stale_mark::told(error.into(), stored.as_ref()))?;
     let columns = source.columns(&job.source.rules)?;
     if let Some(stored) = &stored {
         created_again::check(source, &stored.record, &plan).await?;
         if !stored.record.was_set() {
             let name = source.table.name.to_string();
             let before = SourceColumns::remembered(lake);
-            columns.check(&before, plan.coverage, &name)?;
+            let way_on = stored
+                .record
+                .ways_on("their values are those that the lake has");
+            columns.check(&before, plan.coverage, &name, &way_on)?;
         }
     }
     visibility::check_plan(&source.table, &probes, &plan)?;

@@ -23,7 +23,7 @@ use crate::detection::detected::Detected;
 use crate::error::Doing;
 use crate::reading::by_key::{AlsoRead, Columns, Key, keys, valid, value};
 use crate::source::open::OpenSource;
-use crate::watermark::stale_mark::WAYS_ON;
+use crate::watermark::stale_mark::ways_on;
 use crate::{SyncError, SyncJob};
 
 /// Most rows whose keys are asked for, those that were read last.
@@ -118,7 +118,10 @@ pub(crate) async fn look(
             .standing
             .is_none_or(|standing| standing < earliest.was)
     {
-        return Err(columns.went_back(source, earliest, now.get(&earliest.key)));
+        let stored = detected.stored.as_ref();
+        let hint = stored.map(|stored| ways_on(&stored.record));
+        let now = now.get(&earliest.key);
+        return Err(columns.went_back(source, earliest, now, hint.unwrap_or_default()));
     }
     let some = columns.room(back.iter().map(|row| &row.key));
     let left = back.len() - some;
@@ -204,7 +207,13 @@ impl Columns {
         Ok(())
     }
 
-    fn went_back(&self, source: &OpenSource, row: &Gone, now: Option<&i128>) -> SyncError {
+    fn went_back(
+        &self,
+        source: &OpenSource,
+        row: &Gone,
+        now: Option<&i128>,
+        hint: String,
+    ) -> SyncError {
         let (table, name) = (&source.table.name, self.name(source));
         let column = source.table.table.columns.get(self.cursor as usize);
         let kind = column.map(|column| column.column_type.logical());
@@ -218,7 +227,7 @@ impl Columns {
                 "the newest rows of {table} that were read are gone or have earlier values in '{name}'{values}: the table was \
                  restored, or filled again with older rows, and others below the mark may have been missed"
             ),
-            hint: WAYS_ON.to_owned(),
+            hint,
         }
     }
 }

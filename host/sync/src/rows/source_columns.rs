@@ -6,9 +6,12 @@
 //! that, and rows below the mark would keep the values of before.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use icehost_lake::{LakeTable, TableUpdate};
-use icehost_plan::{Collation, Column, ColumnType, Coverage, LakeType, Length, SqlType, Table};
+use icehost_plan::{
+    CodePage, Collation, Column, ColumnType, Coverage, LakeType, Length, SqlType, Table,
+};
 use icehost_sqlserver::SqlTable;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +42,13 @@ pub(crate) struct SourceColumn {
     /// The source's own type, where a rule makes something else of the values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     under: Option<SqlType>,
+    /// A rule puts one value in the place of all of them: nothing of the source's column is carried.
+    #[serde(default, skip_serializing_if = "is_false")]
+    replaced: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Source columns by name.
@@ -62,11 +72,8 @@ impl SourceColumns {
         landing: &Table,
         rules: &ColumnRules,
     ) -> Result<SourceColumns, SyncError> {
-        let hashed: Vec<u32> = rules
-            .resolve(landing)?
-            .into_iter()
-            .filter_map(|(ordinal, rule)| (*rule == ColumnRule::Hash).then_some(ordinal))
-            .collect();
+        let rules = rules.resolve(landing)?;
+        let rule_of = |ordinal: u32| rules.iter().find(|(of, _)| *of == ordinal);
         let id = |name: &str| {
             let mut columns = source.columns.iter().filter(|_| !source.is_view);
             Some(columns.find(|column| column.name == name)?.id)
@@ -76,7 +83,11 @@ impl SourceColumns {
             let ColumnType::Sql(own) = column.column_type else {
                 return None;
             };
-            let is_hashed = hashed.contains(&ordinal);
+            let (is_hashed, replaced) = match rule_of(ordinal).map(|(_, rule)| *rule) {
+                Some(ColumnRule::Hash) => (true, false),
+                Some(ColumnRule::Null | ColumnRule::Constant(_)) => (false, true),
+                Some(ColumnRule::Truncate(_)) | None => (false, false),
+            };
             let landed = match (is_hashed, own.lake()) {
                 (false, _) => own,
                 // What a hash takes
@@ -87,6 +98,7 @@ impl SourceColumns {
             let remembered = SourceColumn {
                 id: id(&column.name),
                 under: is_hashed.then_some(own),
+                replaced,
                 ..SourceColumn::new(landed, collation)
             };
             Some((column.name.clone(), remembered))
@@ -143,12 +155,13 @@ impl SourceColumns {
     }
 
     /// Refuses to go on from a watermark where a column is another one than was read up to it, unless every row is
-    /// read.
+    /// read. `way_on` says what to do then.
     pub(crate) fn check(
         &self,
         before: &SourceColumns,
         coverage: Coverage,
         source: &str,
+        way_on: &str,
     ) -> Result<(), SyncError> {
         if coverage == Coverage::Full {
             return Ok(());
@@ -167,8 +180,7 @@ impl SourceColumns {
                 "{told}: rows up to the watermark, which the run would not read again, may have other values there \
                  than the lake"
             ),
-            "`icehost watermark clear` reads every row again; where their values are those that the lake has, \
-             `icehost watermark set` with the same mark goes on",
+            way_on,
         ))
     }
 }
@@ -181,23 +193,64 @@ impl SourceColumn {
             collation,
             id: None,
             under: None,
+            replaced: false,
         }
     }
 
     /// What makes this column another one than before, where its values may be others.
     fn differs(&self, before: &SourceColumn) -> Option<String> {
+        // Where a rule was added or taken away, the rules say so.
+        if self.replaced || before.replaced {
+            return None;
+        }
         if let (Some(before), Some(now)) = (before.id, self.id)
             && before != now
         {
             return Some("was dropped and added again".to_owned());
         }
-        // Where a rule was added or taken away, the rules say so.
         if self.under.is_some() != before.under.is_some() {
             return None;
         }
         let own = |column: &SourceColumn| column.under.unwrap_or(column.sql_type);
-        let (before, now) = (own(before), own(self));
-        (!keeps_values(before, now)).then(|| format!("was {before}, and is {now} now"))
+        let collation =
+            |column: &SourceColumn| column.collation.as_deref().map(Collation::from_name);
+        let from = Text(own(before), collation(before));
+        let to = Text(own(self), collation(self));
+        match (keeps_values(from.0, to.0), from.keeps_code_page(&to)) {
+            (false, _) => Some(format!("was {}, and is {} now", from.0, to.0)),
+            (true, false) => Some(format!("was {from}, and is {to} now")),
+            (true, true) => None,
+        }
+    }
+}
+
+/// A type with the collation that says what its bytes mean, if it is one of text.
+struct Text(SqlType, Option<Collation>);
+
+impl Text {
+    /// Whether text is the same after such a column has become the other one, as far as it hangs on code pages. One
+    /// whose collation is not known is taken for one of the same.
+    fn keeps_code_page(&self, now: &Text) -> bool {
+        let pages = (self.1.as_ref(), now.1.as_ref());
+        let (Some(_), (Some(before), Some(after))) = (self.0.code_page_length(), pages) else {
+            return true;
+        };
+        match now.0.code_page_length() {
+            // Of fixed length are bytes there, and characters here.
+            None => now.0.blank_padded().is_none() || before.has_one_byte_each(),
+            Some(_) if before.code_page() == after.code_page() => true,
+            // Every character is there, but what is filled up is so by bytes.
+            Some(_) => after.code_page() == CodePage::Utf8 && now.0.blank_padded().is_none(),
+        }
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.1 {
+            Some(collation) => write!(f, "{} in {}", self.0, collation.name()),
+            None => self.0.fmt(f),
+        }
     }
 }
 
@@ -224,6 +277,13 @@ fn keeps_values(before: SqlType, now: SqlType) -> bool {
         | (S::DateTime2(from), S::DateTime2(to))
         | (S::DateTimeOffset(from), S::DateTimeOffset(to)) => from <= to,
         (S::SmallDateTime, S::DateTime | S::DateTime2(_)) => true,
+        // What it shows has three digits, and so has the lake.
+        (S::DateTime, S::DateTime2(3)) => true,
+        // With as many digits behind the point, or of another type in the lake.
+        (
+            S::Money | S::SmallMoney | S::Decimal { .. },
+            S::Money | S::SmallMoney | S::Decimal { .. },
+        ) => true,
         // Of another type in the lake, which is refused where the source is held against it.
         _ => before.lake() != now.lake(),
     }
@@ -267,12 +327,80 @@ mod tests {
             (S::DateTime2(3), S::DateTime2(7), true),
             (S::DateTime2(7), S::DateTime2(0), false),
             (S::Time(7), S::Time(3), false),
-            (S::DateTime, S::DateTime2(3), false),
+            (S::DateTime, S::DateTime2(3), true),
+            (S::DateTime, S::DateTime2(7), false),
+            (S::DateTime2(3), S::DateTime, false),
+            (
+                S::Money,
+                S::Decimal {
+                    precision: 19,
+                    scale: 4,
+                },
+                true,
+            ),
             (S::SmallDateTime, S::DateTime2(0), true),
             (S::DateTime2(0), S::SmallDateTime, false),
             (S::Int, S::BigInt, true),
         ] {
             assert_eq!(keeps_values(before, now), keeps, "{before} to {now}");
+        }
+    }
+
+    #[test]
+    fn code_pages_that_have_every_character_of_another_and_those_that_do_not() {
+        use SqlType as S;
+        let (latin, cyrillic) = ("Latin1_General_CI_AS", "Cyrillic_General_CI_AS");
+        let utf8 = "Latin1_General_100_CI_AS_SC_UTF8";
+        let varchar = S::VarChar(Length::Limited(9));
+        for (before, from, now, to, keeps) in [
+            (varchar, latin, varchar, cyrillic, false),
+            (varchar, latin, varchar, "Latin1_General_100_CS_AI", true),
+            (
+                varchar,
+                latin,
+                varchar,
+                "SQL_Latin1_General_CP1_CI_AS",
+                true,
+            ),
+            (
+                varchar,
+                latin,
+                varchar,
+                "SQL_Latin1_General_CP850_CI_AS",
+                false,
+            ),
+            (varchar, latin, varchar, utf8, true),
+            (varchar, utf8, varchar, latin, false),
+            (
+                varchar,
+                utf8,
+                varchar,
+                "Cyrillic_General_100_CI_AS_SC_UTF8",
+                true,
+            ),
+            (
+                varchar,
+                cyrillic,
+                S::NVarChar(Length::Limited(9)),
+                latin,
+                true,
+            ),
+            (S::Char(9), latin, S::Char(9), utf8, false),
+            (S::Char(9), latin, varchar, utf8, true),
+            (S::Char(9), utf8, S::NChar(9), utf8, false),
+            (S::Char(9), latin, S::NChar(9), utf8, true),
+            (S::Char(9), "Japanese_CI_AS", S::NChar(9), latin, false),
+            (
+                S::NVarChar(Length::Limited(9)),
+                latin,
+                S::NVarChar(Length::Limited(9)),
+                cyrillic,
+                true,
+            ),
+        ] {
+            let of = |sql_type, name| Text(sql_type, Some(Collation::from_name(name)));
+            let (before, now) = (of(before, from), of(now, to));
+            assert_eq!(before.keeps_code_page(&now), keeps, "{before} to {now}");
         }
     }
 
@@ -287,6 +415,9 @@ mod tests {
         if let Some(id) = now.0.get_mut("Id") {
             id.id = Some(1);
         }
-        assert!(now.check(&before, Coverage::Incremental, "dbo.T").is_ok());
+        assert!(
+            now.check(&before, Coverage::Incremental, "dbo.T", "")
+                .is_ok()
+        );
     }
 }

@@ -60,7 +60,6 @@ pub(crate) async fn check(
             table.name,
             least.text()
         ),
-        "`icehost watermark clear` reads it from the start; where its older rows are those that the lake has, \
-         `icehost watermark set` with the same mark goes on",
+        record.ways_on("its older rows are those that the lake has"),
     ))
 }

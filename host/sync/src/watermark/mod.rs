@@ -11,4 +11,5 @@ pub(crate) mod record;
 pub(crate) mod row_shape;
 pub(crate) mod stale_mark;
 pub(crate) mod store;
+pub(crate) mod ways_on;
 pub(crate) mod write;

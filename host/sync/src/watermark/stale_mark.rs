@@ -9,7 +9,7 @@ use icehost_lake::{LakeError, LakeTable, TableUpdate};
 use serde::{Deserialize, Serialize};
 
 use crate::watermark::place::is_at;
-use crate::watermark::record::StoredWatermark;
+use crate::watermark::record::{StoredWatermark, WatermarkRecord};
 use crate::watermark::store::WatermarkStore;
 use crate::{Event, Observer, Silent, SyncError};
 
@@ -51,7 +51,7 @@ pub(crate) fn check(lake: &LakeTable, stored: Option<&StoredWatermark>) -> Resul
                  with the watermark, cannot be read: {e}",
                 lake.name()
             ),
-            WAYS_ON,
+            ways_on(&stored.record),
         )
     })?;
     match found.is_of(stored) {
@@ -63,15 +63,33 @@ pub(crate) fn check(lake: &LakeTable, stored: Option<&StoredWatermark>) -> Resul
                 found.time,
                 found.message
             ),
-            WAYS_ON,
+            ways_on(&stored.record),
         )),
     }
 }
 
 /// What to do where a mark cannot be gone on from.
-pub(crate) const WAYS_ON: &str = "`icehost watermark set` with an earlier mark reads again from there and leaves out what the lake \
-     has; `icehost watermark clear` reads the whole table again; where nothing can have been missed, `icehost watermark \
-     set` with the same mark goes on";
+pub(crate) fn ways_on(record: &WatermarkRecord) -> String {
+    format!(
+        "`icehost watermark set` with an earlier mark reads again from there and leaves out what the lake has; {}",
+        record.ways_on("nothing can have been missed")
+    )
+}
+
+/// What a strategy says of a mark that the source does not bear out, with the ways on that the lake table leaves: the
+/// strategy does not know how its rows land.
+pub(crate) fn told(error: SyncError, stored: Option<&StoredWatermark>) -> SyncError {
+    let stored = stored.filter(|stored| stored.record.keeps_every_row());
+    match (&error, stored) {
+        (SyncError::Strategy(said), Some(stored)) if said.contradicts_watermark() => {
+            SyncError::SourceWentBack {
+                message: error.to_string(),
+                hint: ways_on(&stored.record),
+            }
+        }
+        _ => error,
+    }
+}
 
 /// Keeps what a run has ended with, if it is that the source does not bear the watermark out. Gives the error.
 ///

@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use futures::TryStreamExt;
 use icehost_lake::{LakeTable, ScanRequest, Turn};
 use icehost_plan::{Expression, ValidExtractionPlan};
-use icehost_sqlserver::{Checksum, Connection, ErrorKind, ExtractOptions, SqlTable};
+use icehost_sqlserver::{Checksum, Connection, ErrorKind, ExtractOptions, RowForm, SqlTable};
 use tokio_util::sync::CancellationToken;
 
 use crate::detection::context::context;
@@ -140,11 +140,11 @@ pub(crate) struct TargetRows<'a> {
 }
 
 impl Rows<'_> {
-    /// Counts and adds up the rows where they are, by buckets of the key at these positions. `None` where the server
+    /// Counts and adds up the rows where they are, by buckets of the form's key. `None` where the server
     /// cannot.
     pub(crate) async fn checksums(
         &mut self,
-        key: &[usize],
+        form: &RowForm,
         buckets: u32,
     ) -> Result<Option<Vec<(usize, Checksum)>>, SyncError> {
         let (connection, table, columns) = match self {
@@ -155,11 +155,10 @@ impl Rows<'_> {
             Rows::Target(rows) => (&mut *rows.connection, rows.table, &rows.plan.columns),
             Rows::Lake(_) | Rows::None => return Ok(None),
         };
-        let key: Vec<u32> = key
-            .iter()
-            .filter_map(|&at| columns.get(at).copied())
-            .collect();
-        match connection.checksums(table, columns, &key, buckets).await {
+        let key = form.key().iter();
+        let key: Vec<u32> = key.filter_map(|&at| columns.get(at).copied()).collect();
+        let sums = connection.checksums(table, columns, &key, buckets, form.blanks());
+        match sums.await {
             Ok(sums) => Ok(Some(sums)),
             // It lacks a function, say. The error may have ended the transaction.
             Err(error) if matches!(error.kind(), ErrorKind::Server(_)) && !error.is_transient() => {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use icehost_plan::{LakeType, SqlType};
-use icehost_sqlserver::{Checksum, RowForm};
+use icehost_sqlserver::{Blanks, Checksum, RowForm};
 
 use crate::SyncError;
 use crate::verify::compare::entry::Side;
@@ -155,10 +155,15 @@ pub(crate) fn server_sums(side: Side, types: Vec<SqlType>, shape: &Shape) -> Opt
         true => (0..types.len()).collect(),
         false => shape.key.clone(),
     };
+    // The lake has the source's blanks; a target adds its own to what the lake has.
+    let blanks = match side {
+        Side::Expected => Blanks::Kept,
+        Side::Found => Blanks::Cut,
+    };
     Some(ServerSums {
         side,
         together: !shape.key.is_empty() && key.iter().all(same_bytes),
-        form: RowForm::new(types, key),
+        form: RowForm::new(types, key, blanks),
     })
 }
 

@@ -140,7 +140,7 @@ impl Comparing<'_> {
                     Side::Expected => &mut self.expected,
                     Side::Found => &mut self.found,
                 };
-                match rows.checksums(server.form.key(), BUCKETS).await? {
+                match rows.checksums(&server.form, BUCKETS).await? {
                     Some(sums) => {
                         for (at, sum) in sums {
                             if let Some(bucket) = buckets.get_mut(at) {

@@ -62,7 +62,7 @@ async fn stored(table: &LakeTable) -> Option<StoredWatermark> {
 fn went_back() -> SyncError {
     SyncError::SourceWentBack {
         message: "the newest rows are gone".to_owned(),
-        hint: WAYS_ON.to_owned(),
+        hint: "set another mark".to_owned(),
     }
 }
 
