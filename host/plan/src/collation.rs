@@ -250,10 +250,9 @@ impl Collation {
             return CodePage::Utf8;
         }
         if parts.first() == Some(&"SQL") {
-            let numbers = parts
-                .iter()
-                .filter_map(|part| part.strip_prefix("CP")?.parse().ok());
-            return match numbers.last() {
+            let mut from_the_end = parts.iter().rev();
+            let number = from_the_end.find_map(|part| part.strip_prefix("CP")?.parse().ok());
+            return match number {
                 Some(1) => CodePage::Numbered(1252),
                 Some(number) => CodePage::Numbered(number),
                 None => CodePage::OfLanguage(name),

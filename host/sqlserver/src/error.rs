@@ -306,7 +306,10 @@ pub(crate) fn hint_for_number(number: u32) -> Option<&'static str> {
         208 => "check the table's name and schema, and that the login may see it",
         229 | 230 => "grant the login the permission that the message names",
         515 => "give the column a value or a default, or make the column nullable in the target",
-        547 => "load the referenced table first, or disable the constraint for the load",
+        547 => {
+            "the message names the constraint: for a foreign key load the referenced table first, and where rows go the \
+             referring one; for a CHECK mend the rows in the source, or the rule; or disable it for the load"
+        }
         3609 => {
             "a trigger of the table rolled the transaction back: see what it checks and which rows it refuses, or load \
              into a table without it"

@@ -171,3 +171,34 @@ fn messages_do_not_show_what_a_rule_takes_away() {
         .failure(&["column 'Changed'", "not shown, since the column has a rule"]);
     assert!(!run.stderr.contains("1234567"), "{}", run.stderr);
 }
+
+#[test]
+fn rows_that_a_rule_makes_one_for_the_target_are_refused_by_what_it_left() {
+    let columns = "Id int NOT NULL, Name nvarchar(30) NOT NULL, M datetime2(3) NOT NULL";
+    for merge in ["upsert", "soft-delete"] {
+        let bed = Bed::new();
+        bed.source().execute(&format!(
+            "CREATE TABLE dbo.T ({columns}, PRIMARY KEY (Id));
+             INSERT INTO dbo.T VALUES (1, N'secret one', '2026-01-01')"
+        ));
+        bed.target().execute(&format!(
+            "CREATE TABLE dbo.T ({columns}, IsDeleted bit NOT NULL DEFAULT 0, PRIMARY KEY (Name))"
+        ));
+        let sync = || {
+            bed.sync("dbo.T", "demo.t")
+                .args(["--strategy", "timestamp", "--lake-merge", "upsert"])
+                .args(["--merge", merge, "--target", &bed.target_url()])
+                .args(["--column-rule", "Name=truncate:3"])
+        };
+        sync().run().success();
+        let rows = || bed.target().rows("SELECT Id, Name FROM dbo.T");
+        assert_eq!(rows(), [["1", "sec"]], "{merge}");
+        bed.source()
+            .execute("INSERT INTO dbo.T VALUES (2, N'secret two', '2026-02-01')");
+        let run = sync()
+            .run()
+            .failure(&["several rows have the key (sec)", "hint"]);
+        assert!(!run.stderr.contains("secret"), "{merge}: {}", run.stderr);
+        assert_eq!(rows(), [["1", "sec"]], "{merge}");
+    }
+}

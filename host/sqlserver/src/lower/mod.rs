@@ -30,3 +30,4 @@ pub use merge::{
 pub use permissions::{create_permissions, table_permissions, unmask_permissions};
 pub use probe::{count_of, probes, snapshot_isolation, updateability};
 pub use ranges::range_boundaries;
+pub use staging::check_kinds;

@@ -83,7 +83,7 @@ impl Staging {
             };
             let (sql_type, collation) = match ordinal.and_then(|at| target.columns.get(at)) {
                 Some(found) => {
-                    check_kinds(target, column, found.sql_type)?;
+                    check_kind(target, column, found.sql_type)?;
                     (found.sql_type, found.collation.clone())
                 }
                 None => (own, None),
@@ -213,7 +213,21 @@ fn own_name(column: &Column, ordinal: Option<usize>, earlier: &[StagedColumn]) -
     (plain && !ours && !taken()).then(|| column.name.clone())
 }
 
-fn check_kinds(target: &SqlTable, column: &Column, sql_type: SqlType) -> Result<()> {
+/// Whether the values of a delta's columns are of the kinds that the target's columns of the same names have.
+///
+/// # Errors
+/// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), for the first whose are not.
+pub fn check_kinds(target: &SqlTable, delta: &[Column]) -> Result<()> {
+    for column in delta {
+        let ordinal = target.ordinal(&column.name);
+        if let Some(found) = ordinal.and_then(|at| target.columns.get(at)) {
+            check_kind(target, column, found.sql_type)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_kind(target: &SqlTable, column: &Column, sql_type: SqlType) -> Result<()> {
     let (from, to) = (column.column_type.logical(), sql_type.logical());
     if from.comparable_with(to) {
         return Ok(());

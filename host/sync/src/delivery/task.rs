@@ -162,7 +162,15 @@ impl Delivery<'_> {
         delta: &Delta,
     ) -> Result<ValidMergePlan, SyncError> {
         let Merging { strategy, options } = self.merging;
-        let plan = strategy.plan(&target.table, delta, options).await?;
+        let plan = match strategy.plan(&target.table, delta, options).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                // A merger that compares or writes values does not fit columns of another kind: that is not its fault.
+                lower::check_kinds(target, &delta.columns)
+                    .doing(|| format!("planning the merge into target table {}", target.name))?;
+                return Err(error.into());
+            }
+        };
         check_takes_changes(target, &plan)?;
         Ok(plan)
     }
