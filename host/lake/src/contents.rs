@@ -6,7 +6,7 @@ use iceberg::spec::{DataContentType, NestedField, PartitionSpec, Schema, SortOrd
 use icehost_files::blocking::blocking;
 
 use crate::error::{LakeError, Result};
-use crate::read::live_files::TableFiles;
+use crate::read::live_files::{LiveFiles, TableFiles, has_live_files};
 use crate::snapshot::SnapshotInfo;
 use crate::table::LakeTable;
 
@@ -150,11 +150,15 @@ fn counted(table: &LakeTable) -> Result<Contents> {
         return Ok(contents);
     };
     let files = TableFiles::new(table);
+    let mut live = LiveFiles::default();
     for manifest in files.manifests(id)? {
         let length = u64::try_from(manifest.manifest_length).unwrap_or(0);
         let alive = manifest.added_files_count.unwrap_or(0);
         let alive = alive.saturating_add(manifest.existing_files_count.unwrap_or(0));
         contents.manifests.add(length, u64::from(alive));
+        if has_live_files(&manifest) {
+            live.add(&manifest, files.live_entries(&manifest)?);
+        }
     }
     let wanted = table
         .metadata
@@ -162,7 +166,6 @@ fn counted(table: &LakeTable) -> Result<Contents> {
         .get("write.target-file-size-bytes");
     let wanted = wanted.and_then(|bytes| bytes.parse::<u64>().ok());
     let small = wanted.unwrap_or(TARGET_FILE_SIZE) / SMALL;
-    let live = files.live_files(id)?;
     let mut touched: HashSet<String> = HashSet::new();
     for delete in &live.deletes {
         let file = delete.file();
