@@ -100,6 +100,18 @@ impl Command {
             .unwrap_or_else(|e| panic!("cannot start {}: {e}", program.display()))
     }
 
+    /// What came of it, and the most bytes of the heap that were in use at once.
+    #[track_caller]
+    pub fn counted(&self) -> (Run, u64) {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let path = file.path().display().to_string();
+        let counting = self.clone().env("ICEHOST_TEST_COUNT_ALLOCATIONS", &path);
+        let run = counting.run();
+        let text = std::fs::read_to_string(file.path()).expect("what was counted");
+        let (_, peak) = text.split_once(' ').expect("two numbers");
+        (run, peak.parse().expect("a number"))
+    }
+
     /// Runs the process to its end.
     pub fn run(&self) -> Run {
         Run {

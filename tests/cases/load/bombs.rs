@@ -6,7 +6,7 @@ use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 use icehost_tests::maintenance::newest_version;
-use icehost_tests::{Bed, Command, Run, python_script, python_text};
+use icehost_tests::{Bed, Command, python_script, python_text};
 
 use crate::foreign::foreign_table;
 
@@ -14,21 +14,9 @@ const MIB: u64 = 1 << 20;
 /// A run that reads nothing of the lake's rows.
 const ITSELF: u64 = 24 * MIB;
 
-/// What came of it, and the most bytes that were in use at once.
-fn counted(command: &Command) -> (Run, u64) {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let path = file.path().to_str().unwrap();
-    let run = command
-        .clone()
-        .env("ICEHOST_TEST_COUNT_ALLOCATIONS", path)
-        .run();
-    let text = std::fs::read_to_string(file.path()).unwrap();
-    (run, text.split_once(' ').unwrap().1.parse().unwrap())
-}
-
 #[track_caller]
 fn assert_refused(command: &Command, most: u64, told: &[&str]) {
-    let (run, peak) = counted(command);
+    let (run, peak) = command.counted();
     run.failure(told);
     assert!(peak < most, "{} MiB of heap for {told:?}", peak / MIB);
 }
@@ -184,7 +172,7 @@ fn a_large_value_that_rows_have_in_common_keeps_the_memory_limit() {
         .unwrap_or_else(|files| panic!("{files:?}"));
     assert!(fs::metadata(&file).unwrap().len() < MIB);
     let limited = load(&bed, "demo.t").args(["--memory-limit", &format!("{LIMIT}MiB")]);
-    let (run, peak) = counted(&limited);
+    let (run, peak) = limited.counted();
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(peak < LIMIT * MIB * 3 / 4, "{} MiB of heap", peak / MIB);
     let rows = "SELECT CONCAT(COUNT(*), ' ', SUM(LEN(V)), ' ', MIN(V)) FROM dbo.Loaded";

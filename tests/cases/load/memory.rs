@@ -1,6 +1,6 @@
 //! What a delivery remembers of rows and keys, within the memory limit: changes of any size are told.
 
-use icehost_tests::{Bed, Command};
+use icehost_tests::{Bed, Command, Run};
 use serde_json::Value;
 
 const ROWS: u32 = 300_000;
@@ -18,10 +18,17 @@ fn bed(key: &str) -> Bed {
 }
 
 /// What was done is compared once, after the last run: that takes as long as all others.
-fn report(command: &Command) -> Value {
-    let run = command.clone().args(["--output", "json"]).run();
+fn as_json(command: &Command) -> Command {
+    command.clone().args(["--output", "json"])
+}
+
+fn reported(run: &Run) -> Value {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     run.json()
+}
+
+fn report(command: &Command) -> Value {
+    reported(&as_json(command).run())
 }
 
 fn complete(bed: &Bed) {
@@ -36,13 +43,8 @@ fn complete(bed: &Bed) {
 
 /// The report, and the most bytes that were in use at once.
 fn counted(command: &Command) -> (Value, u64) {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let path = file.path().to_str().unwrap();
-    let counting = command.clone().env("ICEHOST_TEST_COUNT_ALLOCATIONS", path);
-    let report = report(&counting);
-    let text = std::fs::read_to_string(path).unwrap();
-    let (_, peak) = text.split_once(' ').unwrap();
-    (report, peak.parse().unwrap())
+    let (run, peak) = as_json(command).counted();
+    (reported(&run), peak)
 }
 
 /// Three complete reads write every row again, which is no change; between them rows change and go.

@@ -1,6 +1,6 @@
 //! Rows that are larger than a batch, within the memory limit: counted in bytes of the heap.
 
-use icehost_tests::{Bed, Command, Run};
+use icehost_tests::{Bed, Command};
 
 const MIB: u64 = 1 << 20;
 /// Compiled strategies and connections, as far as they are on the heap.
@@ -52,22 +52,10 @@ fn limited(command: Command, limit: u64) -> Command {
         .args(["--memory-limit", &format!("{limit}MiB"), "--retries", "0"])
 }
 
-/// What came of it, and the most bytes that were in use at once.
-fn counted(command: &Command) -> (Run, u64) {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let path = file.path().to_str().unwrap();
-    let run = command
-        .clone()
-        .env("ICEHOST_TEST_COUNT_ALLOCATIONS", path)
-        .run();
-    let text = std::fs::read_to_string(file.path()).unwrap();
-    (run, text.split_once(' ').unwrap().1.parse().unwrap())
-}
-
 /// A row is in memory seven times at once, and nothing beside it.
 #[track_caller]
 fn assert_takes_seven_rows(command: &Command, what: &str, size: u64) {
-    let (run, peak) = counted(command);
+    let (run, peak) = command.counted();
     assert_eq!(run.code, Some(0), "{what}\n{}", run.stderr);
     assert!(
         peak < ITSELF + 7 * size,
@@ -86,7 +74,7 @@ fn rows_as_large_as_the_limit_allows_keep_it_on_their_way_into_the_lake() {
         let sync = limited(bed.sync("dbo.Huge", "demo.huge"), limit);
         assert_takes_seven_rows(&sync, "sync", size);
         assert!(ITSELF + 7 * size < limit * MIB * 3 / 4);
-        let (larger, peak) = counted(&limited(bed.sync("dbo.Huge", "demo.none"), limit / 4 + 32));
+        let (larger, peak) = limited(bed.sync("dbo.Huge", "demo.none"), limit / 4 + 32).counted();
         larger.failure(&["a row has more than", "--memory-limit", "--exclude-columns"]);
         assert!(peak < ITSELF + (limit / 4 - 8) * MIB, "{peak}");
     }
@@ -122,7 +110,7 @@ fn rows_are_delivered_and_compared_one_at_a_time_where_they_are_large() {
     // Not one row agrees, and all are compared column by column.
     bed.target()
         .execute("UPDATE dbo.Huge SET Text = CONCAT('x', Text)");
-    let (run, peak) = counted(&verify());
+    let (run, peak) = verify().counted();
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     assert!(peak < ITSELF + 7 * size, "{} MiB of heap", peak / MIB);
 }

@@ -6,6 +6,18 @@ use serde_json::Value;
 
 use crate::{counts, differs, keys};
 
+/// A lake that follows the source in full.
+const IN_FULL: [&str; 8] = [
+    "--strategy",
+    "full-refresh",
+    "--merge",
+    "upsert",
+    "--lake-merge",
+    "upsert",
+    "--lake-merge-option",
+    "delete-missing=true",
+];
+
 const TIMESTAMP: [&str; 4] = ["--strategy", "timestamp", "--merge", "upsert"];
 
 struct Spelled {
@@ -143,18 +155,8 @@ fn a_row_whose_key_has_letters_beyond_ascii_is_repaired_in_the_lake() {
 /// What the lake remembers of its source's collations may be older than they are: what one key is, the source says.
 #[test]
 fn rows_whose_keys_the_source_tells_apart_are_all_needed() {
-    const MIRROR: [&str; 8] = [
-        "--strategy",
-        "full-refresh",
-        "--merge",
-        "upsert",
-        "--lake-merge",
-        "upsert",
-        "--lake-merge-option",
-        "delete-missing=true",
-    ];
     let (ci, cs) = ("Latin1_General_CI_AS", "Latin1_General_CS_AS");
-    let case = Spelled::new(&[ci, cs], "varchar(10)", &["a", "b"], &MIRROR);
+    let case = Spelled::new(&[ci, cs], "varchar(10)", &["a", "b"], &IN_FULL);
     let mut source = case.bed.source();
     source.execute(&format!(
         "DROP TABLE dbo.T;
@@ -173,23 +175,13 @@ fn rows_whose_keys_the_source_tells_apart_are_all_needed() {
 #[test]
 fn a_repair_does_not_put_one_row_in_the_place_of_another() {
     // A key of the lake that tells the source's rows apart no more.
-    const MIRROR: [&str; 8] = [
-        "--strategy",
-        "full-refresh",
-        "--merge",
-        "upsert",
-        "--lake-merge",
-        "upsert",
-        "--lake-merge-option",
-        "delete-missing=true",
-    ];
     let bed = Bed::new();
     bed.source().execute(
         "CREATE TABLE dbo.T (Id int NOT NULL, P int NOT NULL, N nvarchar(9) NULL, CONSTRAINT pk PRIMARY KEY (Id));
          INSERT INTO dbo.T VALUES (1, 1, N'a'), (2, 1, N'b')",
     );
     let to = bed.target_url();
-    let with = |command: Command| command.args(MIRROR).args(["--target", &to]);
+    let with = |command: Command| command.args(IN_FULL).args(["--target", &to]);
     let sync = with(bed.sync("dbo.T", "demo.t"));
     sync.arg("--create-target").run().success();
     bed.source().execute(
